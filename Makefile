@@ -1,0 +1,39 @@
+# Both commands need Python >= 3.11, make and the package index, nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: quickstart test lint types imports unit clean
+
+quickstart: $(VENV)/.installed
+	$(BIN)/didact quickstart
+
+test: lint types imports unit
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
+
+imports: $(VENV)/.test
+	$(BIN)/lint-imports --no-cache
+
+unit: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+$(VENV)/bin/pip:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "didact needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/pip
+	$(BIN)/pip install -q -e .
+	touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/pip
+	$(BIN)/pip install -q -e '.[test,bench]'
+	touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

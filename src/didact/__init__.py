@@ -1,0 +1,73 @@
+"""didact: student-aware knowledge distillation in PyTorch.
+
+Teachers that teach (SFTN), many ways to distil, cohorts of students that share one teacher pass, runs addressed by what
+they are. Names are imported when they are first used, so that ``import didact`` and ``didact --help`` need no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from didact.data import Data, load
+    from didact.engine.recipe import Recipe
+    from didact.method import Method, Pair, Seen
+    from didact.nets import Block, BlockNet, create, join
+    from didact.spec import SpecError, spec
+    from didact.studies.execute import Where, ask
+    from didact.studies.plan import plan
+    from didact.studies.run import Run
+    from didact.studies.store import Store
+
+_HOMES = {
+    "Block": "nets",
+    "BlockNet": "nets",
+    "Data": "data",
+    "Method": "method",
+    "Pair": "method",
+    "Recipe": "engine.recipe",
+    "Run": "studies.run",
+    "Seen": "method",
+    "SpecError": "spec",
+    "Store": "studies.store",
+    "Where": "studies.execute",
+    "ask": "studies.execute",
+    "create": "nets",
+    "join": "nets",
+    "load": "data",
+    "plan": "studies.plan",
+    "spec": "spec",
+}
+
+__all__ = [
+    "Block",
+    "BlockNet",
+    "Data",
+    "Method",
+    "Pair",
+    "Recipe",
+    "Run",
+    "Seen",
+    "SpecError",
+    "Store",
+    "Where",
+    "ask",
+    "create",
+    "join",
+    "load",
+    "plan",
+    "spec",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'didact' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"didact.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,1 @@
+"""Looking at networks: how similar their outputs and representations are."""

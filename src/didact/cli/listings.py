@@ -1,0 +1,165 @@
+"""What ``didact list``, ``didact show`` and the help of ``didact train`` tell."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from didact.spec import SpecError, catalogue, fields, nearest
+
+Rows = tuple[list[str], list[list[Any]]]
+
+
+def listing(what: str, store: Path) -> Rows:
+    """Heading and rows for a word such as ``nets``.
+
+    Raises:
+        SpecError: an unknown word; the nearest are named.
+    """
+    known: dict[str, Callable[[], Rows]] = {
+        "nets": _nets,
+        "methods": _methods,
+        "data": _data,
+        "recipes": _recipes,
+        "settings": _settings,
+        "runs": lambda: _runs(store),
+    }
+    if what not in known:
+        raise SpecError(f"cannot list {what!r}{nearest(what, known)}")
+    return known[what]()
+
+
+def _nets() -> Rows:
+    import torch
+
+    from didact import nets
+    from didact.nets.blocks import macs, parameters
+
+    rows = []
+    for name in nets.names():
+        with torch.device("meta"):
+            net = nets.create(name, 100)
+        shapes = net.shapes((3, 32, 32))
+        features = " / ".join(f"{c}@{h}" for c, h, _ in shapes.features)
+        rows.append([name, parameters(net), round(macs(net, (3, 32, 32)) / 1e6, 2), features, nets.entry(name).paper_rate])
+    return ["net", "parameters", "MACs (M)", "features (channels@size)", "paper's rate"], rows
+
+
+def _methods() -> Rows:
+    from didact.method import Method
+    from didact.spec import find
+
+    rows = []
+    for name, module in catalogue(*Method.homes).items():
+        cls = find(Method, name)
+        summary = (__import__(module, fromlist=["_"]).__doc__ or "").strip().splitlines()[0]
+        defaults = ", ".join(f"{path}={default}" for path, _, default, _ in fields(cls))
+        presets = ", ".join(f"{name}+{preset}" for preset in cls.presets)
+        rows.append([name, summary, defaults, presets])
+    return ["method", "what it is", "settings and defaults", "presets"], rows
+
+
+def _data() -> Rows:
+    from didact import data
+
+    rows = []
+    for name in data.names():
+        d = data.describe(name)
+        size = "x".join(map(str, d.image))
+        rows.append([name, d.classes, size, d.train, d.test, "yes" if d.present else "no", d.where, d.source])
+    return ["data", "classes", "image", "train", "test", "here", "where", "source"], rows
+
+
+def _recipes() -> Rows:
+    from didact.engine.recipe import RECIPES
+
+    rows: list[list[Any]] = [[name, text, r.epochs, r.batch_size, r.learning_rate] for name, (text, r) in RECIPES.items()]
+    return ["recipe", "what it is", "epochs", "batch", "rate"], rows
+
+
+def _settings() -> Rows:
+    return ["setting", "type", "default", "what it is"], [list(row) for row in settings()]
+
+
+def settings() -> list[tuple[str, str, str, str]]:
+    """Everything that ``didact train`` understands as ``--setting value``."""
+    from didact.data import Data
+    from didact.engine.recipe import Recipe
+    from didact.method import Method
+    from didact.spec import find
+
+    names = "|".join(catalogue("didact.methods"))
+    rows = [
+        ("net", "names", "required", "The student, or several, separated by commas."),
+        ("method", "names", "kd", f"How it learns, or several: {names}; a preset after a plus sign: fitnet+kd."),
+        ("seeds", "int", "1", "How many training seeds, from 0; or --seed for a single one."),
+        ("data_seed", "int", "0", "Order and augmentation of the batches."),
+        ("start", "branches", "none", "Begin the student with the blocks of its SFTN teacher's first branch."),
+        ("teacher.net", "name", "none", "The network that teaches."),
+        ("teacher.how", "names", "standard", "How it was trained: standard, sftn, or both: standard,sftn."),
+        ("teacher.start", "standard", "none", "Fine-tune the SFTN teacher from the standard one instead of from scratch."),
+        ("teacher.seed", "int", "0", "The teacher's own seed."),
+        ("teacher.recipe.*, teacher.data.*", "", "the student's", "Where the teacher's differ from the student's."),
+        ("data", "name", "digits", "Short for data.name."),
+        ("recipe", "name", "short", "short or paper; the fields below change it."),
+        ("epochs, precision", "", "", "Short for recipe.epochs and recipe.precision (fp32, bf16 or auto)."),
+    ]
+    for at, cls in (("data.", Data), ("recipe.", Recipe)):
+        rows += fields(cls, at)
+    rows += fields(find(Method, "sftn"), "teacher.how.")
+    rows.append(("method.*", "", "", "Any field of the methods asked for; see didact list methods."))
+    return rows
+
+
+def settings_help() -> str:
+    """The settings as text below the help of ``didact train``."""
+    lines = ["Settings (each as --setting value):", ""]
+    for path, kind, default, text in settings():
+        lines.append(f"  --{path}  [{kind}{', ' if kind else ''}default {default}]" if default else f"  --{path}  {kind}")
+        lines += [f"        {text}"] if text else []
+    return "\n".join(lines)
+
+
+def _runs(store: Path) -> Rows:
+    from didact.studies.store import Store
+
+    rows = []
+    for run, record in Store(store).runs():
+        final = record.final()
+        teacher = run.teacher.label if run.teacher else ""
+        rows.append([run.digest, run.label, run.data.label, teacher, final["epoch"], round(final["test_top1"], 2)])
+    return ["digest", "run", "data", "teacher", "epochs", "test top-1 (%)"], rows
+
+
+def details(asked: str, store: Path) -> dict[str, Any]:
+    """Everything about one run of the store.
+
+    Raises:
+        SpecError: no run, or several, whose digest or folder begins like ``asked``.
+    """
+    from didact.spec import to_json
+    from didact.studies.store import Store
+
+    found = [
+        (run, record)
+        for run, record in Store(store).runs()
+        if run.digest.startswith(asked) or record.folder.name.startswith(asked)
+    ]
+    if len(found) != 1:
+        names = [f"{run.digest} {run.label}" for run, _ in found]
+        raise SpecError(f"{asked!r} fits {len(found)} runs in {store}" + (": " + "; ".join(names) if names else ""))
+    run, record = found[0]
+    similarity = record.folder / "similarity.json"
+    return {
+        "digest": run.digest,
+        "folder": str(record.folder),
+        "spec": to_json(dataclasses.replace(run, teacher=None, start=None)),
+        "teacher": run.teacher and f"{run.teacher.digest} {run.teacher.label}",
+        "start": run.start and f"{run.start.part} of {run.start.run.digest}",
+        "environment": record.environment(),
+        "final": record.final(),
+        "test_top1_by_epoch": [row.get("test_top1") for row in record.metrics()],
+        "similarity": similarity.read_text() if similarity.exists() else None,
+    }

@@ -1,0 +1,126 @@
+"""Augmentation of whole batches on the device: pixels stay uint8 until the last moment.
+
+A crop and a flip are one gather of pixels by flat positions. Of what was measured on one core (3x32x32, images a second,
+crop and flip alone) it is the fastest simple way: 270,000, against 290,000 with the whole data set kept padded (1.6 times the
+memory), 175,000 with windows by ``unfold`` and a ``where``, 145,000 by ``gather`` on channel planes, 115,000 by advanced indexing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from torch.nn import functional
+
+from didact.data.source import Augment
+from didact.seeds import stream
+from didact.tensors import Images, Pixels
+
+TURNS = 4
+
+Stored = UInt8[Tensor, "n c h w"]
+Rows = Int[Tensor, "b"]
+Turned = UInt8[Tensor, "4*b c h w"]
+Channels = Float[Tensor, "c"]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What one epoch does to each image, decided before it begins; all int64 or bool on one device.
+
+    Attributes:
+        dy, dx: top left corner of the crop within the padded image, 0 to twice the padding: (n,) or (n, renderings).
+        flip: whether the crop is mirrored, (n,).
+    """
+
+    dy: Tensor
+    dx: Tensor
+    flip: Tensor
+
+    def to(self, device: torch.device | str) -> Draws:
+        return Draws(self.dy.to(device), self.dx.to(device), self.flip.to(device))
+
+    def of(self, rows: Tensor) -> Draws:
+        """The decisions for the images at ``rows``, (b,)."""
+        return Draws(self.dy[rows], self.dx[rows], self.flip[rows])
+
+
+def draw(images: int, augment: Augment, padding: int, seed: int, epoch: int) -> Draws:
+    """The crop and the flip of every image in ``epoch``, on the CPU. Offsets are uniform, flips are even."""
+    random = stream(seed, "augment", epoch)
+    dy, dx = torch.randint(2 * padding + 1, (2, images), generator=random).unbind()
+    flip = torch.randint(2, (images,), generator=random).bool()
+    return Draws(dy, dx, flip if augment == "crop-flip" else torch.zeros_like(flip))
+
+
+def draw_rotations(main: Draws, padding: int, seed: int, epoch: int) -> Draws:
+    """The crops of the four rotations, (n, 4): the first column is the main rendering's, the others have their own."""
+    own = torch.randint(2 * padding + 1, (2, len(main.dy), TURNS - 1), generator=stream(seed, "rotations", epoch))
+    return Draws(torch.cat([main.dy[:, None], own[0]], 1), torch.cat([main.dx[:, None], own[1]], 1), main.flip)
+
+
+def crop_flip(images: Stored, rows: Rows, dy: Rows, dx: Rows, flip: Tensor, padding: int) -> Pixels:
+    """Images at ``rows``, padded with black, cropped to their own size at (dy, dx), then mirrored where ``flip``.
+
+    Args:
+        images: uint8, (n, c, h, w), fastest in channels-last order.
+        rows, dy, dx: int64, (b,); offsets from 0 to ``2 * padding``.
+        flip: bool, (b,).
+        padding: black pixels on every side.
+
+    Returns:
+        uint8, (b, c, h, w), channels-last.
+    """
+    count, height, width = len(rows), images.shape[2], images.shape[3]
+    padded = functional.pad(images.permute(0, 2, 3, 1).index_select(0, rows), (0, 0, *[padding] * 4))
+    across = torch.arange(width, device=images.device)
+    x = dx[:, None] + torch.where(flip[:, None], width - 1 - across, across)
+    y = dy[:, None] + torch.arange(height, device=images.device)
+    first = torch.arange(count, device=images.device)[:, None] * padded.shape[1]
+    position = ((first + y) * padded.shape[2])[:, :, None] + x[:, None, :]
+    pixels = padded.flatten(0, 2).index_select(0, position.flatten())
+    return pixels.unflatten(0, (count, height, width)).permute(0, 3, 1, 2)
+
+
+def rotations(images: Stored, rows: Rows, draws: Draws, padding: int) -> Turned:
+    """Each image turned by 0, 90, 180 and 270 degrees: (4b, c, h, w), rows 4i to 4i+3 of image i, channels-last.
+
+    One flip for all four, a crop for each (as SSKD does). A crop is taken before its turn; as offsets are uniform it is the
+    same as taking it afterwards.
+
+    Args:
+        draws: of the images at ``rows``: ``dy`` and ``dx`` of shape (b, 4), ``flip`` of shape (b,).
+    """
+    assert images.shape[2] == images.shape[3], "only square images can be turned by 90 degrees"
+    four = (rows.repeat_interleave(TURNS), draws.dy.flatten(), draws.dx.flatten(), draws.flip.repeat_interleave(TURNS))
+    turned = crop_flip(images, *four, padding)
+    for quarter in range(1, TURNS):
+        turned[quarter::TURNS] = torch.rot90(turned[quarter::TURNS], quarter, (2, 3))
+    return turned
+
+
+def normalise(pixels: Pixels, mean: Channels, std: Channels) -> Images:
+    """``(pixels / 255 - mean) / std`` in float32, channels-last. ``mean`` and ``std``: (c,).
+
+    A row of an image is treated as one vector: three channels at a time would be four times slower on a CPU. The steps are
+    not fused, so that a value does not depend on its place in the batch.
+    """
+    rows = pixels.permute(0, 2, 3, 1).flatten(2)
+    width = pixels.shape[3]
+    scaled = rows.float().div_(255).sub_(mean.repeat(width)).div_(std.repeat(width))
+    return scaled.unflatten(2, (width, -1)).permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A further view of a batch: ``draw(main, padding, seed, epoch)`` decides for an epoch, ``make`` does it for a batch."""
+
+    draw: Callable[[Draws, int, int, int], Draws]
+    make: Callable[[Tensor, Tensor, Draws, int], Tensor]
+
+
+VIEWS = {"rotations": Rendering(draw_rotations, rotations)}
+"""The views a method may ask for, by name."""

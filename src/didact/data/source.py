@@ -1,0 +1,151 @@
+"""What data sets there are and what a person may ask of one: plain values, nothing is loaded here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from didact.spec import Count, Seed, Share, SpecError, nearest, spec
+
+Augment = Literal["crop-flip", "crop", "none"]
+
+
+class DataError(ValueError):
+    """The images are not there, or are not what was published."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a data set without opening it.
+
+    Attributes:
+        classes: number of classes.
+        image: shape (c, h, w).
+        train, test: number of published images.
+        augment: what is done to training images when nothing else is said.
+        padding: black pixels on every side before a crop.
+        mean, std: of each channel over the training images, on the scale 0 to 1.
+        source: where the images come from and under which terms.
+    """
+
+    classes: int
+    image: tuple[int, int, int]
+    train: int
+    test: int
+    augment: Augment
+    padding: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    source: str
+
+
+CIFAR = "Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html; no licence stated, the author asks to be cited"
+
+CATALOGUE: dict[str, Facts] = {
+    "cifar10": Facts(
+        classes=10,
+        image=(3, 32, 32),
+        train=50_000,
+        test=10_000,
+        augment="crop-flip",
+        padding=4,
+        mean=(0.4914, 0.4822, 0.4465),
+        std=(0.2470, 0.2435, 0.2616),
+        source=CIFAR,
+    ),
+    "cifar100": Facts(
+        classes=100,
+        image=(3, 32, 32),
+        train=50_000,
+        test=10_000,
+        augment="crop-flip",
+        padding=4,
+        mean=(0.5071, 0.4867, 0.4408),
+        std=(0.2675, 0.2565, 0.2761),
+        source=CIFAR,
+    ),
+    "digits": Facts(
+        classes=10,
+        image=(1, 16, 16),
+        train=1_000,
+        test=797,
+        augment="crop",  # a mirrored digit is another sign
+        padding=2,
+        mean=(0.3049,),
+        std=(0.3186,),
+        source="Alpaydin and Kaynak 1998, UCI Optical Recognition of Handwritten Digits (CC BY 4.0), as in scikit-learn",
+    ),
+}
+
+
+def names() -> list[str]:
+    """The data sets there are."""
+    return sorted(CATALOGUE)
+
+
+def canonical_name(name: str) -> str:
+    """The catalogue's spelling of ``name``: ``CIFAR-100`` is ``cifar100``.
+
+    Raises:
+        SpecError: there is no such data set; the nearest ones are named.
+    """
+    plain = name.lower().replace("-", "").replace("_", "")
+    if plain not in CATALOGUE:
+        raise SpecError(f"unknown data set {name!r}{nearest(plain, CATALOGUE)}")
+    return plain
+
+
+@spec
+class Data:
+    """Everything that decides which images a network sees. Defaults are filled in when it is made, so that a digest holds
+    what was used and not what happened to be the default."""
+
+    name: str = "digits"
+    """The data set: digits, cifar10 or cifar100."""
+    fraction: Share = 1.0
+    """Share of the training images that is kept, the same in every class."""
+    per_class: Count | None = None
+    """At most so many training images of each class, after the fraction."""
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the kept training images that is set aside, the same in every class."""
+    augment: Annotated[Augment | None, Field(validate_default=True)] = None
+    """What is done to training images; none given means the data set's own: crop-flip for CIFAR, crop for digits."""
+    split_seed: Seed = 0
+    """Draws which images are kept and which are set aside."""
+
+    @property
+    def label(self) -> str:
+        """The name, with how much of it where that is not all."""
+        share = f" {100 * self.fraction:g} %" if self.fraction < 1 else ""
+        return self.name + share + (f" {self.per_class} per class" if self.per_class else "")
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return canonical_name(name)
+
+    @field_validator("augment")
+    @classmethod
+    def _concrete(cls, augment: Augment | None, info: ValidationInfo) -> Augment | None:
+        if augment is None and "name" in info.data:  # a wrong name has its own complaint
+            return CATALOGUE[info.data["name"]].augment
+        return augment
+
+
+def facts(data: Data) -> Facts:
+    """What is known of the data set that ``data`` names."""
+    return CATALOGUE[data.name]
+
+
+def root() -> Path:
+    """The folder of the data sets: ``DIDACT_DATA``, or a folder of didact in the user's cache."""
+    named = os.environ.get("DIDACT_DATA")
+    if named:
+        return Path(named).expanduser()
+    import pooch
+
+    return Path(pooch.os_cache("didact"))

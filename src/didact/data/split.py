@@ -1,0 +1,40 @@
+"""Split: images of one kind (training, validation, test), their labels and where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images that belong together, all tensors on one device.
+
+    Attributes:
+        images: uint8, (n, c, h, w), kept in channels-last order: a crop then moves whole pixels.
+        labels: int64 classes, (n,).
+        index: int64 positions in the full published set, (n,).
+    """
+
+    images: Tensor
+    labels: Tensor
+    index: Tensor
+
+    @classmethod
+    def whole(cls, images: Tensor, labels: Tensor) -> Split:
+        """All images of a published set, in its order."""
+        images = images.contiguous(memory_format=torch.channels_last)
+        return cls(images, labels.long(), torch.arange(len(images)))
+
+    def __len__(self) -> int:
+        return self.images.shape[0]
+
+    def take(self, rows: Tensor) -> Split:
+        """The images at ``rows`` (int64, (m,)), in that order."""
+        images = self.images[rows].contiguous(memory_format=torch.channels_last)
+        return Split(images, self.labels[rows], self.index[rows])
+
+    def to(self, device: torch.device | str) -> Split:
+        return Split(self.images.to(device), self.labels.to(device), self.index.to(device))

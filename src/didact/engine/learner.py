@@ -1,0 +1,168 @@
+"""A learner: a network, its method, the method's extras, an optimiser, a random stream and a clock of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from didact.engine.recipe import Recipe
+from didact.method import Clock, Method, Stage
+from didact.nets.blocks import BlockNet
+from didact.seeds import stream
+from didact.tensors import Outputs
+
+
+class Learner:
+    """What trains one network. Nothing in it is shared with other learners, so its result does not depend on them.
+
+    Args:
+        label: what the learner is called in progress and errors.
+        net: the network that learns, on the CPU; it is moved to ``device``.
+        method: what it learns from.
+        extras: what ``method.build`` gave.
+        recipe: epochs, optimiser, schedule, precision.
+        seed: names the learner's own random stream.
+        device: where it trains.
+        compiled: whether the network is compiled with torch.compile.
+    """
+
+    def __init__(
+        self,
+        *,
+        label: str,
+        net: BlockNet,
+        method: Method,
+        extras: nn.Module,
+        recipe: Recipe,
+        seed: int,
+        device: str = "cpu",
+        compiled: bool = False,
+    ) -> None:
+        self.label = label
+        self.method = method
+        self.recipe = recipe
+        self.device = torch.device(device)
+        self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.extras = extras.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.random = stream(seed, "learner", device=self.device)
+        self.needs = method.needs
+        self.stages = method.stages()
+        assert sum(s.epochs is None for s in self.stages) == 1, "exactly one stage takes the recipe's epochs"
+        self.stage_index = 0
+        self.epoch = 0  # within the stage
+        self.total = 0  # over all stages
+        self.failure: str | None = None
+        self._trainable = {name for name, p in self._named() if p.requires_grad}
+        self._look = torch.compile(self.net.look) if compiled else self.net.look
+        self._enter_stage()
+
+    # -------------------------------------------------------------------------------------------- where it is
+
+    @property
+    def stage(self) -> Stage:
+        return self.stages[min(self.stage_index, len(self.stages) - 1)]
+
+    @property
+    def epochs(self) -> int:
+        """Length of the whole training, over all stages."""
+        return sum(self._length(s) for s in self.stages)
+
+    @property
+    def done(self) -> bool:
+        return self.stage_index == len(self.stages)
+
+    def clock(self, step: int, steps: int) -> Clock:
+        return Clock(self.epoch, self._length(self.stage), step, steps, self.total, self.stage.name)
+
+    def end_epoch(self) -> None:
+        """Move the clock on by an epoch, and into the next stage where this one is over."""
+        self.epoch += 1
+        self.total += 1
+        if self.epoch == self._length(self.stage):
+            self.stage_index, self.epoch = self.stage_index + 1, 0
+            if not self.done:
+                self._enter_stage()
+
+    def _length(self, stage: Stage) -> int:
+        return self.recipe.epochs if stage.epochs is None else stage.epochs
+
+    def _named(self) -> list[tuple[str, nn.Parameter]]:
+        named = [(f"net.{k}", p) for k, p in self.net.named_parameters()]
+        return named + [(f"extras.{k}", p) for k, p in self.extras.named_parameters()]
+
+    def _enter_stage(self) -> None:
+        """A stage has its own moving parameters and a fresh optimiser; what does not move gets no gradient."""
+        moving = []
+        for name, parameter in self._named():
+            moves = name in self._trainable and any(name.startswith(prefix) for prefix in self.stage.moves)
+            parameter.requires_grad_(moves)
+            if moves:
+                moving.append(parameter)
+            else:
+                parameter.grad = None
+        recipe = self.recipe
+        self.optimiser = torch.optim.SGD(
+            moving,
+            lr=recipe.learning_rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.nesterov,
+        )
+
+    # -------------------------------------------------------------------------------------------- what it does
+
+    def train_mode(self) -> None:
+        self.net.train()
+        self.extras.train()
+
+    def look(self, images: Tensor) -> Outputs:
+        """What the network shows for ``images``, with gradient: the parts its method reads, and always the logits."""
+        return self._look(images, self.needs.own | {"logits"})
+
+    def update(self, loss: Tensor, clock: Clock) -> None:
+        """One step of the optimiser along the gradient of ``loss``, at the rate that the clock calls for."""
+        rate = self.stage.learning_rate
+        if rate is None:
+            rate = self.recipe.rate(clock.epoch, clock.epochs, clock.progress())
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+
+    def deployed(self) -> nn.Module:
+        """The network to evaluate and hand on, in eval mode. Turns the learner's own modules to eval mode too."""
+        self.net.eval()
+        self.extras.eval()
+        return self.method.deployed(self.extras, self.net).eval()
+
+    # -------------------------------------------------------------------------------------------- what it remembers
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything needed to go on from here as if nothing had happened: tensors, and plain values."""
+        tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
+        tensors |= {f"extras.{k}": v for k, v in self.extras.state_dict().items()}
+        tensors["random"] = self.random.get_state()
+        for index, slots in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{k}": v for k, v in slots.items() if isinstance(v, Tensor)}
+        return tensors, {"stage": self.stage_index, "epoch": self.epoch, "total": self.total}
+
+    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Go back to a :meth:`state`."""
+        self.net.load_state_dict(_below("net.", tensors))
+        self.extras.load_state_dict(_below("extras.", tensors))
+        self.stage_index, self.epoch, self.total = values["stage"], values["epoch"], values["total"]
+        if not self.done:
+            self._enter_stage()
+            slots = _below("optimiser.", tensors)
+            for index, parameter in enumerate(self.optimiser.param_groups[0]["params"]):
+                for name, value in _below(f"{index}.", slots).items():
+                    # the buffer takes the layout of its parameter, as if the optimiser had made it
+                    self.optimiser.state[parameter][name] = torch.empty_like(parameter).copy_(value)
+        self.random.set_state(tensors["random"].cpu())
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,111 @@
+"""One step of a cohort: the teacher is shown the batch once, then every learner looks, is told its loss, and moves.
+
+There is no ``.item()`` here: sums stay on the device and are read once an epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from didact.engine.learner import Learner
+from didact.method import Seen, View
+from didact.nets.blocks import BlockNet
+from didact.tensors import Batch, Labels, Logits, Outputs
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What the teacher showed for a batch and its views; empty where nobody asked."""
+
+    main: Outputs | None = None
+    views: dict[str, Outputs] = field(default_factory=dict)
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """bfloat16 autocast when ``precision`` is bf16, a context that does nothing otherwise."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def teach(net: BlockNet | None, batch: Batch, learners: Iterable[Learner], precision: str) -> Taught:
+    """One pass of the teacher, without gradient, that keeps just what these learners read between them."""
+    learners = list(learners)
+    parts = frozenset().union(*(one.needs.teacher for one in learners))
+    if net is None or not parts:
+        return Taught()
+    views = {v: frozenset().union(*(one.needs.teacher for one in learners if v in one.needs.views)) for v in batch.views}
+    assert not net.training, "the teacher is frozen"
+    with torch.no_grad(), autocast(batch.images.device, precision):
+        return Taught(net.look(batch.images, parts), {v: net.look(batch.views[v], p) for v, p in views.items() if p})
+
+
+def advance(
+    group: Sequence[Learner], batch: Batch, taught: Taught, step: int, steps: int, tallies: dict[str, Tally]
+) -> None:
+    """One step of learners that look at each other (or of a single one): all look first, then each moves."""
+    precision = group[0].recipe.precision
+    with autocast(batch.images.device, precision):
+        looks = [learner.look(batch.images) for learner in group]
+    shown = [own.detached() for own in looks] if len(group) > 1 else []
+    for position, (learner, own) in enumerate(zip(group, looks, strict=True)):
+        needs, clock = learner.needs, learner.clock(step, steps)
+        with autocast(batch.images.device, precision):
+            views = {v: View(learner.look(batch.views[v]), taught.views.get(v)) for v in needs.views}
+            seen = Seen(
+                batch=batch,
+                own=own,
+                teacher=taught.main.only(needs.teacher) if taught.main is not None else None,
+                clock=clock,
+                random=learner.random,
+                peers=tuple(o.only(needs.peers) for other, o in enumerate(shown) if other != position),
+                views=views,
+            )
+            terms = learner.method.terms(learner.extras, seen)
+        assert own.logits is not None
+        tallies[learner.label].add(terms, own.logits.detach(), batch.labels, step)
+        learner.update(torch.stack([t.float() for t in terms.values()]).sum(), clock)
+
+
+class Tally:
+    """Sums over an epoch, kept on the device: loss terms, hits, and the first step at which a term was not finite."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.names: tuple[str, ...] = ()
+        self.sums = self.bad = torch.zeros(0, device=device)
+        self.hits = torch.zeros(2, device=device, dtype=torch.long)
+        self.images = 0
+
+    def add(self, terms: dict[str, Tensor], logits: Logits, labels: Labels, step: int) -> None:
+        values = torch.stack([t.detach().float() for t in terms.values()])
+        if not self.names:
+            self.names, self.sums, self.bad = tuple(terms), torch.zeros_like(values), torch.full_like(values, torch.inf)
+        assert self.names == tuple(terms), "a method's terms keep their names during an epoch"
+        self.sums += values * len(labels)
+        self.bad = torch.where(values.isfinite(), self.bad, self.bad.clamp(max=step))
+        self.hits += hits(logits, labels)
+        self.images += len(labels)
+
+    def means(self) -> dict[str, float]:
+        """The mean of every term over the epoch's images."""
+        return dict(zip(self.names, (self.sums / self.images).tolist(), strict=True))
+
+    def accuracies(self) -> tuple[float, float]:
+        """Top-1 and top-5 accuracy in percent."""
+        top1, top5 = (100 * self.hits / self.images).tolist()
+        return top1, top5
+
+    def fault(self) -> str | None:
+        """The term that first was not finite, and at which step; None when all were."""
+        if not self.names or not self.bad.isfinite().any():
+            return None
+        first = int(self.bad.argmin())
+        return f"term '{self.names[first]}' was not finite from step {int(self.bad[first]) + 1} on"
+
+
+def hits(logits: Logits, labels: Labels) -> Tensor:
+    """How many labels are the highest and among the five highest logits: two integers on the device."""
+    found = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+    return torch.stack([found[:, 0].sum(), found.sum()])

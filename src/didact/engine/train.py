@@ -1,0 +1,144 @@
+"""The loop. A cohort's learners share the batches and one teacher pass; each could be trained alone with the same result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from didact.data import Dataset, Loader, evaluation_batches
+from didact.engine.evaluate import evaluate
+from didact.engine.learner import Learner
+from didact.engine.step import Tally, advance, teach
+from didact.method import Teacher
+from didact.nets.blocks import BlockNet
+
+
+class Listener(Protocol):
+    """Who is told how a training goes: the store, which keeps it, and the terminal, which shows it."""
+
+    def epoch_begins(self, epoch: int, epochs: int, steps: int, learners: Sequence[Learner]) -> None: ...
+    def step_ends(self) -> None: ...
+    def learned(self, learner: Learner, row: dict[str, Any]) -> None: ...
+    def failed(self, learner: Learner) -> None: ...
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A teacher that stays the same: the same frozen network in every epoch."""
+
+    net: BlockNet
+
+    def at(self, epoch: int) -> BlockNet:
+        return self.net
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Learners that share batches and one teacher pass.
+
+    Attributes:
+        groups: learners that read each other's outputs form a group; all others are a group of their own.
+        loader: the batches, the same for everybody.
+        teacher: who is shown to them; None when nobody reads a teacher.
+    """
+
+    groups: tuple[tuple[Learner, ...], ...]
+    loader: Loader
+    teacher: Teacher | None = None
+
+    @property
+    def learners(self) -> list[Learner]:
+        return [learner for group in self.groups for learner in group]
+
+
+def train(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], *, test_every: int = 1) -> None:
+    """Train every learner of the cohort to its end. Learners may be at different epochs (after an interruption).
+
+    A learner whose loss is not finite is stopped at the end of that epoch; what was kept before it stays. The others go on.
+    """
+    learners = cohort.learners
+    for epoch in range(min(one.total for one in learners), max(one.epochs for one in learners)):
+        groups = [g for g in cohort.groups if all(not o.failure and not o.done and o.total == epoch for o in g)]
+        if not groups:
+            continue
+        active = [learner for group in groups for learner in group]
+        began = time.perf_counter()
+        for listener in listeners:
+            listener.epoch_begins(epoch, max(o.epochs for o in learners), len(cohort.loader), active)
+        tallies = _epoch(cohort, groups, epoch, listeners)
+        seconds = time.perf_counter() - began
+        _stop_faulty(active, tallies, epoch, listeners)
+        healthy = [one for one in active if one.failure is None]
+        rows = [_row(one, tallies[one.label], seconds, len(active)) for one in healthy]
+        for one in healthy:
+            one.end_epoch()
+        for row, tested in zip(rows, _test(healthy, dataset, epoch, test_every), strict=True):
+            row |= tested
+        for one, row in zip(healthy, rows, strict=True):
+            for listener in listeners:
+                listener.learned(one, row)
+
+
+def _epoch(
+    cohort: Cohort, groups: Sequence[tuple[Learner, ...]], epoch: int, listeners: Sequence[Listener]
+) -> dict[str, Tally]:
+    active = [learner for group in groups for learner in group]
+    tallies = {one.label: Tally(one.device) for one in active}
+    teacher = cohort.teacher.at(epoch) if cohort.teacher is not None else None
+    for one in active:
+        one.train_mode()
+    steps = len(cohort.loader)
+    for step, batch in enumerate(cohort.loader.epoch(epoch)):
+        taught = teach(teacher, batch, active, active[0].recipe.precision)
+        for group in groups:
+            advance(group, batch, taught, step, steps, tallies)
+        for listener in listeners:
+            listener.step_ends()
+    return tallies
+
+
+def _stop_faulty(active: Sequence[Learner], tallies: dict[str, Tally], epoch: int, listeners: Sequence[Listener]) -> None:
+    """Read the flags, once an epoch: the first read of the device since the epoch began."""
+    for one in active:
+        fault = tallies[one.label].fault()
+        if fault is None and not all(bool(p.isfinite().all()) for p in one.net.parameters()):
+            fault = "a weight was not finite at the end"
+        if fault is not None:
+            one.failure = f"epoch {epoch + 1}: {fault}"
+            for listener in listeners:
+                listener.failed(one)
+
+
+def _row(one: Learner, tally: Tally, seconds: float, learners: int) -> dict[str, Any]:
+    """One line of metrics. ``seconds`` is the epoch of the whole cohort; images/s counts every learner's images."""
+    terms = tally.means()
+    top1, top5 = tally.accuracies()
+    return {
+        "epoch": one.total + 1,
+        "stage": one.stage.name,
+        "loss": sum(terms.values()),
+        "terms": terms,
+        "train_top1": top1,
+        "train_top5": top5,
+        "rate": one.optimiser.param_groups[0]["lr"],
+        "seconds": round(seconds, 4),
+        "images_per_second": round(tally.images * learners / seconds, 1),
+        "learners": learners,
+    }
+
+
+def _test(learners: Sequence[Learner], dataset: Dataset, epoch: int, every: int) -> list[dict[str, float]]:
+    """Accuracies after an epoch: the test set, and the validation split when there is one. The last epoch is always tested."""
+    due = [one for one in learners if one.done or (epoch + 1) % every == 0]
+    rows: dict[str, dict[str, float]] = {one.label: {} for one in learners}
+    if due:
+        with torch.no_grad():
+            for prefix, split in (("test", dataset.test), ("validation", dataset.validation)):
+                if split is not None:
+                    for one, row in zip(due, evaluate(due, evaluation_batches(dataset, split), prefix), strict=True):
+                        rows[one.label] |= row
+    return [rows[one.label] for one in learners]

@@ -1,0 +1,108 @@
+"""Formulas that several papers share. Pure functions: tensors in, scalar out, mean over the batch unless said.
+
+zs, zt: logits of student and teacher (b, k); fs, ft: features (b, c, h, w). KL(a || b) = sum a log(a / b).
+Every formula of didact is :func:`exact`: outside autocast, half-precision inputs widened to float32 first (sums over
+thousands of bfloat16 values lose what a loss is made of); float32 and float64 keep their type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from didact.tensors import Feature, Labels, Logits, Outputs, Scalar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def exact(formula: Callable[P, R]) -> Callable[P, R]:
+    """Run ``formula`` outside autocast, with bfloat16 and float16 tensors among its arguments widened to float32."""
+
+    @wraps(formula)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        wide = [_widen(a) for a in args]
+        named = {k: _widen(a) for k, a in kwargs.items()}
+        device = next((a.device.type for a in wide if isinstance(a, Tensor)), "cpu")
+        with torch.autocast(device, enabled=False):
+            return formula(*wide, **named)  # type: ignore[arg-type]
+
+    return run
+
+
+def _widen(x: Any) -> Any:
+    return x.float() if isinstance(x, Tensor) and x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+@exact
+def cross_entropy(logits: Logits, labels: Labels) -> Scalar:
+    """Cross entropy against the labels at temperature 1, mean over the batch."""
+    return F.cross_entropy(logits, labels)
+
+
+@exact
+def softened_kl(z_from: Logits, z_to: Logits, temperature: float = 1.0) -> Scalar:
+    """KL(softmax(z_from / T) || softmax(z_to / T)), summed over classes, mean over the batch, without the factor T^2.
+
+    Computed from log-probabilities, so probabilities that underflow to zero count as 0 log 0 = 0 and extreme logits stay
+    finite. Gradients flow to both sides.
+    """
+    log_p = F.log_softmax(z_from / temperature, dim=1)
+    log_q = F.log_softmax(z_to / temperature, dim=1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+class Weights(Protocol):
+    """The settings that most methods share."""
+
+    @property
+    def gamma(self) -> float: ...
+    @property
+    def alpha(self) -> float: ...
+    @property
+    def temperature(self) -> float: ...
+
+
+def task(weights: Weights, own: Outputs, teacher: Outputs | None, labels: Labels) -> dict[str, Tensor]:
+    """The terms that most methods share: gamma CE(zs, y) + alpha T^2 KL(teacher || student). Zero weights are left out."""
+    assert own.logits is not None
+    terms: dict[str, Tensor] = {}
+    if weights.gamma:
+        terms["ce"] = weights.gamma * cross_entropy(own.logits, labels)
+    if weights.alpha:
+        assert teacher is not None and teacher.logits is not None, "a method with alpha > 0 reads the teacher's logits"
+        kl = softened_kl(teacher.logits, own.logits, weights.temperature)
+        terms["kd"] = weights.alpha * weights.temperature**2 * kl
+    return terms
+
+
+def pool_alike(fs: Feature, ft: Feature) -> tuple[Feature, Feature]:
+    """Both maps at the smaller height and width: the larger one is adaptively average-pooled (RepDistiller)."""
+    size = (min(fs.shape[2], ft.shape[2]), min(fs.shape[3], ft.shape[3]))
+    return _pooled(fs, size), _pooled(ft, size)
+
+
+def _pooled(f: Feature, size: tuple[int, int]) -> Feature:
+    return f if f.shape[2:] == size else F.adaptive_avg_pool2d(f, size)
+
+
+@exact
+def attention_map(f: Feature, power: int = 2) -> Tensor:
+    """mean over channels of f^power, flattened over positions (b, h*w), divided by max(L2 norm, 1e-12).
+
+    The gradient of an all-zero map is zero, not NaN.
+    """
+    flat = f.pow(power).mean(1).flatten(1)
+    return F.normalize(flat, dim=1, eps=1e-12)
+
+
+@exact
+def rows_alike(x: Tensor) -> Tensor:
+    """The Gram matrix of the flattened samples, each row divided by its L2 norm: (b, b) (similarity-preserving KD)."""
+    flat = x.flatten(1)
+    return F.normalize(flat @ flat.T, dim=1)

@@ -1,0 +1,162 @@
+"""The contracts: what a method must say, and what it is told.
+
+A :class:`Method` is a frozen, keyword-only dataclass of hyper-parameters. The training loop asks it five things and never
+who it is: what it reads (``needs``), in which ``stages`` it trains, which parts it adds (``build``), what the loss is
+(``terms``), and which network to hand on (``deployed``). A sixth, ``shows``, names further classifiers worth watching.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from didact.nets.blocks import BlockNet, Shape, Shapes
+from didact.spec import Named
+from didact.tensors import Batch, Needs, Outputs
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a training run.
+
+    Attributes:
+        name: shown in the metrics.
+        epochs: its length; None for the stage that lasts as long as the recipe says.
+        moves: which parameters are trained: names under ``net.`` or ``extras.``, as prefixes. "" is everything.
+        learning_rate: constant during the stage; None for the recipe's rate and schedule.
+    """
+
+    name: str = "train"
+    epochs: int | None = None
+    moves: tuple[str, ...] = ("",)
+    learning_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Who learns from whom, with real shapes: what a method needs to build its extras.
+
+    Attributes:
+        net: the network that learns; ``shapes`` are its outputs' for one image.
+        teacher: the network it learns from, frozen; None when there is none.
+        image: shape (c, h, w) of an image; ``classes``, ``samples``: of the training set.
+    """
+
+    net: BlockNet
+    shapes: Shapes
+    image: Shape
+    classes: int
+    samples: int
+    teacher: BlockNet | None = None
+    teacher_shapes: Shapes | None = None
+
+    def taught(self) -> tuple[BlockNet, Shapes]:
+        """The teacher and its shapes.
+
+        Raises:
+            ValueError: there is no teacher.
+        """
+        if self.teacher is None or self.teacher_shapes is None:
+            raise ValueError("this method learns from a teacher, and none was given; name one, or use the method 'ce'")
+        return self.teacher, self.teacher_shapes
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where a learner is in its training. Counts start at 0.
+
+    Attributes:
+        epoch, epochs: within the current stage, and that stage's length.
+        step, steps: within the epoch, and the epoch's length.
+        total: epochs since the start, over all stages.
+        stage: the current stage's name.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    total: int
+    stage: str = "train"
+
+    def progress(self) -> float:
+        """Share of the current stage that is done, in [0, 1)."""
+        return (self.epoch + self.step / self.steps) / self.epochs
+
+
+@dataclass(frozen=True)
+class View:
+    """What both networks showed for a further view of the batch."""
+
+    own: Outputs
+    teacher: Outputs | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that a method is told in one step.
+
+    Attributes:
+        batch: images, labels, index.
+        own: what the learner's network showed, with gradient; only the parts in ``needs.own``.
+        teacher: what the teacher showed, without gradient; None when nothing was asked of it.
+        peers: what the peers showed, without gradient, in the order in which they were named.
+        views: by name, what was shown for further views.
+        clock: where the training is.
+        random: the learner's own generator, on the batch's device.
+    """
+
+    batch: Batch
+    own: Outputs
+    teacher: Outputs | None
+    clock: Clock
+    random: torch.Generator
+    peers: tuple[Outputs, ...] = ()
+    views: dict[str, View] = field(default_factory=dict)
+
+
+class Method(Named, ABC):
+    """How one network turns what it saw into named, weighted loss terms. Subclasses are frozen dataclasses (``spec``)."""
+
+    homes: ClassVar[tuple[str, ...]] = ("didact.methods", "didact.peers", "didact.teaching")
+
+    @property
+    def needs(self) -> Needs:
+        """Which outputs the method reads, from itself, the teacher and peers, and which views of the images."""
+        return Needs()
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of training in order; exactly one of them has ``epochs=None`` and takes the recipe's epochs."""
+        return (Stage(),)
+
+    def build(self, pair: Pair) -> nn.Module:
+        """The parts the method adds, with real shapes. Drawn under the run's own seed.
+
+        Raises:
+            ValueError: the method cannot serve this pair; the message names the block, both shapes and the remedy.
+        """
+        return nn.Module()
+
+    @abstractmethod
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        """Named, weighted scalar terms; their sum is the loss."""
+
+    def deployed(self, extras: nn.Module, net: BlockNet) -> nn.Module:
+        """The network to evaluate, export and hand on; it maps images to logits."""
+        return net
+
+    def shows(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
+        """Further logits by name, whose accuracies are put into the metrics (SFTN's branches)."""
+        return {}
+
+
+class Teacher(Protocol):
+    """What is shown to a cohort: one frozen network, or a route of checkpoints that changes with the clock (RCO)."""
+
+    def at(self, epoch: int) -> BlockNet:
+        """The network that teaches in ``epoch`` (counted over all stages from 0): frozen, in eval mode."""
+        ...

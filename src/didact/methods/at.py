@@ -1,0 +1,73 @@
+"""AT: attention transfer.
+
+Zagoruyko, Komodakis: Paying More Attention to Attention (ICLR 2017), https://arxiv.org/abs/1612.03928
+
+    Q(f) = mean over channels of f^p, flattened, divided by its L2 norm
+    L    = gamma CE + alpha KD + beta sum over blocks of mean((Q(fs) - Q(ft))^2)
+
+As in the authors' code and RepDistiller, the squared difference is averaged over batch and positions (the paper writes the
+norm, not squared). Of two maps the larger is adaptively average-pooled before it is squared. beta 1000 is RepDistiller's.
+Blocks are paired index by index, or by resolution where their numbers differ.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from didact.losses import attention_map, exact, pool_alike, task
+from didact.method import Method, Pair, Seen
+from didact.nets.adapt import match
+from didact.spec import Count, NonNegative, Positive, spec
+from didact.tensors import Feature, Needs, Scalar, reads
+
+
+@exact
+def loss(fs: Feature, ft: Feature, power: int = 2) -> Scalar:
+    """One level: mean over batch and positions of the squared difference of the normalised attention maps.
+
+    An all-zero map counts as zero, with zero gradient. Channels may differ.
+    """
+    fs, ft = pool_alike(fs, ft)
+    return (attention_map(fs, power) - attention_map(ft, power)).pow(2).mean()
+
+
+@spec
+class AT(Method):
+    """Attention transfer over all blocks."""
+
+    presets: ClassVar = {"kd": {"alpha": 1.0}}
+
+    gamma: NonNegative = 1.0
+    """Weight of the cross entropy with the labels."""
+    alpha: NonNegative = 0.0
+    """Weight of KD; 1 in the preset ``at+kd`` (the SFTN paper trains feature methods jointly with KD)."""
+    beta: NonNegative = 1000.0
+    """Weight of the sum over blocks."""
+    temperature: Positive = 4.0
+    """Temperature of the KD term."""
+    power: Count = 2
+    """Exponent p of the attention map."""
+
+    @property
+    def needs(self) -> Needs:
+        return reads("logits features", teacher="logits features" if self.alpha else "features")
+
+    def build(self, pair: Pair) -> nn.Module:
+        _, teacher_shapes = pair.taught()
+        return Levels(match(pair.shapes.features, teacher_shapes.features))
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        assert isinstance(extras, Levels) and seen.teacher is not None
+        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
+        levels = [loss(seen.own.features[s], seen.teacher.features[t], self.power) for s, t in extras.pairs]
+        return terms | {"attention": self.beta * sum(levels[1:], levels[0])}
+
+
+class Levels(nn.Module):
+    """Which block of the teacher belongs to which block of the student, counted from 0."""
+
+    def __init__(self, pairs: tuple[tuple[int, int], ...]) -> None:
+        super().__init__()
+        self.pairs = pairs

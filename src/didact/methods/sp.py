@@ -1,0 +1,55 @@
+"""SP: similarity-preserving knowledge distillation.
+
+Tung, Mori: Similarity-Preserving Knowledge Distillation (ICCV 2019), https://arxiv.org/abs/1907.09682
+
+    G(f) = F F^T over the flattened samples, each row divided by its L2 norm
+    L    = gamma CE + alpha KD + beta ||G(fs) - G(ft)||_F^2 / b^2
+
+On the last feature map of each network, as in RepDistiller (beta 3000). Maps may differ in every size.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from didact.losses import exact, rows_alike, task
+from didact.method import Method, Pair, Seen
+from didact.spec import NonNegative, Positive, spec
+from didact.tensors import Needs, Scalar, reads
+
+
+@exact
+def loss(fs: Tensor, ft: Tensor) -> Scalar:
+    """Mean over the b x b entries of the squared difference of the row-normalised Gram matrices. A zero row stays zero."""
+    return (rows_alike(fs) - rows_alike(ft)).pow(2).mean()
+
+
+@spec
+class SP(Method):
+    """Similarity-preserving distillation on the last feature map."""
+
+    presets: ClassVar = {"kd": {"alpha": 1.0}}
+
+    gamma: NonNegative = 1.0
+    """Weight of the cross entropy with the labels."""
+    alpha: NonNegative = 0.0
+    """Weight of KD; 1 in the preset ``sp+kd`` (the SFTN paper trains feature methods jointly with KD)."""
+    beta: NonNegative = 3000.0
+    """Weight of the similarity term."""
+    temperature: Positive = 4.0
+    """Temperature of the KD term."""
+
+    @property
+    def needs(self) -> Needs:
+        return reads("logits features", teacher="logits features" if self.alpha else "features")
+
+    def build(self, pair: Pair) -> nn.Module:
+        pair.taught()
+        return nn.Module()
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        assert seen.teacher is not None
+        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
+        return terms | {"similarity": self.beta * loss(seen.own.features[-1], seen.teacher.features[-1])}

@@ -1,0 +1,6 @@
+"""Networks as rows of blocks. ``create(name, num_classes)`` makes one; the files are the families."""
+
+from didact.nets.blocks import Block, BlockNet, Head, Shapes, join
+from didact.nets.zoo import Entry, create, entry, names, resolve
+
+__all__ = ["Block", "BlockNet", "Entry", "Head", "Shapes", "create", "entry", "join", "names", "resolve"]

@@ -1,0 +1,250 @@
+"""BlockNet: a network as a stem, a row of blocks and a head, that can be run, sliced and joined, sharing weights.
+
+    images --stem--> x0 --block 1--> feature 1 --block 2--> ... feature n --head--> pooled vector --> logits
+
+The papers count the stem as part of block 1; here it is a part of its own, because some methods (FSP) read it.
+A block's feature is ``act(body(x))``. Where the last activation belongs to the *next* part (pre-activation networks such as
+WRN), that part has an entry norm ``enter`` and the value before the activation is what ``enter`` gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from didact.tensors import PARTS, Feature, Images, Logits, Outputs
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Per-sample shapes of :class:`Outputs`: (c, h, w) for maps, (d,) for the pooled vector, the number of classes."""
+
+    stem: Shape
+    features: tuple[Shape, ...]
+    pooled: Shape
+    classes: int
+
+
+class Block(nn.Module):
+    """One block: ``body`` up to the value before the last activation, then ``act``.
+
+    Args:
+        body: from the block's input to the value before its last activation.
+        act: the last activation; None where the feature is not activated (linear bottlenecks).
+    """
+
+    enter: nn.Module | None
+
+    def __init__(self, body: nn.Module, act: nn.Module | None = None) -> None:
+        super().__init__()
+        self.enter = None
+        self.body = body
+        self.act = nn.Identity() if act is None else act
+
+    def show(self, x: Feature) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """(feature, value before its last activation, normalised input).
+
+        The second is None where that value is only known to the next part; the third is None without an entry norm.
+        """
+        pre = self.body(x)
+        return self.act(pre), pre, None
+
+    def forward(self, x: Feature) -> Feature:
+        return self.show(x)[0]
+
+
+class Head(nn.Module):
+    """From the last feature to logits: entry norm and further layers if any, global average pooling, linear classifier.
+
+    Args:
+        width: length of the pooled vector.
+        num_classes: number of logits.
+        enter: an entry norm, whose output is the last feature's value before activation (WRN).
+        body: layers between the feature (or the entry norm) and pooling, such as a final 1x1 convolution.
+    """
+
+    def __init__(
+        self, width: int, num_classes: int, *, enter: nn.Module | None = None, body: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.enter = enter
+        self.body = nn.Identity() if body is None else body
+        self.classifier = nn.Linear(width, num_classes)
+
+    def show(self, x: Feature) -> tuple[Logits, Tensor, Tensor | None]:
+        """(logits, pooled vector, normalised input or None)."""
+        entered = None if self.enter is None else self.enter(x)
+        pooled = self.body(x if entered is None else entered).mean((2, 3))
+        return self.classifier(pooled), pooled, entered
+
+    def forward(self, x: Feature) -> Logits:
+        return self.show(x)[0]
+
+
+class BlockNet(nn.Module):
+    """A row of blocks with, at its ends, a stem and a head; a slice may lack either.
+
+    ``net(images)`` returns logits (or the last feature where there is no head), so it is an ordinary module to any tool.
+
+    Args:
+        stem: from images to the first block's input; None for a slice that starts later.
+        blocks: (name, block) in order. Names are kept by slices, so a slice's weights fit the network it came from.
+        head: from the last feature to logits; None for a slice that ends earlier.
+    """
+
+    def __init__(self, stem: nn.Module | None, blocks: Iterable[tuple[str, nn.Module]], head: nn.Module | None) -> None:
+        super().__init__()
+        self.stem = stem
+        self.blocks = nn.ModuleDict(dict(blocks))
+        self.head = head
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        return iter(self.blocks.values())
+
+    def forward(self, images: Images) -> Tensor:
+        return self.run(images)
+
+    def run(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+        """Run on from block ``start`` (0: from the images) up to and without block ``stop`` (None: to the end, head included).
+
+        ``run(run(images, 0, i), i)`` equals ``run(images)`` for every i from 1 to the number of blocks.
+        """
+        start, stop = self._bounds(start, stop)
+        if start == 0 and self.stem is not None:
+            x = self.stem(x)
+        for block in list(self)[start : len(self) if stop is None else stop]:
+            x = block(x)
+        return x if stop is not None or self.head is None else self.head(x)
+
+    def look(self, images: Tensor, parts: frozenset[str] = PARTS) -> Outputs:
+        """Everything the network shows on the way to its logits, in one pass; only ``parts`` are kept.
+
+        Raises:
+            ValueError: the last value before activation is asked of a slice that ends before the norm that gives it.
+        """
+        stem = images if self.stem is None else self.stem(images)
+        x, features, preacts = stem, [], []
+        for block in self:
+            x, pre, entered = block.show(x)  # type: ignore[operator]
+            if features and preacts[-1] is None:
+                preacts[-1] = entered
+            features.append(x)
+            preacts.append(pre)
+        logits = pooled = None
+        if self.head is not None:
+            logits, pooled, entered = self.head.show(x)  # type: ignore[operator]
+            if preacts and preacts[-1] is None:
+                preacts[-1] = entered
+        if "preacts" in parts and any(p is None for p in preacts):
+            raise ValueError("this slice ends before the norm that gives its last feature's value before activation")
+        return Outputs(logits, pooled, tuple(features), tuple(preacts), stem).only(parts)
+
+    def slice(self, start: int = 0, stop: int | None = None) -> BlockNet:
+        """Blocks ``start`` up to and without ``stop``, sharing weights: with the stem from 0 on, with the head up to None."""
+        start, stop = self._bounds(start, stop)
+        kept = list(self.blocks.items())[start:stop]
+        return BlockNet(self.stem if start == 0 else None, kept, self.head if stop is None else None)
+
+    def shapes(self, image: Shape) -> Shapes:
+        """The shape of every output for one image of shape (c, h, w), found without running data.
+
+        Raises:
+            ValueError: the image does not survive the strides (the message names the smallest that does) or has the wrong
+                number of channels.
+        """
+        assert self.stem is not None and self.head is not None, "only a whole network is asked for its shapes"
+        try:
+            return self._shapes(image)
+        except RuntimeError as error:
+            for size in range(1, 513):
+                try:
+                    self._shapes((image[0], size, size))
+                except RuntimeError:
+                    continue
+                if size > min(image[1:]):
+                    raise ValueError(
+                        f"images of {image[1]}x{image[2]} do not survive this network's strides; "
+                        f"the smallest that do are {size}x{size}"
+                    ) from None
+                break
+            raise ValueError(f"this network cannot take images of shape {image}: {error}") from None
+
+    def _shapes(self, image: Shape) -> Shapes:
+        seen = _dry(_Looking(self), image)
+        assert seen.stem is not None and seen.pooled is not None and seen.logits is not None
+        features = tuple(tuple(f.shape[1:]) for f in seen.features)
+        return Shapes(tuple(seen.stem.shape[1:]), features, tuple(seen.pooled.shape[1:]), seen.logits.shape[1])
+
+    def _bounds(self, start: int, stop: int | None) -> tuple[int, int | None]:
+        if not 0 <= start <= len(self) or (stop is not None and not start <= stop <= len(self)):
+            raise ValueError(f"blocks {start} to {stop} of a network that has {len(self)}")
+        return start, stop
+
+
+class _Looking(nn.Module):
+    """``look`` as a module's forward, for tools that call modules only."""
+
+    def __init__(self, net: BlockNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Outputs:
+        return self.net.look(x)
+
+
+def join(*parts: BlockNet | Block) -> BlockNet:
+    """One network from slices and single blocks in a row, sharing their weights; blocks are renumbered from 1.
+
+    The stem is the first part's, the head the last part's. Example: a student that starts from a teacher's first block,
+    ``join(teacher.slice(0, 1), transform, student.slice(1))``.
+
+    Raises:
+        ValueError: a part in the middle brings a stem or a head.
+    """
+    blocks: list[nn.Module] = []
+    stem = head = None
+    for position, part in enumerate(parts):
+        if isinstance(part, Block):
+            blocks.append(part)
+            continue
+        if (part.stem is not None and position > 0) or (part.head is not None and position < len(parts) - 1):
+            raise ValueError(f"part {position + 1} of {len(parts)} brings a stem or a head into the middle of a row")
+        stem = part.stem if position == 0 else stem
+        head = part.head
+        blocks += list(part)
+    return BlockNet(stem, [(str(i), block) for i, block in enumerate(blocks, 1)], head)
+
+
+def parameters(net: nn.Module) -> int:
+    """Number of parameters, shared ones counted once; running statistics are not parameters."""
+    return sum(p.numel() for p in net.parameters())
+
+
+def macs(net: nn.Module, image: Shape) -> int:
+    """Multiply-accumulates of convolutions and linear layers for one image of shape (c, h, w), counted on the meta device."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        _dry(net, image)
+    return counter.get_total_flops() // 2
+
+
+def _dry(module: nn.Module, image: Shape) -> Any:
+    """What ``module`` gives for one image on the meta device, in eval mode; afterwards every part has its own mode back."""
+    modes = [(part, part.training) for part in module.modules()]
+    state = {k: v.to("meta") for k, v in [*module.named_parameters(), *module.named_buffers()]}
+    try:
+        with torch.no_grad():
+            return torch.func.functional_call(module.eval(), state, (torch.zeros(1, *image, device="meta"),))
+    finally:
+        for part, training in modes:
+            part.training = training

@@ -1,0 +1,136 @@
+"""Networks by name: the papers' students and teachers, in any of the papers' spellings."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from didact.nets import mobilenet, resnet, shufflenet, vgg, wide_resnet
+from didact.nets.blocks import BlockNet
+from didact.spec import SpecError, nearest
+
+_FAMILIES: dict[str, dict[str, Callable[[int, int], BlockNet]]] = {
+    "resnet": resnet.NETS,
+    "wide_resnet": wide_resnet.NETS,
+    "vgg": vgg.NETS,
+    "shufflenet": shufflenet.NETS,
+    "mobilenet": mobilenet.NETS,
+}
+
+_SLOW = ("shufflenet", "mobilenet")
+"""Families that the papers train at a learning rate of 0.01 instead of 0.05."""
+
+_WORDS = {"wideresnet": "wrn", "shufflenet": "shuffle", "mobilenet": "mobile"}
+"""Long and short forms of a family, compared as one."""
+
+_ALIASES = {
+    "shuffle_v2_1_5": "shufflenet_v2_x1_5",
+    "mobile_v2_1_0": "mobilenet_v2_x2",
+    "mobile_v2_0_5": "mobilenet_v2",
+    "mobile_v2_x0_5": "mobilenet_v2",
+}
+"""SimKD's names, which give the width as a version."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a network without building it.
+
+    Attributes:
+        name: its canonical name.
+        family: the file it comes from; "" for a constructor of the user's own.
+        paper_rate: the learning rate that the papers start from at batch size 64.
+    """
+
+    name: str
+    family: str
+    paper_rate: float
+
+
+_ENTRIES = {
+    name: Entry(name, family, paper_rate=0.01 if family in _SLOW else 0.05)
+    for family, nets in _FAMILIES.items()
+    for name in nets
+}
+
+
+def names() -> tuple[str, ...]:
+    """The canonical names, family by family."""
+    return tuple(_ENTRIES)
+
+
+def resolve(name: str) -> str:
+    """The canonical name for any spelling: case, ``- _ . space`` and the multiplication sign do not matter.
+
+    ``module:function`` is its own canonical name.
+
+    Raises:
+        SpecError: no such network; the nearest names are listed.
+    """
+    if ":" in name:
+        return name
+    if _key(name) not in _KEYS:
+        raise SpecError(f"unknown network {name!r}{nearest(name, names())}")
+    return _KEYS[_key(name)]
+
+
+def entry(name: str) -> Entry:
+    """What is known of the network ``name``, in any spelling; ``module:function`` gets the papers' usual learning rate.
+
+    Raises:
+        SpecError: no such network.
+    """
+    name = resolve(name)
+    return Entry(name, family="", paper_rate=0.05) if ":" in name else _ENTRIES[name]
+
+
+def create(name: str, num_classes: int, in_channels: int = 3) -> BlockNet:
+    """A freshly initialised network.
+
+    Args:
+        name: a network in any spelling (see :func:`names`), or ``module:function``, a constructor of one's own that takes
+            (num_classes, in_channels) and returns a :class:`BlockNet`.
+        num_classes: number of logits.
+        in_channels: channels of the images.
+
+    Raises:
+        SpecError: no such network, or a constructor that cannot be imported or does not return a BlockNet.
+        ValueError: a number below 1.
+    """
+    if num_classes < 1 or in_channels < 1:
+        raise ValueError(f"a network needs at least one class and one channel, not {num_classes} and {in_channels}")
+    known = entry(name)
+    if not known.family:
+        return _own(name, num_classes, in_channels)
+    return _FAMILIES[known.family][known.name](num_classes, in_channels)
+
+
+def _own(name: str, num_classes: int, in_channels: int) -> BlockNet:
+    """The network that the constructor ``module:function`` makes."""
+    module_name, _, function = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except (ImportError, ValueError) as error:
+        raise SpecError(f"cannot import {module_name!r} for the network {name!r}: {error}") from error
+    make = getattr(module, function, None)
+    if not callable(make):
+        known = [key for key, value in vars(module).items() if callable(value)]
+        raise SpecError(f"{module_name!r} holds no function {function!r} for the network {name!r}{nearest(function, known)}")
+    net = make(num_classes, in_channels)
+    if not isinstance(net, BlockNet):
+        raise SpecError(f"{name!r} should return a didact.nets.BlockNet, found {type(net).__name__}")
+    return net
+
+
+def _key(name: str) -> str:
+    """What is left of a name when everything that spellings differ in is taken away."""
+    key = name.lower().replace("\N{MULTIPLICATION SIGN}", "x")
+    for mark in "-_. ":
+        key = key.replace(mark, "")
+    for long, short in _WORDS.items():
+        key = key.replace(long, short)
+    return key
+
+
+_KEYS = {_key(name): name for name in _ENTRIES} | {_key(alias): name for alias, name in _ALIASES.items()}

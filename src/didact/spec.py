@@ -1,0 +1,284 @@
+"""Plain values: frozen dataclasses that are validated, written as canonical JSON and addressed by a digest.
+
+Every description in didact (a recipe, a method, a whole run) is a frozen dataclass made by :func:`spec`. Such a value
+round-trips through JSON, is refused with the full path and the nearest name when a key is wrong, and has a digest that
+depends on nothing but its content. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import json
+import pkgutil
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform
+
+import pydantic
+from pydantic import BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
+from pydantic_core import PydanticCustomError
+
+T = TypeVar("T")
+N = TypeVar("N", bound="Named")
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+_CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class SpecError(ValueError):
+    """A description that cannot be meant: a wrong name, key, type or combination."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field, dataclasses.field))
+def spec(cls: type[T]) -> type[T]:
+    """Make ``cls`` a frozen, keyword-only dataclass whose fields are validated and whose unknown keys are refused."""
+    return typing.cast("type[T]", pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=_CONFIG)(cls))
+
+
+class Named:
+    """A spec that is chosen by name: the file name in one of the packages ``homes`` is the name.
+
+    A class from any other module is named ``module:Class``, so users pass their own without registering anything.
+
+    Attributes:
+        version: rises when the part's mathematics changes, so that old Records are not taken for new ones.
+        presets: settings by preset name; ``fitnet+kd`` is the file ``fitnet`` with its preset ``kd``.
+    """
+
+    homes: ClassVar[tuple[str, ...]] = ()
+    version: ClassVar[int] = 1
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @classmethod
+    def name(cls) -> str:
+        """The name under which :func:`choose` finds this class again."""
+        home, _, file = cls.__module__.rpartition(".")
+        return file if home in cls.homes else f"{cls.__module__}:{cls.__qualname__}"
+
+
+# ------------------------------------------------------------------------------------------------ names and suggestions
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for the closest of ``names``, or all of them when none is close."""
+    known = sorted(names)
+    close = difflib.get_close_matches(name.lower(), [k.lower() for k in known], n=3, cutoff=0.5)
+    if close:
+        return "; did you mean " + " or ".join(f"'{k}'" for k in known if k.lower() in close) + "?"
+    return "; known: " + ", ".join(known)
+
+
+def catalogue(*packages: str) -> dict[str, str]:
+    """The files of ``packages`` as a catalogue: name -> module path, in alphabetical order, without importing them."""
+    found: dict[str, str] = {}
+    for package in packages:
+        where = importlib.util.find_spec(package)
+        if where is None or where.submodule_search_locations is None:
+            raise SpecError(f"no package named {package!r}")
+        for module in pkgutil.iter_modules(where.submodule_search_locations):
+            found[module.name] = f"{package}.{module.name}"
+    return dict(sorted(found.items()))
+
+
+def find(base: type[N], name: str) -> type[N]:
+    """The subclass of ``base`` called ``name``: a file of ``base.homes``, or ``module:Class`` anywhere.
+
+    Raises:
+        SpecError: no such name; the nearest ones are listed.
+    """
+    module_name, _, class_name = name.partition(":")
+    if not class_name:
+        files = catalogue(*base.homes)
+        if name not in files:
+            raise SpecError(f"unknown {base.__name__.lower()} {name!r}{nearest(name, files)}")
+        module_name = files[name]
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise SpecError(f"cannot import {module_name!r} for {name!r}: {error}") from error
+    members = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base)]
+    if class_name:
+        members = [c for c in members if c.__qualname__ == class_name]
+    else:
+        members = [c for c in members if c.__module__ == module_name]
+    if len(members) != 1:
+        raise SpecError(f"{name!r} should hold one {base.__name__}, found {len(members)}")
+    return members[0]
+
+
+# ------------------------------------------------------------------------------------------------ values <-> JSON
+
+
+def to_json(value: Any) -> Any:
+    """``value`` as plain JSON data. A :class:`Named` spec carries its name and version beside its fields."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        head = {"name": value.name(), "version": value.version} if isinstance(value, Named) else {}
+        return head | {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): to_json(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(v) for v in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise SpecError(f"a spec holds plain values only, not {type(value).__name__}: {value!r}")
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of ``value``: sorted keys, no white space, no NaN."""
+    return json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """16 hexadecimal digits that address ``value`` (SHA-256 of its canonical JSON)."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
+
+
+def from_json(cls: type[T], data: Any, at: str = "") -> T:
+    """Build ``cls`` from plain data. ``at`` is the path to put before the keys in error messages.
+
+    Raises:
+        SpecError: unknown keys (with the nearest name), wrong types, values out of range; every fault with its path.
+    """
+    try:
+        return pydantic.TypeAdapter(cls).validate_python(data)
+    except ValidationError as error:
+        raise SpecError("\n".join(_explain(cls, error, at))) from None
+
+
+def choose(base: type[N], value: Any) -> N:
+    """A :class:`Named` spec from itself, its name (``fitnet``, or with a preset ``fitnet+kd``), or a dict of name and fields.
+
+    Raises:
+        SpecError: unknown name, preset or key; a version other than the installed one.
+    """
+    if isinstance(value, base):
+        return value
+    fields = {"name": value} if isinstance(value, str) else dict(value)
+    if "name" not in fields:
+        raise SpecError(f"a {base.__name__.lower()} needs a 'name'")
+    name, _, preset = fields.pop("name").partition("+")
+    cls = find(base, name)
+    version = fields.pop("version", cls.version)
+    if version != cls.version:
+        raise SpecError(f"{name} is at version {cls.version}, the spec asks for {version}")
+    if preset and preset not in cls.presets:
+        known = nearest(preset, cls.presets) if cls.presets else "; it has none"
+        raise SpecError(f"{name} has no preset {preset!r}{known}")
+    return from_json(cls, {**(cls.presets[preset] if preset else {}), **fields})
+
+
+def _chosen(base: type[Named]) -> BeforeValidator:
+    def validate(value: Any) -> Any:
+        if not isinstance(value, (base, str, Mapping)):
+            raise SpecError(f"expected the name of a {base.__name__.lower()} or its fields, found {value!r}")
+        try:
+            return choose(base, value)
+        except SpecError as error:
+            raise PydanticCustomError("chosen", "{faults}", {"faults": str(error)}) from None
+
+    return BeforeValidator(validate)
+
+
+if typing.TYPE_CHECKING:
+    Chosen = Annotated[T, "chosen by name"]
+else:
+
+    class Chosen:
+        """``Chosen[Method]``: a field that holds any :class:`Named` subclass, read from its name or its fields."""
+
+        def __class_getitem__(cls, base: type) -> Any:
+            return Annotated[InstanceOf[base], _chosen(base)]
+
+
+def _explain(cls: type, error: ValidationError, at: str) -> list[str]:
+    """One line for each fault: the dotted path, what is wrong, what was found, what may be meant."""
+    lines = []
+    for fault in error.errors():
+        *parents, key = ["", *(str(part) for part in fault["loc"])]
+        path = ".".join(part for part in (at, *parents, key) if part)
+        if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+            owner = _type_at(cls, [p for p in parents if p])
+            names = [f.name for f in dataclasses.fields(owner)] if owner else []
+            lines.append(f"{path}: no such setting{nearest(key, names) if names else ''}")
+        elif fault["type"] == "chosen":
+            lines += [f"{path}.{line}" if _is_fault(line) else f"{path}: {line}" for line in fault["msg"].split("\n")]
+        else:
+            found = "" if fault["type"] == "missing" else f" (found {fault['input']!r})"
+            message = fault["msg"].removeprefix("Value error, ")
+            lines.append(f"{path or cls.__name__}: {message}{found if len(found) < 80 else ''}")
+    return lines
+
+
+def _is_fault(line: str) -> bool:
+    """Whether ``line`` already opens with a dotted path, as the lines of a nested explanation do."""
+    head, colon, _ = line.partition(": ")
+    return bool(colon) and all(part.isidentifier() or part.isdigit() for part in head.split("."))
+
+
+def _type_at(cls: Any, path: list[str]) -> Any:
+    """The dataclass that sits at ``path`` inside ``cls``, or None."""
+    for key in path:
+        if not dataclasses.is_dataclass(cls):
+            return None
+        hints = typing.get_type_hints(cls)
+        inner = [hints.get(key), *typing.get_args(hints.get(key))]
+        cls = next((t for t in inner if dataclasses.is_dataclass(t)), None)
+    return cls if dataclasses.is_dataclass(cls) else None
+
+
+# ------------------------------------------------------------------------------------------------ changes and listings
+
+
+def assign(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Set ``tree["a"]["b"] = value`` for the path ``a.b``, making dicts on the way.
+
+    A string that stands where a dict is needed (``method = "kd"``) becomes that dict's name.
+    """
+    *parents, last = path.split(".")
+    for key in parents:
+        below = tree.get(key)
+        if isinstance(below, str):
+            below = {"name": below}
+        tree[key] = below = dict(below or {})
+        tree = below
+    tree[last] = value
+
+
+def fields(cls: type, at: str = "") -> list[tuple[str, str, str, str]]:
+    """Every setting of a spec as (dotted path, type, default, description); nested specs are walked."""
+    rows: list[tuple[str, str, str, str]] = []
+    hints = typing.get_type_hints(cls, include_extras=True)
+    described = getattr(cls, "__pydantic_fields__", {})
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        path = f"{at}{field.name}"
+        inner = _type_at(cls, [field.name])
+        if inner is not None and inner is not cls:
+            rows += fields(inner, f"{path}.")
+            continue
+        info = described.get(field.name)
+        default = "required" if info is None or info.is_required() else repr(info.get_default(call_default_factory=True))
+        rows.append((path, _type_name(hints[field.name]), default, (info and info.description) or ""))
+    return rows
+
+
+def _type_name(hint: Any) -> str:
+    """A type as a person writes it: ``float``, ``'a' | 'b'``, ``int or none``."""
+    if typing.get_origin(hint) is Annotated:
+        return _type_name(typing.get_args(hint)[0])
+    if typing.get_origin(hint) is typing.Literal:
+        return " | ".join(str(a) for a in typing.get_args(hint))
+    if hint is type(None):
+        return "none"
+    arguments = typing.get_args(hint)
+    if arguments and typing.get_origin(hint) not in (tuple, list):
+        return " or ".join(_type_name(a) for a in arguments)
+    return getattr(hint, "__name__", str(hint)).lower()

@@ -1,0 +1,198 @@
+"""Run: the full description of one trained network. Its teacher is another Run. Its digest is its address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import field_validator, model_validator
+from torch import nn
+
+from didact import nets
+from didact.data import Data, facts
+from didact.engine.recipe import Recipe
+from didact.method import Method, Pair
+from didact.methods.ce import CE
+from didact.nets.blocks import BlockNet
+from didact.seeds import seeded
+from didact.spec import Chosen, Seed, digest, spec
+
+
+@spec
+class Start:
+    """Weights to begin with instead of fresh ones."""
+
+    run: Run
+    """The run they come from."""
+    part: str = "net"
+    """"net" for the whole network; otherwise a part of the run's extras, such as "branches.0.net" of an SFTN teacher."""
+
+
+@spec
+class Run:
+    """The full description of one trained network."""
+
+    net: str
+    """The network that learns; a name of the zoo, or module:function."""
+    data: Data = Data()
+    """What it is trained and tested on."""
+    recipe: Recipe = Recipe()
+    """How it is trained."""
+    method: Chosen[Method] = CE()
+    """What it learns from."""
+    teacher: Run | None = None
+    """Who it learns from: another run."""
+    start: Start | None = None
+    """The weights it begins with; fresh ones when not given."""
+    seed: Seed = 0
+    """Initialisation and the learner's own random streams."""
+    data_seed: Seed = 0
+    """Order and augmentation of the batches; a cohort shares it."""
+
+    @field_validator("net")
+    @classmethod
+    def _known(cls, net: str) -> str:
+        return nets.resolve(net)
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Run:
+        reads = bool(self.method.needs.teacher)
+        if reads and self.teacher is None:
+            raise ValueError(f"the method '{self.method.name()}' learns from a teacher and none is given")
+        if not reads and self.teacher is not None:
+            raise ValueError(f"the method '{self.method.name()}' reads no teacher, but one is given")
+        return self
+
+    @property
+    def digest(self) -> str:
+        return digest(self)
+
+    @property
+    def label(self) -> str:
+        """Short and readable; with the digest it is also the folder's name."""
+        return f"{self.net.replace(':', '-')}.{method_label(self.method)}.s{self.seed}"
+
+    @property
+    def needed(self) -> tuple[Run, ...]:
+        """The runs that must be finished before this one can begin."""
+        return tuple(r for r in (self.teacher, self.start and self.start.run) if r is not None)
+
+    @property
+    def cohort(self) -> tuple[Any, ...]:
+        """Runs with equal values here can share batches and a teacher's pass."""
+        batches = (digest(self.data), self.data_seed, self.recipe.batch_size, self.recipe.precision)
+        return (*batches, self.teacher.digest if self.teacher else None)
+
+
+def method_label(method: Method) -> str:
+    """The method's name, with its preset where its settings are exactly a preset's: ``fitnet+kd``."""
+    from didact.spec import choose
+
+    name = method.name()
+    required = {f: getattr(method, f) for f in _required(type(method))}
+    for preset in method.presets:
+        if method == choose(Method, {"name": f"{name}+{preset}", **required}):
+            return f"{name}+{preset}"
+    return name
+
+
+def _required(cls: type) -> list[str]:
+    import dataclasses
+
+    nothing = dataclasses.MISSING
+    return [f.name for f in dataclasses.fields(cls) if f.default is nothing and f.default_factory is nothing]  # type: ignore[arg-type]
+
+
+def everything(runs: list[Run]) -> list[Run]:
+    """``runs`` and all they need, each once, the needed before those that need them."""
+    found: dict[str, Run] = {}
+
+    def visit(run: Run) -> None:
+        for needed in run.needed:
+            visit(needed)
+        found.setdefault(run.digest, run)
+
+    for run in runs:
+        visit(run)
+    return list(found.values())
+
+
+def depth(run: Run) -> int:
+    """0 for a run that needs no other, one more than the deepest it needs otherwise."""
+    return 1 + max(map(depth, run.needed), default=-1)
+
+
+def network(run: Run) -> BlockNet:
+    """The run's network, freshly initialised on the CPU under its own seed."""
+    about = facts(run.data)
+    with seeded(run.seed, "net"):
+        return nets.create(run.net, about.classes, about.image[0])
+
+
+def pair(run: Run, net: BlockNet, teacher: BlockNet | None, samples: int) -> Pair:
+    """Both networks with their shapes for this run's images.
+
+    Raises:
+        ValueError: the images do not survive a network's strides, or the teacher was trained for other classes.
+    """
+    about = facts(run.data)
+    shapes = net.shapes(about.image)
+    taught = teacher.shapes(about.image) if teacher is not None else None
+    if taught is not None and taught.classes != about.classes:
+        raise ValueError(f"the teacher tells {taught.classes} classes apart, {run.data.name} has {about.classes}")
+    return Pair(net, shapes, about.image, about.classes, samples, teacher, taught)
+
+
+def extras(run: Run, two: Pair) -> nn.Module:
+    """The parts that the run's method adds, freshly initialised on the CPU under the run's own seed."""
+    with seeded(run.seed, "extras"):
+        return run.method.build(two)
+
+
+def check(run: Run) -> None:
+    """Build everything once without training, so that what cannot work says so now.
+
+    Raises:
+        ValueError: the network, the method and the teacher do not fit; the message says which run, and why.
+    """
+    try:
+        teacher = network(run.teacher) if run.teacher else None
+        net = network(run)
+        added = extras(run, pair(run, net, teacher, samples=2))
+        if run.start is not None:
+            _check_start(run, net)
+        moving = [f"net.{k}" for k, _ in net.named_parameters()] + [f"extras.{k}" for k, _ in added.named_parameters()]
+        for stage in run.method.stages():
+            if not any(name.startswith(prefix) for name in moving for prefix in stage.moves):
+                raise ValueError(f"its stage '{stage.name}' moves no parameter")
+    except ValueError as error:
+        raise ValueError(f"{run.label}: {error}") from None
+
+
+def _check_start(run: Run, net: BlockNet) -> None:
+    assert run.start is not None
+    source = run.start.run
+    donor = network(source)
+    if run.start.part != "net":
+        donor_teacher = network(source.teacher) if source.teacher else None
+        added = extras(source, pair(source, donor, donor_teacher, samples=2))
+        begin(net, {f"extras.{k}": v for k, v in added.state_dict().items()}, run.start.part)
+    else:
+        begin(net, {f"net.{k}": v for k, v in donor.state_dict().items()}, "net")
+
+
+def begin(net: BlockNet, tensors: dict[str, Any], part: str) -> None:
+    """Load the weights of ``part`` of a Record into ``net``: all of them for "net", else those that the part holds.
+
+    Raises:
+        ValueError: the part does not exist, or its weights do not fit the network.
+    """
+    prefix = "net." if part == "net" else f"extras.{part}."
+    given = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    own = net.state_dict()
+    if not given:
+        raise ValueError(f"the run to start from has no part {part!r}")
+    wrong = [k for k, v in given.items() if k not in own or own[k].shape != v.shape]
+    if wrong or (part == "net" and len(given) != len(own)):
+        example = wrong[0] if wrong else next(k for k in own if k not in given)
+        raise ValueError(f"the weights to start from do not fit this network (first difference: {example})")
+    net.load_state_dict(given, strict=part == "net")

@@ -1,0 +1,71 @@
+"""How similar a student became to its teacher, measured on the test set and kept beside the student's Record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from didact.analysis import cka, divergence
+from didact.data import evaluation_batches, load
+from didact.engine.records import DamagedError, file_checksum, read_json, write_json
+from didact.nets.blocks import BlockNet
+from didact.studies.run import Run
+from didact.studies.store import Store
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """On the test set: KL(teacher || student) in nats, linear CKA of the pooled vectors, and the share of equal answers in %."""
+
+    kl: float
+    cka: float
+    agreement: float
+
+
+def similarities(store: Store, runs: Sequence[Run], device: str = "cpu") -> dict[str, Similarity]:
+    """By digest, the similarity of every finished run in ``runs`` that has a teacher. Computed once, then read.
+
+    Networks are run in float32, whatever they were trained in.
+    """
+    found: dict[str, Similarity] = {}
+    shown: dict[str, tuple[Tensor, Tensor]] = {}
+    for run in runs:
+        record = store.get(run)
+        if run.teacher is None or record is None:
+            continue
+        seal = file_checksum(record.folder / "record.json")
+        path = record.folder / "similarity.json"
+        try:
+            kept = read_json(path)
+            if kept.pop("of") == seal:
+                found[run.digest] = Similarity(**kept)
+                continue
+        except (DamagedError, TypeError, KeyError):
+            pass  # not there, or not readable: it is computed again
+        if run.teacher.digest not in shown:
+            shown[run.teacher.digest] = _answers(store, run.teacher, device)
+        zt, vt = shown[run.teacher.digest]
+        zs, vs = _answers(store, run, device)
+        found[run.digest] = Similarity(divergence.kl(zt, zs), cka.linear(vs, vt), divergence.agreement(zt, zs))
+        write_json(path, asdict(found[run.digest]) | {"of": seal})
+    return found
+
+
+def _answers(store: Store, run: Run, device: str) -> tuple[Tensor, Tensor]:
+    """(logits of the deployed network, pooled vectors) for the whole test set, on the CPU."""
+    net, added = store.load(run)
+    net, added = net.to(device), added.to(device)
+    deployed = run.method.deployed(added, net).eval()
+    dataset = load(run.data, device)
+    logits, pooled = [], []
+    with torch.no_grad():
+        for batch in evaluation_batches(dataset, dataset.test):
+            own = net.look(batch.images, frozenset({"logits", "pooled"}))
+            z = own.logits if isinstance(deployed, BlockNet) and deployed is net else deployed(batch.images)
+            assert z is not None and own.pooled is not None
+            logits.append(z.cpu())
+            pooled.append(own.pooled.cpu())
+    return torch.cat(logits), torch.cat(pooled)

@@ -1,0 +1,169 @@
+"""The store: a folder of Records, addressed by what their runs are."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from torch import nn
+
+from didact.engine.learner import Learner
+from didact.engine.records import (
+    DamagedError,
+    Record,
+    append_row,
+    environment,
+    read_json,
+    read_rows,
+    read_tensors,
+    write,
+    write_json,
+    write_tensors,
+)
+from didact.nets.blocks import BlockNet
+from didact.spec import canonical, from_json
+from didact.studies.run import Run, extras, network, pair
+
+Say = Callable[[str], None]
+
+
+class FailedError(RuntimeError):
+    """A run stopped because its loss was not finite; its last good state is kept."""
+
+
+class Store:
+    """Records in a folder; ``say`` is told what a person should know (a damaged Record, a wait for another process)."""
+
+    def __init__(self, root: Path | str, say: Say = lambda message: None) -> None:
+        self.root = Path(root)
+        self.say = say
+
+    def folder(self, run: Run) -> Path:
+        return self.root / "runs" / f"{run.label}.{run.digest}"
+
+    def get(self, run: Run) -> Record | None:
+        """The run's Record, checked against its checksums; None when it must be trained. A damaged one is put aside."""
+        folder = self.folder(run)
+        try:
+            record = Record.open(folder)
+            if record is not None and canonical(record.spec()) != canonical(run):
+                raise DamagedError(f"{folder / 'spec.json'} describes another run")
+        except DamagedError as error:
+            self._put_aside(folder, error)
+            return None
+        return record
+
+    def _put_aside(self, folder: Path, error: DamagedError) -> None:
+        aside = folder.with_name(f"{folder.name}.damaged-{time.time_ns()}")
+        folder.rename(aside)
+        self.say(f"damaged: {error}; moved to {aside.name}, the run is trained again")
+
+    def failure(self, run: Run) -> str | None:
+        """Why the run stopped, if it did."""
+        path = self.folder(run) / "failed.json"
+        return read_json(path)["reason"] if path.exists() else None
+
+    def runs(self) -> Iterator[tuple[Run, Record]]:
+        """Every finished run in the store that this version of didact can read."""
+        for folder in sorted(self.root.glob("runs/*")):
+            if ".damaged-" in folder.name or not (folder / "record.json").exists():
+                continue
+            try:
+                run = from_json(Run, read_json(folder / "spec.json"))
+            except (DamagedError, ValueError) as error:
+                self.say(f"skipped {folder.name}: {error}")
+                continue
+            record = self.get(run)
+            if record is not None:
+                yield run, record
+
+    @contextlib.contextmanager
+    def locked(self, runs: Sequence[Run]) -> Iterator[None]:
+        """Hold these runs against other processes. The locks are let go by the system when this process dies.
+
+        Always taken in the order of the digests, so that two processes never wait for each other.
+        """
+        with contextlib.ExitStack() as held:
+            for run in sorted(runs, key=lambda r: r.digest):
+                path = self.root / "locks" / f"{run.digest}.lock"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                lock = FileLock(path)
+                try:
+                    lock.acquire(timeout=0)
+                except Timeout:
+                    self.say(f"another process is training {run.label} ({run.digest}); waiting for it")
+                    lock.acquire()
+                held.callback(lock.release)
+            yield
+
+    # ---------------------------------------------------------------------------------------- while a run trains
+
+    def open(self, run: Run, learner: Learner, device: str, images: dict[str, Any]) -> None:
+        """Put the learner where the run was last kept, or keep its beginning. ``images``: which ones it is trained on."""
+        folder = self.folder(run)
+        folder.mkdir(parents=True, exist_ok=True)
+        checkpoint = folder / "checkpoint.safetensors"
+        if checkpoint.exists():
+            try:
+                tensors, values = read_tensors(checkpoint)
+                rows = read_rows(folder / "metrics.jsonl", values["total"])
+                if len(rows) != values["total"]:
+                    raise DamagedError(f"{folder / 'metrics.jsonl'} holds {len(rows)} of {values['total']} epochs")
+                learner.restore(tensors, values)
+                write(folder / "metrics.jsonl", b"".join(f"{canonical(row)}\n".encode() for row in rows))
+                return
+            except DamagedError as error:
+                self._put_aside(folder, error)
+                folder.mkdir()
+        write(folder / "spec.json", canonical(run).encode())
+        write_json(folder / "environment.json", environment(device))
+        write(folder / "images.json", canonical(images).encode())
+        write(folder / "metrics.jsonl", b"")
+        write_tensors(checkpoint, *learner.state())
+
+    def keep(self, run: Run, learner: Learner, row: dict[str, Any]) -> None:
+        """Keep an epoch: its metrics, then the state from which the next one begins."""
+        folder = self.folder(run)
+        append_row(folder / "metrics.jsonl", row)
+        write_tensors(folder / "checkpoint.safetensors", *learner.state())
+
+    def finish(self, run: Run, learner: Learner, samples: int) -> Record:
+        """Turn the kept state of a learner that is done into a Record. ``samples``: size of the training set."""
+        folder = self.folder(run)
+        tensors, _ = learner.state()
+        weights = {k: v for k, v in tensors.items() if k.startswith(("net.", "extras."))}
+        write_tensors(folder / "weights.safetensors", weights, {"samples": samples})
+        record = Record.seal(folder)
+        (folder / "checkpoint.safetensors").unlink()
+        return record
+
+    def fail(self, run: Run, reason: str) -> None:
+        write_json(self.folder(run) / "failed.json", {"reason": reason, "kept": "checkpoint.safetensors"})
+
+    # ---------------------------------------------------------------------------------------- networks from Records
+
+    def load(self, run: Run) -> tuple[BlockNet, nn.Module]:
+        """The trained network and its extras, on the CPU in eval mode.
+
+        Raises:
+            LookupError: the run has no Record.
+        """
+        record = self.get(run)
+        if record is None:
+            raise LookupError(f"{run.label} ({run.digest}) has not been trained; its folder would be {self.folder(run)}")
+        tensors, values = record.weights()
+        net = network(run)
+        teacher = network(run.teacher) if run.teacher else None
+        added = extras(run, pair(run, net, teacher, samples=values["samples"]))
+        net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
+        added.load_state_dict({k.removeprefix("extras."): v for k, v in tensors.items() if k.startswith("extras.")})
+        return net.eval(), added.eval()
+
+    def deployed(self, run: Run) -> nn.Module:
+        """The network to evaluate, export and hand on."""
+        net, added = self.load(run)
+        return run.method.deployed(added, net).eval()

@@ -1,0 +1,212 @@
+"""Tables over Records: who taught better. Every figure is a last-epoch test accuracy; n, mean and standard deviation over seeds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from didact.engine.records import Record
+from didact.spec import digest, to_json
+from didact.studies.run import Run, method_label
+from didact.studies.similarity import Similarity
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Figures of the same quantity over seeds."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    @property
+    def std(self) -> float | None:
+        """Sample standard deviation; None for a single value."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+    def text(self, digits: int = 2) -> str:
+        if self.std is None:
+            return f"{self.mean:.{digits}f}"
+        return f"{self.mean:.{digits}f} ± {self.std:.{digits}f}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way of learning, from each of the teachers.
+
+    Attributes:
+        method: its label; "ce" is the student alone.
+        accuracy: by teacher's digest ("" without teacher), top-1 in percent over seeds.
+        kl, cka: by teacher's digest, similarity to that teacher over seeds.
+    """
+
+    method: str
+    accuracy: dict[str, Cell] = field(default_factory=dict)
+    kl: dict[str, Cell] = field(default_factory=dict)
+    cka: dict[str, Cell] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """All ways in which one student network was trained on the same data with the same recipe.
+
+    Attributes:
+        title: student, data and recipe.
+        teachers: digest -> (label, top-1 in percent), in the order of the columns.
+        rows: one a method.
+        covers: what the ± stands for.
+        members: digests of the students' runs.
+    """
+
+    title: str
+    teachers: dict[str, tuple[str, float]]
+    rows: list[Row]
+    covers: str
+    members: frozenset[str] = frozenset()
+
+    def plain(self) -> dict[str, Any]:
+        """The table for programs: every figure over seeds, with its mean and standard deviation."""
+        names = {key: label for key, (label, _) in self.teachers.items()} | {"": "none"}
+
+        def figures(cells: Mapping[str, Cell]) -> dict[str, Any]:
+            return {
+                names[k]: {"values": c.values, "n": len(c.values), "mean": c.mean, "std": c.std} for k, c in cells.items()
+            }
+
+        return {
+            "title": self.title,
+            "teachers": {label: top1 for label, top1 in self.teachers.values()},
+            "rows": [
+                {"method": r.method, "top1": figures(r.accuracy), "kl": figures(r.kl), "cka": figures(r.cka)}
+                for r in self.rows
+            ],
+            "covers": self.covers,
+        }
+
+
+def tables(
+    finished: Iterable[tuple[Run, Record]], wanted: Collection[str], similar: Mapping[str, Similarity] | None = None
+) -> list[Table]:
+    """One table for each student network, data and recipe among the runs whose digests are ``wanted``.
+
+    ``finished`` also holds the runs that taught them; ``similar`` gives KL and CKA by the student run's digest. A run that
+    only taught is a column where it is no row: standard teachers are trained like students without a teacher.
+    """
+    by_digest = {run.digest: (run, record) for run, record in finished}
+    taught = {run.teacher.digest for run, _ in by_digest.values() if run.teacher is not None}
+    groups: dict[str, list[tuple[Run, Record]]] = {}
+    for key, (run, record) in by_digest.items():
+        if key in wanted and (run.teacher is not None or key not in taught):
+            groups.setdefault(_group(run), []).append((run, record))
+    return [_table(members, by_digest, similar or {}) for members in groups.values()]
+
+
+def _group(run: Run) -> str:
+    return digest([run.net, to_json(run.data), to_json(run.recipe), run.data_seed])
+
+
+def _table(
+    members: Sequence[tuple[Run, Record]], finished: Mapping[str, tuple[Run, Record]], similar: Mapping[str, Similarity]
+) -> Table:
+    first = members[0][0]
+    teachers: dict[str, tuple[str, float]] = {}
+    figures: dict[tuple[str, str], list[tuple[float, Similarity | None]]] = {}
+    for run, record in members:
+        teacher = run.teacher.digest if run.teacher else ""
+        if run.teacher and teacher in finished:
+            teachers[teacher] = (teacher_label(run.teacher), finished[teacher][1].final()["test_top1"])
+        figures.setdefault((row_label(run, members), teacher), []).append(
+            (record.final()["test_top1"], similar.get(run.digest))
+        )
+    rows: dict[str, Row] = {}
+    for (method, teacher), values in figures.items():
+        row = rows.setdefault(method, Row(method))
+        row.accuracy[teacher] = Cell(tuple(v for v, _ in values))
+        known = [s for _, s in values if s is not None]
+        if known:
+            row.kl[teacher] = Cell(tuple(s.kl for s in known))
+            row.cka[teacher] = Cell(tuple(s.cka for s in known))
+    recipe = f"{first.recipe.epochs} epochs, batch {first.recipe.batch_size}, {first.recipe.precision}"
+    title = f"{first.net} on {first.data.label} ({recipe})"
+    return Table(
+        title,
+        teachers,
+        sorted(rows.values(), key=lambda r: r.method != "ce"),
+        covers(run for run, _ in members),
+        frozenset(run.digest for run, _ in members),
+    )
+
+
+def teacher_label(run: Run) -> str:
+    """ "standard resnet32x4" or "sftn resnet32x4"; settings that differ from the method's defaults are said."""
+    name = run.method.name()
+    how = "standard" if name == "ce" else name + _changed(run)
+    return f"{how} {run.net}" + (" (fine-tuned)" if run.start else "")
+
+
+def row_label(run: Run, members: Sequence[tuple[Run, Record]]) -> str:
+    """The method's label, with its changed settings, and how the student began if not from scratch."""
+    label = method_label(run.method)
+    changed = "" if "+" in label else _changed(run)
+    return label + changed + (f" from {run.start.part}" if run.start else "")
+
+
+def _changed(run: Run) -> str:
+    """The method's settings that differ from its defaults: "(kl_weight=1.0)"."""
+    fields = type(run.method).__dataclass_fields__  # type: ignore[attr-defined]
+    shown = {k: getattr(run.method, k) for k, f in fields.items() if k != "student"}
+    parts = [f"{k}={v}" for k, v in shown.items() if v != fields[k].default]
+    student = getattr(run.method, "student", None)
+    if student is not None:
+        parts.insert(0, f"for {student}")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def covers(runs: Iterable[Run]) -> str:
+    """What the ± of a table stands for."""
+    runs = list(runs)
+    seeds = sorted({run.seed for run in runs})
+    if len(seeds) == 1:
+        return f"a single training seed ({seeds[0]}): no spread is known"
+    return (
+        f"± is the sample standard deviation over n = {len(seeds)} training seeds (initialisation and the learner's own random "
+        f"streams); order and augmentation of the batches (data seed {runs[0].data_seed}) and the teacher are the same for all"
+    )
+
+
+def markdown(table: Table) -> str:
+    """The table in Markdown: a column for each teacher, their difference where there are two, KL and CKA."""
+    head, body = cells(table)
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(row) + " |" for row in body]
+    return f"**{table.title}**\n\n" + "\n".join(lines) + f"\n\n{table.covers}.\n"
+
+
+def cells(table: Table) -> tuple[list[str], list[list[str]]]:
+    """Heading and rows as text, for any renderer. With two teachers a column gives second minus first."""
+    keys = list(table.teachers)
+    head = ["method", *(table.teachers[k][0] for k in keys)]
+    if len(keys) == 2:
+        head.append("difference")
+    similar = any(row.kl for row in table.rows)
+    if similar:
+        head += [f"{what} {table.teachers[k][0]}" for what in ("KL to", "CKA with") for k in keys]
+    body = [["teacher itself", *(f"{table.teachers[k][1]:.2f}" for k in keys)]] if keys else []
+    if len(keys) == 2:
+        body[0].append(f"{table.teachers[keys[1]][1] - table.teachers[keys[0]][1]:+.2f}")
+    for row in table.rows:
+        alone = row.accuracy.get("")
+        line = [row.method if alone is None else f"{row.method} (no teacher): {alone.text()}"]
+        line += [row.accuracy[k].text() if k in row.accuracy else "" for k in keys]
+        if len(keys) == 2:
+            both = all(k in row.accuracy for k in keys)
+            line.append(f"{row.accuracy[keys[1]].mean - row.accuracy[keys[0]].mean:+.2f}" if both else "")
+        if similar:
+            line += [row.kl[k].text(3) if k in row.kl else "" for k in keys]
+            line += [row.cka[k].text(3) if k in row.cka else "" for k in keys]
+        body.append(line)
+    return head, [row + [""] * (len(head) - len(row)) for row in body]

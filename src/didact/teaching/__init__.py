@@ -1,0 +1,1 @@
+"""How a teacher is prepared for its students: one file a paper; the file name is the method's name."""

@@ -1,0 +1,95 @@
+"""The tensors that travel through didact: what a batch is, what a network shows for it, and who asks for what.
+
+Shapes are written with jaxtyping and enforced in the tests only. ``b`` batch, ``c`` channels, ``h w`` height and width,
+``k`` classes, ``d`` width of a vector.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+Images = Float[Tensor, "b c h w"]
+Pixels = UInt8[Tensor, "b c h w"]
+Labels = Int[Tensor, "b"]
+Logits = Float[Tensor, "b k"]
+Feature = Float[Tensor, "b c h w"]
+Vector = Float[Tensor, "b d"]
+Scalar = Float[Tensor, ""]
+
+PARTS = frozenset({"logits", "pooled", "features", "preacts", "stem"})
+"""What a network can show; the names of the fields of :class:`Outputs`."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images as the networks see them (augmented, normalised), all tensors on one device.
+
+    ``index`` is the position of each image in the training set (CRD's memory is addressed by it). ``views`` holds further
+    renderings of the same images, asked for by name through :class:`Needs` (SSKD's rotations: four rows an image).
+    """
+
+    images: Tensor
+    labels: Tensor
+    index: Tensor
+    views: dict[str, Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.images.shape[0]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network showed for a batch. A part that was not asked for, or that a slice lacks, is None or empty.
+
+    Attributes:
+        logits: class scores, (b, k).
+        pooled: the vector that the classifier reads, (b, d).
+        features: the feature after each block, (b, c, h, w) each; the stem is not a block.
+        preacts: the same features before their last activation (equal to the feature where there is none).
+        stem: what enters the first block.
+    """
+
+    logits: Tensor | None = None
+    pooled: Tensor | None = None
+    features: tuple[Tensor, ...] = ()
+    preacts: tuple[Tensor, ...] = ()
+    stem: Tensor | None = None
+
+    def only(self, parts: frozenset[str]) -> Outputs:
+        """These outputs with everything but ``parts`` dropped, so that what nobody reads need not be kept."""
+        return Outputs(**{f.name: getattr(self, f.name) for f in fields(self) if f.name in parts})
+
+    def detached(self) -> Outputs:
+        """The same values, cut from the graph."""
+        return Outputs(
+            logits=None if self.logits is None else self.logits.detach(),
+            pooled=None if self.pooled is None else self.pooled.detach(),
+            features=tuple(f.detach() for f in self.features),
+            preacts=tuple(f.detach() for f in self.preacts),
+            stem=None if self.stem is None else self.stem.detach(),
+        )
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Which parts of :class:`Outputs` a method reads, of whom, and which further views of the images it wants.
+
+    For every view both networks are shown the view too, with the same parts.
+    """
+
+    own: frozenset[str] = frozenset({"logits"})
+    teacher: frozenset[str] = frozenset()
+    peers: frozenset[str] = frozenset()
+    views: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        unknown = (self.own | self.teacher | self.peers) - PARTS
+        assert not unknown, f"networks show {sorted(PARTS)}, not {sorted(unknown)}"
+
+
+def reads(own: str = "logits", teacher: str = "", peers: str = "", views: str = "") -> Needs:
+    """:class:`Needs` from words: ``reads("logits features", teacher="features")``."""
+    return Needs(*(frozenset(words.split()) for words in (own, teacher, peers, views)))
