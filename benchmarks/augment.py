@@ -1,6 +1,6 @@
 """Images a second of crop + flip + normalise on whole batches, beside a loop over images with Pillow and NumPy.
 
-    OMP_NUM_THREADS=2 python benchmarks/augment.py > benchmarks/results/augment.json
+    OMP_NUM_THREADS=1 python benchmarks/augment.py > benchmarks/results/augment.json
 
 Made-up 3x32x32 pixels, batches of 64 and 512, all on the CPU. "loaded" is everything a training loop waits for: the draws
 of the epoch, the crops and flips, the normalised batches. The loop does per image what torchvision's transforms do.

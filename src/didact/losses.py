@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from didact.tensors import Feature, Labels, Logits, Outputs, Scalar
+from didact.tensors import Feature, Labels, Logits, Outputs, Scalar, TeacherFeature
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -81,13 +81,13 @@ def task(weights: Weights, own: Outputs, teacher: Outputs | None, labels: Labels
     return terms
 
 
-def pool_alike(fs: Feature, ft: Feature) -> tuple[Feature, Feature]:
+def pool_alike(fs: Feature, ft: TeacherFeature) -> tuple[Tensor, Tensor]:
     """Both maps at the smaller height and width: the larger one is adaptively average-pooled (RepDistiller)."""
     size = (min(fs.shape[2], ft.shape[2]), min(fs.shape[3], ft.shape[3]))
     return _pooled(fs, size), _pooled(ft, size)
 
 
-def _pooled(f: Feature, size: tuple[int, int]) -> Feature:
+def _pooled(f: Feature, size: tuple[int, int]) -> Tensor:
     return f if f.shape[2:] == size else F.adaptive_avg_pool2d(f, size)
 
 

@@ -34,7 +34,11 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 _CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class SpecError(ValueError):
+class RequestError(ValueError):
+    """What was asked for cannot be done; nothing has been trained for it."""
+
+
+class SpecError(RequestError):
     """A description that cannot be meant: a wrong name, key, type or combination."""
 
 
@@ -73,7 +77,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
     known = sorted(names)
     close = difflib.get_close_matches(name.lower(), [k.lower() for k in known], n=3, cutoff=0.5)
     if close:
-        return "; did you mean " + " or ".join(f"'{k}'" for k in known if k.lower() in close) + "?"
+        return "; did you mean " + " or ".join(f"'{k}'" for c in close for k in known if k.lower() == c) + "?"
     return "; known: " + ", ".join(known)
 
 

@@ -16,6 +16,7 @@ Pixels = UInt8[Tensor, "b c h w"]
 Labels = Int[Tensor, "b"]
 Logits = Float[Tensor, "b k"]
 Feature = Float[Tensor, "b c h w"]
+TeacherFeature = Float[Tensor, "b ct ht wt"]
 Vector = Float[Tensor, "b d"]
 Scalar = Float[Tensor, ""]
 

@@ -60,13 +60,13 @@ def test_values_before_activation_give_the_features(name: str) -> None:
     net = settled(name)
     seen = net.look(images())
     if entry(name).family == "wide_resnet":
-        norms = [*[block.enter for block in net][1:], cast(Head, net.head).enter]
+        norms = [*[block.enter for block in net][1:], cast("Head", net.head).enter]
         for norm, feature, pre in zip(norms, seen.features, seen.preacts, strict=True):
-            assert torch.equal(cast(nn.Module, norm)(feature), pre)
+            assert torch.equal(cast("nn.Module", norm)(feature), pre)
         assert min(f.min() for f in seen.features) < 0
         return
     for block, feature, pre in zip(net, seen.features, seen.preacts, strict=True):
-        assert torch.equal(cast(Block, block).act(pre), feature)
+        assert torch.equal(cast("Block", block).act(pre), feature)
         assert (pre is feature) == (entry(name).family == "mobilenet")
         if name.startswith("shufflenet_v2"):
             assert torch.equal(Shuffle(2)(F.relu(pre)), feature)
@@ -80,7 +80,7 @@ def test_one_training_pass(name: str) -> None:
     seen = net.look(images(batch=4))
     F.cross_entropy(logits_of(seen), torch.tensor([0, 1, 2, 3])).backward()
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
-    assert norms and all(int(cast(Tensor, norm.num_batches_tracked)) == 1 for norm in norms)
+    assert norms and all(int(cast("Tensor", norm.num_batches_tracked)) == 1 for norm in norms)
     for key, parameter in net.named_parameters():
         assert parameter.grad is not None, key
         # A bias that batch norm follows has no effect, so its gradient is zero but for rounding.

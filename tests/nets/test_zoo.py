@@ -87,11 +87,11 @@ SPELLINGS = {
     "wrn_16_1": ["WRN16-1", "wrn_16_1"],
     "shufflenet_v1": ["ShuffleV1", "ShuffleNetV1", "shufflenet-v1", "ShuffleNet V1"],
     "shufflenet_v2": ["ShuffleV2", "ShuffleNetV2"],
-    "shufflenet_v2_x1_5": ["ShuffleV2x1.5", "ShuffleV2_1_5", "ShuffleNetV2x1.5", "ShuffleNetV2×1.5", "ShuffleNetV2_1_5"],  # noqa: RUF001
+    "shufflenet_v2_x1_5": ["ShuffleV2x1.5", "ShuffleV2_1_5", "ShuffleNetV2x1.5", "ShuffleNetV2×1.5", "ShuffleNetV2_1_5"],
     "mobilenet_v2": ["MobileNetV2", "mobilenetv2", "MobileNet-V2", "MobileNetV2 0.5", "MobileNetV2x0.5"],
-    "mobilenet_v2_x2": ["MobileNetV2x2", "MobileNetV2_1_0", "MobileNetV2×2"],  # noqa: RUF001
+    "mobilenet_v2_x2": ["MobileNetV2x2", "MobileNetV2_1_0", "MobileNetV2×2"],
     "resnet50": ["ResNet50", "ResNet-50", "resnet_50"],
-    "resnet32x4": ["resnet32×4", "ResNet-32x4", "ResNet32X4"],  # noqa: RUF001
+    "resnet32x4": ["resnet32×4", "ResNet-32x4", "ResNet32X4"],
     "resnet8x4": ["ResNet-8x4", "resnet8x4", "resnet 8 x 4"],
     "vgg13": ["VGG13", "VGG-13", "vgg_13"],
     "vgg8": ["VGG-8", "VGG8"],

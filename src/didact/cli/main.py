@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from didact import __version__
-from didact.spec import SpecError
+from didact.spec import RequestError, SpecError
 
 app = App(
     name="didact",
@@ -60,7 +60,7 @@ def train(
 ) -> int:
     """Train what is missing, teachers first, and show the results.
 
-    didact train --net resnet8x4 --data cifar100 --teacher.net resnet32x4 --teacher.how standard,sftn --method kd,fitnet+kd --seeds 3
+    didact train --net resnet8x4 --data cifar100 --teacher.net resnet32x4 --teacher.how standard,sftn --method kd,at+kd --seeds 3
     """
     from didact.cli.settings import parse
     from didact.studies.execute import Where
@@ -217,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app["train"].help_epilogue = settings_help()
     try:
         return app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
-    except (SpecError, CycloptsError) as error:
+    except (RequestError, CycloptsError) as error:
         return _say(f"{error}", 2)
     except KeyboardInterrupt:
         return _say("interrupted; what was trained is kept: ask again and it goes on from the last epoch", 130)

@@ -1,8 +1,8 @@
 """Handwritten digits that need no download: scikit-learn's 1,797 real 8x8 images, scaled up to 16x16.
 
-The published values 0..16 are scaled to 0..255 and interpolated bilinearly between pixel centres, so that networks with three
-strides still have something to look at. Each class gives 100 images to train on, drawn once by a named stream; the other
-797 are the test set.
+The published values 0..16 are scaled to 0..255 and interpolated bilinearly between pixel centres, so that networks with
+three strides still have something to look at. Each class gives 100 images to train on, drawn once by a named stream; the
+other 797 are the test set.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def read() -> tuple[Split, Split, tuple[str, ...]]:
     """Training and test images, uint8 (1000, 1, 16, 16) and (797, 1, 16, 16), and the names of the classes."""
     from sklearn.datasets import load_digits
 
-    published = load_digits()
-    pixels = enlarge(torch.from_numpy(published.images).float())
-    labels = torch.from_numpy(published.target).long()
+    values, classes = load_digits(return_X_y=True)
+    pixels = enlarge(torch.from_numpy(values).float().unflatten(1, (8, 8)))
+    labels = torch.from_numpy(classes).long()
     train, test = _rows(labels)
     return Split.whole(pixels[train], labels[train]), Split.whole(pixels[test], labels[test]), tuple("0123456789")
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from didact.data.augment import VIEWS, Draws, crop_flip, draw, normalise
 from didact.data.dataset import Dataset
+from didact.data.source import Augment
 from didact.data.split import Split
 from didact.seeds import stream
 from didact.spec import SpecError, nearest
@@ -18,8 +19,8 @@ from didact.tensors import Batch
 class Loader:
     """Training batches of a data set, on its device, in an order and with an augmentation drawn for each epoch.
 
-    The last batch may be smaller; one of a single image is left out, because batch norm cannot use it. ``Batch.index`` is the
-    position in ``dataset.train``, from 0.
+    The last batch may be smaller; one of a single image is left out, because batch norm cannot use it. ``Batch.index`` is
+    the position in ``dataset.train``, from 0.
     """
 
     def __init__(self, dataset: Dataset, *, batch_size: int, data_seed: int, views: frozenset[str] = frozenset()) -> None:
@@ -44,7 +45,8 @@ class Loader:
         self.batch_size = batch_size
         self.data_seed = data_seed
         self.views = sorted(views)
-        self.augment = dataset.data.augment or "none"
+        assert dataset.data.augment is not None, "Data fills it in"
+        self.augment: Augment = dataset.data.augment
         self.padding = 0 if self.augment == "none" else dataset.padding
         self.device = dataset.train.images.device
         self.mean, self.std = _statistics(dataset, self.device)
@@ -74,7 +76,7 @@ class Loader:
 
 
 def evaluation_batches(dataset: Dataset, split: Split, batch_size: int = 512) -> Iterator[Batch]:
-    """All images of ``split``, one of ``dataset``'s, in order and as they are, normalised. ``Batch.index``: position in it."""
+    """All images of ``split`` (one of ``dataset``'s) in order, only normalised. ``Batch.index``: position in the split."""
     mean, std = _statistics(dataset, split.images.device)
     index = torch.arange(len(split), device=split.images.device)
     for start in range(0, len(split), batch_size):

@@ -137,8 +137,8 @@ def _download(archive: Archive, root: Path) -> Path:
         pooch.retrieve(SITE + archive.file, known_hash=f"md5:{archive.md5}", fname=archive.file, path=root)
     except (OSError, ValueError) as error:  # no network (requests' errors are OSErrors), no permission; a wrong checksum
         raise DataError(
-            f"{archive.folder} is not in {root}, and {SITE + archive.file} could not be downloaded ({error}); download it by "
-            f"hand and put it into {root}, or set DIDACT_DATA to the folder that holds {archive.folder}"
+            f"{archive.folder} is not in {root}, and {SITE + archive.file} could not be downloaded ({error}); download it "
+            f"by hand and put it into {root}, or set DIDACT_DATA to the folder that holds {archive.folder}"
         ) from error
     return path
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 
-from didact.spec import Count, Seed, Share, SpecError, nearest, spec
+from didact.spec import Count, RequestError, Seed, Share, SpecError, nearest, spec
 
 Augment = Literal["crop-flip", "crop", "none"]
 
 
-class DataError(ValueError):
+class DataError(RequestError):
     """The images are not there, or are not what was published."""
 
 
@@ -112,7 +112,7 @@ class Data:
     """At most so many training images of each class, after the fraction."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the kept training images that is set aside, the same in every class."""
-    augment: Annotated[Augment | None, Field(validate_default=True)] = None
+    augment: Augment | None = None
     """What is done to training images; none given means the data set's own: crop-flip for CIFAR, crop for digits."""
     split_seed: Seed = 0
     """Draws which images are kept and which are set aside."""
@@ -128,12 +128,9 @@ class Data:
     def _known(cls, name: str) -> str:
         return canonical_name(name)
 
-    @field_validator("augment")
-    @classmethod
-    def _concrete(cls, augment: Augment | None, info: ValidationInfo) -> Augment | None:
-        if augment is None and "name" in info.data:  # a wrong name has its own complaint
-            return CATALOGUE[info.data["name"]].augment
-        return augment
+    def __post_init__(self) -> None:
+        if self.augment is None:
+            object.__setattr__(self, "augment", CATALOGUE[self.name].augment)
 
 
 def facts(data: Data) -> Facts:

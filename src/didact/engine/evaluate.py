@@ -38,6 +38,6 @@ def _percentages(counted: dict[str, torch.Tensor], images: int, prefix: str) -> 
     rows: dict[str, float] = {}
     for name, pair in counted.items():
         head = f"{prefix}_{name}_" if name else f"{prefix}_"
-        top1, top5 = (100 * pair / images).tolist()
+        top1, top5 = (100 * pair.double() / images).tolist()
         rows |= {f"{head}top1": top1, f"{head}top5": top5} if not name else {f"{head}top1": top1}
     return rows

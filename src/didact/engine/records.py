@@ -91,7 +91,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
             metadata = file.metadata() or {}
-            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 - not a dict
+            # copies, not views of the mapped file, which somebody may overwrite
+            tensors = {k: file.get_tensor(k).clone() for k in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, safetensors.SafetensorError) as error:
         raise DamagedError(f"{path}: {error}") from None
     if metadata.get("sha256") != _checksum(tensors, metadata.get("values", "")):

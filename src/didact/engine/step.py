@@ -94,7 +94,7 @@ class Tally:
 
     def accuracies(self) -> tuple[float, float]:
         """Top-1 and top-5 accuracy in percent."""
-        top1, top5 = (100 * self.hits / self.images).tolist()
+        top1, top5 = (100 * self.hits.double() / self.images).tolist()
         return top1, top5
 
     def fault(self) -> str | None:

@@ -20,11 +20,11 @@ from didact.losses import attention_map, exact, pool_alike, task
 from didact.method import Method, Pair, Seen
 from didact.nets.adapt import match
 from didact.spec import Count, NonNegative, Positive, spec
-from didact.tensors import Feature, Needs, Scalar, reads
+from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
 
 
 @exact
-def loss(fs: Feature, ft: Feature, power: int = 2) -> Scalar:
+def loss(fs: Feature, ft: TeacherFeature, power: int = 2) -> Scalar:
     """One level: mean over batch and positions of the squared difference of the normalised attention maps.
 
     An all-zero map counts as zero, with zero gradient. Channels may differ.

@@ -21,11 +21,11 @@ from didact.losses import exact, pool_alike, task
 from didact.method import Method, Pair, Seen
 from didact.nets.adapt import Regressor, match
 from didact.spec import Count, NonNegative, Positive, spec
-from didact.tensors import Feature, Needs, Scalar, reads
+from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
 
 
 @exact
-def loss(fs: Feature, ft: Feature) -> Scalar:
+def loss(fs: Feature, ft: TeacherFeature) -> Scalar:
     """Mean over all elements of (fs - ft)^2. The larger of two maps is adaptively average-pooled; channels must agree."""
     if fs.shape[1] != ft.shape[1]:
         raise ValueError(f"hint of {ft.shape[1]} channels for a feature of {fs.shape[1]}: put a regressor between them")

@@ -24,7 +24,7 @@ class Resize(nn.Module):
         super().__init__()
         self.size = size
 
-    def forward(self, x: Feature) -> Feature:
+    def forward(self, x: Feature) -> Tensor:
         height, width = min(x.shape[2], self.size[0]), min(x.shape[3], self.size[1])
         return F.interpolate(F.adaptive_avg_pool2d(x, (height, width)), size=self.size, mode="nearest")
 

@@ -55,7 +55,7 @@ class Block(nn.Module):
         pre = self.body(x)
         return self.act(pre), pre, None
 
-    def forward(self, x: Feature) -> Feature:
+    def forward(self, x: Feature) -> Tensor:
         return self.show(x)[0]
 
 

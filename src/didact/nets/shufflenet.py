@@ -33,7 +33,7 @@ class Shuffle(nn.Module):
         super().__init__()
         self.groups = groups
 
-    def forward(self, x: Feature) -> Feature:
+    def forward(self, x: Feature) -> Tensor:
         return x.unflatten(1, (self.groups, -1)).transpose(1, 2).flatten(1, 2)
 
 

@@ -36,7 +36,7 @@ class Residual(nn.Module):
         )
         self.shortcut = None if source == width else nn.Conv2d(source, width, 1, stride, bias=False)
 
-    def forward(self, x: Feature, entered: Tensor) -> Feature:
+    def forward(self, x: Feature, entered: Tensor) -> Tensor:
         """``entered`` is x after the unit's first norm."""
         active = self.act(entered)
         return self.branch(active) + (x if self.shortcut is None else self.shortcut(active))
@@ -50,7 +50,7 @@ class Unit(nn.Module):
         self.norm = nn.BatchNorm2d(width)
         self.residual = Residual(width, width, stride=1)
 
-    def forward(self, x: Feature) -> Feature:
+    def forward(self, x: Feature) -> Tensor:
         return self.residual(x, self.norm(x))
 
 

@@ -69,7 +69,8 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
         retry: train runs again that failed before, from their last good state.
 
     Raises:
-        ValueError: a run cannot work (a network and its data, teacher or method do not fit); nothing has been trained.
+        RequestError: a run cannot work (a network and its data, teacher or method do not fit), or its data cannot be had;
+            nothing has been trained.
     """
     wanted = everything(list(runs))
     answer = Answer({}, {})

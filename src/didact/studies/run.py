@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from pydantic import field_validator, model_validator
@@ -14,7 +15,7 @@ from didact.method import Method, Pair
 from didact.methods.ce import CE
 from didact.nets.blocks import BlockNet
 from didact.seeds import seeded
-from didact.spec import Chosen, Seed, digest, spec
+from didact.spec import Chosen, Seed, SpecError, choose, digest, spec
 
 
 @spec
@@ -85,8 +86,6 @@ class Run:
 
 def method_label(method: Method) -> str:
     """The method's name, with its preset where its settings are exactly a preset's: ``fitnet+kd``."""
-    from didact.spec import choose
-
     name = method.name()
     required = {f: getattr(method, f) for f in _required(type(method))}
     for preset in method.presets:
@@ -96,8 +95,6 @@ def method_label(method: Method) -> str:
 
 
 def _required(cls: type) -> list[str]:
-    import dataclasses
-
     nothing = dataclasses.MISSING
     return [f.name for f in dataclasses.fields(cls) if f.default is nothing and f.default_factory is nothing]  # type: ignore[arg-type]
 
@@ -152,7 +149,7 @@ def check(run: Run) -> None:
     """Build everything once without training, so that what cannot work says so now.
 
     Raises:
-        ValueError: the network, the method and the teacher do not fit; the message says which run, and why.
+        SpecError: the network, the method and the teacher do not fit; the message says which run, and why.
     """
     try:
         teacher = network(run.teacher) if run.teacher else None
@@ -165,7 +162,7 @@ def check(run: Run) -> None:
             if not any(name.startswith(prefix) for name in moving for prefix in stage.moves):
                 raise ValueError(f"its stage '{stage.name}' moves no parameter")
     except ValueError as error:
-        raise ValueError(f"{run.label}: {error}") from None
+        raise SpecError(f"{run.label}: {error}") from None
 
 
 def _check_start(run: Run, net: BlockNet) -> None:

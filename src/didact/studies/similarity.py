@@ -18,7 +18,7 @@ from didact.studies.store import Store
 
 @dataclass(frozen=True)
 class Similarity:
-    """On the test set: KL(teacher || student) in nats, linear CKA of the pooled vectors, and the share of equal answers in %."""
+    """On the test set: KL(teacher || student) in nats, linear CKA of the pooled vectors, share of equal answers in percent."""
 
     kl: float
     cka: float

@@ -1,4 +1,7 @@
-"""Tables over Records: who taught better. Every figure is a last-epoch test accuracy; n, mean and standard deviation over seeds."""
+"""Tables over Records: who taught better.
+
+Every accuracy is the last epoch's on the test set, in percent; figures over seeds come with n, mean and standard deviation.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from didact.engine.records import Record
+from didact.method import Method
 from didact.spec import digest, to_json
 from didact.studies.run import Run, method_label
 from didact.studies.similarity import Similarity
@@ -113,57 +117,67 @@ def _table(
     members: Sequence[tuple[Run, Record]], finished: Mapping[str, tuple[Run, Record]], similar: Mapping[str, Similarity]
 ) -> Table:
     first = members[0][0]
-    teachers: dict[str, tuple[str, float]] = {}
+    known = {run.teacher.digest: run.teacher for run, _ in members if run.teacher and run.teacher.digest in finished}
+    taught = dict(
+        sorted(known.items(), key=lambda item: how(item[1]) != "standard")
+    )  # what others are compared with goes first
+    nets = {teacher.net for teacher in taught.values()}
     figures: dict[tuple[str, str], list[tuple[float, Similarity | None]]] = {}
     for run, record in members:
-        teacher = run.teacher.digest if run.teacher else ""
-        if run.teacher and teacher in finished:
-            teachers[teacher] = (teacher_label(run.teacher), finished[teacher][1].final()["test_top1"])
-        figures.setdefault((row_label(run, members), teacher), []).append(
-            (record.final()["test_top1"], similar.get(run.digest))
-        )
+        key = (row_label(run), run.teacher.digest if run.teacher else "")
+        figures.setdefault(key, []).append((record.final()["test_top1"], similar.get(run.digest)))
     rows: dict[str, Row] = {}
     for (method, teacher), values in figures.items():
         row = rows.setdefault(method, Row(method))
         row.accuracy[teacher] = Cell(tuple(v for v, _ in values))
-        known = [s for _, s in values if s is not None]
-        if known:
-            row.kl[teacher] = Cell(tuple(s.kl for s in known))
-            row.cka[teacher] = Cell(tuple(s.cka for s in known))
+        measured = [s for _, s in values if s is not None]
+        if measured:
+            row.kl[teacher] = Cell(tuple(s.kl for s in measured))
+            row.cka[teacher] = Cell(tuple(s.cka for s in measured))
     recipe = f"{first.recipe.epochs} epochs, batch {first.recipe.batch_size}, {first.recipe.precision}"
-    title = f"{first.net} on {first.data.label} ({recipe})"
+    by = f" taught by {nets.pop()}" if len(nets) == 1 else ""
     return Table(
-        title,
-        teachers,
-        sorted(rows.values(), key=lambda r: r.method != "ce"),
-        covers(run for run, _ in members),
-        frozenset(run.digest for run, _ in members),
+        title=f"{first.net}{by} on {first.data.label} ({recipe})",
+        teachers={
+            key: (how(teacher, first.net) if by else teacher_label(teacher), finished[key][1].final()["test_top1"])
+            for key, teacher in taught.items()
+        },
+        rows=sorted(rows.values(), key=lambda row: "" not in row.accuracy),
+        covers=covers(run for run, _ in members),
+        members=frozenset(run.digest for run, _ in members),
     )
 
 
-def teacher_label(run: Run) -> str:
-    """ "standard resnet32x4" or "sftn resnet32x4"; settings that differ from the method's defaults are said."""
+def how(run: Run, student: str = "") -> str:
+    """How a teacher was trained: "standard", or its method with what is not default, and for whom if not for ``student``."""
     name = run.method.name()
-    how = "standard" if name == "ce" else name + _changed(run)
-    return f"{how} {run.net}" + (" (fine-tuned)" if run.start else "")
+    way = "standard" if name == "ce" else name + _changed(run.method, student)
+    return way + (", fine-tuned" if run.start else "") + (f", seed {run.seed}" if run.seed else "")
 
 
-def row_label(run: Run, members: Sequence[tuple[Run, Record]]) -> str:
-    """The method's label, with its changed settings, and how the student began if not from scratch."""
+def teacher_label(run: Run) -> str:
+    """How and what: "standard resnet32x4"."""
+    return f"{how(run)} {run.net}"
+
+
+def row_label(run: Run) -> str:
+    """The method's label with its changed settings; "alone" without a teacher; how the student began if not from scratch."""
     label = method_label(run.method)
-    changed = "" if "+" in label else _changed(run)
-    return label + changed + (f" from {run.start.part}" if run.start else "")
+    changed = "" if "+" in label else _changed(run.method)
+    start = f" from {run.start.part}" if run.start else ""
+    return (f"alone ({label}{changed})" if run.teacher is None else label + changed) + start
 
 
-def _changed(run: Run) -> str:
-    """The method's settings that differ from its defaults: "(kl_weight=1.0)"."""
-    fields = type(run.method).__dataclass_fields__  # type: ignore[attr-defined]
-    shown = {k: getattr(run.method, k) for k, f in fields.items() if k != "student"}
-    parts = [f"{k}={v}" for k, v in shown.items() if v != fields[k].default]
-    student = getattr(run.method, "student", None)
-    if student is not None:
-        parts.insert(0, f"for {student}")
-    return f" ({', '.join(parts)})" if parts else ""
+def _changed(method: Method, student: str = "") -> str:
+    """The settings that differ from the method's defaults: " (kl_weight=1.0)"."""
+    shown = []
+    for name, field_ in type(method).__dataclass_fields__.items():  # type: ignore[attr-defined]
+        value = getattr(method, name)
+        if name == "student":
+            shown += [f"for {value}"] if value != student else []
+        elif value != field_.default:
+            shown.append(f"{name}={value}")
+    return f" ({', '.join(shown)})" if shown else ""
 
 
 def covers(runs: Iterable[Run]) -> str:
@@ -187,26 +201,29 @@ def markdown(table: Table) -> str:
 
 
 def cells(table: Table) -> tuple[list[str], list[list[str]]]:
-    """Heading and rows as text, for any renderer. With two teachers a column gives second minus first."""
+    """Heading and rows as text, for any renderer. With two teachers a column gives the second minus the first."""
     keys = list(table.teachers)
-    head = ["method", *(table.teachers[k][0] for k in keys)]
-    if len(keys) == 2:
-        head.append("difference")
+    names = [table.teachers[k][0] for k in keys]
+    two = len(keys) == 2
     similar = any(row.kl for row in table.rows)
+    head = ["method", *(names or ["accuracy"]), *(["difference"] if two else [])]
     if similar:
-        head += [f"{what} {table.teachers[k][0]}" for what in ("KL to", "CKA with") for k in keys]
-    body = [["teacher itself", *(f"{table.teachers[k][1]:.2f}" for k in keys)]] if keys else []
-    if len(keys) == 2:
-        body[0].append(f"{table.teachers[keys[1]][1] - table.teachers[keys[0]][1]:+.2f}")
+        head += [f"{what} {name}" for what in ("KL", "CKA") for name in names]
+    body = []
+    if keys:
+        own = [table.teachers[k][1] for k in keys]
+        body.append(["the teacher", *(f"{a:.2f}" for a in own), *([f"{own[1] - own[0]:+.2f}"] if two else [])])
     for row in table.rows:
         alone = row.accuracy.get("")
-        line = [row.method if alone is None else f"{row.method} (no teacher): {alone.text()}"]
-        line += [row.accuracy[k].text() if k in row.accuracy else "" for k in keys]
-        if len(keys) == 2:
+        line = [row.method, *(_text(row.accuracy.get(k, alone)) for k in keys or [""])]
+        if two:
             both = all(k in row.accuracy for k in keys)
             line.append(f"{row.accuracy[keys[1]].mean - row.accuracy[keys[0]].mean:+.2f}" if both else "")
         if similar:
-            line += [row.kl[k].text(3) if k in row.kl else "" for k in keys]
-            line += [row.cka[k].text(3) if k in row.cka else "" for k in keys]
+            line += [_text(figures.get(k), 3) for figures in (row.kl, row.cka) for k in keys]
         body.append(line)
-    return head, [row + [""] * (len(head) - len(row)) for row in body]
+    return head, [line + [""] * (len(head) - len(line)) for line in body]
+
+
+def _text(cell: Cell | None, digits: int = 2) -> str:
+    return "" if cell is None else cell.text(digits)

@@ -1,0 +1,111 @@
+"""Data: names, defaults that are filled in, and errors that say what was meant."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from didact.data import Data, describe, facts, names, root
+from didact.data.cut import cut
+from didact.spec import SpecError, digest, from_json, to_json
+
+
+def test_defaults_are_filled_in_so_that_the_digest_holds_what_was_used():
+    assert Data().augment == "crop"
+    assert Data(name="cifar100").augment == "crop-flip"
+    assert Data(name="CIFAR-100") == Data(name="cifar100", augment="crop-flip")
+    assert digest(Data()) == digest(Data(augment="crop")) != digest(Data(augment="none"))
+
+
+def test_json_round_trip():
+    data = Data(name="cifar10", fraction=0.5, per_class=7, validation=0.1, split_seed=3)
+    assert from_json(Data, to_json(data)) == data
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": "digit"}, "name: unknown data set 'digit'; did you mean 'digits'?"),
+        ({"fracton": 0.5}, "fracton: no such setting; did you mean 'fraction'?"),
+        ({"fraction": 0}, "fraction: "),
+        ({"validation": 1.0}, "validation: "),
+        ({"per_class": 0}, "per_class: "),
+        ({"augment": "flip"}, "augment: "),
+    ],
+)
+def test_faults_are_explained(settings, message):
+    with pytest.raises(SpecError) as error:
+        from_json(Data, settings)
+    assert message in str(error.value)
+
+
+def test_every_data_set_is_described_without_loading(monkeypatch, tmp_path):
+    monkeypatch.setenv("DIDACT_DATA", str(tmp_path))
+    assert names() == ["cifar10", "cifar100", "digits"]
+    for name in names():
+        listing = describe(name)
+        about = facts(Data(name=name))
+        assert (listing.classes, listing.image, listing.train) == (about.classes, about.image, about.train)
+        assert listing.present == (name == "digits")
+    assert describe("CIFAR-10").where == str(tmp_path / "cifar-10-batches-bin")
+    with pytest.raises(SpecError, match="did you mean 'digits'"):
+        describe("digit")
+
+
+def test_root_is_the_environment_s_or_the_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("DIDACT_DATA", str(tmp_path))
+    assert root() == tmp_path
+    monkeypatch.delenv("DIDACT_DATA")
+    assert root().name == "didact"
+
+
+LABELS = torch.arange(10).repeat(30)[torch.randperm(300, generator=torch.Generator().manual_seed(0))]
+
+
+def counts(rows):
+    return LABELS[rows].bincount(minlength=10).tolist()
+
+
+def test_everything_is_kept_by_default():
+    train, aside = cut(LABELS, Data())
+    assert train.tolist() == list(range(300))
+    assert aside is None
+
+
+def test_fraction_and_per_class_are_stratified():
+    assert counts(cut(LABELS, Data(fraction=0.5))[0]) == [15] * 10
+    assert counts(cut(LABELS, Data(fraction=0.5, per_class=4))[0]) == [4] * 10
+    assert counts(cut(LABELS, Data(fraction=0.5, per_class=400))[0]) == [15] * 10
+    assert counts(cut(LABELS, Data(fraction=0.001))[0]) == [1] * 10
+
+
+def test_the_validation_split_is_stratified_disjoint_and_cut_from_the_kept():
+    data = Data(fraction=0.5, validation=0.2)
+    train, aside = cut(LABELS, data)
+    assert aside is not None
+    assert counts(train) == [12] * 10
+    assert counts(aside) == [3] * 10
+    kept = cut(LABELS, dataclasses.replace(data, validation=0.0))[0]
+    assert sorted([*train.tolist(), *aside.tolist()]) == kept.tolist()
+
+
+def test_cuts_repeat_and_follow_their_seed():
+    data = Data(fraction=0.5)
+    assert torch.equal(cut(LABELS, data)[0], cut(LABELS, data)[0])
+    assert not torch.equal(cut(LABELS, data)[0], cut(LABELS, dataclasses.replace(data, split_seed=1))[0])
+
+
+def test_a_smaller_fraction_keeps_a_subset():
+    small, large = (set(cut(LABELS, Data(fraction=share))[0].tolist()) for share in (0.2, 0.6))
+    assert small < large
+
+
+def test_a_class_always_keeps_an_image_to_train_on():
+    train, aside = cut(LABELS, Data(per_class=2, validation=0.9))
+    assert aside is not None
+    assert counts(train) == counts(aside) == [1] * 10
+
+
+def test_a_validation_split_that_would_be_empty_is_refused():
+    with pytest.raises(SpecError, match=r"validation: a share of 0\.1 of at most 1 images a class"):
+        cut(LABELS, Data(per_class=1, validation=0.1))

@@ -1,0 +1,226 @@
+"""The laws: alone equals cohort, the teacher is frozen, same spec same Record, nothing is lost, any pair works or says why."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from didact.engine.learner import Learner
+from didact.engine.recipe import Recipe
+from didact.engine.records import read_tensors
+from didact.engine.step import teach
+from didact.method import Method, Seen
+from didact.methods.kd import KD
+from didact.spec import SpecError, spec
+from didact.studies import execute
+from didact.studies.execute import Where, ask
+from didact.studies.run import Run
+from didact.studies.store import Store
+
+Tiny = Callable[..., Run]
+METHODS = ["ce", "kd", "fitnet", "fitnet+kd", "at", "sp", {"name": "sftn", "student": "resnet8"}]
+
+
+def weights(store: Store, run: Run) -> dict[str, Tensor]:
+    record = store.get(run)
+    assert record is not None
+    return record.weights()[0]
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+class Hook:
+    """A listener that calls a function after every epoch of every learner."""
+
+    def __init__(self, after: Callable[[Learner], None]) -> None:
+        self.after = after
+
+    def cohort_begins(self, runs: Sequence[Run], teacher: Run | None) -> None: ...
+    def cohort_ends(self) -> None: ...
+    def epoch_begins(self, epoch: int, epochs: int, steps: int, learners: Sequence[Learner]) -> None: ...
+    def step_ends(self) -> None: ...
+    def learned(self, learner: Learner, row: dict[str, Any]) -> None:
+        self.after(learner)
+
+    def failed(self, learner: Learner) -> None: ...
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_alone_equals_cohort_bitwise(tiny: Tiny, tmp_path: Any, precision: str) -> None:
+    """Every method, two seeds of one, and another network, all in one cohort and each for itself: the same bits."""
+    recipe = Recipe(epochs=2, batch_size=16, schedule="one-cycle", precision=precision)  # type: ignore[arg-type]
+    teacher = tiny(seed=100, recipe=recipe)
+    runs = [tiny(m, recipe=recipe, **({"teacher": teacher} if m in METHODS[1:-1] else {})) for m in METHODS]
+    runs += [tiny("kd", seed=1, recipe=recipe, teacher=teacher), tiny("kd", net="vgg8", recipe=recipe, teacher=teacher)]
+    together = Store(tmp_path / "together")
+    ask(runs, together, Where(test_every=9))
+    for number, run in enumerate(runs):
+        alone = Store(tmp_path / f"alone{number}")
+        ask([run], alone, Where(together=1, test_every=9))
+        assert same(weights(alone, run), weights(together, run)), run.label
+
+
+def test_cohort_is_really_shared(tiny: Tiny, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One teacher pass a step, however many students."""
+    passes: list[int] = []
+
+    def counted(net: Any, batch: Any, learners: Any, precision: str) -> Any:
+        passes.append(len(learners))
+        return teach(net, batch, learners, precision)
+
+    monkeypatch.setattr("didact.engine.train.teach", counted)
+    ask([tiny("kd", seed=s) for s in range(3)] + [tiny("at")], store, Where())
+    assert passes.count(4) == 2 * 4  # two epochs of four batches, four learners each
+
+
+def test_the_teacher_is_frozen(tiny: Tiny, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For every method, the teacher's parameters and buffers are the same bits after training, and got no gradient."""
+    seen: list[tuple[nn.Module, str]] = []
+    original = execute._teacher
+
+    def spy(*arguments: Any) -> Any:
+        net = original(*arguments)
+        seen.append((net, state_hash(net)))
+        return net
+
+    monkeypatch.setattr(execute, "_teacher", spy)
+    ask([tiny(m) for m in METHODS[1:-1]], store, Where())
+    assert seen
+    for net, before in seen:
+        assert state_hash(net) == before
+        assert not net.training
+        assert all(p.grad is None and not p.requires_grad for p in net.parameters())
+
+
+def state_hash(net: nn.Module) -> str:
+    total = hashlib.sha256()
+    for value in net.state_dict().values():
+        total.update(value.contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
+def test_same_spec_is_trained_once(tiny: Tiny, store: Store) -> None:
+    run = tiny("kd")
+    first = ask([run], store, Where()).records[run.digest]
+    stamp = (first.folder / "record.json").stat().st_mtime_ns
+    trained: list[str] = []
+    again = ask([tiny("kd")], store, Where(), Hook(lambda o: trained.append(o.label)))  # type: ignore[arg-type]
+    assert again.records[run.digest].folder == first.folder
+    assert (first.folder / "record.json").stat().st_mtime_ns == stamp
+    assert trained == []
+
+
+def test_the_teacher_is_trained_once_for_everybody(tiny: Tiny, store: Store) -> None:
+    runs = [tiny("kd"), tiny("at", seed=3), tiny("sp")]
+    answer = ask(runs, store, Where())
+    assert len(answer.records) == 4
+    assert len({r.teacher.digest for r in runs if r.teacher}) == 1
+
+
+@pytest.mark.parametrize("method", ["fitnet+kd", {"name": "sftn", "student": "resnet8"}])
+@pytest.mark.parametrize("kills", [1, 2])
+def test_killed_and_asked_again_ends_with_the_same_weights(tiny: Tiny, tmp_path: Any, method: Any, kills: int) -> None:
+    recipe = Recipe(epochs=4, batch_size=16, schedule="one-cycle")
+    runs = [tiny(method, recipe=recipe), tiny(method, recipe=recipe, seed=1)]
+    whole, broken = Store(tmp_path / "whole"), Store(tmp_path / "broken")
+    ask(runs, whole, Where())
+
+    for kill in range(1, kills + 1):
+        count = 0
+
+        def after(learner: Learner, limit: int = kill) -> None:
+            nonlocal count
+            count += learner.recipe.epochs == 4
+            if count == 2 * limit - 1:  # in the middle of an epoch's keeping: one learner is kept, the other is not
+                raise Killed
+
+        with pytest.raises(Killed):
+            ask(runs, broken, Where(), Hook(after))  # type: ignore[arg-type]
+    ask(runs, broken, Where())
+    for run in runs:
+        assert same(weights(whole, run), weights(broken, run))
+        rows = [
+            [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second", "learners")} for row in m]
+            for m in (s.get(run).metrics() for s in (whole, broken))
+        ]  # type: ignore[union-attr]
+        assert rows[0] == rows[1]
+
+
+@spec
+class Poisoned(Method):
+    """Cross entropy whose second term turns to NaN in an epoch of choice."""
+
+    epoch: int
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        assert seen.own.logits is not None
+        loss = nn.functional.cross_entropy(seen.own.logits, seen.batch.labels)
+        bad = seen.clock.epoch == self.epoch and seen.clock.step == 1
+        return {"fine": loss, "poison": loss * (float("nan") if bad else 0.0)}
+
+
+def test_nan_stops_one_learner_and_no_other(tiny: Tiny, store: Store) -> None:
+    sick, healthy = Run(net="resnet8", data=tiny().data, recipe=tiny().recipe, method=Poisoned(epoch=1)), tiny("ce")
+    answer = ask([sick, healthy], store, Where())
+    assert healthy.digest in answer.records
+    assert "term 'poison' was not finite from step 2" in answer.failures[sick.digest]
+    assert answer.failures[sick.digest].startswith("epoch 2")
+    tensors, values = read_tensors(store.folder(sick) / "checkpoint.safetensors")
+    assert values["total"] == 1  # the last good state: after the first epoch
+    assert all(t.isfinite().all() for t in tensors.values())
+    # asked again, it says so at once; asked to retry, it goes on from the last good state
+    trained: list[str] = []
+    assert sick.digest in ask([sick], store, Where(), Hook(lambda o: trained.append(o.label))).failures  # type: ignore[arg-type]
+    assert trained == []
+    assert sick.digest in ask([sick], store, Where(), retry=True).failures
+
+
+def test_students_of_a_failed_teacher_are_not_trained(tiny: Tiny, store: Store) -> None:
+    teacher = Run(net="resnet8", data=tiny().data, recipe=tiny().recipe, method=Poisoned(epoch=0))
+    student = tiny("kd", teacher=teacher)
+    answer = ask([student], store, Where())
+    assert "needs" in answer.failures[student.digest]
+    assert teacher.digest in answer.failures
+
+
+def test_what_cannot_work_says_so_before_anything_is_trained(tiny: Tiny, store: Store) -> None:
+    good, bad = tiny("ce"), tiny({"name": "fitnet", "hint": 9})
+    with pytest.raises(SpecError, match=r"resnet8.fitnet.*hint after block 9.*3 blocks"):
+        ask([good, bad], store, Where())
+    assert not (store.root / "runs").exists()
+
+
+def test_a_run_says_when_method_and_teacher_do_not_fit() -> None:
+    with pytest.raises(ValueError, match="learns from a teacher and none is given"):
+        Run(net="resnet8", method=KD())
+    with pytest.raises(ValueError, match="reads no teacher"):
+        Run(net="resnet8", teacher=Run(net="resnet8"))
+
+
+def test_the_digest_says_nothing_of_the_cohort_or_the_machine(tiny: Tiny) -> None:
+    assert tiny("kd").digest == tiny("kd").digest
+    others = [tiny("kd", seed=1), tiny("kd", data_seed=1), tiny("kd", net="resnet14"), tiny({"name": "kd", "alpha": 0.5})]
+    assert len({r.digest for r in [tiny("kd"), *others]}) == 5
+    assert tiny("kd").cohort == tiny("at", seed=4).cohort
+    assert tiny("kd").cohort != tiny("kd", data_seed=1).cohort
+
+
+def test_data_seed_moves_the_batches_and_seed_does_not(tiny: Tiny, store: Store) -> None:
+    """``seed`` covers initialisation; ``data_seed`` order and augmentation."""
+    from didact import data
+
+    dataset = data.load(tiny().data)
+    first, again, other = (next(iter(data.Loader(dataset, batch_size=8, data_seed=s).epoch(0))) for s in (0, 0, 1))
+    assert torch.equal(first.images, again.images)
+    assert not torch.equal(first.index, other.index)

@@ -1,0 +1,213 @@
+"""Records on disk: damage, locks, full disks, fine-tuning and beginning from branches."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from didact.engine import records
+from didact.engine.records import DamagedError, read_tensors, write, write_tensors
+from didact.studies.execute import Where, ask
+from didact.studies.run import Run, Start, network
+from didact.studies.store import Store
+
+Tiny = Callable[..., Run]
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "metrics.jsonl", "spec.json", "record.json"])
+@pytest.mark.parametrize("how", ["flip", "cut", "gone"])
+def test_a_damaged_record_is_detected_and_trained_again(tiny: Tiny, store: Store, name: str, how: str) -> None:
+    run = tiny("ce")
+    record = ask([run], store, Where()).records[run.digest]
+    before = record.weights()[0]
+    path = record.folder / name
+    data = bytearray(path.read_bytes())
+    if how == "gone":
+        path.unlink()
+    else:
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data if how == "flip" else data[: len(data) // 2])
+    said: list[str] = []
+    again = ask([run], Store(store.root, said.append), Where()).records[run.digest]
+    assert all(torch.equal(before[k], v) for k, v in again.weights()[0].items())
+    if (name, how) != ("record.json", "gone"):  # without its seal it is not a Record, just an unfinished run
+        assert "damaged" in said[0]
+        assert any(".damaged-" in folder.name for folder in (store.root / "runs").iterdir())
+
+
+def test_a_damaged_checkpoint_begins_anew(tiny: Tiny, store: Store) -> None:
+    run = tiny("ce")
+    folder = store.folder(run)
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.safetensors").write_bytes(b"not what was written")
+    said: list[str] = []
+    assert run.digest in ask([run], Store(store.root, said.append), Where()).records
+    assert "damaged" in said[0]
+
+
+def test_weights_carry_their_checksum_and_no_code(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    write_tensors(path, {"a": torch.arange(5.0), "b": torch.ones(2, 3, dtype=torch.bfloat16)}, {"epoch": 3})
+    tensors, values = read_tensors(path)
+    assert values == {"epoch": 3}
+    assert torch.equal(tensors["a"], torch.arange(5.0))
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1  # the last byte of a tensor: the file still opens
+    path.write_bytes(data)
+    with pytest.raises(DamagedError, match="checksum"):
+        read_tensors(path)
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    write(path, b"old")
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(records.os, "fsync", full)
+    with pytest.raises(OSError, match="cannot write .*No space left.*kept before is intact"):
+        write(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_record_says_what_it_is(tiny: Tiny, store: Store) -> None:
+    run = tiny({"name": "sftn", "student": "resnet8"})
+    record = ask([run], store, Where()).records[run.digest]
+    assert json.loads((record.folder / "images.json").read_text())["train"]["images"] == 60
+    assert len(json.loads((record.folder / "images.json").read_text())["train"]["index"]) == 60
+    assert record.environment()["torch"] == torch.__version__
+    row = record.final()
+    assert row["epoch"] == 2
+    assert set(row["terms"]) == {"teacher_ce", "branch_kl", "branch_ce"}
+    assert {"test_top1", "test_top5", "train_top1", "train_top5", "test_branch1_top1", "test_branch2_top1"} <= set(row)
+    assert {"seconds", "images_per_second", "rate", "loss"} <= set(row)
+    deployed = store.deployed(run)
+    assert deployed.state_dict().keys() == network(run).state_dict().keys()  # no branches
+    assert deployed(torch.zeros(1, 1, 16, 16)).shape == (1, 10)
+
+
+def test_a_validation_split_is_measured_and_recorded(tiny: Tiny, store: Store) -> None:
+    from didact.data import Data
+
+    run = tiny("ce", data=Data(name="digits", per_class=6, validation=0.5))
+    record = ask([run], store, Where()).records[run.digest]
+    assert "validation_top1" in record.final()
+    assert len(json.loads((record.folder / "images.json").read_text())["validation"]["index"]) == 30
+
+
+def test_fine_tuning_begins_with_the_trained_teacher(tiny: Tiny, store: Store) -> None:
+    standard = tiny("ce", seed=100)
+    tuned = tiny({"name": "sftn", "student": "resnet8"}, start=Start(run=standard))
+    answer = ask([tuned], store, Where())
+    assert {standard.digest, tuned.digest} <= set(answer.records)
+
+
+def test_a_student_can_begin_with_its_teachers_branch(tiny: Tiny, store: Store) -> None:
+    teacher = tiny({"name": "sftn", "student": "resnet8"})
+    student = tiny("kd", teacher=teacher, start=Start(run=teacher, part="branches.0.net"))
+    ask([student], store, Where())
+    from didact.studies.run import begin
+
+    net = network(student)
+    record = store.get(teacher)
+    assert record is not None
+    fresh = {k: v.clone() for k, v in net.state_dict().items()}
+    begin(net, record.weights()[0], "branches.0.net")
+    moved = {k.split(".")[0] + "." + k.split(".")[1] for k, v in net.state_dict().items() if not torch.equal(v, fresh[k])}
+    assert moved == {"blocks.2", "blocks.3", "head.classifier"}  # stem and block 1 have no counterpart in a branch
+
+
+def test_a_start_that_does_not_fit_is_refused_before_training(tiny: Tiny, store: Store) -> None:
+    with pytest.raises(ValueError, match="do not fit this network"):
+        ask([tiny("ce", net="resnet14", start=Start(run=tiny("ce")))], store, Where())
+    with pytest.raises(ValueError, match="no part 'branches.0.net'"):
+        ask([tiny("ce", start=Start(run=tiny("ce", seed=5), part="branches.0.net"))], store, Where())
+
+
+CHILD = """
+import sys
+from didact.studies.execute import Where, ask
+from didact.studies.run import Run
+from didact.studies.store import Store
+from didact.spec import from_json
+import json
+run = from_json(Run, json.loads(sys.argv[2]))
+store = Store(sys.argv[1], lambda m: print(m, flush=True))
+print("ready", flush=True)
+answer = ask([run], store, Where())
+print("done", answer.records[run.digest].final()["test_top1"], flush=True)
+"""
+
+
+def child(store: Store, run: Run) -> subprocess.Popen[str]:
+    from didact.spec import canonical
+
+    arguments = [sys.executable, "-c", CHILD, str(store.root), canonical(run)]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def test_two_processes_train_a_run_once(tiny: Tiny, store: Store) -> None:
+    """While one holds the run, the other says so and waits; then it reads the Record."""
+    run = tiny("ce")
+    with store.locked([run]):
+        process = child(store, run)
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(2)]
+        assert "another process is training" in lines[1]
+        record = _train_while_locked(store, run)
+    rest, _ = process.communicate(timeout=60)
+    assert "done" in rest
+    assert (record.folder / "record.json").stat().st_mtime_ns == _stamp(store, run)
+
+
+def _train_while_locked(store: Store, run: Run) -> Any:
+    """What ask() does inside its lock; the lock is re-entrant for the process that holds it through the same object only."""
+    other = Store(store.root.with_name("elsewhere"))
+    ask([run], other, Where())
+    other.folder(run).rename(_made(store.folder(run)))
+    record = store.get(run)
+    assert record is not None
+    return record
+
+
+def _made(folder: Path) -> Path:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _stamp(store: Store, run: Run) -> int:
+    return (store.folder(run) / "record.json").stat().st_mtime_ns
+
+
+def test_kill_minus_nine_and_ask_again(tiny: Tiny, tmp_path: Path) -> None:
+    """A real SIGKILL at some moment of the training; asked again it resumes and ends with the weights of an unbroken run."""
+    from didact.engine.recipe import Recipe
+
+    run = tiny("ce", recipe=Recipe(epochs=30, batch_size=16, schedule="one-cycle"))
+    whole, broken = Store(tmp_path / "whole"), Store(tmp_path / "broken")
+    ask([run], whole, Where())
+    process = child(broken, run)
+    metrics = broken.folder(run) / "metrics.jsonl"
+    while not metrics.exists() or metrics.read_text().count("\n") < 3:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert broken.get(run) is None
+    kept = read_tensors(broken.folder(run) / "checkpoint.safetensors")[1]["total"]
+    assert 0 < kept < 30
+    ask([run], broken, Where())
+    first, second = (s.get(run).weights()[0] for s in (whole, broken))  # type: ignore[union-attr]
+    assert all(torch.equal(first[k], second[k]) for k in first)
