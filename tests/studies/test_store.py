@@ -76,7 +76,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(records.os, "fsync", full)
-    with pytest.raises(OSError, match="cannot write .*No space left.*kept before is intact"):
+    with pytest.raises(OSError, match=r"cannot write .*No space left.*kept before is intact"):
         write(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
@@ -132,7 +132,7 @@ def test_a_student_can_begin_with_its_teachers_branch(tiny: Tiny, store: Store) 
 def test_a_start_that_does_not_fit_is_refused_before_training(tiny: Tiny, store: Store) -> None:
     with pytest.raises(ValueError, match="do not fit this network"):
         ask([tiny("ce", net="resnet14", start=Start(run=tiny("ce")))], store, Where())
-    with pytest.raises(ValueError, match="no part 'branches.0.net'"):
+    with pytest.raises(ValueError, match=r"no part 'branches\.0\.net'"):
         ask([tiny("ce", start=Start(run=tiny("ce", seed=5), part="branches.0.net"))], store, Where())
 
 

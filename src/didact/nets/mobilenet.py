@@ -15,7 +15,7 @@ from functools import partial
 from torch import nn
 
 from didact.nets.blocks import Block, BlockNet, Head
-from didact.nets.resnet import Residual, conv_norm, he_normal
+from didact.nets.layers import Residual, conv_norm, he_normal
 
 _BLOCKS = (
     ((1, 16, 1, 1), (6, 24, 2, 1)),

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.nets.blocks import BlockNet, Head
-from didact.nets.resnet import Residual, Unit, conv_norm, stage
+from didact.nets.layers import Residual, Unit, conv_norm, stage
 from didact.tensors import Feature
 
 _STEM = 24

@@ -17,7 +17,7 @@ from functools import partial
 from torch import nn
 
 from didact.nets.blocks import Block, BlockNet, Head
-from didact.nets.resnet import he_normal
+from didact.nets.layers import he_normal
 
 _WIDTHS = (64, 128, 256, 512, 512)
 

@@ -15,7 +15,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from didact.nets.blocks import Block, BlockNet, Head
-from didact.nets.resnet import he_normal
+from didact.nets.layers import he_normal
 from didact.tensors import Feature
 
 

@@ -83,7 +83,7 @@ class Table:
 
         return {
             "title": self.title,
-            "teachers": {label: top1 for label, top1 in self.teachers.values()},
+            "teachers": dict(self.teachers.values()),
             "rows": [
                 {"method": r.method, "top1": figures(r.accuracy), "kl": figures(r.kl), "cka": figures(r.cka)}
                 for r in self.rows
