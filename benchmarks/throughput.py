@@ -16,10 +16,9 @@ import argparse
 import itertools
 import json
 import os
-import platform
+import re
 import resource
 import shlex
-import statistics
 import subprocess
 import sys
 import time
@@ -35,6 +34,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from didact import nets
 from didact.data import Data, Dataset, Loader, Split, facts
@@ -52,29 +52,26 @@ Step = tuple[int, Tensor]
 Row = dict[str, Any]
 
 
-def pixels(images: int) -> tuple[Tensor, Tensor]:
-    """Noise: uint8 (n, h, w, c), and labels."""
+def pixels() -> tuple[Tensor, Tensor]:
+    """Noise in the shape of the training set: uint8 (n, h, w, c), and labels."""
     random = torch.Generator().manual_seed(0)
-    made = torch.randint(256, (images, 32, 32, 3), dtype=torch.uint8, generator=random)
-    return made, torch.randint(CIFAR.classes, (images,), generator=random)
+    made = torch.randint(256, (CIFAR.train, 32, 32, 3), dtype=torch.uint8, generator=random)
+    return made, torch.randint(CIFAR.classes, (CIFAR.train,), generator=random)
 
 
 def network(name: str, seed: int, *, teaches: bool = False) -> nets.BlockNet:
     """Untrained; a teacher is frozen, after its batch norms have seen noise, so that its activations are of a usual size."""
     with seeded(seed, name):
-        net = nets.create(name, CIFAR.classes).train()
+        net = nets.create(name, CIFAR.classes)
         if teaches:
-            for norm in (module for module in net.modules() if isinstance(module, nn.BatchNorm2d)):
-                norm.momentum = 1.0
-            with torch.no_grad():
-                net(torch.randn(16, *CIFAR.image))
+            update_bn([torch.randn(16, *CIFAR.image)], net)
             net.eval().requires_grad_(False)
     return net
 
 
-def one_by_one(images: int, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def one_by_one(batch: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches as a DataLoader without workers makes them: pad, random crop, flip, to float, normalise image by image."""
-    made, labels = pixels(images)
+    made, labels = pixels()
     mean, std = np.array(CIFAR.mean, np.float32), np.array(CIFAR.std, np.float32)
     random = np.random.default_rng(0)
 
@@ -86,7 +83,7 @@ def one_by_one(images: int, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
         return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
 
     while True:
-        for rows in torch.randperm(images).split(batch):
+        for rows in torch.randperm(len(labels)).split(batch):
             yield torch.stack([one(row) for row in rows.tolist()]), labels[rows]
 
 
@@ -94,10 +91,10 @@ def plain(options: argparse.Namespace) -> Iterator[Step]:
     """The loop that most code bases have. Nothing of didact but the networks, which are called as ordinary modules."""
     torch.backends.cudnn.benchmark = True  # as those code bases set it
     teacher = network(options.teacher, 0, teaches=True).to(options.device)
-    student = network(options.student, 1).to(options.device)
+    student = network(options.student, 1).to(options.device).train()
     optimiser = torch.optim.SGD(student.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
     meters = []
-    for images, labels in one_by_one(options.images, options.batch):
+    for images, labels in one_by_one(options.batch):
         images, labels = images.to(options.device), labels.to(options.device)
         zs = student(images)
         with torch.no_grad():
@@ -114,7 +111,7 @@ def plain(options: argparse.Namespace) -> Iterator[Step]:
 
 def cohort(options: argparse.Namespace, size: int) -> Iterator[Step]:
     """Epochs of ``size`` learners as didact.engine.train has them, without listeners and evaluation."""
-    made, labels = pixels(options.images)
+    made, labels = pixels()
     split = Split.whole(made.permute(0, 3, 1, 2), labels).to(options.device)
     known = {name: getattr(CIFAR, name) for name in ("classes", "image", "mean", "std", "padding")}
     dataset = Dataset(data=Data(name="cifar100"), train=split, test=split, validation=None, names=(), order="", **known)
@@ -139,65 +136,44 @@ def cohort(options: argparse.Namespace, size: int) -> Iterator[Step]:
 
 
 def serve(options: argparse.Namespace, size: int, line: Connection) -> None:
-    """A variant's own process (size 0: plain): warm up, take as many steps as is asked, again and again, tell the seconds."""
-    found: Row = {"floor_rss_mib": resident()}
+    """A variant's own process (size 0: plain): warm up, take as many steps as is asked, again and again; tell how it went."""
+    floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     torch.set_num_threads(options.threads)
-    steps = cohort(options, size) if size else plain(options)
+    steps, images, seconds = cohort(options, size) if size else plain(options), 0, []
     timed(steps, options.warmup, options.device)
     line.send("ready")
     while count := line.recv():
-        images, seconds, found["finite"] = timed(steps, count, options.device)
-        line.send((images, seconds))
-    found["peak_rss_mib"] = resident()
+        made, took = timed(steps, count, options.device)
+        images, seconds = images + made, seconds + took
+        line.send("done")
+    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    row = speed(options, size, images, seconds) | {"peak_rss_mib": round(highest, 1), "floor_rss_mib": round(floor, 1)}
     if options.device == "cuda":
-        found["peak_gpu_mib"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
-    line.send(found)
+        row["peak_gpu_mib"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    line.send(row)
 
 
-def timed(steps: Iterator[Step], count: int, device: str) -> tuple[int, list[float], bool]:
-    """Images in ``count`` steps, the seconds of each, and whether the last loss was finite. A GPU is waited for at both ends."""
-    gpu, images, marks = device == "cuda", 0, []
-    torch.cuda.synchronize() if gpu else None
-    for made, loss in itertools.chain([(0, torch.zeros(1))], itertools.islice(steps, count)):
-        images += made
+def timed(steps: Iterator[Step], count: int, device: str) -> tuple[int, list[float]]:
+    """Images in ``count`` steps, and the seconds of each. A GPU is waited for before the first and after the last."""
+    gpu, images, loss, marks = device == "cuda", 0, torch.zeros(1), []
+    for position in range(count + 1):
+        if gpu and position in (0, count):
+            torch.cuda.synchronize()
         marks.append(torch.cuda.Event(enable_timing=True) if gpu else time.perf_counter())
-        marks[-1].record() if gpu else None
-    torch.cuda.synchronize() if gpu else None
-    seconds = [a.elapsed_time(b) / 1000 if gpu else b - a for a, b in itertools.pairwise(marks)]
-    return images, seconds, bool(loss.isfinite().all())
+        if gpu:
+            marks[-1].record()
+        if position < count:
+            made, loss = next(steps)
+            images += made
+    if gpu:
+        torch.cuda.synchronize()
+    assert loss.isfinite().all(), "the speed of NaN is nobody's concern"
+    return images, [a.elapsed_time(b) / 1000 if gpu else b - a for a, b in itertools.pairwise(marks)]
 
 
-def resident() -> float:
-    """The highest resident memory of this process so far, in MiB."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024), 1)
-
-
-def measure(options: argparse.Namespace) -> dict[str, Row]:
-    """Start everybody one after the other, let them take turns, and put together what they told."""
-    spawn = get_context("spawn")
-    lines: dict[str, Connection] = {}
-    for variant, size in options.variants.items():
-        lines[variant], theirs = spawn.Pipe()
-        spawn.Process(target=serve, args=(options, size, theirs), daemon=True).start()
-        theirs.close()
-        lines[variant].recv()
-    images, seconds = dict.fromkeys(lines, 0), {variant: list[float]() for variant in lines}
-    for first in range(0, options.steps, options.turn):
-        for variant, line in lines.items():
-            line.send(min(options.turn, options.steps - first))
-            made, took = line.recv()
-            images[variant] += made
-            seconds[variant] += took
-    rows = {}
-    for variant, line in lines.items():
-        line.send(0)
-        rows[variant] = speed(options, max(1, options.variants[variant]), images[variant], seconds[variant]) | line.recv()
-    return rows
-
-
-def speed(options: argparse.Namespace, students: int, images: int, seconds: list[float]) -> Row:
+def speed(options: argparse.Namespace, size: int, images: int, seconds: list[float]) -> Row:
     """Student images a second by the median step and by the total; operations count a backward pass as two forward ones."""
-    median = statistics.median(seconds)
+    median, students = float(np.median(seconds)), max(1, size)
     taught, learnt = (macs(nets.create(name, CIFAR.classes), CIFAR.image) for name in (options.teacher, options.student))
     return {
         "learners": students,
@@ -209,26 +185,45 @@ def speed(options: argparse.Namespace, students: int, images: int, seconds: list
     }
 
 
+def measure(options: argparse.Namespace) -> dict[str, Row]:
+    """Start everybody one after the other, let them take turns, and hear how it went."""
+    spawn = get_context("spawn")
+    lines: list[Connection] = []
+    for size in options.variants.values():
+        ours, theirs = spawn.Pipe()
+        spawn.Process(target=serve, args=(options, size, theirs), daemon=True).start()
+        theirs.close()  # so that a process that fails is an end of file here, after its traceback
+        ours.recv()
+        lines.append(ours)
+    turn = max(1, options.steps // 10)
+    for first in range(0, options.steps, turn):
+        for line in lines:
+            line.send(min(turn, options.steps - first))
+            line.recv()
+    for line in lines:
+        line.send(0)
+    return {variant: line.recv() for variant, line in zip(options.variants, lines, strict=True)}
+
+
 def relate(rows: dict[str, Row], device: str) -> None:
     """Add what each row is beside the plain loop, beside its goal and, on a GPU, beside a large bf16 product."""
-    first = rows.get("plain")
     peak = 0.0
     if device == "cuda":
         factor = torch.randn(8192, 8192, device=device, dtype=torch.bfloat16)
-        products = ((1, factor @ factor) for _ in itertools.count())
-        peak = 2 * 8192**3 / min(timed(products, 100, device)[1])
+        peak = 2 * 8192**3 / min(timed(((1, factor @ factor) for _ in itertools.count()), 100, device)[1])
     for variant, row in rows.items():
-        for name, key in (("ratio", "images_per_second"), ("ratio_total", "images_per_second_total")):
-            row |= {name: round(row[key] / first[key], 2)} if first else {}
+        if "plain" in rows:
+            row["ratio"] = round(row["images_per_second"] / rows["plain"]["images_per_second"], 2)
+            row["ratio_total"] = round(row["images_per_second_total"] / rows["plain"]["images_per_second_total"], 2)
         row |= {"goal": GOALS[device][variant]} if variant in GOALS[device] else {}
         row |= {"bf16_peak": round(peak), "share_of_peak": round(row["operations_per_second"] / peak, 4)} if peak else {}
 
 
 def about(options: argparse.Namespace) -> Row:
     """What a figure must name: machine, date, versions, commit (with a + where the measured files differ), command."""
-    file = Path("/proc/cpuinfo")
-    models = [row for row in file.read_text().splitlines() if row.startswith("model name")] if file.exists() else []
-    machine = {"processor": models[0].partition(": ")[2] if models else platform.processor(), "cores": os.cpu_count()}
+    cpuinfo = Path("/proc/cpuinfo")
+    models = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
+    machine = {"processor": models[0] if models else "unknown", "cores": os.cpu_count()}
     git = ["git", "-C", str(Path(__file__).parent)]
     states = [[*git, "rev-parse", "HEAD"], [*git, "status", "--porcelain", "--", ":/src", ":/benchmarks/*.py"]]
     commit, changed = (subprocess.run(state, capture_output=True, text=True, check=False).stdout.strip() for state in states)
@@ -244,50 +239,23 @@ def about(options: argparse.Namespace) -> Row:
     }
 
 
-def table(rows: dict[str, Row]) -> str:
-    keys = [
-        "images_per_second",
-        "ratio",
-        "ratio_total",
-        "goal",
-        "peak_rss_mib",
-        "floor_rss_mib",
-        "peak_gpu_mib",
-        "share_of_peak",
-    ]
-    shown = [key for key in keys if any(key in row for row in rows.values())]
-    lines = [" ".join(["variant  ", *shown])]
-    lines += [" ".join([f"{name:9}", *(f"{row.get(key, ''):>{len(key)}}" for key in shown)]) for name, row in rows.items()]
-    return "\n".join(lines)
-
-
-def sizes(text: str) -> dict[str, int]:
-    """Variants with their numbers of learners; 0 stands for the plain loop."""
-    fixed = {"plain": 0, "learner": 1}
-    return {name: fixed[name] if name in fixed else int(name.removeprefix("cohort")) for name in text.split(",")}
-
-
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--variants", default="plain,learner,cohort4,cohort12", type=sizes)
+    parser.add_argument("--variants", default="plain,learner,cohort4,cohort12")
     parser.add_argument("--teacher", default="resnet32x4", type=nets.resolve)
     parser.add_argument("--student", default="resnet8x4", type=nets.resolve)
     parser.add_argument("--batch", default=64, type=int)
-    parser.add_argument("--images", default=50_000, type=int, help="size of the made-up training set")
     parser.add_argument("--device", default="cpu", choices=sorted(GOALS))
-    parser.add_argument("--precision", choices=("fp32", "bf16"), help="of the didact variants; the device's best by default")
     parser.add_argument("--compile", action="store_true", help="torch.compile the learners of the didact variants")
     parser.add_argument("--threads", default=torch.get_num_threads(), type=int)
-    parser.add_argument("--steps", type=int, help="timed steps of each variant; 40 on the CPU, 400 on a GPU")
-    parser.add_argument("--turn", type=int, help="steps that a variant takes in a row; a tenth of them by default")
-    parser.add_argument("--warmup", type=int, help="steps before; 2 on the CPU, 20 on a GPU")
+    parser.add_argument("--steps", type=int, help="timed steps of each variant; 30 on the CPU, 400 on a GPU")
     parser.add_argument("--out", type=Path, help="JSON file")
     options = parser.parse_args()
-    gpu = options.device == "cuda"
-    options.precision = options.precision or best_precision(options.device)
-    options.steps = options.steps or (400 if gpu else 40)
-    options.turn = options.turn or max(1, options.steps // 10)
-    options.warmup = options.warmup or (20 if gpu else 2)
+    fixed = {"plain": 0, "learner": 1}
+    options.variants = {v: fixed[v] if v in fixed else int(v.removeprefix("cohort")) for v in options.variants.split(",")}
+    options.precision = best_precision(options.device)
+    options.warmup, usual = (20, 400) if options.device == "cuda" else (2, 30)
+    options.steps = options.steps or usual
     return options
 
 
@@ -296,7 +264,11 @@ def main() -> None:
     result = about(options)
     result["variants"] = rows = measure(options)
     relate(rows, options.device)
-    print(table(rows))
+    keys = "images_per_second ratio ratio_total goal peak_rss_mib floor_rss_mib peak_gpu_mib share_of_peak".split()
+    shown = [key for key in keys if any(key in row for row in rows.values())]
+    print("variant  ", *shown)
+    for name, row in rows.items():
+        print(f"{name:9}", *(f"{row.get(key, ''):>{len(key)}}" for key in shown))
     if options.out is not None:
         options.out.write_text(json.dumps(result, indent=2) + "\n")
 

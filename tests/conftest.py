@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jaxtyping
+import numpy as np
 import pytest
 import torch
 from beartype import beartype
@@ -21,7 +22,7 @@ def check(thing: Any) -> Any:
         return thing
 
 
-jaxtyping.install_import_hook("didact", f"sys.modules[{__name__!r}].check")  # before didact is imported
+jaxtyping.install_import_hook("didact", f"sys.modules[{__name__!r}].check")  # before anything of didact is imported
 
 from didact import nets  # noqa: E402
 from didact.method import Pair  # noqa: E402
@@ -31,8 +32,10 @@ torch.set_num_threads(1)
 settings.register_profile("didact", deadline=None, max_examples=25)
 settings.load_profile("didact")
 
+Array = np.ndarray[Any, np.dtype[np.float64]]
 
-@pytest.fixture
+
+@pytest.fixture(scope="session")
 def pair() -> Callable[..., Pair]:
     """Makes a pair of fresh networks, the teacher frozen: ``pair("resnet20", "resnet8", classes=7, size=32)``."""
 
@@ -47,3 +50,36 @@ def pair() -> Callable[..., Pair]:
         return Pair(learner, learner.shapes(image), image, classes, 50, frozen, frozen.shapes(image))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def pooled() -> Callable[[Array, int], Array]:
+    """Adaptive average pooling of (b, c, h, w) to ``size`` squared, window by window: rows floor(i h / n) to ceil((i+1) h / n)."""
+
+    def pool(x: Array, size: int) -> Array:
+        height, width = x.shape[2:]
+        out = np.empty((*x.shape[:2], size, size))
+        for i in range(size):
+            rows = slice(i * height // size, -(-(i + 1) * height // size))
+            for j in range(size):
+                columns = slice(j * width // size, -(-(j + 1) * width // size))
+                out[:, :, i, j] = x[:, :, rows, columns].mean((2, 3))
+        return out
+
+    return pool
+
+
+@pytest.fixture(scope="session")
+def slope() -> Callable[..., Array]:
+    """The gradient of a NumPy function by central differences in float64."""
+
+    def differences(f: Callable[[Array], float], x: Array, step: float = 1e-5) -> Array:
+        out = np.zeros_like(x)
+        for at in np.ndindex(x.shape):
+            for sign in (1, -1):
+                moved = x.copy()
+                moved[at] += sign * step
+                out[at] += sign * f(moved) / (2 * step)
+        return out
+
+    return differences

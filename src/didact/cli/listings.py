@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,15 +151,22 @@ def details(asked: str, store: Path) -> dict[str, Any]:
         names = [f"{run.digest} {run.label}" for run, _ in found]
         raise SpecError(f"{asked!r} fits {len(found)} runs in {store}" + (": " + "; ".join(names) if names else ""))
     run, record = found[0]
-    similarity = record.folder / "similarity.json"
     return {
         "digest": run.digest,
         "folder": str(record.folder),
-        "spec": to_json(dataclasses.replace(run, teacher=None, start=None)),
+        "spec": {key: value for key, value in to_json(run).items() if key not in ("teacher", "start")},
         "teacher": run.teacher and f"{run.teacher.digest} {run.teacher.label}",
         "start": run.start and f"{run.start.part} of {run.start.run.digest}",
         "environment": record.environment(),
         "final": record.final(),
         "test_top1_by_epoch": [row.get("test_top1") for row in record.metrics()],
-        "similarity": similarity.read_text() if similarity.exists() else None,
+        "similarity": _similarity(record.folder),
     }
+
+
+def _similarity(folder: Path) -> dict[str, Any] | None:
+    """KL, CKA and agreement with the teacher, where they have been measured."""
+    path = folder / "similarity.json"
+    if not path.exists():
+        return None
+    return {key: value for key, value in json.loads(path.read_text()).items() if key != "of"}

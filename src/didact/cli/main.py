@@ -18,6 +18,7 @@ app = App(
     version=__version__,
     help="Student-aware knowledge distillation: train teachers that teach, distil from them, compare.",
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
 )
 
 StorePath = Annotated[Path, Parameter(name="--store", help="Folder of Records.", env_var="DIDACT_STORE")]

@@ -20,7 +20,7 @@ _PAPER_RATE = 0.05  # the papers' rate for ordinary networks, to which an entry'
 
 @spec
 class Recipe:
-    """How a network is trained, whatever it learns from. SGD with momentum; weight decay on every parameter, extras included."""
+    """How a network is trained, whatever it learns from: SGD with momentum, weight decay on all parameters and extras."""
 
     epochs: Count = 240
     """Length of the training; stages that a method adds come on top."""

@@ -132,7 +132,7 @@ def _row(one: Learner, tally: Tally, seconds: float, learners: int) -> dict[str,
 
 
 def _test(learners: Sequence[Learner], dataset: Dataset, epoch: int, every: int) -> list[dict[str, float]]:
-    """Accuracies after an epoch: the test set, and the validation split when there is one. The last epoch is always tested."""
+    """Accuracies after an epoch on the test set, and the validation split if any. The last epoch is always tested."""
     due = [one for one in learners if one.done or (epoch + 1) % every == 0]
     rows: dict[str, dict[str, float]] = {one.label: {} for one in learners}
     if due:

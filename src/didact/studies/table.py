@@ -97,16 +97,17 @@ def tables(
 ) -> list[Table]:
     """One table for each student network, data and recipe among the runs whose digests are ``wanted``.
 
-    ``finished`` also holds the runs that taught them; ``similar`` gives KL and CKA by the student run's digest. A run that
-    only taught is a column where it is no row: standard teachers are trained like students without a teacher.
+    ``finished`` also holds the runs that taught them; ``similar`` gives KL and CKA by the student run's digest. A group of
+    nothing but teachers makes no table where there are others: standard teachers are trained like students without one.
     """
     by_digest = {run.digest: (run, record) for run, record in finished}
     taught = {run.teacher.digest for run, _ in by_digest.values() if run.teacher is not None}
     groups: dict[str, list[tuple[Run, Record]]] = {}
     for key, (run, record) in by_digest.items():
-        if key in wanted and (run.teacher is not None or key not in taught):
+        if key in wanted:
             groups.setdefault(_group(run), []).append((run, record))
-    return [_table(members, by_digest, similar or {}) for members in groups.values()]
+    students = [members for members in groups.values() if any(run.digest not in taught for run, _ in members)]
+    return [_table(members, by_digest, similar or {}) for members in students or groups.values()]
 
 
 def _group(run: Run) -> str:

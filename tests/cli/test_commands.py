@@ -1,0 +1,164 @@
+"""The command line as a person uses and misuses it: answers, exit codes, what is printed where."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from didact.cli.main import main
+from didact.cli.settings import parse
+from didact.spec import SpecError
+
+SMALL = ["--net", "resnet8", "--data.per_class", "6", "--epochs", "1", "--recipe.batch_size", "16", "--test-every", "9"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    return str(tmp_path / "store")
+
+
+def test_train_then_compare_show_and_list(store: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    asked = ["train", *SMALL, "--teacher.net", "resnet8", "--teacher.how", "standard,sftn", "--method", "ce,kd,at+kd"]
+    assert main([*asked, "--seeds", "2", "--store", store]) == 0
+    shown = capsys.readouterr()
+    assert "done" in shown.err
+    for word in ("the teacher", "alone (ce)", "kd", "at+kd", "difference", "KL standard", "CKA sftn", "±", "n = 2"):
+        assert word in shown.out
+    # asked again, it answers from its Records
+    assert main([*asked, "--seeds", "2", "--store", store, "--json"]) == 0
+    again = capsys.readouterr()
+    assert "training" not in again.err
+    table = json.loads(again.out)[0]
+    assert set(table["teachers"]) == {"standard", "sftn"}
+    row = next(r for r in table["rows"] if r["method"] == "kd")
+    assert row["top1"]["sftn"]["n"] == 2
+
+    picture = tmp_path / "who.png"
+    assert main(["compare", "--store", store, "--net", "resnet-8", "--picture", str(picture)]) == 0
+    assert picture.stat().st_size > 10_000
+    assert "resnet8 taught by resnet8 on digits 6 per class" in capsys.readouterr().out
+
+    assert main(["list", "runs", "--store", store, "--json"]) == 0
+    runs = json.loads(capsys.readouterr().out)
+    # two teachers, the student alone, two methods from two teachers, two seeds each; the first student alone is a teacher
+    assert len(runs) == 2 + 2 + 8 - 1
+    assert main(["show", runs[0]["digest"], "--store", store, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["digest"] == runs[0]["digest"]
+    assert main(["show", runs[0]["digest"], "--store", store]) == 0
+    assert "test_top1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("what", ["nets", "methods", "data", "recipes", "settings"])
+def test_list(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", what]) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 4
+    assert main(["list", what, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) >= 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["train", "--net", "resnt20"], r"unknown network 'resnt20'; did you mean 'resnet20'"),
+        (["train", "--nett", "resnet8"], "nett: no such setting; did you mean 'net'"),
+        (["train"], "say which network is to learn"),
+        (["train", "--net", "resnet8", "--recipe.epochz", "3"], "recipe.epochz: no such setting; did you mean 'epochs'"),
+        (["train", "--net", "resnet8", "--epochs", "many"], "recipe.epochs: Input should be a valid integer"),
+        (["train", "--net", "resnet8", "--epochs", "0"], "recipe.epochs: Input should be greater than or equal to 1"),
+        (["train", "--net", "resnet8", "--recipe", "papr"], "unknown recipe 'papr'; did you mean 'paper'"),
+        (["train", "--net", "resnet8", "--data", "cifar99"], "did you mean 'cifar10'"),
+        (["train", "--net", "resnet8", "--data.fractoin", "0.1"], "data.fractoin: no such setting; did you mean 'fraction'"),
+        (["train", "--net", "resnet8", "--method", "kd"], "learns from a teacher and none is given"),
+        (["train", "--net", "resnet8", "--teacher.nte", "resnet8"], "teacher.nte: no such setting; did you mean 'net'"),
+        (["train", "--net", "resnet8", "--teacher.net", "resnet8", "--teacher.how", "sftm"], "did you mean 'sftn'"),
+        (
+            ["train", "--net", "resnet8", "--teacher.net", "resnet8", "--teacher.how", "sftn", "--teacher.how.kl_wieght", "1"],
+            "teacher.how.kl_wieght: no such setting; did you mean 'kl_weight'",
+        ),
+        (
+            ["train", "--net", "resnet8", "--teacher.net", "resnet8", "--method", "kd", "--method.temprature", "2"],
+            "method.temprature: no such setting; did you mean 'temperature'",
+        ),
+        (["train", "--net", "resnet8", "--teacher.net", "resnet8", "--method", "fitnet+ab"], "no preset 'ab'"),
+        (["train", "--net", "resnet8", "--seeds"], "--seeds needs a value"),
+        (["train", "resnet8"], "expected --setting value"),
+        (["train", "--net", "resnet8", "--seeds", "0"], "at least 1"),
+        (["train", "--net", "resnet8", "--start", "branches"], "needs a teacher that has branches"),
+        (["list", "netz"], "did you mean 'nets'"),
+        (["show", "abcdef"], "fits 0 runs"),
+        (["compare"], "no finished run"),
+        (["quickstart", "--data", "cifra100"], "did you mean 'cifar100'"),
+        (["trian"], "trian"),
+        (["train", "--net", "resnet8", "--device", "tpu9"], "device 'tpu9' cannot be used here"),
+    ],
+)
+def test_a_wrong_request_is_refused_with_the_nearest_name(
+    asked: list[str], said: str, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if asked[0] not in ("list", "trian"):
+        asked = [*asked, "--store", store]
+    assert main(asked) == 2
+    assert said in capsys.readouterr().err
+    assert not Path(store).exists()
+
+
+def test_missing_data_is_said_before_training(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data" / "cifar-100-binary"
+    folder.mkdir(parents=True)
+    (folder / "train.bin").write_bytes(b"cut short")
+    monkeypatch.setenv("DIDACT_DATA", str(tmp_path / "data"))
+    assert main(["train", "--net", "resnet8", "--data", "cifar100", "--store", store]) == 2
+    assert "train.bin" in capsys.readouterr().err
+
+
+def test_a_failed_run_exits_with_1(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *SMALL, "--recipe.learning_rate", "1e30", "--epochs", "2", "--store", store]) == 1
+    assert "FAILED" in capsys.readouterr().err
+
+
+def test_help_needs_no_torch() -> None:
+    code = "import sys\nfrom didact.cli.main import main\nmain(['--help'])\nassert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_help_of_train_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for setting in ("--recipe.weight_decay", "--data.validation", "--teacher.how.kl_weight", "--teacher.net", "--seeds"):
+        assert setting in shown
+
+
+def test_interrupted_it_exits_with_130_and_goes_on_when_asked_again(store: str) -> None:
+    asked = [*SMALL, "--recipe.epochs", "300", "--store", store]
+    command = [sys.executable, "-m", "didact", "train", *asked]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 60
+    while not (found := list(Path(store).glob("runs/*/metrics.jsonl"))) or found[0].read_text().count("\n") < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert (found[0].parent / "checkpoint.safetensors").exists()
+
+
+def test_settings_become_a_tree() -> None:
+    tokens = ["--teacher.how.kl_weight=1", "--teacher.how", "sftn", "--epochs", "3", "--data.fraction", "0.5", "--x", "true"]
+    assert parse(tokens) == {
+        "x": True,
+        "teacher": {"how": {"name": "sftn", "kl_weight": 1}},
+        "recipe": {"epochs": 3},
+        "data": {"fraction": 0.5},
+    }
+    with pytest.raises(SpecError, match="expected --setting"):
+        parse(["oops"])

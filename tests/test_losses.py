@@ -1,0 +1,192 @@
+"""The shared formulas against NumPy in float64, written out here from their definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from didact.losses import attention_map, cross_entropy, exact, pool_alike, rows_alike, softened_kl, task
+from didact.methods.kd import KD
+from didact.tensors import Outputs
+from hypothesis import given
+from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
+
+random = np.random.default_rng(0)
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    e = np.exp(z - z.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def kl(z_from: np.ndarray, z_to: np.ndarray, temperature: float) -> float:
+    """Sum over classes of p log(p / q) from ratios of exponentials; 0 log 0 = 0."""
+    p, q = softmax(z_from / temperature), softmax(z_to / temperature)
+    some = p > 0
+    return float((p[some] * np.log(p[some] / q[some])).sum() / len(p))
+
+
+def tensor(x: Any, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return torch.tensor(x, dtype=dtype)
+
+
+def test_cross_entropy_by_hand() -> None:
+    # p = (1/4, 3/4) for logits (0, ln 3)
+    logits = tensor([[0.0, np.log(3.0)], [0.0, np.log(3.0)]])
+    assert cross_entropy(logits, torch.tensor([0, 1])).item() == pytest.approx((np.log(4) + np.log(4 / 3)) / 2)
+
+
+def test_cross_entropy_and_its_gradient() -> None:
+    z, labels = random.normal(size=(6, 10)) * 60, random.integers(0, 10, 6)
+    one_hot = np.eye(10)[labels]
+    shifted = z - z.max(1, keepdims=True)
+    expected = (np.log(np.exp(shifted).sum(1)) - (shifted * one_hot).sum(1)).mean()
+    own = tensor(z).requires_grad_()
+    value = cross_entropy(own, torch.tensor(labels))
+    value.backward()
+    assert value.item() == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(own.grad, (softmax(z) - one_hot) / 6, atol=1e-14)
+
+
+def test_softened_kl_by_hand() -> None:
+    # (1/2, 1/2) against (1/4, 3/4): ln 2 - ln 3 / 2; the other way: 3/4 ln 3 - ln 2
+    a, b = tensor([[0.0, 0.0]]), tensor([[0.0, np.log(3.0)]])
+    assert softened_kl(a, b).item() == pytest.approx(np.log(2) - np.log(3) / 2)
+    assert softened_kl(b, a).item() == pytest.approx(0.75 * np.log(3) - np.log(2))
+    assert softened_kl(4 * a, 4 * b, 4.0).item() == pytest.approx(np.log(2) - np.log(3) / 2)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+@pytest.mark.parametrize("scale", [1.0, 5.0])
+@pytest.mark.parametrize("batch", [1, 7])
+def test_softened_kl_and_both_gradients(temperature: float, scale: float, batch: int) -> None:
+    za, zb = random.normal(size=(2, batch, 10)) * scale
+    a, b = tensor(za).requires_grad_(), tensor(zb).requires_grad_()
+    value = softened_kl(a, b, temperature)
+    value.backward()
+    p, q = softmax(za / temperature), softmax(zb / temperature)
+    log_ratio = np.log(p / q)
+    assert value.item() == pytest.approx(kl(za, zb, temperature), rel=1e-9)
+    np.testing.assert_allclose(b.grad, (q - p) / temperature / batch, atol=1e-12)
+    to_a = p * (log_ratio - (p * log_ratio).sum(1, keepdims=True)) / temperature / batch
+    np.testing.assert_allclose(a.grad, to_a, atol=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_softened_kl_of_extreme_logits(temperature: float, dtype: torch.dtype) -> None:
+    za, zb = (random.normal(size=(2, 8, 10)) * 60).astype(np.float32)
+    a, b = tensor(za, dtype).requires_grad_(), tensor(zb, dtype).requires_grad_()
+    assert (softmax(za.astype(np.float32)) == 0).any() or temperature > 1  # that is what makes the case hard
+    value = softened_kl(a, b, temperature)
+    value.backward()
+    wide = za.astype(np.float64), zb.astype(np.float64)
+    assert value.item() == pytest.approx(kl(*wide, temperature), rel=1e-5)
+    assert value.dtype == dtype
+    assert a.grad is not None and a.grad.isfinite().all()
+    q, p = softmax(wide[1] / temperature), softmax(wide[0] / temperature)
+    np.testing.assert_allclose(b.grad, (q - p) / temperature / 8, atol=1e-6)
+
+
+@given(st.integers(1, 5), st.integers(2, 12), st.floats(0.5, 8), st.integers(0, 2**31))
+def test_kl_is_a_divergence(batch: int, classes: int, temperature: float, seed: int) -> None:
+    a, b = torch.randn(2, batch, classes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    assert softened_kl(a, a, temperature).item() == pytest.approx(0, abs=1e-15)
+    assert softened_kl(a, b, temperature).item() > 0
+    assert softened_kl(a + 3, b - 5, temperature).item() == pytest.approx(softened_kl(a, b, temperature).item(), rel=1e-9)
+
+
+@pytest.mark.parametrize(("larger", "smaller"), [(16, 8), (7, 4), (5, 3), (4, 4)])
+def test_pool_alike_pools_the_larger(pooled: Callable, larger: int, smaller: int) -> None:
+    big, small = random.normal(size=(2, 3, larger, larger)), random.normal(size=(2, 5, smaller, smaller))
+    for first, second in ((big, small), (small, big)):
+        found = pool_alike(tensor(first), tensor(second))
+        for one, given_ in zip(found, (first, second), strict=True):
+            np.testing.assert_allclose(one, pooled(given_, smaller), atol=1e-14)
+
+
+def test_pool_alike_takes_each_side_by_itself() -> None:
+    a, b = pool_alike(torch.ones(1, 1, 4, 2), torch.ones(1, 1, 2, 4))
+    assert a.shape == b.shape == (1, 1, 2, 2)
+
+
+def test_attention_map_by_hand() -> None:
+    # channels (3, 0 / 0, 0) and (1, 2 / 0, 0): means of squares 5, 2, 0, 0
+    f = tensor([[[[3, 0], [0, 0]], [[1, 2], [0, 0]]]])
+    np.testing.assert_allclose(attention_map(f), [np.array([5, 2, 0, 0]) / np.sqrt(29)])
+    fourth = np.array([41, 8, 0, 0])
+    np.testing.assert_allclose(attention_map(f, 4), [fourth / np.linalg.norm(fourth)])
+
+
+@pytest.mark.parametrize("power", [2, 3, 4])
+def test_attention_map(power: int) -> None:
+    f = random.normal(size=(3, 4, 5, 6))
+    flat = (f**power).mean(1).reshape(3, -1)
+    np.testing.assert_allclose(attention_map(tensor(f), power), flat / np.linalg.norm(flat, axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("power", [2, 4])
+def test_an_all_zero_attention_map_stays_zero(power: int) -> None:
+    f = torch.randn(2, 3, 4, 4)
+    f[1] = 0
+    f.requires_grad_()
+    found = attention_map(f, power)
+    (found * torch.randn_like(found)).sum().backward()
+    assert f.grad is not None and f.grad.isfinite().all()
+    assert not found[1].any() and not f.grad[1].any() and f.grad[0].any()
+
+
+def test_rows_alike_by_hand() -> None:
+    # rows (3, 4) and (0, 5): the Gram matrix is (25, 20 / 20, 25)
+    found = rows_alike(tensor([[[3.0], [4.0]], [[0.0], [5.0]]]))
+    np.testing.assert_allclose(found, np.array([[25, 20], [20, 25]]) / np.sqrt(1025))
+
+
+def test_rows_alike() -> None:
+    f = random.normal(size=(5, 3, 2, 2))
+    flat = f.reshape(5, -1)
+    gram = np.array([[flat[i] @ flat[j] for j in range(5)] for i in range(5)])
+    np.testing.assert_allclose(rows_alike(tensor(f)), gram / np.sqrt((gram**2).sum(1, keepdims=True)), atol=1e-14)
+    f[2] = 0
+    found = rows_alike(tensor(f))
+    assert found.isfinite().all() and not found[2].any() and not found[:, 2].any()
+
+
+def test_exact_leaves_autocast_and_widens_only_half_precision() -> None:
+    @exact
+    def types(*xs: Any, last: Any) -> list[torch.dtype]:
+        assert not torch.is_autocast_enabled("cpu")
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+        return [x.dtype for x in (*xs, last)]
+
+    kinds = [torch.float16, torch.float32, torch.float64, torch.int64, torch.bfloat16]
+    *first, last = (torch.ones(1, dtype=d) for d in kinds)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = types(*first, last=last)
+        assert torch.is_autocast_enabled("cpu")
+    assert found == [torch.float32, torch.float32, torch.float64, torch.int64, torch.float32]
+
+
+def test_task_is_weighted_and_leaves_out_zero_weights() -> None:
+    z, zt = random.normal(size=(2, 4, 6))
+    labels = torch.tensor([0, 1, 2, 3])
+    own, teacher = Outputs(logits=tensor(z)), Outputs(logits=tensor(zt))
+    both = task(KD(gamma=0.5, alpha=2.0, temperature=3.0), own, teacher, labels)
+    ce = -np.log(softmax(z)[np.arange(4), np.arange(4)]).mean()
+    assert both["ce"].item() == pytest.approx(0.5 * ce)
+    assert both["kd"].item() == pytest.approx(2 * 9 * kl(zt, z, 3.0))
+    assert list(task(KD(alpha=0.0), own, None, labels)) == ["ce"]
+    assert list(task(KD(gamma=0.0), own, teacher, labels)) == ["kd"]
+
+
+def test_shapes_are_checked_in_the_tests() -> None:
+    with pytest.raises(TypeCheckError):
+        cross_entropy(torch.randn(4, 5), torch.zeros(3, dtype=torch.long))
+    with pytest.raises(TypeCheckError):
+        softened_kl(torch.randn(4, 5), torch.randn(4, 6))
+    with pytest.raises(TypeCheckError):
+        attention_map(torch.randn(4, 5))
