@@ -1,11 +1,9 @@
 """Student images a second and peak memory of a knowledge distillation step, data included, beside a plain loop.
 
-    python benchmarks/throughput.py --out benchmarks/results/throughput.json
-
 All variants in one run, each in a process of its own; they take turns, so that a machine that slows down slows all of them.
 
-    plain     the loop most code bases have: fp32, contiguous memory, a loop over images with Pillow and NumPy for the batch,
-              a teacher pass for every student, .item() of loss and accuracies in every step
+    plain     the loop most code bases have: fp32, contiguous memory, images augmented one by one with Pillow and NumPy in the
+              training process, a teacher pass for every student, .item() of loss and accuracies in every step
     learner   one didact learner (KD), by the engine's own loader and step, in the device's best precision
     cohortN   N of them that share batches and one teacher pass
 """
@@ -16,16 +14,13 @@ import argparse
 import itertools
 import json
 import os
-import re
 import resource
-import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from multiprocessing import connection, get_context
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +29,6 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
 
 from didact import nets
 from didact.data import Data, Dataset, Loader, Split, facts
@@ -47,8 +41,7 @@ from didact.seeds import seeded
 
 CIFAR = facts(Data(name="cifar100"))
 GOALS = {"cpu": {"learner": 2.0, "cohort12": 4.5}, "cuda": {"learner": 4.0, "cohort12": 12.0}}  # the CPU's: with 2 cores
-Step = tuple[int, Tensor]
-"""Images in a step that was just given to the device, and something of its loss, not yet read."""
+Step = tuple[int, Tensor]  # images in a step that was just given to the device, and something of its loss, not yet read
 Row = dict[str, Any]
 
 
@@ -64,7 +57,7 @@ def network(name: str, seed: int, *, teaches: bool = False) -> nets.BlockNet:
     with seeded(seed, name):
         net = nets.create(name, CIFAR.classes)
         if teaches:
-            update_bn([torch.randn(16, *CIFAR.image)], net)
+            torch.optim.swa_utils.update_bn([torch.randn(16, *CIFAR.image)], net)
             net.eval().requires_grad_(False)
     return net
 
@@ -79,8 +72,7 @@ def one_by_one(batch: int) -> Iterator[tuple[Tensor, Tensor]]:
         y, x = random.integers(0, 2 * CIFAR.padding + 1, 2)
         picture = ImageOps.expand(Image.fromarray(made[row].numpy()), CIFAR.padding).crop((x, y, x + 32, y + 32))
         picture = ImageOps.mirror(picture) if random.random() < 0.5 else picture
-        values = (np.asarray(picture, np.float32) / 255 - mean) / std
-        return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
+        return torch.from_numpy(((np.asarray(picture, np.float32) / 255 - mean) / std).transpose(2, 0, 1).copy())
 
     while True:
         for rows in torch.randperm(len(labels)).split(batch):
@@ -116,14 +108,11 @@ def cohort(options: argparse.Namespace, size: int) -> Iterator[Step]:
     known = {name: getattr(CIFAR, name) for name in ("classes", "image", "mean", "std", "padding")}
     dataset = Dataset(data=Data(name="cifar100"), train=split, test=split, validation=None, names=(), order="", **known)
     loader = Loader(dataset, batch_size=options.batch, data_seed=0)
-    teacher = network(options.teacher, 0, teaches=True)
-    teacher = teacher.to(options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    teacher = network(options.teacher, 0, teaches=True).to(options.device, memory_format=torch.channels_last)
     recipe = Recipe(batch_size=options.batch, precision=options.precision)
     shared: Row = {"method": KD(), "recipe": recipe, "device": options.device, "compiled": options.compile}
-    active = [
-        Learner(label=str(seed), net=network(options.student, seed), extras=nn.Module(), seed=seed, **shared)
-        for seed in range(1, size + 1)
-    ]
+    students = {str(seed): network(options.student, seed) for seed in range(1, size + 1)}
+    active = [Learner(label=n, net=net, extras=nn.Module(), seed=int(n), **shared) for n, net in students.items()]
     for epoch in itertools.count():
         tallies = {one.label: Tally(one.device) for one in active}
         for one in active:
@@ -135,64 +124,57 @@ def cohort(options: argparse.Namespace, size: int) -> Iterator[Step]:
             yield len(batch), tallies["1"].sums
 
 
-def serve(options: argparse.Namespace, size: int, line: Connection) -> None:
-    """A variant's own process (size 0: plain): warm up, take as many steps as is asked, again and again; tell how it went."""
-    floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def serve(options: argparse.Namespace, size: int, line: connection.Connection) -> None:
+    """A variant's own process (size 0: plain): take as many steps as is asked, again and again; at last tell how it went."""
+    floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     torch.set_num_threads(options.threads)
-    steps, images, seconds = cohort(options, size) if size else plain(options), 0, []
-    timed(steps, options.warmup, options.device)
-    line.send("ready")
+    steps, done = cohort(options, size) if size else plain(options), []
     while count := line.recv():
-        made, took = timed(steps, count, options.device)
-        images, seconds = images + made, seconds + took
-        line.send("done")
-    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    row = speed(options, size, images, seconds) | {"peak_rss_mib": round(highest, 1), "floor_rss_mib": round(floor, 1)}
-    if options.device == "cuda":
-        row["peak_gpu_mib"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+        done += timed(steps, count, options.device)
+        line.send(len(done))
+    row = speed(options, size, *zip(*done[options.warmup :], strict=True))
+    row |= {"peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "floor_rss_mib": floor}
+    row |= {"peak_gpu_mib": torch.cuda.max_memory_allocated() // 2**20} if options.device == "cuda" else {}
     line.send(row)
 
 
-def timed(steps: Iterator[Step], count: int, device: str) -> tuple[int, list[float]]:
-    """Images in ``count`` steps, and the seconds of each. A GPU is waited for before the first and after the last."""
-    gpu, images, loss, marks = device == "cuda", 0, torch.zeros(1), []
+def timed(steps: Iterator[Step], count: int, device: str) -> list[tuple[int, float]]:
+    """Images and seconds of each of ``count`` steps. A GPU has nothing to do before the first, and is waited for at the end."""
+    gpu, made, marks = device == "cuda", [(0, torch.zeros(1))], []
     for position in range(count + 1):
-        if gpu and position in (0, count):
-            torch.cuda.synchronize()
         marks.append(torch.cuda.Event(enable_timing=True) if gpu else time.perf_counter())
         if gpu:
             marks[-1].record()
-        if position < count:
-            made, loss = next(steps)
-            images += made
+        made += [next(steps)] if position < count else []
     if gpu:
         torch.cuda.synchronize()
-    assert loss.isfinite().all(), "the speed of NaN is nobody's concern"
-    return images, [a.elapsed_time(b) / 1000 if gpu else b - a for a, b in itertools.pairwise(marks)]
+    assert made[-1][1].isfinite().all(), "the speed of NaN is nobody's concern"
+    seconds = [a.elapsed_time(b) / 1000 if gpu else b - a for a, b in itertools.pairwise(marks)]
+    return [(images, took) for (images, _), took in zip(made[1:], seconds, strict=True)]
 
 
-def speed(options: argparse.Namespace, size: int, images: int, seconds: list[float]) -> Row:
+def speed(options: argparse.Namespace, size: int, images: tuple[int, ...], seconds: tuple[float, ...]) -> Row:
     """Student images a second by the median step and by the total; operations count a backward pass as two forward ones."""
-    median, students = float(np.median(seconds)), max(1, size)
+    median, total, students = float(np.median(seconds)), sum(seconds), max(1, size)
     taught, learnt = (macs(nets.create(name, CIFAR.classes), CIFAR.image) for name in (options.teacher, options.student))
     return {
         "learners": students,
-        "seconds": round(sum(seconds), 4),
+        "seconds": round(total, 4),
         "step_seconds": {"median": round(median, 6), "min": round(min(seconds), 6), "max": round(max(seconds), 6)},
         "images_per_second": round(students * options.batch / median, 1),
-        "images_per_second_total": round(students * images / sum(seconds), 1),
+        "images_per_second_total": round(students * sum(images) / total, 1),
         "operations_per_second": round(2 * options.batch * (taught + 3 * students * learnt) / median),
     }
 
 
 def measure(options: argparse.Namespace) -> dict[str, Row]:
     """Start everybody one after the other, let them take turns, and hear how it went."""
-    spawn = get_context("spawn")
-    lines: list[Connection] = []
+    lines: list[connection.Connection] = []
     for size in options.variants.values():
-        ours, theirs = spawn.Pipe()
+        ours, theirs = (spawn := get_context("spawn")).Pipe()
         spawn.Process(target=serve, args=(options, size, theirs), daemon=True).start()
         theirs.close()  # so that a process that fails is an end of file here, after its traceback
+        ours.send(options.warmup)
         ours.recv()
         lines.append(ours)
     turn = max(1, options.steps // 10)
@@ -210,28 +192,28 @@ def relate(rows: dict[str, Row], device: str) -> None:
     peak = 0.0
     if device == "cuda":
         factor = torch.randn(8192, 8192, device=device, dtype=torch.bfloat16)
-        peak = 2 * 8192**3 / min(timed(((1, factor @ factor) for _ in itertools.count()), 100, device)[1])
+        products = ((1, torch.mm(factor, factor, out=out)) for out in itertools.repeat(factor.clone()))
+        peak = 2 * 8192**3 / min(seconds for _, seconds in timed(products, 100, device))
     for variant, row in rows.items():
         if "plain" in rows:
             row["ratio"] = round(row["images_per_second"] / rows["plain"]["images_per_second"], 2)
             row["ratio_total"] = round(row["images_per_second_total"] / rows["plain"]["images_per_second_total"], 2)
-        row |= {"goal": GOALS[device][variant]} if variant in GOALS[device] else {}
+        row["goal"] = GOALS[device].get(variant)
         row |= {"bf16_peak": round(peak), "share_of_peak": round(row["operations_per_second"] / peak, 4)} if peak else {}
 
 
 def about(options: argparse.Namespace) -> Row:
-    """What a figure must name: machine, date, versions, commit (with a + where the measured files differ), command."""
+    """What a figure must name: machine, date, versions, commit (-dirty where files differ from it), command."""
     cpuinfo = Path("/proc/cpuinfo")
-    models = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
-    machine = {"processor": models[0] if models else "unknown", "cores": os.cpu_count()}
-    git = ["git", "-C", str(Path(__file__).parent)]
-    states = [[*git, "rev-parse", "HEAD"], [*git, "status", "--porcelain", "--", ":/src", ":/benchmarks/*.py"]]
-    commit, changed = (subprocess.run(state, capture_output=True, text=True, check=False).stdout.strip() for state in states)
+    models = [row for row in cpuinfo.read_text().splitlines() if row.startswith("model name")] if cpuinfo.exists() else []
+    machine = {"processor": models[0].partition(": ")[2] if models else "unknown", "cores": os.cpu_count()}
+    describe = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    commit = subprocess.run(describe, capture_output=True, text=True, check=False).stdout.strip()
     return {
         "benchmark": "throughput",
-        "command": shlex.join(["python", *sys.argv]),
+        "command": " ".join(["python", *sys.argv]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": (commit or "unknown") + ("+" if changed else ""),
+        "commit": commit or "unknown",
         "machine": machine | ({"gpu": torch.cuda.get_device_name()} if options.device == "cuda" else {}),
         "load_average": os.getloadavg()[0],
         "torch": torch.__version__,
@@ -239,7 +221,7 @@ def about(options: argparse.Namespace) -> Row:
     }
 
 
-def arguments() -> argparse.Namespace:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variants", default="plain,learner,cohort4,cohort12")
     parser.add_argument("--teacher", default="resnet32x4", type=nets.resolve)
@@ -249,28 +231,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--compile", action="store_true", help="torch.compile the learners of the didact variants")
     parser.add_argument("--threads", default=torch.get_num_threads(), type=int)
     parser.add_argument("--steps", type=int, help="timed steps of each variant; 30 on the CPU, 400 on a GPU")
-    parser.add_argument("--out", type=Path, help="JSON file")
+    parser.add_argument("--out", default=os.devnull, type=Path, help="JSON file")
     options = parser.parse_args()
     fixed = {"plain": 0, "learner": 1}
     options.variants = {v: fixed[v] if v in fixed else int(v.removeprefix("cohort")) for v in options.variants.split(",")}
     options.precision = best_precision(options.device)
     options.warmup, usual = (20, 400) if options.device == "cuda" else (2, 30)
     options.steps = options.steps or usual
-    return options
-
-
-def main() -> None:
-    options = arguments()
     result = about(options)
     result["variants"] = rows = measure(options)
     relate(rows, options.device)
-    keys = "images_per_second ratio ratio_total goal peak_rss_mib floor_rss_mib peak_gpu_mib share_of_peak".split()
-    shown = [key for key in keys if any(key in row for row in rows.values())]
-    print("variant  ", *shown)
-    for name, row in rows.items():
-        print(f"{name:9}", *(f"{row.get(key, ''):>{len(key)}}" for key in shown))
-    if options.out is not None:
-        options.out.write_text(json.dumps(result, indent=2) + "\n")
+    hidden = ("learners", "seconds", "step_seconds", "images_per_second_total", "operations_per_second", "bf16_peak")
+    for name, row in {"variant": {key: key for key in next(iter(rows.values()))}, **rows}.items():
+        print(f"{name:9}", *(f"{row[key] or '':>{len(key)}}" for key in row if key not in hidden))
+    options.out.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":

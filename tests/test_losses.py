@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from didact.losses import attention_map, cross_entropy, exact, pool_alike, rows_alike, softened_kl, task
-from didact.methods.kd import KD
-from didact.tensors import Outputs
 from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
+
+from didact.losses import attention_map, cross_entropy, exact, pool_alike, rows_alike, softened_kl, task
+from didact.methods.kd import KD
+from didact.tensors import Outputs
 
 random = np.random.default_rng(0)
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from didact.cli.main import main
 from didact.cli.settings import parse
 from didact.spec import SpecError
@@ -78,7 +79,17 @@ def test_list(what: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["train", "--net", "resnet8", "--teacher.nte", "resnet8"], "teacher.nte: no such setting; did you mean 'net'"),
         (["train", "--net", "resnet8", "--teacher.net", "resnet8", "--teacher.how", "sftm"], "did you mean 'sftn'"),
         (
-            ["train", "--net", "resnet8", "--teacher.net", "resnet8", "--teacher.how", "sftn", "--teacher.how.kl_wieght", "1"],
+            [
+                "train",
+                "--net",
+                "resnet8",
+                "--teacher.net",
+                "resnet8",
+                "--teacher.how",
+                "sftn",
+                "--teacher.how.kl_wieght",
+                "1",
+            ],
             "teacher.how.kl_wieght: no such setting; did you mean 'kl_weight'",
         ),
         (

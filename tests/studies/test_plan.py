@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from didact.engine.recipe import Recipe, best_precision
 from didact.spec import SpecError
 from didact.studies.plan import plan
@@ -12,7 +13,9 @@ from didact.teaching.sftn import SFTN
 
 def test_a_grid_over_networks_teachers_methods_and_seeds() -> None:
     teacher = {"net": "resnet32x4", "how": "standard,sftn"}
-    runs = plan({"net": "resnet8x4,shufflenet_v1", "data": "cifar100", "teacher": teacher, "method": "ce,kd,at+kd", "seeds": 3})
+    runs = plan(
+        {"net": "resnet8x4,shufflenet_v1", "data": "cifar100", "teacher": teacher, "method": "ce,kd,at+kd", "seeds": 3}
+    )
     # two students; alone once, two methods from two teachers; three seeds
     assert len(runs) == 2 * (1 + 2 * 2) * 3
     teachers = {r.teacher.digest: r.teacher for r in runs if r.teacher}

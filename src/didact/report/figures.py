@@ -38,26 +38,43 @@ def comparison(made: Sequence[Table], found: Sequence[tuple[Run, Record]], path:
 
 
 def _bars(axes: Axes, table: Table) -> None:
-    """A group of bars for each method, a bar for each teacher; dots are single seeds."""
-    keys = [*table.teachers, *([""] if any("" in row.accuracy for row in table.rows) else [])]
-    width = 0.8 / max(1, len(keys))
+    """A group for each method, a bar for each teacher; dots: single seeds; lines: the teachers and the student alone."""
+    keys = list(table.teachers) or [""]
+    taught = [row for row in table.rows if any(k in row.accuracy for k in keys)]
+    width = 0.8 / len(keys)
     drawn: list[float] = []
     for column, key in enumerate(keys):
-        label = table.teachers[key][0] if key else "no teacher"
-        for position, row in enumerate(table.rows):
-            cell = row.accuracy.get(key)
-            if cell is None:
-                continue
-            x = position + (column - (len(keys) - 1) / 2) * width
-            axes.bar(x, cell.mean, width * 0.92, yerr=cell.std, color=COLOURS[column % 7], capsize=3, label=label)
-            axes.plot([x] * len(cell.values), cell.values, "k.", markersize=4)
-            label, drawn = "_nolegend_", [*drawn, *cell.values]
-    axes.set_xticks(range(len(table.rows)), [row.method for row in table.rows])
+        colour = COLOURS[column % len(COLOURS)]
+        cells = [(position, row.accuracy[key]) for position, row in enumerate(taught) if key in row.accuracy]
+        x = [position + (column - (len(keys) - 1) / 2) * width for position, _ in cells]
+        label = f"from {table.teachers[key][0]}" if key else None
+        axes.bar(
+            x,
+            [c.mean for _, c in cells],
+            width * 0.92,
+            yerr=[c.std or 0 for _, c in cells],
+            color=colour,
+            capsize=3,
+            label=label,
+        )
+        for at, (_, cell) in zip(x, cells, strict=True):
+            axes.plot([at] * len(cell.values), cell.values, "k.", markersize=4)
+            drawn += cell.values
+        if key:
+            axes.axhline(
+                table.teachers[key][1], color=colour, linestyle="--", linewidth=1, label=f"{table.teachers[key][0]} teacher"
+            )
+            drawn.append(table.teachers[key][1])
+    for row in table.rows:
+        if keys != [""] and "" in row.accuracy:
+            axes.axhline(row.accuracy[""].mean, color="black", linestyle=":", linewidth=1, label=f"student {row.method}")
+            drawn.append(row.accuracy[""].mean)
+    axes.set_xticks(range(len(taught)), [row.method for row in taught])
     spread = max(drawn) - min(drawn)
-    axes.set_ylim(max(0, min(drawn) - 0.6 * spread - 0.5), min(100, max(drawn) + 0.4 * spread + 0.5))
+    axes.set_ylim(max(0, min(drawn) - 0.4 * spread - 0.5), min(100, max(drawn) + 0.1 * spread + 0.5))
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(table.title, fontsize=9)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower right")
 
 
 def _curves(axes: Axes, table: Table, found: Sequence[tuple[Run, Record]]) -> None:
@@ -67,12 +84,12 @@ def _curves(axes: Axes, table: Table, found: Sequence[tuple[Run, Record]]) -> No
         teacher = run.teacher.digest if run.teacher and run.digest in table.members else None
         if run.digest in keys:
             style: dict[str, Any] = {
-                "color": COLOURS[keys.index(run.digest) % 7],
+                "color": COLOURS[keys.index(run.digest) % len(COLOURS)],
                 "linestyle": "--",
                 "label": f"{teacher_label(run)} (teacher)",
             }
         elif teacher in keys:
-            style = {"color": COLOURS[keys.index(teacher) % 7], "alpha": 0.5, "linewidth": 0.8}
+            style = {"color": COLOURS[keys.index(teacher) % len(COLOURS)], "alpha": 0.5, "linewidth": 0.8}
         else:
             continue
         rows = [(row["epoch"], row["test_top1"]) for row in record.metrics() if "test_top1" in row]

@@ -1,0 +1,64 @@
+"""Tallies, hits, and a golden curve."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from didact.engine.step import Tally, hits
+from didact.studies.execute import Where, ask
+from didact.studies.plan import plan
+from didact.studies.run import everything
+from didact.studies.store import Store
+
+
+def test_hits_by_hand() -> None:
+    logits = torch.tensor([[9.0, 8, 7, 6, 5, 4], [0, 1, 2, 3, 4, 5], [1, 0, 0, 0, 0, 0.5]])
+    assert hits(logits, torch.tensor([0, 1, 5])).tolist() == [1, 3]
+    assert hits(logits, torch.tensor([5, 0, 0])).tolist() == [1, 1]
+    assert hits(torch.tensor([[1.0, 2.0]]), torch.tensor([0])).tolist() == [0, 1]  # fewer than five classes
+
+
+def test_a_tally_averages_over_images_and_finds_the_first_fault() -> None:
+    tally = Tally(torch.device("cpu"))
+    logits, labels = torch.eye(4), torch.arange(4)
+    tally.add({"a": torch.tensor(1.0), "b": torch.tensor(2.0)}, logits, labels, 0)
+    tally.add({"a": torch.tensor(4.0), "b": torch.tensor(2.0)}, logits[:2], 1 - labels[:2], 1)
+    assert tally.means() == pytest.approx({"a": 2.0, "b": 2.0})
+    assert tally.accuracies() == pytest.approx((100 * 4 / 6, 100.0))
+    assert tally.fault() is None
+    tally.add({"a": torch.tensor(1.0), "b": torch.tensor(torch.inf)}, logits, labels, 2)
+    tally.add({"a": torch.tensor(torch.nan), "b": torch.tensor(1.0)}, logits, labels, 3)
+    assert tally.fault() == "term 'b' was not finite from step 3 on"
+
+
+GOLDEN = Path(__file__).with_name("golden.json")
+
+
+def test_the_losses_are_yesterdays(tmp_path: Path) -> None:
+    """The loss of every epoch of an SFTN teacher and its students. A change here changes results: raise the part's version.
+
+    Written anew by DIDACT_GOLDEN=write.
+    """
+    runs = plan(
+        {
+            "net": "resnet8",
+            "data": {"name": "digits", "per_class": 20},
+            "recipe": {"epochs": 3, "batch_size": 32, "precision": "fp32"},
+            "teacher": {"net": "resnet14", "how": "sftn"},
+            "method": "ce,kd,fitnet,fitnet+kd,at+kd,sp+kd",
+        }
+    )
+    answer = ask(runs, Store(tmp_path), Where(test_every=9))
+    rows = {r.label: answer.records[r.digest].metrics() for r in everything(runs)}
+    curves = {label: [round(row["loss"], 4) for row in metrics] for label, metrics in rows.items()}
+    if os.environ.get("DIDACT_GOLDEN") == "write":
+        GOLDEN.write_text(json.dumps(curves, indent=1) + "\n")
+    golden = json.loads(GOLDEN.read_text())
+    assert curves.keys() == golden.keys()
+    for label, losses in curves.items():
+        assert losses == pytest.approx(golden[label], rel=5e-3), label

@@ -1,0 +1,84 @@
+"""Every formula keeps float32 and float64, and widens half precision before it computes, inside autocast too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from didact import losses
+from didact.methods import at, ce, fitnet, kd, sp
+from didact.teaching import sftn
+
+LABELS = torch.tensor([0, 3, 2, 5, 1, 9])
+
+
+def logits() -> Tensor:
+    return torch.randn(6, 10) * 60
+
+
+def maps() -> Tensor:
+    return torch.randn(6, 8, 8, 8)
+
+
+def branched(zt: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    return sftn.loss(zt, [first, second], LABELS, temperature=4.0, squared=True)
+
+
+FORMULAS: dict[str, tuple[Callable[..., Tensor], Callable[[], Tensor], int]] = {
+    "cross_entropy": (lambda z: losses.cross_entropy(z, LABELS), logits, 1),
+    "softened_kl": (lambda a, b: losses.softened_kl(a, b, temperature=4.0), logits, 2),
+    "attention_map": (losses.attention_map, maps, 1),
+    "rows_alike": (losses.rows_alike, maps, 1),
+    "ce": (lambda z: ce.loss(z, LABELS), logits, 1),
+    "kd": (kd.loss, logits, 2),
+    "fitnet": (fitnet.loss, maps, 2),
+    "at": (at.loss, maps, 2),
+    "at power 4": (lambda fs, ft: at.loss(fs, ft, power=4), maps, 2),
+    "at pooled": (lambda fs, ft: at.loss(fs, ft[:, :, :5, :5]), maps, 2),
+    "sp": (sp.loss, maps, 2),
+    "sftn": (branched, logits, 3),
+}
+formulas = pytest.mark.parametrize(("formula", "draw", "count"), FORMULAS.values(), ids=FORMULAS.keys())
+
+
+def inputs(draw: Callable[[], Tensor], count: int, dtype: torch.dtype) -> list[Tensor]:
+    torch.manual_seed(0)
+    return [draw().to(dtype) for _ in range(count)]
+
+
+@formulas
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_types_are_kept(formula: Callable[..., Tensor], draw: Any, count: int, dtype: torch.dtype) -> None:
+    given = inputs(draw, count, dtype)
+    plain = formula(*given)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = formula(*given)
+    assert plain.dtype == inside.dtype == dtype
+    assert torch.equal(plain, inside) and plain.isfinite().all()
+
+
+@formulas
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_half_precision_is_widened(
+    formula: Callable[..., Tensor], draw: Any, count: int, dtype: torch.dtype, autocast: bool
+) -> None:
+    given = [x.requires_grad_() for x in inputs(draw, count, dtype)]
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        found = formula(*given)
+    assert found.dtype == torch.float32 and found.isfinite().all()
+    assert torch.equal(found, formula(*(x.detach().float() for x in given)))
+    found.sum().backward()
+    assert all(x.grad is not None and x.grad.dtype == dtype and x.grad.isfinite().all() for x in given)
+
+
+@pytest.mark.parametrize("formula", [kd.loss, at.loss, fitnet.loss, sp.loss])
+def test_gradients_agree_with_differences(formula: Callable[..., Tensor]) -> None:
+    torch.manual_seed(0)
+    shape = (3, 5) if formula is kd.loss else (3, 2, 3, 3)
+    fs, ft = (torch.randn(shape, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    assert torch.autograd.gradcheck(formula, (fs, ft))

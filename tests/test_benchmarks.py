@@ -1,0 +1,64 @@
+"""The benchmarks run and say what they should. How fast they are is nobody's concern here."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+
+pytest.importorskip("PIL", reason="the plain loops of the benchmarks use Pillow: pip install 'didact[bench]'")
+
+
+def test_throughput_compares_a_plain_loop_with_a_learner_and_a_cohort(tmp_path: Path) -> None:
+    out = tmp_path / "throughput.json"
+    small = ["--teacher", "resnet8", "--student", "resnet8", "--batch", "4", "--steps", "2", "--threads", "1"]
+    command = [
+        sys.executable,
+        str(FOLDER / "throughput.py"),
+        *small,
+        "--variants",
+        "plain,learner,cohort2",
+        "--out",
+        str(out),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+
+    result = json.loads(out.read_text())
+    assert {"command", "date", "commit", "machine", "torch", "settings", "variants"} <= result.keys()
+    assert result["machine"].keys() >= {"processor", "cores"}
+    rows = result["variants"]
+    assert [(name, row["learners"]) for name, row in rows.items()] == [("plain", 1), ("learner", 1), ("cohort2", 2)]
+    for name, row in rows.items():
+        assert row["peak_rss_mib"] >= row["floor_rss_mib"] > 0
+        assert row["images_per_second"] > 0 and row["images_per_second_total"] > 0
+        assert row["step_seconds"]["min"] <= row["step_seconds"]["median"] <= row["step_seconds"]["max"]
+        assert name in done.stdout and "ratio" in row and "ratio_total" in row
+    assert rows["plain"]["ratio"] == 1 and rows["learner"]["goal"] == 2
+
+
+def test_augment_measures_whole_batches_and_single_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    augment = _module("augment")
+    monkeypatch.setattr(augment, "IMAGES", 64)
+    monkeypatch.setattr(augment, "REPEATS", 1)
+    source = augment.dataset()
+    assert len(source.train) == 64
+    works = [augment.batched(source, 16), augment.loaded(source, 16), augment.one_by_one(source, 16, images=64)]
+    assert [work() for work in works] == [64, 64, 64]
+    assert all(augment.rate(work) > 0 for work in works)
+
+
+def _module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
