@@ -2,8 +2,7 @@
 
 All variants in one run, each in a process of its own; they take turns, so that a machine that slows down slows all of them.
 
-    plain     the loop most code bases have: fp32, contiguous memory, images augmented one by one with Pillow and NumPy in the
-              training process, a teacher pass for every student, .item() of loss and accuracies in every step
+    plain     the loop most code bases have: fp32, contiguous, images augmented one by one, .item() in every step (README)
     learner   one didact learner (KD), by the engine's own loader and step, in the device's best precision
     cohortN   N of them that share batches and one teacher pass
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -124,10 +125,8 @@ def test_resumed_in_the_middle_of_a_stage_it_ends_the_same(tmp_path: Path) -> No
                     raise end
 
         dataset = data.load(DATA)
-        try:
+        with contextlib.suppress(Stop):
             train(Cohort(((first,),), data.Loader(dataset, batch_size=16, data_seed=0)), dataset, [Ear()], test_every=99)
-        except Stop:
-            pass
         second = make(Staged(), seed=0, epochs=3)
         second.restore(*read_tensors(tmp_path / "state"))
         run((second,))

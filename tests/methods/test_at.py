@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from didact.method import Clock, Seen
 from didact.methods import at
+from didact.seeds import stream
+from didact.tensors import Batch, Outputs
 
 random = np.random.default_rng(2)
 
@@ -71,11 +74,20 @@ def test_an_all_zero_sample_counts_as_zero(reference: Callable, power: int, side
     assert not own.grad[1].any()
 
 
-def test_terms_sum_over_levels(pair: Callable, reference: Callable) -> None:
+def test_terms_sum_over_levels_of_like_resolution(pair: Callable, reference: Callable) -> None:
     two = pair("resnet8x4", "mobilenet_v2", size=32)
-    extras = at.AT().build(two)
+    method = at.AT(beta=10.0, power=4)
+    extras = method.build(two)
     assert extras.pairs == ((0, 1), (1, 2), (2, 2), (3, 2))  # 16, 8, 4, 2 against 32, 16, 8
     assert not extras.state_dict()
+    own, teacher = (
+        Outputs(logits=torch.zeros(2, 5), features=tuple(torch.randn(2, *s).double() for s in shapes.features))
+        for shapes in (two.shapes, two.teacher_shapes)
+    )
+    batch = Batch(torch.zeros(2, 3, 32, 32), torch.tensor([0, 1]), torch.arange(2))
+    found = method.terms(extras, Seen(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
+    levels = [reference(own.features[s].numpy(), teacher.features[t].numpy(), 4) for s, t in extras.pairs]
+    assert found["attention"].item() == pytest.approx(10 * sum(levels), rel=1e-9)
 
 
 @pytest.mark.parametrize(("teacher", "net"), [("resnet20", "resnet8"), ("wrn_16_2", "shufflenet_v1"), ("vgg13", "vgg8")])

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as RichTable
 
 from didact.engine.learner import Learner
-from didact.studies.run import Run
+from didact.studies.run import Run, method_label
 from didact.studies.table import Table, cells, teacher_label
 
 
@@ -23,7 +23,7 @@ def show(console: Console) -> Bars | Lines:
 
 
 def _heading(runs: Sequence[Run], teacher: Run | None) -> str:
-    what = ", ".join(dict.fromkeys(f"{r.net} {r.method.name()}" for r in runs))
+    what = ", ".join(dict.fromkeys(f"{r.net} {method_label(r.method)}" for r in runs))
     seeds = sorted({r.seed for r in runs})
     of = f" from {teacher_label(teacher)}" if teacher else ""
     return f"{len(runs)} x [{what}]{of}, seeds {', '.join(map(str, seeds))}"

@@ -139,6 +139,7 @@ class Store:
         write_tensors(folder / "weights.safetensors", weights, {"samples": samples})
         record = Record.seal(folder)
         (folder / "checkpoint.safetensors").unlink()
+        (folder / "failed.json").unlink(missing_ok=True)
         return record
 
     def fail(self, run: Run, reason: str) -> None:

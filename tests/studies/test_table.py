@@ -1,0 +1,98 @@
+"""Tables: numbers by hand, and what is compared with what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from didact.analysis import cka, divergence
+from didact.data import evaluation_batches, load
+from didact.engine.records import Record
+from didact.studies.execute import Where, ask
+from didact.studies.run import Run
+from didact.studies.similarity import similarities
+from didact.studies.store import Store
+from didact.studies.table import Cell, cells, markdown, tables
+
+
+@dataclass(frozen=True)
+class Known(Record):
+    """A Record that knows its last accuracy only."""
+
+    top1: float
+
+    def final(self) -> dict[str, Any]:
+        return {"test_top1": self.top1}
+
+
+def record(top1: float) -> Record:
+    return Known(Path(), top1)
+
+
+def test_a_cell_is_mean_and_sample_standard_deviation() -> None:
+    cell = Cell((70.0, 72.0, 74.0))
+    assert (cell.mean, cell.std) == (72.0, 2.0)
+    assert cell.text() == "72.00 ± 2.00"
+    assert Cell((71.234,)).std is None
+    assert Cell((71.234,)).text() == "71.23"
+
+
+def test_who_taught_better(tiny: Callable[..., Run]) -> None:
+    standard, sftn = tiny("ce", net="resnet14"), tiny({"name": "sftn", "student": "resnet8"}, net="resnet14")
+    found: list[tuple[Run, Record]] = [(sftn, record(79.0)), (standard, record(80.0))]
+    found += [(tiny("kd", teacher=standard, seed=s), record(v)) for s, v in enumerate((70.0, 72.0))]
+    found += [(tiny("kd", teacher=sftn, seed=s), record(v)) for s, v in enumerate((73.0, 74.0))]
+    found += [(tiny("ce", seed=s), record(v)) for s, v in enumerate((68.0, 69.0))]
+    (table,) = tables(found, {run.digest for run, _ in found})
+    head, body = cells(table)
+    assert head == ["method", "standard", "sftn", "difference"]  # the standard teacher goes first, whoever was found first
+    assert body[0] == ["the teacher", "80.00", "79.00", "-1.00"]
+    assert body[1] == ["alone (ce)", "68.50 ± 0.71", "68.50 ± 0.71", ""]
+    assert body[2] == ["kd", "71.00 ± 1.41", "73.50 ± 0.71", "+2.50"]
+    assert "resnet8 taught by resnet14 on digits 6 per class" in table.title
+    assert "n = 2 training seeds" in table.covers
+    assert "| kd | 71.00 ± 1.41 | 73.50 ± 0.71 | +2.50 |" in markdown(table)
+    assert table.plain()["rows"][1]["top1"]["sftn"]["values"] == (73.0, 74.0)
+
+
+def test_different_recipes_are_different_tables(tiny: Callable[..., Run]) -> None:
+    from didact.engine.recipe import Recipe
+
+    found: list[tuple[Run, Record]] = [(tiny("ce"), record(1.0)), (tiny("ce", recipe=Recipe(epochs=3)), record(2.0))]
+    assert len(tables(found, {run.digest for run, _ in found})) == 2
+
+
+def test_settings_that_differ_from_the_defaults_are_said(tiny: Callable[..., Run]) -> None:
+    found: list[tuple[Run, Record]] = [(tiny({"name": "kd", "temperature": 2.0}), record(1.0))]
+    found.append((found[0][0].teacher or tiny(), record(2.0)))
+    (table,) = tables(found, {found[0][0].digest})
+    assert table.rows[0].method == "kd (temperature=2.0)"
+    assert "a single training seed" in table.covers
+
+
+def test_similarity_is_measured_on_the_test_set_once(tiny: Callable[..., Run], store: Store) -> None:
+    run = tiny("kd")
+    ask([run], store, Where(test_every=9))
+    found = similarities(store, [run])[run.digest]
+    assert run.teacher is not None
+    dataset = load(run.data)
+    batch = next(evaluation_batches(dataset, dataset.test, len(dataset.test)))
+    with torch.no_grad():
+        student, teacher = (store.load(r)[0].look(batch.images) for r in (run, run.teacher))
+    assert student.logits is not None
+    assert teacher.logits is not None
+    assert student.pooled is not None
+    assert teacher.pooled is not None
+    assert found.kl == pytest.approx(divergence.kl(teacher.logits, student.logits), rel=1e-4)
+    assert found.cka == pytest.approx(cka.linear(student.pooled, teacher.pooled), rel=1e-4)
+    kept = store.folder(run) / "similarity.json"
+    stamp = kept.stat().st_mtime_ns
+    assert similarities(store, [run])[run.digest] == found
+    assert kept.stat().st_mtime_ns == stamp
+    kept.write_text("{")  # damaged: measured again
+    assert similarities(store, [run])[run.digest].kl == pytest.approx(found.kl)
