@@ -35,6 +35,14 @@ settings.load_profile("didact")
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
+@pytest.fixture(autouse=True)
+def same_numbers(request: pytest.FixtureRequest) -> None:
+    """Every test draws the same numbers whichever tests run before it: from torch's generator, or its file's ``random``."""
+    torch.manual_seed(0)
+    if isinstance(getattr(request.module, "random", None), np.random.Generator):
+        request.module.random = np.random.default_rng(0)
+
+
 @pytest.fixture(scope="session")
 def pair() -> Callable[..., Pair]:
     """Makes a pair of fresh networks, the teacher frozen: ``pair("resnet20", "resnet8", classes=7, size=32)``."""
@@ -54,7 +62,7 @@ def pair() -> Callable[..., Pair]:
 
 @pytest.fixture(scope="session")
 def pooled() -> Callable[[Array, int], Array]:
-    """Adaptive average pooling of (b, c, h, w) to ``size`` squared, window by window: rows floor(i h / n) to ceil((i+1) h / n)."""
+    """Adaptive average pooling of (b, c, h, w) to ``size`` squared: window i is rows floor(i h / n) to ceil((i + 1) h / n)."""
 
     def pool(x: Array, size: int) -> Array:
         height, width = x.shape[2:]

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from didact.data import Data, describe, facts, names, root
+from didact.data import Data, describe, facts, load, names, root
 from didact.data.cut import cut
 from didact.spec import SpecError, digest, from_json, to_json
 
@@ -109,3 +109,20 @@ def test_a_class_always_keeps_an_image_to_train_on():
 def test_a_validation_split_that_would_be_empty_is_refused():
     with pytest.raises(SpecError, match=r"validation: a share of 0\.1 of at most 1 images a class"):
         cut(LABELS, Data(per_class=1, validation=0.1))
+
+
+def test_fewer_classes_are_the_first_ones_of_both_splits() -> None:
+    data = Data(name="digits", classes=3, per_class=10)
+    dataset = load(data)
+    assert facts(data).classes == dataset.classes == len(dataset.names) == 3
+    assert (len(dataset.train), dataset.train.labels.max().item()) == (30, 2)
+    whole = load(Data(name="digits"))
+    assert len(dataset.test) == int((whole.test.labels < 3).sum())
+    assert torch.equal(dataset.train.images, whole.train.images[torch.isin(whole.train.index, dataset.train.index)])
+    assert dataset.record()["train"]["index"] == dataset.train.index.tolist()
+    assert data.label == "digits 3 classes 10 per class"
+
+
+def test_more_classes_than_there_are_is_refused() -> None:
+    with pytest.raises(ValueError, match="digits has 10 classes"):
+        Data(name="digits", classes=11)

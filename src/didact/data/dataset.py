@@ -65,6 +65,9 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
     about = facts(data)
     archive = packed.ARCHIVES.get(data.name)
     train, test, names = digits.read() if archive is None else packed.read(archive, root())
+    order = _order(train.labels)
+    if data.classes is not None:
+        train, test = (split.take((split.labels < data.classes).nonzero().flatten()) for split in (train, test))
     kept, aside = cut(train.labels, data)
     return Dataset(
         data=data,
@@ -72,12 +75,12 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
         test=test.to(device),
         validation=None if aside is None else train.take(aside).to(device),
         classes=about.classes,
-        names=names,
+        names=names[: about.classes],
         image=about.image,
         mean=about.mean,
         std=about.std,
         padding=about.padding,
-        order=_order(train.labels),
+        order=order,
     )
 
 

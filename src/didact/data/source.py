@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from didact.spec import Count, RequestError, Seed, Share, SpecError, nearest, spec
 
@@ -108,6 +109,8 @@ class Data:
     """The data set: digits, cifar10 or cifar100."""
     fraction: Share = 1.0
     """Share of the training images that is kept, the same in every class."""
+    classes: Annotated[int, Field(ge=2)] | None = None
+    """Only the first so many classes, of the test set too; all when not given."""
     per_class: Count | None = None
     """At most so many training images of each class, after the fraction."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -121,12 +124,21 @@ class Data:
     def label(self) -> str:
         """The name, with how much of it where that is not all."""
         share = f" {100 * self.fraction:g} %" if self.fraction < 1 else ""
-        return self.name + share + (f" {self.per_class} per class" if self.per_class else "")
+        only = f" {self.classes} classes" if self.classes else ""
+        return self.name + only + share + (f" {self.per_class} per class" if self.per_class else "")
 
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
         return canonical_name(name)
+
+    @field_validator("classes")
+    @classmethod
+    def _there_are(cls, classes: int | None, info: ValidationInfo) -> int | None:
+        known = CATALOGUE.get(info.data.get("name", ""))  # a wrong name has its own complaint
+        if classes is not None and known is not None and classes > known.classes:
+            raise ValueError(f"{info.data['name']} has {known.classes} classes")
+        return classes
 
     def __post_init__(self) -> None:
         if self.augment is None:
@@ -134,8 +146,9 @@ class Data:
 
 
 def facts(data: Data) -> Facts:
-    """What is known of the data set that ``data`` names."""
-    return CATALOGUE[data.name]
+    """What is known of the data set that ``data`` names, with as many classes as ``data`` keeps."""
+    about = CATALOGUE[data.name]
+    return about if data.classes is None else dataclasses.replace(about, classes=data.classes)
 
 
 def root() -> Path:

@@ -1,0 +1,339 @@
+"""Values and their JSON: canonical text and digest, errors with their path, choice by name, changes and listings."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from didact.method import Method
+from didact.methods.kd import KD
+from didact.spec import (
+    Chosen,
+    Count,
+    Named,
+    NonNegative,
+    Positive,
+    Seed,
+    Share,
+    SpecError,
+    assign,
+    canonical,
+    catalogue,
+    choose,
+    digest,
+    fields,
+    find,
+    from_json,
+    nearest,
+    spec,
+    to_json,
+)
+from didact.studies.run import Run
+from didact.teaching.sftn import SFTN
+
+
+@spec
+class Leaf:
+    """The deepest."""
+
+    width: Count = 1
+    """How wide."""
+    rate: float = 0.5
+    kind: Literal["oak", "elm"] = "oak"
+    seed: Seed = 0
+
+
+@spec
+class Twig:
+    leaf: Leaf = Leaf()
+    spare: Leaf | None = None
+    leaves: tuple[Leaf, ...] = ()
+    share: Share = 1.0
+
+
+@spec
+class Tree:
+    title: str
+    twig: Twig = Twig()
+    method: Chosen[Method] = KD()
+
+
+def refusal(cls: type, data: Any, at: str = "") -> list[str]:
+    """The lines of the error."""
+    with pytest.raises(SpecError) as caught:
+        from_json(cls, data, at)
+    return str(caught.value).split("\n")
+
+
+# ------------------------------------------------------------------------------------------------ canonical text
+
+
+def test_canonical_text_and_digest_stay_what_they_are() -> None:
+    text = '{"alpha":0.9,"gamma":0.1,"name":"kd","temperature":4.0,"version":1}'
+    assert canonical(KD()) == text
+    assert digest(KD()) == "1bcbee6eee621c49" == hashlib.sha256(text.encode()).hexdigest()[:16]
+    text = (
+        '{"ce_weight":1.0,"direction":"branch||teacher","kl_weight":3.0,"name":"sftn","squared":false,"student":"resnet8",'
+        '"teacher_weight":1.0,"temperature":1.0,"version":1,"warmup":0.0}'
+    )
+    assert canonical(SFTN(student="resnet8")) == text
+    assert digest(SFTN(student="ResNet8")) == "49255ad3af1b77d7"
+    leaf = '{"kind":"oak","rate":0.5,"seed":0,"width":1}'
+    text = (
+        '{"method":{"alpha":0.9,"gamma":0.1,"name":"kd","temperature":4.0,"version":1},"title":"\\u00e9",'
+        f'"twig":{{"leaf":{leaf},"leaves":[{leaf}],"share":1.0,"spare":null}}}}'
+    )
+    assert canonical(Tree(title="é", twig=Twig(leaves=(Leaf(),)))) == text
+
+
+def test_the_digest_depends_on_content_alone() -> None:
+    assert digest({"a": 1, "b": [2]}) == digest({"b": (2,), "a": 1})
+    assert digest(Leaf(rate=1)) == digest(Leaf(rate=1.0)) == digest(from_json(Leaf, {"rate": 1}))
+    assert digest(Leaf(rate=1)) != digest(Leaf(rate=1.0000001))
+    assert digest(Tree(title="a")) == digest(from_json(Tree, {"method": "kd", "title": "a"}))
+
+
+@given(
+    st.builds(
+        Leaf, width=st.integers(1, 99), rate=st.floats(allow_nan=False, allow_infinity=False), seed=st.integers(0, 99)
+    ),
+    st.floats(0.01, 1),
+    st.text(max_size=5),
+)
+def test_specs_survive_json(leaf: Leaf, share: float, title: str) -> None:
+    tree = Tree(title=title, twig=Twig(leaf=leaf, spare=leaf, leaves=(leaf, Leaf()), share=share))
+    back = from_json(Tree, json.loads(json.dumps(to_json(tree))))
+    assert back == tree and hash(back) == hash(tree) and digest(back) == digest(tree)
+    assert from_json(Tree, json.loads(canonical(tree))) == tree
+
+
+def test_only_plain_values_are_written() -> None:
+    with pytest.raises(SpecError, match="plain values only, not set"):
+        to_json({"a": {1, 2}})
+    with pytest.raises(SpecError, match=r"not .*Path"):
+        to_json([Path()])
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical(Leaf(rate=float("nan")))
+
+
+def test_specs_are_frozen_and_keyword_only() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Leaf().width = 2  # type: ignore[misc]
+    with pytest.raises(Exception, match="positional"):
+        Leaf(2)  # type: ignore[misc]
+    assert dataclasses.replace(Leaf(), width=3) == Leaf(width=3)
+
+
+# ------------------------------------------------------------------------------------------------ errors
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ({"twigg": {}}, "twigg: no such setting; did you mean 'twig'?"),
+        ({"twig": {"shaer": 1}}, "twig.shaer: no such setting; did you mean 'share' or 'spare'?"),
+        ({"twig": {"leaf": {"widht": 2}}}, "twig.leaf.widht: no such setting; did you mean 'width'?"),
+        ({"twig": {"spare": {"widht": 2}}}, "twig.spare.widht: no such setting; did you mean 'width'?"),
+        ({"twig": {"leaf": {"q": 2}}}, "twig.leaf.q: no such setting; known: kind, rate, seed, width"),
+        ({"twig": {"leaf": {"width": 0}}}, "twig.leaf.width: Input should be greater than or equal to 1 (found 0)"),
+        ({"twig": {"leaf": {"kind": "ash"}}}, "twig.leaf.kind: Input should be 'oak' or 'elm' (found 'ash')"),
+        ({"method": {"name": "kd", "alhpa": 1}}, "method.alhpa: no such setting; did you mean 'alpha'?"),
+        ({"method": "fitnet_hints"}, "method: unknown method 'fitnet_hints'; did you mean 'fitnet'?"),
+        ({"method": "fitnet+dk"}, "method: fitnet has no preset 'dk'; did you mean 'kd'?"),
+        ({"method": {"name": "kd", "temperature": 0}}, "method.temperature: Input should be greater than 0 (found 0)"),
+        ({"method": {"name": "sftn"}}, "method.student: Field required"),
+        ({"method": {"alpha": 1}}, "method: a method needs a 'name'"),
+    ],
+)
+def test_a_fault_comes_with_its_path_and_what_may_be_meant(data: dict[str, Any], line: str) -> None:
+    assert refusal(Tree, {"title": "a", **data}) == [line]
+    assert refusal(Tree, {"title": "a", **data}, "file") == [f"file.{line}"]
+
+
+def test_every_fault_is_told() -> None:
+    lines = refusal(
+        Tree, {"twig": {"leaf": {"width": "x", "seed": -1}, "shrae": 1}, "method": {"name": "kd", "a": 1, "b": 2}}
+    )
+    assert sorted(line.partition(":")[0] for line in lines) == [
+        "method.a",
+        "method.b",
+        "title",
+        "twig.leaf.seed",
+        "twig.leaf.width",
+        "twig.shrae",
+    ]
+    assert refusal(Tree, {"title": "a", "twig": {"leaves": [{}, {"widht": 1}]}})[0].startswith(
+        "twig.leaves.1.widht: no such"
+    )
+    assert refusal(Leaf, 3)[0].startswith("Leaf: ")
+
+
+def test_paths_go_through_runs_inside_runs() -> None:
+    teacher = {"net": "resnet20", "recipe": {"epoch": 3}, "method": {"name": "sftn", "student": "resnet9", "kl_wieght": 1}}
+    lines = refusal(
+        Run, {"net": "resnet8", "method": "kd", "teacher": {"net": "resnet8", "method": "kd", "teacher": teacher}}
+    )
+    assert lines[0] == "teacher.teacher.recipe.epoch: no such setting; did you mean 'epochs'?"
+    assert lines[1].startswith("teacher.teacher.method.student: unknown network 'resnet9'; did you mean 'resnet8'")
+    assert lines[2].startswith("teacher.teacher.method.kl_wieght: no such setting; did you mean 'kl_weight'")
+    assert refusal(Run, {"net": "resnet8", "start": {"run": {"net": "resnet8", "sed": 1}}})[0].startswith(
+        "start.run.sed: no such setting; did you mean 'seed'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("hint", "good", "bad"),
+    [
+        (Positive, [1e-9, 4], [0, -1, float("inf"), float("nan"), "x"]),
+        (NonNegative, [0, 3.5], [-1e-9, float("inf"), float("nan")]),
+        (Share, [0.001, 1], [0, 1.1, float("nan")]),
+        (Count, [1, 99], [0, 1.5, "x"]),
+        (Seed, [0, 2**63 - 1], [-1, 2**63]),
+    ],
+)
+def test_kinds_of_numbers(hint: Any, good: list[Any], bad: list[Any]) -> None:
+    cls = spec(type("One", (), {"__annotations__": {"value": hint}, "__module__": __name__}))
+    assert [from_json(cls, {"value": v}).value for v in good] == good  # type: ignore[attr-defined]
+    for value in bad:
+        assert refusal(cls, {"value": value})[0].startswith("value: ")
+
+
+def test_nearest() -> None:
+    assert nearest("RESNET8", ["resnet8", "vgg8"]).startswith("; did you mean 'resnet8'")
+    assert nearest("zzz", ["b", "a"]) == "; known: a, b"
+
+
+# ------------------------------------------------------------------------------------------------ choice by name
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Named]:
+    """A family of parts whose home is a folder made for the test."""
+    home = tmp_path / "part_home"
+    home.mkdir()
+    (home / "__init__.py").write_text("")
+    (home / "broken.py").write_text("import no_such_module_at_all")
+    (home / "empty.py").write_text("from part_base import Part")
+    (home / "red.py").write_text(
+        "from didact.spec import spec\nfrom part_base import Part\n@spec\nclass Red(Part):\n    shade: float = 1.0\n"
+        "    version = 2\n    presets = {'dark': {'shade': 0.1}}\n"
+    )
+    (tmp_path / "part_base.py").write_text("from didact.spec import Named\nclass Part(Named):\n    homes = ('part_home',)\n")
+    (tmp_path / "elsewhere.py").write_text(
+        "from didact.spec import spec\nfrom part_base import Part\n@spec\nclass Blue(Part):\n    tone: int = 3\n"
+        "class Pink(Blue):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [n for n in sys.modules if n.partition(".")[0] in ("part_home", "part_base", "elsewhere")]:
+        monkeypatch.delitem(sys.modules, name)
+    import part_base  # type: ignore[import-not-found]
+
+    return part_base.Part
+
+
+def test_a_catalogue_lists_files_without_importing_them(zoo: type[Named]) -> None:
+    assert catalogue("part_home") == {n: f"part_home.{n}" for n in ("broken", "empty", "red")}
+    assert not [n for n in sys.modules if n.startswith("part_home.")]
+    with pytest.raises(SpecError, match="no package named 'no_such_package'"):
+        catalogue("no_such_package")
+    with pytest.raises(SpecError, match=r"no package named 'part_home\.red'"):
+        catalogue("part_home.red")
+
+
+def test_find_by_file_and_by_class(zoo: type[Named]) -> None:
+    red, blue = find(zoo, "red"), find(zoo, "elsewhere:Blue")
+    assert (red.__name__, red.name(), blue.name()) == ("Red", "red", "elsewhere:Blue")
+    assert find(zoo, "elsewhere:Pink").__name__ == "Pink"
+    assert find(zoo, "part_home.red:Red") is red
+    for wrong, says in [
+        ("rad", "unknown part 'rad'; did you mean 'red'?"),
+        ("broken", "cannot import 'part_home.broken' for 'broken'"),
+        ("empty", "'empty' should hold one Part, found 0"),
+        ("elsewhere:Blu", "'elsewhere:Blu' should hold one Part, found 0"),
+        ("nowhere_at_all:Blue", "cannot import 'nowhere_at_all'"),
+    ]:
+        with pytest.raises(SpecError) as caught:
+            find(zoo, wrong)
+        assert says in str(caught.value)
+
+
+def test_a_part_from_any_module_survives_json(zoo: type[Named]) -> None:
+    blue = choose(zoo, {"name": "elsewhere:Blue", "tone": 5})
+    assert to_json(blue) == {"name": "elsewhere:Blue", "version": 1, "tone": 5}
+    assert choose(zoo, to_json(blue)) == blue
+
+
+def test_choose(zoo: type[Named]) -> None:
+    red = choose(zoo, "red")
+    assert choose(zoo, red) is red
+    assert choose(zoo, "red+dark") == choose(zoo, {"name": "red", "shade": 0.1, "version": 2})
+    assert choose(zoo, {"name": "red+dark", "shade": 0.7}) == choose(zoo, {"name": "red", "shade": 0.7})
+    request = {"name": "red+dark", "version": 2}
+    choose(zoo, request)
+    assert request == {"name": "red+dark", "version": 2}
+    for wrong, says in [
+        ({"shade": 1}, "a part needs a 'name'"),
+        ("red+drk", "red has no preset 'drk'; did you mean 'dark'?"),
+        ("elsewhere:Blue+x", "elsewhere:Blue has no preset 'x'; it has none"),
+        ({"name": "red", "version": 1}, "red is at version 2, the spec asks for 1"),
+        ({"name": "red", "shad": 1}, "shad: no such setting; did you mean 'shade'?"),
+    ]:
+        with pytest.raises(SpecError) as caught:
+            choose(zoo, wrong)
+        assert str(caught.value) == says
+
+
+@pytest.mark.parametrize("value", [{"name": 3}, {"name": None}, ":Blue", "..elsewhere:Blue"])
+def test_no_name_ends_in_a_python_error(value: Any) -> None:
+    with pytest.raises(SpecError):
+        choose(Method, value)
+    with pytest.raises(SpecError, match="method"):
+        from_json(Run, {"net": "resnet8", "method": value})
+
+
+# ------------------------------------------------------------------------------------------------ changes and listings
+
+
+def test_assign() -> None:
+    tree: dict[str, Any] = {"net": "resnet8", "method": "kd", "recipe": {"epochs": 3}}
+    recipe = tree["recipe"]
+    for path, value in [("seed", 1), ("method.alpha", 0.5), ("recipe.epochs", 5), ("teacher.method.student", "vgg8")]:
+        assign(tree, path, value)
+    assert tree == {
+        "net": "resnet8",
+        "seed": 1,
+        "method": {"name": "kd", "alpha": 0.5},
+        "recipe": {"epochs": 5},
+        "teacher": {"method": {"student": "vgg8"}},
+    }
+    assert recipe == {"epochs": 3}  # what was given is not changed beneath its owner
+    assign(tree, "teacher", None)
+    assign(tree, "teacher.net", "vgg13")
+    assert tree["teacher"] == {"net": "vgg13"}
+
+
+def test_fields_walks_nested_specs() -> None:
+    assert fields(Leaf) == [
+        ("width", "int", "1", "How wide."),
+        ("rate", "float", "0.5", ""),
+        ("kind", "oak | elm", "'oak'", ""),
+        ("seed", "int", "0", ""),
+    ]
+    rows = {path: (kind, default) for path, kind, default, _ in fields(Tree)}
+    assert rows["title"] == ("str", "required")
+    assert rows["twig.leaf.width"] == rows["twig.spare.width"] == ("int", "1")
+    assert rows["twig.share"] == ("float", "1.0")
+    assert "twig" not in rows and "method" in rows
+
+
+def test_fields_of_specs_that_hold_each_other_end() -> None:
+    paths = [path for path, *_ in fields(Run)]
+    assert {"net", "recipe.epochs", "data.name", "seed"} <= set(paths)
