@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -57,6 +57,7 @@ def softened_kl(z_from: Logits, z_to: Logits, temperature: float = 1.0) -> Scala
     return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
 
+@runtime_checkable
 class Weights(Protocol):
     """The settings that most methods share."""
 
@@ -98,11 +99,17 @@ def attention_map(f: Feature, power: int = 2) -> Tensor:
     The gradient of an all-zero map is zero, not NaN.
     """
     flat = f.pow(power).mean(1).flatten(1)
-    return F.normalize(flat, dim=1, eps=1e-12)
+    return _unit_rows(flat)
 
 
 @exact
 def rows_alike(x: Tensor) -> Tensor:
     """The Gram matrix of the flattened samples, each row divided by its L2 norm: (b, b) (similarity-preserving KD)."""
     flat = x.flatten(1)
-    return F.normalize(flat @ flat.T, dim=1)
+    return _unit_rows(flat @ flat.T)
+
+
+def _unit_rows(x: Tensor) -> Tensor:
+    """Each row divided by max(its L2 norm, 1e-12); an all-zero row has no gradient (1e12 times what comes, otherwise)."""
+    norm = x.norm(dim=1, keepdim=True)
+    return torch.where(norm > 0, x / norm.clamp(min=1e-12), 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -154,6 +154,7 @@ class Method(Named, ABC):
         return {}
 
 
+@runtime_checkable
 class Teacher(Protocol):
     """What is shown to a cohort: one frozen network, or a route of checkpoints that changes with the clock (RCO)."""
 

@@ -107,7 +107,7 @@ def find(base: type[N], name: str) -> type[N]:
         module_name = files[name]
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except (ImportError, TypeError, ValueError) as error:  # the last two: "" and ".x" are no module names
         raise SpecError(f"cannot import {module_name!r} for {name!r}: {error}") from error
     members = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base)]
     if class_name:
@@ -169,12 +169,15 @@ def choose(base: type[N], value: Any) -> N:
     fields = {"name": value} if isinstance(value, str) else dict(value)
     if "name" not in fields:
         raise SpecError(f"a {base.__name__.lower()} needs a 'name'")
-    name, _, preset = fields.pop("name").partition("+")
+    name = fields.pop("name")
+    if not isinstance(name, str):
+        raise SpecError(f"the name of a {base.__name__.lower()} is a text, found {name!r}")
+    name, plus, preset = name.partition("+")
     cls = find(base, name)
     version = fields.pop("version", cls.version)
     if version != cls.version:
         raise SpecError(f"{name} is at version {cls.version}, the spec asks for {version}")
-    if preset and preset not in cls.presets:
+    if plus and preset not in cls.presets:
         known = nearest(preset, cls.presets) if cls.presets else "; it has none"
         raise SpecError(f"{name} has no preset {preset!r}{known}")
     return from_json(cls, {**(cls.presets[preset] if preset else {}), **fields})
@@ -183,7 +186,7 @@ def choose(base: type[N], value: Any) -> N:
 def _chosen(base: type[Named]) -> BeforeValidator:
     def validate(value: Any) -> Any:
         if not isinstance(value, (base, str, Mapping)):
-            raise SpecError(f"expected the name of a {base.__name__.lower()} or its fields, found {value!r}")
+            raise SpecError(f"expected the name of a {base.__name__.lower()} or its fields")
         try:
             return choose(base, value)
         except SpecError as error:
@@ -246,18 +249,23 @@ def assign(tree: dict[str, Any], path: str, value: Any) -> None:
     """Set ``tree["a"]["b"] = value`` for the path ``a.b``, making dicts on the way.
 
     A string that stands where a dict is needed (``method = "kd"``) becomes that dict's name.
+
+    Raises:
+        SpecError: a number or a list stands where a dict is needed.
     """
     *parents, last = path.split(".")
     for key in parents:
         below = tree.get(key)
         if isinstance(below, str):
             below = {"name": below}
+        if below is not None and not isinstance(below, Mapping):
+            raise SpecError(f"{path}: {key} is {below!r}, which has no settings of its own")
         tree[key] = below = dict(below or {})
         tree = below
     tree[last] = value
 
 
-def fields(cls: type, at: str = "") -> list[tuple[str, str, str, str]]:
+def fields(cls: type, at: str = "", within: tuple[type, ...] = ()) -> list[tuple[str, str, str, str]]:
     """Every setting of a spec as (dotted path, type, default, description); nested specs are walked."""
     rows: list[tuple[str, str, str, str]] = []
     hints = typing.get_type_hints(cls, include_extras=True)
@@ -265,8 +273,8 @@ def fields(cls: type, at: str = "") -> list[tuple[str, str, str, str]]:
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
         path = f"{at}{field.name}"
         inner = _type_at(cls, [field.name])
-        if inner is not None and inner is not cls:
-            rows += fields(inner, f"{path}.")
+        if inner is not None and inner not in (cls, *within):
+            rows += fields(inner, f"{path}.", (cls, *within))
             continue
         info = described.get(field.name)
         default = "required" if info is None or info.is_required() else repr(info.get_default(call_default_factory=True))

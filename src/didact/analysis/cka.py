@@ -13,19 +13,18 @@ from __future__ import annotations
 
 import math
 
+from jaxtyping import Float
 from torch import Tensor
 
-from didact.tensors import Vector
 
-
-def linear(x: Vector, y: Vector) -> float:
+def linear(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"]) -> float:
     """Linear CKA of (n, p) and (n, q), in [0, 1]; columns need not be centred. NaN when a representation is constant."""
     x, y = _centred(x), _centred(y)
     cross, own_x, own_y = (float((a.T @ b).pow(2).sum()) for a, b in ((x, y), (x, x), (y, y)))
     return _ratio(cross, own_x, own_y)
 
 
-def unbiased(x: Vector, y: Vector) -> float:
+def unbiased(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"]) -> float:
     """Debiased linear CKA of (n, p) and (n, q); may be slightly negative for unrelated representations.
 
     Raises:

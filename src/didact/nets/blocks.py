@@ -146,7 +146,8 @@ class BlockNet(nn.Module):
                 preacts[-1] = entered
         if "preacts" in parts and any(p is None for p in preacts):
             raise ValueError("this slice ends before the norm that gives its last feature's value before activation")
-        return Outputs(logits, pooled, tuple(features), tuple(preacts), stem).only(parts)
+        kept = tuple(preacts) if "preacts" in parts else ()
+        return Outputs(logits, pooled, tuple(features), kept, stem).only(parts)
 
     def slice(self, start: int = 0, stop: int | None = None) -> BlockNet:
         """Blocks ``start`` up to and without ``stop``, sharing weights: with the stem from 0 on, with the head up to None."""
