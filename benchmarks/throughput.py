@@ -237,8 +237,8 @@ def main() -> None:
     options.precision = best_precision(options.device)
     options.warmup, usual = (20, 400) if options.device == "cuda" else (2, 30)
     options.steps = options.steps or usual
-    result = about(options)
-    result["variants"] = rows = measure(options)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    result = about(options) | {"variants": (rows := measure(options))}
     relate(rows, options.device)
     hidden = ("learners", "seconds", "step_seconds", "images_per_second_total", "operations_per_second", "bf16_peak")
     for name, row in {"variant": {key: key for key in next(iter(rows.values()))}, **rows}.items():

@@ -133,6 +133,7 @@ def _train_cohort(runs: list[Run], store: Store, where: Where, show: Show | None
         cohort = Cohort(tuple(active), loader, None if net is None else Fixed(net))
         if show is not None:
             show.cohort_begins(runs, runs[0].teacher)
+        torch.backends.cudnn.benchmark = not where.exact  # batches keep their shape, so a search for kernels pays
         try:
             with deterministic() if where.exact else contextlib.nullcontext():
                 train(cohort, dataset, [keeper] if show is None else [keeper, show], test_every=where.test_every)
