@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import torch
 from pydantic import field_validator, model_validator
 from torch import nn
 
@@ -152,11 +153,12 @@ def check(run: Run) -> None:
         SpecError: the network, the method and the teacher do not fit; the message says which run, and why.
     """
     try:
-        teacher = network(run.teacher) if run.teacher else None
-        net = network(run)
-        added = extras(run, pair(run, net, teacher, samples=2))
-        if run.start is not None:
-            _check_start(run, net)
+        with torch.device("meta"):  # shapes are all that matters
+            teacher = network(run.teacher) if run.teacher else None
+            net = network(run)
+            added = extras(run, pair(run, net, teacher, samples=2))
+            if run.start is not None:
+                _check_start(run, net)
         moving = [f"net.{k}" for k, _ in net.named_parameters()] + [f"extras.{k}" for k, _ in added.named_parameters()]
         for stage in run.method.stages():
             if not any(name.startswith(prefix) for name in moving for prefix in stage.moves):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from didact.analysis import cka, divergence
-from didact.data import evaluation_batches, load
+from didact.data import Data, Dataset, evaluation_batches, load
 from didact.engine.records import DamagedError, file_checksum, read_json, write_json
 from didact.nets.blocks import BlockNet
 from didact.studies.run import Run
@@ -32,6 +32,7 @@ def similarities(store: Store, runs: Sequence[Run], device: str = "cpu") -> dict
     """
     found: dict[str, Similarity] = {}
     shown: dict[str, tuple[Tensor, Tensor]] = {}
+    loaded: dict[Data, Dataset] = {}
     for run in runs:
         record = store.get(run)
         if run.teacher is None or record is None:
@@ -45,21 +46,22 @@ def similarities(store: Store, runs: Sequence[Run], device: str = "cpu") -> dict
                 continue
         except (DamagedError, TypeError, KeyError):
             pass  # not there, or not readable: it is computed again
+        if run.data not in loaded:
+            loaded[run.data] = load(run.data, device)
         if run.teacher.digest not in shown:
-            shown[run.teacher.digest] = _answers(store, run.teacher, device)
+            shown[run.teacher.digest] = _answers(store, run.teacher, loaded[run.data], device)
         zt, vt = shown[run.teacher.digest]
-        zs, vs = _answers(store, run, device)
+        zs, vs = _answers(store, run, loaded[run.data], device)
         found[run.digest] = Similarity(divergence.kl(zt, zs), cka.linear(vs, vt), divergence.agreement(zt, zs))
         write_json(path, asdict(found[run.digest]) | {"of": seal})
     return found
 
 
-def _answers(store: Store, run: Run, device: str) -> tuple[Tensor, Tensor]:
+def _answers(store: Store, run: Run, dataset: Dataset, device: str) -> tuple[Tensor, Tensor]:
     """(logits of the deployed network, pooled vectors) for the whole test set, on the CPU."""
     net, added = store.load(run)
     net, added = net.to(device), added.to(device)
     deployed = run.method.deployed(added, net).eval()
-    dataset = load(run.data, device)
     logits, pooled = [], []
     with torch.no_grad():
         for batch in evaluation_batches(dataset, dataset.test):
