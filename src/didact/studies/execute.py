@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -15,6 +15,7 @@ from didact.engine.records import Record
 from didact.engine.train import Cohort, Fixed, Listener, train
 from didact.nets.blocks import BlockNet
 from didact.seeds import deterministic
+from didact.spec import digest
 from didact.studies.run import Run, begin, check, depth, everything, extras, network, pair
 from didact.studies.store import Store
 
@@ -79,8 +80,8 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
         if record is not None:
             answer.records[run.digest] = record
     missing = [run for run in wanted if run.digest not in answer.records]
-    for run in missing:
-        check(run)
+    for run in {digest(replace(run, seed=0, data_seed=0)): run for run in missing}.values():
+        check(run)  # once for runs that differ in their seeds only
     data.available([run.data for run in missing])
     for level in sorted({depth(run) for run in missing}):
         ready = []
