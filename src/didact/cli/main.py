@@ -42,9 +42,12 @@ def quickstart(
     device: Device = None,
 ) -> int:
     """The main job at small scale: a standard and a student-friendly teacher, students of both, who taught better."""
+    from didact.studies.execute import Where
+    from didact.studies.quickstart import TEST_EVERY
     from didact.studies.quickstart import quickstart as study
 
-    return _answer(study(data, seeds, _device(device)), store, device, picture=f"quickstart-{data}.png", hints=True)
+    where = Where(device=_device(device), test_every=TEST_EVERY)
+    return _answer(study(data, seeds, where.device), store, where, picture=f"quickstart-{data}.png", hints=True)
 
 
 @app.command
@@ -68,7 +71,7 @@ def train(
     from didact.studies.plan import plan
 
     where = Where(device=_device(device), compiled=compile, exact=exact, test_every=test_every, together=together)
-    return _answer(plan(parse(settings), where.device), store, device, where=where, retry=retry, as_json=json)
+    return _answer(plan(parse(settings), where.device), store, where, retry=retry, as_json=json)
 
 
 @app.command(name="list")
@@ -141,9 +144,8 @@ def compare(
 def _answer(
     runs: list[Any],
     store: Path,
-    device: str | None,
+    where: Any,
     *,
-    where: Any = None,
     retry: bool = False,
     picture: str | None = None,
     hints: bool = False,
@@ -151,13 +153,12 @@ def _answer(
 ) -> int:
     """Ask for the runs, then report. 1 when one of them failed."""
     from didact.cli import terminal
-    from didact.studies.execute import Where, ask
+    from didact.studies.execute import ask
     from didact.studies.run import everything
     from didact.studies.store import Store
 
     talk = terminal.stderr()
     kept = Store(store, lambda message: talk.print(message, markup=False))
-    where = where or Where(device=_device(device))
     answer = ask(runs, kept, where, terminal.show(talk), retry=retry)
     found = [(run, answer.records[run.digest]) for run in everything(runs) if run.digest in answer.records]
     image = store / picture if picture else None
