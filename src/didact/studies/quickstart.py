@@ -28,7 +28,7 @@ TEST_EVERY = 5
 
 
 def quickstart(data: str, seeds: int, device: str) -> list[Run]:
-    """The students' runs: alone, and by KD, FitNets and AT (with KD) from a standard and from an SFTN teacher, ``seeds`` times each.
+    """The students: alone, and by KD, FitNets and AT (with KD) from a standard and an SFTN teacher, ``seeds`` times each.
 
     Raises:
         SpecError: no quickstart is defined for that data set.
