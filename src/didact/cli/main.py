@@ -120,6 +120,7 @@ def compare(
     net: Annotated[str | None, Parameter(help="Only students of this network.")] = None,
     data: Annotated[str | None, Parameter(help="Only this data set.")] = None,
     picture: Annotated[Path | None, Parameter(help="Save a picture there (png, svg or pdf).")] = None,
+    markdown: Annotated[bool, Parameter(negative="", help="Print the tables in Markdown, for documents.")] = False,
     store: StorePath = STORE,
     device: Device = None,
     json: Json = False,
@@ -137,7 +138,7 @@ def compare(
         raise SpecError(
             f"no finished run in {store}" + (" fits" if net or data else "; train some first: didact quickstart")
         )
-    _report(kept, students, found, _device(device), picture, json)
+    _report(kept, students, found, _device(device), picture, "json" if json else "markdown" if markdown else "table")
     return 0
 
 
@@ -163,7 +164,7 @@ def _answer(
     found = [(run, answer.records[run.digest]) for run in everything(runs) if run.digest in answer.records]
     image = store / picture if picture else None
     if any(run.digest in answer.records for run in runs):
-        _report(kept, runs, found, where.device, image, as_json)
+        _report(kept, runs, found, where.device, image, "json" if as_json else "table")
     for run in everything(runs):
         if run.digest in answer.failures:
             talk.print(f"FAILED {run.label} ({run.digest}): {answer.failures[run.digest]}", markup=False)
@@ -172,19 +173,22 @@ def _answer(
     return 1 if answer.failures else 0
 
 
-def _report(kept: Any, runs: list[Any], found: list[Any], device: str, picture: Path | None, as_json: bool) -> None:
+def _report(kept: Any, runs: list[Any], found: list[Any], device: str, picture: Path | None, form: str) -> None:
     """Tables of ``runs`` on standard output; ``found`` also holds their teachers."""
     from didact.cli import terminal
     from didact.studies.similarity import similarities
+    from didact.studies.table import markdown as as_markdown
     from didact.studies.table import tables
 
     similar = similarities(kept, runs, device)
     wanted = {run.digest for run in runs}
     made = tables(found, wanted, similar)
-    if as_json:
+    if form == "json":
         _print_json([table.plain() for table in made])
-    else:
-        for table in made:
+    for table in made if form != "json" else ():
+        if form == "markdown":
+            print(as_markdown(table))
+        else:
             terminal.print_table(terminal.stdout(), table)
     if picture is not None:
         from didact.report.figures import comparison

@@ -77,6 +77,9 @@ class Store:
             except (DamagedError, ValueError) as error:
                 self.say(f"skipped {folder.name}: {error}")
                 continue
+            if self.folder(run) != folder:
+                self.say(f"skipped {folder.name}: written by another version of didact, to which it was another run")
+                continue
             record = self.get(run)
             if record is not None:
                 yield run, record
