@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from didact.engine.recipe import Recipe
     from didact.method import Method, Pair, Seen
     from didact.nets import Block, BlockNet, create, join
-    from didact.spec import SpecError, spec
+    from didact.spec import SpecError
     from didact.studies.execute import Where, ask
     from didact.studies.plan import plan
     from didact.studies.run import Run
@@ -39,7 +39,6 @@ _HOMES = {
     "join": "nets",
     "load": "data",
     "plan": "studies.plan",
-    "spec": "spec",
 }
 
 __all__ = [
@@ -59,7 +58,6 @@ __all__ = [
     "join",
     "load",
     "plan",
-    "spec",
 ]
 
 

@@ -114,6 +114,8 @@ def find(base: type[N], name: str) -> type[N]:
         members = [c for c in members if c.__qualname__ == class_name]
     else:
         members = [c for c in members if c.__module__ == module_name]
+    if members and not dataclasses.is_dataclass(members[0]):
+        raise SpecError(f"{name!r}: {members[0].__name__} is not a dataclass; put @didact.spec.spec above it")
     if len(members) != 1:
         raise SpecError(f"{name!r} should hold one {base.__name__}, found {len(members)}")
     return members[0]
@@ -217,12 +219,17 @@ def _explain(cls: type, error: ValidationError, at: str) -> list[str]:
             names = [f.name for f in dataclasses.fields(owner)] if owner else []
             lines.append(f"{path}: no such setting{nearest(key, names) if names else ''}")
         elif fault["type"] == "chosen":
-            lines += [f"{path}.{line}" if _is_fault(line) else f"{path}: {line}" for line in fault["msg"].split("\n")]
+            lines.append(under(path, fault["msg"]))
         else:
             found = "" if fault["type"] == "missing" else f" (found {fault['input']!r})"
             message = fault["msg"].removeprefix("Value error, ")
             lines.append(f"{path or cls.__name__}: {message}{found if len(found) < 80 else ''}")
     return lines
+
+
+def under(path: str, faults: str) -> str:
+    """The lines of an error message as faults of what is below ``path``."""
+    return "\n".join(f"{path}.{line}" if _is_fault(line) else f"{path}: {line}" for line in faults.split("\n"))
 
 
 def _is_fault(line: str) -> bool:

@@ -101,6 +101,22 @@ def test_list(what: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["train", "resnet8"], "expected --setting value"),
         (["train", "--net", "resnet8", "--seeds", "0"], "at least 1"),
         (["train", "--net", "resnet8", "--start", "branches"], "needs a teacher that has branches"),
+        (
+            ["train", "--net", "resnet8", "--teacher.net", "resnet8", "--start", "branches"],
+            "needs a teacher that has branches",
+        ),
+        (["train", "--net", "resnet8", "--teacher.net", "resnet8", "--teacher.start", "standard"], "not standard"),
+        (
+            ["train", "--net", "resnet8", "--teacher.net", "resnet8", "--teacher.how.kl_weight", "1"],
+            "teacher.how.kl_weight: a",
+        ),
+        (["train", "--net", "resnet8", "--epochs", "2", "--recipe.epochs", "3"], "contradicts recipe.epochs"),
+        (["train", "--net", "resnet8", "--together", "0"], "together: at least 1"),
+        (["train", "--net", "resnet8", "--recipe.momentum", "0", "--recipe.nesterov", "true"], "nesterov needs a momentum"),
+        (["train", "--net", "resnet8", "--recipe.batch_size", "1"], "recipe.batch_size"),
+        (["train", "--net", "nowhere:net"], "cannot import 'nowhere'"),
+        (["train", "--net", "resnet8", "--method", "nowhere:M"], "cannot import 'nowhere'"),
+        (["compare", "--picture", "who.txt"], "ends in .png, .svg or .pdf"),
         (["list", "netz"], "did you mean 'nets'"),
         (["show", "abcdef"], "fits 0 runs"),
         (["compare"], "no finished run"),
@@ -148,11 +164,12 @@ def test_help_of_train_lists_every_setting(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_interrupted_it_exits_with_130_and_goes_on_when_asked_again(store: str) -> None:
-    asked = [*SMALL, "--recipe.epochs", "300", "--store", store]
+    asked = ["--net", "resnet8", "--data.per_class", "6", "--epochs", "300", "--test-every", "999", "--store", store]
     command = [sys.executable, "-m", "didact", "train", *asked]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     deadline = time.monotonic() + 60
     while not (found := list(Path(store).glob("runs/*/metrics.jsonl"))) or found[0].read_text().count("\n") < 2:
+        assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
@@ -168,7 +185,7 @@ def test_settings_become_a_tree() -> None:
     assert parse(tokens) == {
         "x": True,
         "teacher": {"how": {"name": "sftn", "kl_weight": 1}},
-        "recipe": {"epochs": 3},
+        "epochs": 3,
         "data": {"fraction": 0.5},
     }
     with pytest.raises(SpecError, match="expected --setting"):

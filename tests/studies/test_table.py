@@ -72,7 +72,7 @@ def test_settings_that_differ_from_the_defaults_are_said(tiny: Callable[..., Run
     found.append((found[0][0].teacher or tiny(), record(2.0)))
     (table,) = tables(found, {found[0][0].digest})
     assert table.rows[0].method == "kd (temperature=2.0)"
-    assert "a single training seed" in table.covers
+    assert "A single training seed" in table.covers
 
 
 def test_similarity_is_measured_on_the_test_set_once(tiny: Callable[..., Run], store: Store) -> None:

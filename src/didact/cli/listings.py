@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,9 +87,9 @@ def _settings() -> Rows:
 def settings() -> list[tuple[str, str, str, str]]:
     """Everything that ``didact train`` understands as ``--setting value``."""
     from didact.data import Data
-    from didact.engine.recipe import Recipe
+    from didact.engine.recipe import RECIPES, Recipe
     from didact.method import Method
-    from didact.spec import find
+    from didact.spec import find, to_json
 
     names = "|".join(catalogue("didact.methods"))
     rows = [
@@ -106,8 +107,11 @@ def settings() -> list[tuple[str, str, str, str]]:
         ("recipe", "name", "short", "short or paper; the fields below change it."),
         ("epochs, precision", "", "", "Short for recipe.epochs and recipe.precision (fp32, bf16 or auto)."),
     ]
-    for at, cls in (("data.", Data), ("recipe.", Recipe)):
-        rows += fields(cls, at)
+    rows += fields(Data, "data.")
+    short = to_json(RECIPES["short"][1]) | {"precision": "auto"}
+    rows += [
+        (path, kind, str(short[path.removeprefix("recipe.")]), text) for path, kind, _, text in fields(Recipe, "recipe.")
+    ]
     rows += fields(find(Method, "sftn"), "teacher.how.")
     rows.append(("method.*", "", "", "Any field of the methods asked for; see didact list methods."))
     return rows
@@ -124,13 +128,14 @@ def settings_help() -> str:
 
 def _runs(store: Path) -> Rows:
     from didact.studies.store import Store
+    from didact.studies.table import recipe_label
 
     rows = []
-    for run, record in Store(store).runs():
-        final = record.final()
+    for run, record in Store(store, lambda message: print(message, file=sys.stderr)).runs():
         teacher = run.teacher.label if run.teacher else ""
-        rows.append([run.digest, run.label, run.data.label, teacher, final["epoch"], round(final["test_top1"], 2)])
-    return ["digest", "run", "data", "teacher", "epochs", "test top-1 (%)"], rows
+        top1 = round(record.final()["test_top1"], 2)
+        rows.append([run.digest, run.label, run.data.label, teacher, recipe_label(run), top1])
+    return ["digest", "run", "data", "teacher", "recipe", "test top-1 (%)"], rows
 
 
 def details(asked: str, store: Path) -> dict[str, Any]:

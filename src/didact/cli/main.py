@@ -130,6 +130,8 @@ def compare(
     from didact.cli.terminal import stderr
     from didact.studies.store import Store
 
+    if picture is not None and picture.suffix not in (".png", ".svg", ".pdf"):
+        raise SpecError(f"picture: a name that ends in .png, .svg or .pdf, found {str(picture)!r}")
     kept = Store(store, lambda message: stderr().print(message, markup=False))
     wanted = net and nets.resolve(net)
     found = [(run, record) for run, record in kept.runs() if data in (None, run.data.name)]
@@ -217,6 +219,8 @@ def _print_json(value: Any) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # networks and methods of one's own are found in the working directory, as by python -m
     if arguments[:1] == ["train"] and {"--help", "-h"} & set(arguments):
         from didact.cli.listings import settings_help
 

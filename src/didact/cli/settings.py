@@ -8,9 +8,6 @@ from typing import Any
 
 from didact.spec import SpecError, assign
 
-SHORTCUTS = {"epochs": "recipe.epochs", "precision": "recipe.precision"}
-"""Settings asked for so often that they have a name of their own."""
-
 
 def parse(tokens: Sequence[str]) -> dict[str, Any]:
     """A tree of settings from tokens; values are JSON where they can be (numbers, true, null, lists), text otherwise.
@@ -30,7 +27,7 @@ def parse(tokens: Sequence[str]) -> dict[str, Any]:
             if not rest or rest[0].startswith("--"):
                 raise SpecError(f"--{key} needs a value")
             value = rest.pop(0)
-        pairs.append((SHORTCUTS.get(key, key).replace("-", "_"), _value(value)))
+        pairs.append((key.replace("-", "_"), _value(value)))
     # a name must not wipe out fields that were given before it, so short paths go first
     for key, value in sorted(pairs, key=lambda pair: pair[0].count(".")):
         assign(tree, key, value)

@@ -127,7 +127,7 @@ def print_table(console: Console, table: Table) -> None:
     head, body = cells(table)
     drawn = RichTable(title=table.title, title_justify="left", caption=table.covers, caption_justify="left")
     for position, name in enumerate(head):
-        drawn.add_column(name, justify="left" if position == 0 else "right")
+        drawn.add_column(name, justify="left" if position == 0 else "right", overflow="fold")
     for row in body:
         drawn.add_row(*row)
     console.print(drawn)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from didact.nets import entry
 from didact.spec import Count, NonNegative, Positive, Share, SpecError, nearest, spec, to_json
@@ -24,8 +24,8 @@ class Recipe:
 
     epochs: Count = 240
     """Length of the training; stages that a method adds come on top."""
-    batch_size: Count = 64
-    """Images per step; the last batch of an epoch may be smaller."""
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    """Images per step; the last batch of an epoch may be smaller. Batch norm needs at least 2."""
     learning_rate: Positive = 0.05
     """The rate at the start (steps) or at the peak (one-cycle)."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
@@ -37,13 +37,19 @@ class Recipe:
     schedule: Literal["steps", "one-cycle", "constant"] = "steps"
     """How the rate moves: drops at given shares of the epochs, one cycle, or not at all."""
     drops: tuple[Share, ...] = (0.625, 0.75, 0.875)
-    """steps: shares of the epochs after which the rate falls (150, 180 and 210 of 240)."""
+    """steps: shares of the epochs after which the rate falls, as a list: [0.625,0.75,0.875] is 150, 180 and 210 of 240."""
     decay: Positive = 0.1
     """steps: the factor of each fall."""
     rise: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """one-cycle: share of the training in which the rate rises, from a 25th of its peak."""
     precision: Precision = "fp32"
     """bf16 is autocast: bfloat16 convolutions, float32 weights, losses and updates."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Recipe:
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self
 
     def rate(self, epoch: int, epochs: int, progress: float) -> float:
         """The learning rate in ``epoch`` (from 0) of ``epochs``; ``progress`` is the share of all steps done, in [0, 1)."""

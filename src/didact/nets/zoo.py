@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from didact.nets import mobilenet, resnet, shufflenet, vgg, wide_resnet
-from didact.nets.blocks import BlockNet
+from didact.nets.blocks import Block, BlockNet, Head
 from didact.spec import SpecError, nearest
 
 _FAMILIES: dict[str, dict[str, Callable[[int, int], BlockNet]]] = {
@@ -111,15 +111,23 @@ def _own(name: str, num_classes: int, in_channels: int) -> BlockNet:
     module_name, _, function = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:
+    except (ImportError, TypeError, ValueError) as error:
         raise SpecError(f"cannot import {module_name!r} for the network {name!r}: {error}") from error
     make = getattr(module, function, None)
     if not callable(make):
         known = [key for key, value in vars(module).items() if callable(value)]
         raise SpecError(f"{module_name!r} holds no function {function!r} for the network {name!r}{nearest(function, known)}")
-    net = make(num_classes, in_channels)
+    try:
+        net = make(num_classes, in_channels)
+    except TypeError as error:
+        raise SpecError(f"{name!r} is called with (num_classes, in_channels) and cannot be: {error}") from error
     if not isinstance(net, BlockNet):
         raise SpecError(f"{name!r} should return a didact.nets.BlockNet, found {type(net).__name__}")
+    if net.stem is None:
+        raise SpecError(f"{name!r}: a whole network has a stem; nn.Identity() where there is nothing to do")
+    for part in [*net, net.head]:
+        if not isinstance(part, Block | Head):
+            raise SpecError(f"{name!r}: a BlockNet is made of didact.nets.Block and a Head, found {type(part).__name__}")
     return net
 
 

@@ -15,7 +15,7 @@ from didact.engine.records import Record
 from didact.engine.train import Cohort, Fixed, Listener, train
 from didact.nets.blocks import BlockNet
 from didact.seeds import deterministic
-from didact.spec import digest
+from didact.spec import SpecError, digest
 from didact.studies.run import Run, begin, check, depth, everything, extras, network, pair
 from didact.studies.store import Store
 
@@ -37,6 +37,11 @@ class Where:
     test_every: int = 1
     exact: bool = False
     together: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("test_every", "together"):
+            if getattr(self, name) < 1:
+                raise SpecError(f"{name.replace('_', '-')}: at least 1, found {getattr(self, name)}")
 
 
 class Show(Listener, Protocol):
@@ -76,7 +81,7 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
     wanted = everything(list(runs))
     answer = Answer({}, {})
     for run in wanted:
-        record = store.get(run)
+        record = store.get(run, repair=True)
         if record is not None:
             answer.records[run.digest] = record
     missing = [run for run in wanted if run.digest not in answer.records]
@@ -86,7 +91,7 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
     for level in sorted({depth(run) for run in missing}):
         ready = []
         for run in (r for r in missing if depth(r) == level):
-            reason = _blocked(run, answer) or (None if retry else store.failure(run))
+            reason = _blocked(run, answer) or (None if retry else _remembered(store.failure(run)))
             if reason is not None:
                 answer.failures[run.digest] = reason
             else:
@@ -94,6 +99,10 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
         for members in _cohorts(ready, where.together):
             _train_cohort(members, store, where, show, answer)
     return answer
+
+
+def _remembered(reason: str | None) -> str | None:
+    return reason and f"{reason} (so it was before; --retry goes on from its last good state)"
 
 
 def _blocked(run: Run, answer: Answer) -> str | None:

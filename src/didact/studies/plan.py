@@ -6,6 +6,7 @@ method   name(s), with presets ("fitnet+kd"), or {"name": ..., fields}
 teacher  {"net": ..., "how": "standard,sftn" or {"name": ..., fields}, "recipe", "data", "seed", "data_seed", "start"}
 start    "branches" (the student begins with the blocks of its SFTN teacher's first branch)
 seeds    how many, from 0; or seed for a single one.  data_seed: order and augmentation
+epochs, precision   short for those of the recipe
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from didact.engine.recipe import best_precision, settings
+from didact import nets
+from didact.data import Data
+from didact.engine.recipe import Recipe, best_precision, settings
 from didact.method import Method
-from didact.spec import SpecError, choose, find, from_json, nearest
+from didact.spec import SpecError, choose, find, from_json, nearest, under
 from didact.studies.run import Run
 
-KEYS = ("net", "data", "recipe", "method", "teacher", "start", "seeds", "seed", "data_seed")
+KEYS = ("net", "data", "recipe", "method", "teacher", "start", "seeds", "seed", "data_seed", "epochs", "precision")
 TEACHER_KEYS = ("net", "how", "data", "recipe", "seed", "data_seed", "start")
 
 
@@ -33,15 +36,19 @@ def plan(wanted: Mapping[str, Any], device: str = "cpu") -> list[Run]:
         SpecError: unknown or misspelt keys at any depth, wrong types or values, names nobody knows.
     """
     _only(wanted, KEYS, "")
-    if "net" not in wanted:
+    if not isinstance(wanted.get("net"), str):
         raise SpecError("net: say which network is to learn, e.g. net=resnet8x4")
+    wanted = _short_forms(wanted)
     seeds = range(from_json(int, wanted["seeds"], "seeds")) if "seeds" in wanted else [wanted.get("seed", 0)]
     if not seeds or ("seeds" in wanted and "seed" in wanted):
         raise SpecError("seeds: at least 1; and either seeds (how many) or seed (which one)")
     runs = []
-    for net in _names(wanted["net"]):
+    # the student's settings are checked before its teacher's, which inherit them
+    from_json(Data, _named(wanted.get("data"), "digits"), "data")
+    for net in map(nets.resolve, _names(wanted["net"])):
+        from_json(Recipe, _recipe(wanted.get("recipe"), net, device), "recipe")
         for teacher in _teachers(wanted, net, device):
-            for method in _methods(wanted.get("method", "kd" if teacher else "ce")):
+            for method in _methods(_named(wanted.get("method"), "kd" if teacher else "ce")):
                 runs += [_student(wanted, net, teacher, method, seed, device) for seed in seeds]
     return list({run.digest: run for run in runs}.values())
 
@@ -49,8 +56,8 @@ def plan(wanted: Mapping[str, Any], device: str = "cpu") -> list[Run]:
 def _student(wanted: Mapping[str, Any], net: str, teacher: Run | None, method: Method, seed: Any, device: str) -> Run:
     tree = {
         "net": net,
-        "data": _data(wanted.get("data", "digits")),
-        "recipe": _recipe(wanted.get("recipe", "short"), net, device),
+        "data": _named(wanted.get("data"), "digits"),
+        "recipe": _recipe(wanted.get("recipe"), net, device),
         "method": method,
         "teacher": teacher if method.needs.teacher else None,
         "seed": seed,
@@ -59,7 +66,7 @@ def _student(wanted: Mapping[str, Any], net: str, teacher: Run | None, method: M
     start = wanted.get("start")
     if start is not None and start != "branches":
         raise SpecError(f"start: 'branches' is all that is known, found {start!r}")
-    if start == "branches" and teacher is None:
+    if start == "branches" and not hasattr(teacher and teacher.method, "student"):
         raise SpecError("start: 'branches' needs a teacher that has branches, such as teacher.how=sftn")
     if start == "branches":
         tree["start"] = {"run": teacher, "part": "branches.0.net"}
@@ -74,16 +81,18 @@ def _teachers(wanted: Mapping[str, Any], student: str, device: str) -> list[Run 
     _only(given, TEACHER_KEYS, "teacher.")
     if "net" not in given:
         raise SpecError("teacher.net: say which network teaches, e.g. teacher.net=resnet32x4")
-    ways = _methods(given.get("how", "standard"), teaches=student)
+    ways = _methods(_named(given.get("how"), "standard"), teaches=student)
+    if "start" in given and all(way.name() == "ce" for way in ways):
+        raise SpecError("teacher.start: fine-tunes a teacher that is not standard, such as teacher.how=sftn")
     return [_teacher(wanted, given, str(given["net"]), way, device) for way in ways]
 
 
 def _teacher(wanted: Mapping[str, Any], given: Mapping[str, Any], net: str, way: Method, device: str) -> Run:
     """A teacher takes the student's data and recipe where it is given none of its own."""
-    recipe = _merged(wanted.get("recipe", "short"), given.get("recipe"))
+    recipe = _merged(_named(wanted.get("recipe"), "short"), given.get("recipe"))
     tree = {
         "net": net,
-        "data": _data(_merged(wanted.get("data", "digits"), given.get("data"))),
+        "data": _merged(_named(wanted.get("data"), "digits"), given.get("data")),
         "recipe": _recipe(recipe, net, device),
         "method": way,
         "seed": given.get("seed", 0),
@@ -97,14 +106,14 @@ def _teacher(wanted: Mapping[str, Any], given: Mapping[str, Any], net: str, way:
     return from_json(Run, tree, "teacher")
 
 
-def _methods(given: Any, teaches: str | None = None) -> list[Method]:
+def _methods(fields: dict[str, Any], teaches: str | None = None) -> list[Method]:
     """Methods from names and fields. For a teacher of ``teaches``, "standard" is the labels alone, and a method that asks for
     its student is told."""
-    fields = {"name": given} if isinstance(given, str) else dict(given)
     at = "method" if teaches is None else "teacher.how"
-    if "name" not in fields:
-        raise SpecError(f"{at}: a method needs a name")
     found = []
+    if teaches is not None and fields["name"] == "standard" and len(fields) > 1:
+        key = next(k for k in fields if k != "name")
+        raise SpecError(f"{at}.{key}: a standard teacher has no such setting; say for whom it is, e.g. teacher.how=sftn")
     for name in _names(fields["name"]):
         one = dict(fields, name=name)
         if teaches is not None:
@@ -117,34 +126,42 @@ def _methods(given: Any, teaches: str | None = None) -> list[Method]:
         try:
             found.append(choose(Method, one))
         except SpecError as error:
-            raise SpecError(
-                "\n".join(f"{at}.{line}" if ": " in line else f"{at}: {line}" for line in str(error).split("\n"))
-            ) from None
+            raise SpecError(under(at, str(error))) from None
     return found
 
 
 def _recipe(given: Any, net: str, device: str) -> dict[str, Any]:
-    fields = (
-        {"name": given, "precision": "auto"} if isinstance(given, str) else {"name": "short", "precision": "auto", **given}
-    )
+    fields = {"precision": "auto"} | _named(given, "short")
     if fields["precision"] == "auto":
         fields["precision"] = best_precision(device)
     return settings(fields.pop("name"), net) | fields
 
 
-def _data(given: Any) -> dict[str, Any]:
-    return {"name": given} if isinstance(given, str) else dict(given)
+def _short_forms(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Epochs and precision put into the recipe.
+
+    Raises:
+        SpecError: the recipe says something else already.
+    """
+    wanted = dict(wanted)
+    for key in ("epochs", "precision"):
+        if key in wanted:
+            recipe = _named(wanted.get("recipe"), "short")
+            if recipe.get(key, wanted[key]) != wanted[key]:
+                raise SpecError(f"{key}: {wanted[key]!r} contradicts recipe.{key}: {recipe[key]!r}")
+            wanted["recipe"] = recipe | {key: wanted.pop(key)}
+    return wanted
 
 
-def _merged(first: Any, second: Any) -> Any:
+def _named(given: Any, default: str) -> dict[str, Any]:
+    """Settings with a name: ``given`` as they are, under the name ``default`` where they have none."""
+    return {"name": default} | ({} if given is None else {"name": given} if isinstance(given, str) else dict(given))
+
+
+def _merged(first: dict[str, Any], second: Any) -> dict[str, Any]:
     """The settings ``second`` laid over ``first``; a different name starts afresh."""
-    if second is None:
-        return first
-    first = {"name": first} if isinstance(first, str) else dict(first)
-    second = {"name": second} if isinstance(second, str) else dict(second)
-    if "name" in second and second["name"] != first.get("name"):
-        return second
-    return first | second
+    second = _named(second, first["name"])
+    return second if second["name"] != first["name"] else first | second
 
 
 def _names(given: Any) -> list[str]:

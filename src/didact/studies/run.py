@@ -120,9 +120,13 @@ def depth(run: Run) -> int:
 
 
 def network(run: Run) -> BlockNet:
-    """The run's network, freshly initialised on the CPU under its own seed."""
+    """The run's network, freshly initialised on the CPU under its own seed.
+
+    A student that has its teacher's network and seed would begin as its teacher began; it has a stream of its own.
+    """
     about = facts(run.data)
-    with seeded(run.seed, "net"):
+    twin = run.teacher is not None and (run.teacher.net, run.teacher.seed) == (run.net, run.seed)
+    with seeded(run.seed, "net", *(["taught"] if twin else [])):
         return nets.create(run.net, about.classes, about.image[0])
 
 
@@ -134,6 +138,8 @@ def pair(run: Run, net: BlockNet, teacher: BlockNet | None, samples: int) -> Pai
     """
     about = facts(run.data)
     shapes = net.shapes(about.image)
+    if shapes.classes != about.classes:
+        raise ValueError(f"the network gives {shapes.classes} logits, {run.data.label} has {about.classes} classes")
     taught = teacher.shapes(about.image) if teacher is not None else None
     if taught is not None and taught.classes != about.classes:
         raise ValueError(f"the teacher tells {taught.classes} classes apart, {run.data.name} has {about.classes}")

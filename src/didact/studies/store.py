@@ -45,15 +45,21 @@ class Store:
     def folder(self, run: Run) -> Path:
         return self.root / "runs" / f"{run.label}.{run.digest}"
 
-    def get(self, run: Run) -> Record | None:
-        """The run's Record, checked against its checksums; None when it must be trained. A damaged one is put aside."""
+    def get(self, run: Run, *, repair: bool = False) -> Record | None:
+        """The run's Record, checked against its checksums; None when there is none, or a damaged one.
+
+        Damage is said; with ``repair`` the damaged Record is put aside, so that the run can be trained again.
+        """
         folder = self.folder(run)
         try:
             record = Record.open(folder)
             if record is not None and canonical(record.spec()) != canonical(run):
                 raise DamagedError(f"{folder / 'spec.json'} describes another run")
         except DamagedError as error:
-            self._put_aside(folder, error)
+            if repair:
+                self._put_aside(folder, error)
+            else:
+                self.say(f"damaged: {error}; asked for again, the run is trained again")
             return None
         return record
 
@@ -117,6 +123,7 @@ class Store:
                 if len(rows) != values["total"]:
                     raise DamagedError(f"{folder / 'metrics.jsonl'} holds {len(rows)} of {values['total']} epochs")
                 learner.restore(tensors, values)
+                self.say(f"going on with {run.label} after epoch {learner.total} of {learner.epochs}")
                 write(folder / "metrics.jsonl", b"".join(f"{canonical(row)}\n".encode() for row in rows))
                 return
             except DamagedError as error:

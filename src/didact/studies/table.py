@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from didact.engine.recipe import Recipe
 from didact.engine.records import Record
 from didact.method import Method
 from didact.spec import digest, to_json
@@ -19,9 +20,10 @@ from didact.studies.similarity import Similarity
 
 @dataclass(frozen=True)
 class Cell:
-    """Figures of the same quantity over seeds."""
+    """Figures of the same quantity over seeds; ``seeds`` says which figure is whose."""
 
     values: tuple[float, ...]
+    seeds: tuple[int, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -36,6 +38,12 @@ class Cell:
         if self.std is None:
             return f"{self.mean:.{digits}f}"
         return f"{self.mean:.{digits}f} ± {self.std:.{digits}f}"
+
+    def minus(self, other: Cell) -> float | None:
+        """The mean difference over the seeds that both have; None when they share none."""
+        mine, its = dict(zip(self.seeds, self.values, strict=True)), dict(zip(other.seeds, other.values, strict=True))
+        both = mine.keys() & its.keys()
+        return statistics.fmean(mine[s] - its[s] for s in both) if both else None
 
 
 @dataclass(frozen=True)
@@ -119,34 +127,47 @@ def _table(
 ) -> Table:
     first = members[0][0]
     known = {run.teacher.digest: run.teacher for run, _ in members if run.teacher and run.teacher.digest in finished}
-    taught = dict(
-        sorted(known.items(), key=lambda item: how(item[1]) != "standard")
-    )  # what others are compared with goes first
+    taught = dict(sorted(known.items(), key=lambda item: how(item[1]) != "standard"))  # what others are compared with
     nets = {teacher.net for teacher in taught.values()}
-    figures: dict[tuple[str, str], list[tuple[float, Similarity | None]]] = {}
+    figures: dict[tuple[str, str], list[tuple[int, float, Similarity | None]]] = {}
     for run, record in members:
         key = (row_label(run), run.teacher.digest if run.teacher else "")
-        figures.setdefault(key, []).append((record.final()["test_top1"], similar.get(run.digest)))
+        figures.setdefault(key, []).append((run.seed, record.final()["test_top1"], similar.get(run.digest)))
     rows: dict[str, Row] = {}
     for (method, teacher), values in figures.items():
         row = rows.setdefault(method, Row(method))
-        row.accuracy[teacher] = Cell(tuple(v for v, _ in values))
-        measured = [s for _, s in values if s is not None]
+        row.accuracy[teacher] = Cell(tuple(v for _, v, _ in values), tuple(seed for seed, _, _ in values))
+        measured = [s for _, _, s in values if s is not None]
         if measured:
             row.kl[teacher] = Cell(tuple(s.kl for s in measured))
             row.cka[teacher] = Cell(tuple(s.cka for s in measured))
-    recipe = f"{first.recipe.epochs} epochs, batch {first.recipe.batch_size}, {first.recipe.precision}"
     by = f" taught by {nets.pop()}" if len(nets) == 1 else ""
     return Table(
-        title=f"{first.net}{by} on {first.data.label} ({recipe})",
+        title=f"{first.net}{by} on {first.data.label} ({recipe_label(first)})",
         teachers={
             key: (how(teacher, first.net) if by else teacher_label(teacher), finished[key][1].final()["test_top1"])
             for key, teacher in taught.items()
         },
         rows=sorted(rows.values(), key=lambda row: "" not in row.accuracy),
-        covers=covers(run for run, _ in members),
+        covers=covers(
+            [run for run, _ in members], {len(cell.values) for row in rows.values() for cell in row.accuracy.values()}
+        ),
         members=frozenset(run.digest for run, _ in members),
     )
+
+
+def recipe_label(run: Run) -> str:
+    """The recipe in a few words: always what is most often changed, and anything else that is not its default."""
+    recipe = run.recipe
+    words = [
+        f"{recipe.epochs} epochs",
+        f"batch {recipe.batch_size}",
+        f"{recipe.schedule} {recipe.learning_rate:g}",
+        recipe.precision,
+    ]
+    said = ("epochs", "batch_size", "schedule", "learning_rate", "precision")
+    words += [f"{k}={v}" for k, v in to_json(recipe).items() if k not in said and v != to_json(Recipe())[k]]
+    return ", ".join(words + ([f"data seed {run.data_seed}"] if run.data_seed else []))
 
 
 def how(run: Run, student: str = "") -> str:
@@ -165,7 +186,7 @@ def row_label(run: Run) -> str:
     """The method's label with its changed settings; "alone" without a teacher; how the student began if not from scratch."""
     label = method_label(run.method)
     changed = "" if "+" in label else _changed(run.method)
-    start = f" from {run.start.part}" if run.start else ""
+    start = " from a branch" if run.start and run.start.part != "net" else " fine-tuned" if run.start else ""
     return (f"alone ({label}{changed})" if run.teacher is None else label + changed) + start
 
 
@@ -181,15 +202,17 @@ def _changed(method: Method, student: str = "") -> str:
     return f" ({', '.join(shown)})" if shown else ""
 
 
-def covers(runs: Iterable[Run]) -> str:
-    """What the ± of a table stands for."""
-    runs = list(runs)
+def covers(runs: Sequence[Run], counts: Collection[int]) -> str:
+    """What the ± of a table stands for. ``counts``: how many figures its cells hold."""
     seeds = sorted({run.seed for run in runs})
+    alike = "KL(teacher || student) in nats and CKA of the pooled vectors, on the test set: alike means low KL, high CKA."
     if len(seeds) == 1:
-        return f"a single training seed ({seeds[0]}): no spread is known"
+        return f"A single training seed ({seeds[0]}): no spread is known. {alike}"
+    n = f"n = {min(counts)}" if len(counts) == 1 else "n, in brackets,"
     return (
-        f"± is the sample standard deviation over n = {len(seeds)} training seeds (initialisation and the learner's own random "
-        f"streams); order and augmentation of the batches (data seed {runs[0].data_seed}) and the teacher are the same for all"
+        f"± is the sample standard deviation over {n} training seeds (initialisation and the learner's own random streams); "
+        f"order and augmentation of the batches (data seed {runs[0].data_seed}) and the teacher are the same for all. "
+        f"The difference is over the seeds that both teachers have. {alike}"
     )
 
 
@@ -211,20 +234,22 @@ def cells(table: Table) -> tuple[list[str], list[list[str]]]:
     if similar:
         head += [f"{what} {name}" for what in ("KL", "CKA") for name in names]
     body = []
+    uneven = len({len(cell.values) for row in table.rows for cell in row.accuracy.values()}) > 1
+
+    def text(cell: Cell | None, digits: int = 2) -> str:
+        return "" if cell is None else cell.text(digits) + (f" ({len(cell.values)})" if uneven else "")
+
     if keys:
         own = [table.teachers[k][1] for k in keys]
         body.append(["the teacher", *(f"{a:.2f}" for a in own), *([f"{own[1] - own[0]:+.2f}"] if two else [])])
     for row in table.rows:
         alone = row.accuracy.get("")
-        line = [row.method, *(_text(row.accuracy.get(k, alone)) for k in keys or [""])]
+        line = [row.method, *(text(row.accuracy.get(k, alone)) for k in keys or [""])]
         if two:
             both = all(k in row.accuracy for k in keys)
-            line.append(f"{row.accuracy[keys[1]].mean - row.accuracy[keys[0]].mean:+.2f}" if both else "")
+            gain = row.accuracy[keys[1]].minus(row.accuracy[keys[0]]) if both else None
+            line.append("" if gain is None else f"{gain:+.2f}")
         if similar:
-            line += [_text(figures.get(k), 3) for figures in (row.kl, row.cka) for k in keys]
+            line += [text(figures.get(k), 3) for figures in (row.kl, row.cka) for k in keys]
         body.append(line)
     return head, [line + [""] * (len(head) - len(line)) for line in body]
-
-
-def _text(cell: Cell | None, digits: int = 2) -> str:
-    return "" if cell is None else cell.text(digits)
