@@ -221,7 +221,7 @@ def markdown(table: Table) -> str:
     head, body = cells(table)
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(row) + " |" for row in body]
-    return f"**{table.title}**\n\n" + "\n".join(lines) + f"\n\n{table.covers}.\n"
+    return f"**{table.title}**\n\n" + "\n".join(lines) + f"\n\n{table.covers}\n"
 
 
 def cells(table: Table) -> tuple[list[str], list[list[str]]]:
