@@ -125,12 +125,14 @@ class Bars:
 def print_table(console: Console, table: Table) -> None:
     """A comparison as a table, with what its ± covers below."""
     head, body = cells(table)
-    drawn = RichTable(title=table.title, title_justify="left", caption=table.covers, caption_justify="left")
+    drawn = RichTable()
     for position, name in enumerate(head):
         drawn.add_column(name, justify="left" if position == 0 else "right", overflow="fold")
     for row in body:
         drawn.add_row(*row)
+    console.print(table.title, style="bold", highlight=False, markup=False)
     console.print(drawn)
+    console.print(table.covers, highlight=False, markup=False)
 
 
 def stdout() -> Console:
