@@ -73,7 +73,7 @@ def _bars(axes: Axes, table: Table) -> None:
     spread = max(drawn) - min(drawn)
     axes.set_ylim(max(0, min(drawn) - 0.4 * spread - 0.5), min(100, max(drawn) + 0.1 * spread + 0.5))
     axes.set_ylabel("test accuracy (%)")
-    axes.set_title(table.title, fontsize=9)
+    axes.set_title(table.title, fontsize=9, loc="left")
     axes.legend(fontsize=8, loc="lower right")
 
 
@@ -96,6 +96,6 @@ def _curves(axes: Axes, table: Table, found: Sequence[tuple[Run, Record]]) -> No
         axes.plot(*zip(*rows, strict=True), **style)
     axes.set_xlabel("epoch")
     axes.set_ylabel("test accuracy (%)")
-    axes.set_title("dashed: teachers; thin: their students", fontsize=9)
+    axes.set_title("dashed: teachers; thin: their students", fontsize=9, loc="right")
     if keys:
         axes.legend(fontsize=8)
