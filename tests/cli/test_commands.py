@@ -135,6 +135,21 @@ def test_a_wrong_request_is_refused_with_the_nearest_name(
     assert not Path(store).exists()
 
 
+def test_networks_of_ones_own_are_checked_before_training(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["from torch import nn", "from didact.nets import Block, BlockNet, Head", "def none(): ..."]
+    lines.append("def loose(k, c): return BlockNet(nn.Identity(), [('1', nn.Conv2d(c, 4, 1))], Head(4, k))")
+    lines.append("def seven(k, c): return BlockNet(nn.Identity(), [('1', Block(nn.Conv2d(c, 4, 1)))], Head(4, 7))")
+    lines.append("def good(k, c): return BlockNet(nn.Identity(), [('1', Block(nn.Conv2d(c, 4, 1)))], Head(4, k))")
+    (tmp_path / "own_networks.py").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)  # found in the working directory
+    for name, said in (("none", "called with"), ("loose", "found Conv2d"), ("seven", "7 logits"), ("nil", "no function")):
+        assert main(["train", "--net", f"own_networks:{name}", "--store", store]) == 2
+        assert said in capsys.readouterr().err
+    assert main(["train", *SMALL[2:], "--net", "own_networks:good", "--store", store]) == 0
+
+
 def test_missing_data_is_said_before_training(
     store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -45,6 +45,33 @@ def test_a_damaged_record_is_detected_and_trained_again(tiny: Tiny, store: Store
         assert any(".damaged-" in folder.name for folder in (store.root / "runs").iterdir())
 
 
+def test_looking_at_a_damaged_record_moves_nothing(tiny: Tiny, store: Store) -> None:
+    run = tiny("ce")
+    folder = ask([run], store, Where()).records[run.digest].folder
+    (folder / "weights.safetensors").write_bytes(b"x")
+    said: list[str] = []
+    assert list(Store(store.root, said.append).runs()) == []
+    assert "damaged" in said[0]
+    assert folder.exists()
+
+
+def test_a_run_of_another_version_is_named(tiny: Tiny, store: Store) -> None:
+    run = tiny("ce")
+    folder = ask([run], store, Where()).records[run.digest].folder
+    folder.rename(folder.with_name("resnet8.ce.s0.0123456789abcdef"))
+    said: list[str] = []
+    assert list(Store(store.root, said.append).runs()) == []
+    assert "another version" in said[0]
+
+
+def test_a_student_does_not_begin_as_its_teacher_began(tiny: Tiny) -> None:
+    teacher, other = tiny("ce", seed=0), tiny("ce", seed=1)
+    weight = [network(r).state_dict()["head.classifier.weight"] for r in (teacher, tiny("kd", teacher=teacher, seed=0))]
+    assert not torch.equal(weight[0], weight[1])
+    same = [network(r).state_dict()["head.classifier.weight"] for r in (teacher, tiny("kd", teacher=other, seed=0))]
+    assert torch.equal(same[0], same[1])
+
+
 def test_a_damaged_checkpoint_begins_anew(tiny: Tiny, store: Store) -> None:
     run = tiny("ce")
     folder = store.folder(run)

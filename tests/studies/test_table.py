@@ -60,6 +60,19 @@ def test_who_taught_better(tiny: Callable[..., Run]) -> None:
     assert table.plain()["rows"][1]["top1"]["sftn"]["values"] == (73.0, 74.0)
 
 
+def test_uneven_seeds_are_said_and_differences_are_paired(tiny: Callable[..., Run]) -> None:
+    standard, sftn = tiny("ce", net="resnet14"), tiny({"name": "sftn", "student": "resnet8"}, net="resnet14")
+    found: list[tuple[Run, Record]] = [(standard, record(80.0)), (sftn, record(79.0))]
+    found += [(tiny("kd", teacher=standard, seed=s), record(v)) for s, v in enumerate((70.0, 72.0, 74.0))]
+    found += [(tiny("kd", teacher=sftn, seed=s), record(v)) for s, v in ((2, 75.0), (7, 90.0))]
+    found += [(tiny("at", teacher=standard), record(60.0)), (tiny("at", teacher=sftn, seed=9), record(66.0))]
+    (table,) = tables(found, {run.digest for run, _ in found})
+    _, body = cells(table)
+    assert body[1] == ["kd", "72.00 ± 2.00 (3)", "82.50 ± 10.61 (2)", "+1.00"]  # of seed 2 alone
+    assert body[2] == ["at", "60.00 (1)", "66.00 (1)", ""]  # no seed in common
+    assert "n, in brackets," in table.covers
+
+
 def test_different_recipes_are_different_tables(tiny: Callable[..., Run]) -> None:
     from didact.engine.recipe import Recipe
 
