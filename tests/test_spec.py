@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from didact.cli.fields import fields
 from didact.method import Method
 from didact.methods.kd import KD
 from didact.spec import (
@@ -29,7 +30,6 @@ from didact.spec import (
     catalogue,
     choose,
     digest,
-    fields,
     find,
     from_json,
     nearest,

@@ -215,7 +215,7 @@ def _explain(cls: type, error: ValidationError, at: str) -> list[str]:
         *parents, key = ["", *(str(part) for part in fault["loc"])]
         path = ".".join(part for part in (at, *parents, key) if part)
         if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-            owner = _type_at(cls, [p for p in parents if p])
+            owner = type_at(cls, [p for p in parents if p])
             names = [f.name for f in dataclasses.fields(owner)] if owner else []
             lines.append(f"{path}: no such setting{nearest(key, names) if names else ''}")
         elif fault["type"] == "chosen":
@@ -238,7 +238,7 @@ def _is_fault(line: str) -> bool:
     return bool(colon) and all(part.isidentifier() or part.isdigit() for part in head.split("."))
 
 
-def _type_at(cls: Any, path: list[str]) -> Any:
+def type_at(cls: Any, path: list[str]) -> Any:
     """The dataclass that sits at ``path`` inside ``cls``, or None."""
     for key in path:
         if not dataclasses.is_dataclass(cls):
@@ -270,34 +270,3 @@ def assign(tree: dict[str, Any], path: str, value: Any) -> None:
         tree[key] = below = dict(below or {})
         tree = below
     tree[last] = value
-
-
-def fields(cls: type, at: str = "", within: tuple[type, ...] = ()) -> list[tuple[str, str, str, str]]:
-    """Every setting of a spec as (dotted path, type, default, description); nested specs are walked."""
-    rows: list[tuple[str, str, str, str]] = []
-    hints = typing.get_type_hints(cls, include_extras=True)
-    described = getattr(cls, "__pydantic_fields__", {})
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-        path = f"{at}{field.name}"
-        inner = _type_at(cls, [field.name])
-        if inner is not None and inner not in (cls, *within):
-            rows += fields(inner, f"{path}.", (cls, *within))
-            continue
-        info = described.get(field.name)
-        default = "required" if info is None or info.is_required() else repr(info.get_default(call_default_factory=True))
-        rows.append((path, _type_name(hints[field.name]), default, (info and info.description) or ""))
-    return rows
-
-
-def _type_name(hint: Any) -> str:
-    """A type as a person writes it: ``float``, ``'a' | 'b'``, ``int or none``."""
-    if typing.get_origin(hint) is Annotated:
-        return _type_name(typing.get_args(hint)[0])
-    if typing.get_origin(hint) is typing.Literal:
-        return " | ".join(str(a) for a in typing.get_args(hint))
-    if hint is type(None):
-        return "none"
-    arguments = typing.get_args(hint)
-    if arguments and typing.get_origin(hint) not in (tuple, list):
-        return " or ".join(_type_name(a) for a in arguments)
-    return getattr(hint, "__name__", str(hint)).lower()

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from didact.spec import SpecError, catalogue, fields, nearest
+from didact.cli.fields import fields
+from didact.spec import SpecError, catalogue, nearest
 
 Rows = tuple[list[str], list[list[Any]]]
 
