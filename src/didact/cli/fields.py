@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from typing import Annotated
+from typing import Annotated, Any
 
 from didact.spec import type_at
 
