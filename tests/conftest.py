@@ -48,14 +48,14 @@ def pair() -> Callable[..., Pair]:
     """Makes a pair of fresh networks, the teacher frozen: ``pair("resnet20", "resnet8", classes=7, size=32)``."""
 
     def make(teacher: str | None, net: str, *, classes: int = 5, size: int = 16, channels: int = 3) -> Pair:
-        image = (channels, size, size)
+        image, labels = (channels, size, size), torch.arange(50) % classes
         with seeded(0, "net"):
             learner = nets.create(net, classes, channels)
         if teacher is None:
-            return Pair(learner, learner.shapes(image), image, classes, samples=50)
+            return Pair(learner, learner.shapes(image), image, classes, labels, 4)
         with seeded(0, "teacher"):
             frozen = nets.create(teacher, classes, channels).eval().requires_grad_(False)
-        return Pair(learner, learner.shapes(image), image, classes, 50, frozen, frozen.shapes(image))
+        return Pair(learner, learner.shapes(image), image, classes, labels, 4, frozen, frozen.shapes(image))
 
     return make
 

@@ -99,17 +99,20 @@ def attention_map(f: Feature, power: int = 2) -> Tensor:
     The gradient of an all-zero map is zero, not NaN.
     """
     flat = f.pow(power).mean(1).flatten(1)
-    return _unit_rows(flat)
+    return unit_rows(flat)
 
 
 @exact
 def rows_alike(x: Tensor) -> Tensor:
     """The Gram matrix of the flattened samples, each row divided by its L2 norm: (b, b) (similarity-preserving KD)."""
     flat = x.flatten(1)
-    return _unit_rows(flat @ flat.T)
+    return unit_rows(flat @ flat.T)
 
 
-def _unit_rows(x: Tensor) -> Tensor:
-    """Each row divided by max(its L2 norm, 1e-12); an all-zero row has no gradient (1e12 times what comes, otherwise)."""
+def unit_rows(x: Tensor) -> Tensor:
+    """Each row (dimension 1) divided by max(its L2 norm, 1e-12).
+
+    An all-zero row has no gradient (1e12 times what comes, otherwise).
+    """
     norm = x.norm(dim=1, keepdim=True)
     return torch.where(norm > 0, x / norm.clamp(min=1e-12), 0)

@@ -2,7 +2,8 @@
 
 A :class:`Method` is a frozen, keyword-only dataclass of hyper-parameters. The training loop asks it five things and never
 who it is: what it reads (``needs``), in which ``stages`` it trains, which parts it adds (``build``), what the loss is
-(``terms``), and which network to hand on (``deployed``). A sixth, ``shows``, names further classifiers worth watching.
+(``terms``), and which network to hand on (``deployed``). Two more are for the metrics: ``scored``, the logits whose accuracy
+on the training batches is counted, and ``shows``, further classifiers worth watching.
 """
 
 from __future__ import annotations
@@ -21,19 +22,48 @@ from didact.tensors import Batch, Needs, Outputs
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a training run.
+    """A part of a training run. One that says neither ``epochs`` nor ``share`` is the main one: it takes the recipe's epochs.
 
     Attributes:
         name: shown in the metrics.
-        epochs: its length; None for the stage that lasts as long as the recipe says.
+        epochs: its length.
+        share: its length as a share of the recipe's epochs, rounded, at least one (30 of 240 epochs are 0.125).
         moves: which parameters are trained: names under ``net.`` or ``extras.``, as prefixes. "" is everything.
-        learning_rate: constant during the stage; None for the recipe's rate and schedule.
+        learning_rate: None for the recipe's. With a rate or with ``drops`` of its own the stage does not follow the
+            recipe's schedule.
+        drops: shares of the stage after which its rate falls to a tenth; none of them: a constant rate.
+        needs: what is read in this stage, where it differs from the method's ``needs``. A network of which nothing is read
+            is not run.
     """
 
     name: str = "train"
     epochs: int | None = None
+    share: float | None = None
     moves: tuple[str, ...] = ("",)
     learning_rate: float | None = None
+    drops: tuple[float, ...] | None = None
+    needs: Needs | None = None
+
+    @property
+    def main(self) -> bool:
+        return self.epochs is None and self.share is None
+
+    def length(self, epochs: int) -> int:
+        """Its length under a recipe of ``epochs`` epochs."""
+        if self.epochs is not None:
+            return self.epochs
+        return epochs if self.share is None else max(1, round(self.share * epochs))
+
+    def rate(self, epoch: int, epochs: int, usual: float) -> float | None:
+        """The learning rate in ``epoch`` (from 0) of the stage's ``epochs``; None where the recipe's schedule holds.
+
+        Args:
+            usual: the recipe's learning rate.
+        """
+        if self.learning_rate is None and self.drops is None:
+            return None
+        fallen = sum(epoch >= round(share * epochs) for share in self.drops or ())
+        return (usual if self.learning_rate is None else self.learning_rate) * 0.1**fallen
 
 
 @dataclass(frozen=True)
@@ -43,16 +73,26 @@ class Pair:
     Attributes:
         net: the network that learns; ``shapes`` are its outputs' for one image.
         teacher: the network it learns from, frozen; None when there is none.
-        image: shape (c, h, w) of an image; ``classes``, ``samples``: of the training set.
+        image: shape (c, h, w) of an image.
+        classes: how many there are.
+        labels: the class of every training image, (samples,), on the CPU; where a pair is built to ask for shapes or to
+            load weights they are placeholders.
+        batch: images in a batch; the last one of an epoch may have fewer.
     """
 
     net: BlockNet
     shapes: Shapes
     image: Shape
     classes: int
-    samples: int
+    labels: Tensor
+    batch: int
     teacher: BlockNet | None = None
     teacher_shapes: Shapes | None = None
+
+    @property
+    def samples(self) -> int:
+        """Size of the training set."""
+        return len(self.labels)
 
     def taught(self) -> tuple[BlockNet, Shapes]:
         """The teacher and its shapes.
@@ -108,6 +148,7 @@ class Seen:
         views: by name, what was shown for further views.
         clock: where the training is.
         random: the learner's own generator, on the batch's device.
+        net: the network that learns, for methods that ask for gradients with respect to its parameters.
     """
 
     batch: Batch
@@ -117,6 +158,7 @@ class Seen:
     random: torch.Generator
     peers: tuple[Outputs, ...] = ()
     views: dict[str, View] = field(default_factory=dict)
+    net: BlockNet | None = None
 
 
 class Method(Named, ABC):
@@ -130,7 +172,7 @@ class Method(Named, ABC):
         return Needs()
 
     def stages(self) -> tuple[Stage, ...]:
-        """The stages of training in order; exactly one of them has ``epochs=None`` and takes the recipe's epochs."""
+        """The stages of training in order; exactly one of them is the main one, which takes the recipe's epochs."""
         return (Stage(),)
 
     def build(self, pair: Pair) -> nn.Module:
@@ -148,6 +190,10 @@ class Method(Named, ABC):
     def deployed(self, extras: nn.Module, net: BlockNet) -> nn.Module:
         """The network to evaluate, export and hand on; it maps images to logits."""
         return net
+
+    def scored(self, extras: nn.Module, seen: Seen) -> Tensor | None:
+        """The logits (b, k) whose accuracy on the training batches is in the metrics; None where there are none to speak of."""
+        return seen.own.logits
 
     def shows(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
         """Further logits by name, whose accuracies are put into the metrics (SFTN's branches)."""

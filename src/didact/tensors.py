@@ -78,19 +78,22 @@ class Outputs:
 class Needs:
     """Which parts of :class:`Outputs` a method reads, of whom, and which further views of the images it wants.
 
-    For every view both networks are shown the view too, with the same parts.
+    For every view both networks are shown the view too, with the same parts. ``main``: whether they are shown the batch's
+    own images at all; a method whose view contains them has no need to.
     """
 
     own: frozenset[str] = frozenset({"logits"})
     teacher: frozenset[str] = frozenset()
     peers: frozenset[str] = frozenset()
     views: frozenset[str] = frozenset()
+    main: bool = True
 
     def __post_init__(self) -> None:
         unknown = (self.own | self.teacher | self.peers) - PARTS
         assert not unknown, f"networks show {sorted(PARTS)}, not {sorted(unknown)}"
 
 
-def reads(own: str = "logits", teacher: str = "", peers: str = "", views: str = "") -> Needs:
+def reads(own: str = "logits", teacher: str = "", peers: str = "", views: str = "", main: bool = True) -> Needs:
     """:class:`Needs` from words: ``reads("logits features", teacher="features")``."""
-    return Needs(*(frozenset(words.split()) for words in (own, teacher, peers, views)))
+    own_parts, teacher_parts, peer_parts, names = (frozenset(words.split()) for words in (own, teacher, peers, views))
+    return Needs(own_parts, teacher_parts, peer_parts, names, main)

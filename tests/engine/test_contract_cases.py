@@ -30,7 +30,7 @@ def make(method: Method, seed: int = 0, epochs: int = 2, label: str = "one") -> 
     image = data.facts(DATA).image
     with seeded(seed, "net"):
         net = create("resnet8", 10, 1)
-        extras = method.build(Pair(net, net.shapes(image), image, 10, 40))
+        extras = method.build(Pair(net, net.shapes(image), image, 10, torch.arange(40) % 10, 16))
     recipe = Recipe(epochs=epochs, batch_size=16, schedule="one-cycle")
     return Learner(label=label, net=net, method=method, extras=extras, recipe=recipe, seed=seed)
 
@@ -226,3 +226,104 @@ def test_the_deployed_network_is_the_one_that_is_tested() -> None:
     for name, z in (("test_top1", -logits), ("test_itself_top1", logits)):
         assert row[name] == pytest.approx(100 * float((z.argmax(1) == batch.labels).double().mean()))
     assert not learner.net.training
+
+
+@spec
+class Apart(Method):
+    """A quarter of the recipe's epochs, with a falling rate, in which only the teacher is looked at; then the labels."""
+
+    def stages(self) -> tuple[Stage, ...]:
+        alone = reads("", teacher="pooled")
+        first = Stage("probe", share=0.25, moves=("extras.",), learning_rate=0.04, drops=(0.5,), needs=alone)
+        return (first, Stage(moves=("net.",)))
+
+    @property
+    def needs(self) -> Needs:
+        return reads("logits")
+
+    def build(self, pair: Pair) -> nn.Module:
+        return Memory(pair.shapes.pooled[0], pair.samples)
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        assert isinstance(extras, Memory)
+        if seen.clock.stage == "probe":
+            assert seen.own == Outputs()
+            assert seen.teacher is not None
+            assert seen.teacher.pooled is not None
+            return {"probe": functional.cross_entropy(extras.probe(seen.teacher.pooled), seen.batch.labels)}
+        assert seen.teacher is None
+        assert seen.own.logits is not None
+        return {"ce": functional.cross_entropy(seen.own.logits, seen.batch.labels)}
+
+
+def test_a_network_that_a_stage_does_not_read_is_not_run() -> None:
+    learner = make(Apart(), epochs=8)
+    before = {k: v.clone() for k, v in learner.net.state_dict().items()}
+    rows: list[dict[str, object]] = []
+
+    class Ear:
+        def epoch_begins(self, *_: object) -> None: ...
+        def step_ends(self) -> None: ...
+        def failed(self, learner: Learner) -> None: ...
+        def learned(self, learner: Learner, row: dict[str, object]) -> None:
+            rows.append(row)
+            if row["stage"] == "probe":
+                assert all(torch.equal(before[k], v) for k, v in learner.net.state_dict().items())  # statistics included
+
+    dataset = data.load(DATA)
+    teacher = create("resnet8", 10, 1).eval().requires_grad_(False)
+    train(Cohort(((learner,),), data.Loader(dataset, batch_size=16, data_seed=0), Fixed(teacher)), dataset, [Ear()])
+    assert [row["stage"] for row in rows] == ["probe"] * 2 + ["train"] * 8
+    assert [row["rate"] for row in rows[:2]] == pytest.approx([0.04, 0.004])
+    assert ["train_top1" in row for row in rows] == [False] * 2 + [True] * 8
+    assert not all(torch.equal(before[k], v) for k, v in learner.net.named_parameters())
+
+
+@pytest.mark.parametrize(
+    ("stage", "length", "rates"),
+    [
+        (Stage(), 12, [None, None]),
+        (Stage(epochs=3), 3, [None, None]),
+        (Stage(share=0.125), 2, [None, None]),
+        (Stage(share=0.01, drops=()), 1, [0.1, 0.1]),
+        (Stage(epochs=4, learning_rate=0.5, drops=(0.5, 0.75)), 4, [0.5, 0.5, 0.05, 0.005]),
+    ],
+)
+def test_a_stages_length_and_rate(stage: Stage, length: int, rates: list[float | None]) -> None:
+    assert stage.length(12) == length
+    assert [stage.rate(epoch, length, 0.1) for epoch in range(len(rates))] == [r and pytest.approx(r) for r in rates]
+
+
+@spec
+class Sideways(Method):
+    """Shows its network the rotations only, and says which rows are to be scored."""
+
+    @property
+    def needs(self) -> Needs:
+        return reads("logits", views="rotations", main=False)
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        assert seen.own == Outputs()
+        logits = seen.views["rotations"].own.logits
+        assert logits is not None
+        return {"ce": functional.cross_entropy(logits[::4], seen.batch.labels)}
+
+    def scored(self, extras: nn.Module, seen: Seen) -> Tensor | None:
+        logits = seen.views["rotations"].own.logits
+        return None if logits is None else logits[::4]
+
+
+def test_a_method_may_read_a_view_instead_of_the_batch() -> None:
+    learner, rows = make(Sideways(), epochs=3), []
+
+    class Ear:
+        def epoch_begins(self, *_: object) -> None: ...
+        def step_ends(self) -> None: ...
+        def failed(self, learner: Learner) -> None: ...
+        def learned(self, learner: Learner, row: dict[str, object]) -> None:
+            rows.append(row)
+
+    dataset = data.load(DATA)
+    loader = data.Loader(dataset, batch_size=16, data_seed=0, views=learner.views)
+    train(Cohort(((learner,),), loader), dataset, [Ear()], test_every=99)
+    assert rows[-1]["train_top1"] > rows[0]["train_top1"]

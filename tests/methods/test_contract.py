@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from didact.data import Data, load
 from didact.data.loader import Loader
-from didact.method import Clock, Method, Pair, Seen, View
+from didact.method import Clock, Method, Pair, Seen, Stage, View
 from didact.nets.blocks import BlockNet
 from didact.seeds import seeded, stream
 from didact.spec import SpecError, catalogue, choose, digest, find, from_json, to_json
@@ -21,7 +21,7 @@ from didact.studies.run import Run
 from didact.tensors import Outputs
 
 NAMES = list(catalogue(*Method.homes))
-REQUIRED = {"student": "resnet8"}
+REQUIRED = {"student": "resnet8", "inner": "kd"}
 """What stands in fields that have no default, by the field's name."""
 PRESETS = [(name, preset) for name in NAMES for preset in find(Method, name).presets]
 
@@ -44,6 +44,7 @@ class Told:
     """A method with all that it is told in one step, put together as the engine does it."""
 
     method: Method
+    stage: Stage
     pair: Pair
     extras: nn.Module
     seen: Seen
@@ -52,12 +53,15 @@ class Told:
         return self.method.terms(self.extras, self.seen)
 
 
-def tell(make: Callable[..., Pair], method: Method, teacher: str, student: str, *, bf16: bool = False) -> Told:
-    """One step on four digits. Everything is drawn anew from fixed seeds; only what ``needs`` names is shown."""
-    needs = method.needs
+def tell(
+    make: Callable[..., Pair], method: Method, teacher: str, student: str, *, stage: Stage | None = None, bf16: bool = False
+) -> Told:
+    """One step of a stage (the main one) on four digits. All is drawn anew from fixed seeds; only what is read is shown."""
+    stage = stage or next(s for s in method.stages() if s.main)
+    needs = stage.needs or method.needs
     data = load(Data(per_class=2))
     batch = next(Loader(data, batch_size=4, data_seed=0, views=needs.views).epoch(0))
-    two = make(teacher if needs.teacher else None, student, classes=10, size=16, channels=1)
+    two = make(teacher if method.needs.teacher else None, student, classes=10, size=16, channels=1)
     with seeded(0, "extras"):
         extras = method.build(two)
     two.net.train()
@@ -68,16 +72,21 @@ def tell(make: Callable[..., Pair], method: Method, teacher: str, student: str, 
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         shown = Seen(
             batch=batch,
-            own=two.net.look(batch.images, needs.own),
-            teacher=frozen(two.teacher, batch.images, needs.teacher),
-            clock=Clock(epoch=1, epochs=3, step=0, steps=2, total=1, stage=method.stages()[-1].name),
+            own=looked(two.net, batch.images, needs.own if needs.main else frozenset()),
+            teacher=frozen(two.teacher, batch.images, needs.teacher if needs.main else frozenset()),
+            clock=Clock(epoch=1, epochs=3, step=0, steps=2, total=1, stage=stage.name),
             random=stream(0, "learner"),
             peers=tuple(peer.look(batch.images, needs.peers).detached() for peer in peers),
             views={
-                v: View(two.net.look(x, needs.own), frozen(two.teacher, x, needs.teacher)) for v, x in batch.views.items()
+                v: View(looked(two.net, x, needs.own), frozen(two.teacher, x, needs.teacher)) for v, x in batch.views.items()
             },
+            net=two.net,
         )
-    return Told(method, two, extras, shown)
+    return Told(method, stage, two, extras, shown)
+
+
+def looked(net: BlockNet, images: Tensor, parts: frozenset[str]) -> Outputs:
+    return net.look(images, parts) if parts else Outputs()
 
 
 def frozen(net: BlockNet | None, images: Tensor, parts: frozenset[str]) -> Outputs | None:
@@ -166,7 +175,7 @@ def test_the_kd_preset_adds_the_kd_term(pair: Callable[..., Pair], name: str) ->
 @each
 def test_one_stage_takes_the_recipes_epochs(name: str) -> None:
     stages = made(name).stages()
-    assert sum(stage.epochs is None for stage in stages) == 1
+    assert sum(stage.main for stage in stages) == 1
     assert len({stage.name for stage in stages}) == len(stages)
 
 
@@ -196,13 +205,18 @@ def test_a_pair_without_a_teacher_says_what_to_do(pair: Callable[..., Pair]) -> 
 def test_terms_are_finite_and_train_everything_but_the_teacher(
     pair: Callable[..., Pair], name: str, teacher: str, student: str
 ) -> None:
-    told = tell(pair, made(name), teacher, student)
+    for stage in made(name).stages():
+        check_step(tell(pair, made(name), teacher, student, stage=stage))
+
+
+def check_step(told: Told) -> None:
     before = copied(told.pair.teacher)
+    own = copied(told.pair.net)
     terms = told.terms()
     assert terms
     assert all(t.shape == () and t.dtype == torch.float32 and t.isfinite() for t in terms.values()), terms
     torch.stack(list(terms.values())).sum().backward()
-    moves = told.method.stages()[-1].moves
+    moves = told.stage.moves
     parameters = {f"net.{k}": p for k, p in told.pair.net.named_parameters()}
     parameters |= {f"extras.{k}": p for k, p in told.extras.named_parameters()}
     moving = {k: p for k, p in parameters.items() if p.requires_grad and k.startswith(moves)}
@@ -210,6 +224,8 @@ def test_terms_are_finite_and_train_everything_but_the_teacher(
     assert [k for k, p in moving.items() if p.grad is None] == []
     assert all(p.grad is not None and p.grad.isfinite().all() for p in moving.values())
     assert any(p.grad is not None and p.grad.any() for p in moving.values())
+    if not (told.stage.needs or told.method.needs).own:
+        assert all(torch.equal(v, own[k]) for k, v in told.pair.net.state_dict().items())
     if told.pair.teacher is not None:
         after = told.pair.teacher.state_dict()
         assert all(torch.equal(v, before[k]) for k, v in after.items()) and after.keys() == before.keys()

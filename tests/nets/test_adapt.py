@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from didact.nets.adapt import Regressor, Resize, Transform, match
+from didact.nets.adapt import Frozen, Regressor, Resize, Transform, match
 from didact.nets.blocks import Shape, join
 from didact.nets.zoo import create
 
@@ -169,3 +169,17 @@ def test_matching_is_total_and_monotone(own: list[Shape], other: list[Shape]) ->
     assert [i for i, _ in pairs] == list(range(len(own)))
     partners = [j for _, j in pairs]
     assert partners == sorted(partners) and all(0 <= j < len(other) for j in partners)
+
+
+def test_a_frozen_part_lets_gradients_through_and_never_changes() -> None:
+    source = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    frozen = Frozen(source).train()
+    before = {k: v.clone() for k, v in frozen.state_dict().items()}
+    x = torch.randn(5, 3, requires_grad=True)
+    frozen(x).square().sum().backward()
+    assert not any(part.training for part in frozen.modules())
+    assert source.training  # it is a copy
+    assert x.grad is not None
+    assert x.grad.any()
+    assert all(p.grad is None and not p.requires_grad for p in frozen.parameters())
+    assert all(torch.equal(v, before[k]) for k, v in frozen.state_dict().items())

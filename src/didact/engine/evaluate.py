@@ -25,7 +25,7 @@ def evaluate(learners: Sequence[Learner], batches: Iterable[Batch], prefix: str)
             images += len(batch)
             for learner, net, counted in zip(learners, deployed, sums, strict=True):
                 with autocast(learner.device, learner.recipe.precision):
-                    own = learner.net.look(batch.images, learner.needs.own | {"logits"})
+                    own = learner.net.look(batch.images, learner.method.needs.own | {"logits"})
                     logits = own.logits if net is learner.net else net(batch.images)
                     assert logits is not None
                     shown = {"": logits} | learner.method.shows(learner.extras, own)

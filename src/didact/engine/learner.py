@@ -11,7 +11,7 @@ from didact.engine.recipe import Recipe
 from didact.method import Clock, Method, Stage
 from didact.nets.blocks import BlockNet
 from didact.seeds import stream
-from didact.tensors import Outputs
+from didact.tensors import Needs, Outputs
 
 
 class Learner:
@@ -47,9 +47,8 @@ class Learner:
         self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.extras = extras.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.random = stream(seed, "learner", device=self.device)
-        self.needs = method.needs
         self.stages = method.stages()
-        assert sum(s.epochs is None for s in self.stages) == 1, "exactly one stage takes the recipe's epochs"
+        assert sum(s.main for s in self.stages) == 1, "exactly one stage takes the recipe's epochs"
         self.stage_index = 0
         self.epoch = 0  # within the stage
         self.total = 0  # over all stages
@@ -63,6 +62,16 @@ class Learner:
     @property
     def stage(self) -> Stage:
         return self.stages[min(self.stage_index, len(self.stages) - 1)]
+
+    @property
+    def needs(self) -> Needs:
+        """What is read in the stage in which the learner is."""
+        return self.stage.needs or self.method.needs
+
+    @property
+    def views(self) -> frozenset[str]:
+        """The further views that are read in any stage."""
+        return self.method.needs.views.union(*(s.needs.views for s in self.stages if s.needs))
 
     @property
     def epochs(self) -> int:
@@ -86,7 +95,7 @@ class Learner:
                 self._enter_stage()
 
     def _length(self, stage: Stage) -> int:
-        return self.recipe.epochs if stage.epochs is None else stage.epochs
+        return stage.length(self.recipe.epochs)
 
     def _named(self) -> list[tuple[str, nn.Parameter]]:
         named = [(f"net.{k}", p) for k, p in self.net.named_parameters()]
@@ -118,12 +127,15 @@ class Learner:
         self.extras.train()
 
     def look(self, images: Tensor) -> Outputs:
-        """What the network shows for ``images``, with gradient: the parts its method reads, and always the logits."""
-        return self._look(images, self.needs.own | {"logits"})
+        """What the network shows for ``images``, with gradient: the parts its method reads, and the logits.
+
+        A network of which nothing is read is not run: it would cost time and move its running statistics.
+        """
+        return self._look(images, self.needs.own | {"logits"}) if self.needs.own else Outputs()
 
     def update(self, loss: Tensor, clock: Clock) -> None:
         """One step of the optimiser along the gradient of ``loss``, at the rate that the clock calls for."""
-        rate = self.stage.learning_rate
+        rate = self.stage.rate(clock.epoch, clock.epochs, self.recipe.learning_rate)
         if rate is None:
             rate = self.recipe.rate(clock.epoch, clock.epochs, clock.progress())
         for group in self.optimiser.param_groups:

@@ -33,13 +33,14 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 def teach(net: BlockNet | None, batch: Batch, learners: Iterable[Learner], precision: str) -> Taught:
     """One pass of the teacher, without gradient, that keeps just what these learners read between them."""
     learners = list(learners)
-    parts = frozenset().union(*(one.needs.teacher for one in learners))
-    if net is None or not parts:
-        return Taught()
+    parts = frozenset().union(*(one.needs.teacher for one in learners if one.needs.main))
     views = {v: frozenset().union(*(one.needs.teacher for one in learners if v in one.needs.views)) for v in batch.views}
+    if net is None:
+        return Taught()
     assert not net.training, "the teacher is frozen"
     with torch.no_grad(), autocast(batch.images.device, precision):
-        return Taught(net.look(batch.images, parts), {v: net.look(batch.views[v], p) for v, p in views.items() if p})
+        main = net.look(batch.images, parts) if parts else None
+        return Taught(main, {v: net.look(batch.views[v], p) for v, p in views.items() if p})
 
 
 def advance(
@@ -48,7 +49,7 @@ def advance(
     """One step of learners that look at each other (or of a single one): all look first, then each moves."""
     precision = group[0].recipe.precision
     with autocast(batch.images.device, precision):
-        looks = [learner.look(batch.images) for learner in group]
+        looks = [learner.look(batch.images) if learner.needs.main else Outputs() for learner in group]
     shown = [own.detached() for own in looks] if len(group) > 1 else []
     for position, (learner, own) in enumerate(zip(group, looks, strict=True)):
         needs, clock = learner.needs, learner.clock(step, steps)
@@ -57,15 +58,16 @@ def advance(
             seen = Seen(
                 batch=batch,
                 own=own,
-                teacher=taught.main.only(needs.teacher) if taught.main is not None else None,
+                teacher=taught.main.only(needs.teacher) if taught.main is not None and needs.main else None,
                 clock=clock,
                 random=learner.random,
                 peers=tuple(o.only(needs.peers) for other, o in enumerate(shown) if other != position),
                 views=views,
+                net=learner.net,
             )
             terms = learner.method.terms(learner.extras, seen)
-        assert own.logits is not None
-        tallies[learner.label].add(terms, own.logits.detach(), batch.labels, step)
+            scored = learner.method.scored(learner.extras, seen)
+        tallies[learner.label].add(terms, None if scored is None else scored.detach(), batch.labels, step)
         learner.update(torch.stack([t.float() for t in terms.values()]).sum(), clock)
 
 
@@ -76,25 +78,29 @@ class Tally:
         self.names: tuple[str, ...] = ()
         self.sums = self.bad = torch.zeros(0, device=device)
         self.hits = torch.zeros(2, device=device, dtype=torch.long)
-        self.images = 0
+        self.images = self.scored = 0
 
-    def add(self, terms: dict[str, Tensor], logits: Logits, labels: Labels, step: int) -> None:
+    def add(self, terms: dict[str, Tensor], logits: Logits | None, labels: Labels, step: int) -> None:
         values = torch.stack([t.detach().float() for t in terms.values()])
         if not self.names:
             self.names, self.sums, self.bad = tuple(terms), torch.zeros_like(values), torch.full_like(values, torch.inf)
         assert self.names == tuple(terms), "a method's terms keep their names during an epoch"
         self.sums += values * len(labels)
         self.bad = torch.where(values.isfinite(), self.bad, self.bad.clamp(max=step))
-        self.hits += hits(logits, labels)
         self.images += len(labels)
+        if logits is not None:
+            self.hits += hits(logits, labels)
+            self.scored += len(labels)
 
     def means(self) -> dict[str, float]:
         """The mean of every term over the epoch's images."""
         return dict(zip(self.names, (self.sums / self.images).tolist(), strict=True))
 
-    def accuracies(self) -> tuple[float, float]:
-        """Top-1 and top-5 accuracy in percent."""
-        top1, top5 = (100 * self.hits.double() / self.images).tolist()
+    def accuracies(self) -> tuple[float, float] | None:
+        """Top-1 and top-5 accuracy in percent; None when no logits were given."""
+        if not self.scored:
+            return None
+        top1, top5 = (100 * self.hits.double() / self.scored).tolist()
         return top1, top5
 
     def fault(self) -> str | None:

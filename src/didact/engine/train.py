@@ -116,14 +116,14 @@ def _stop_faulty(active: Sequence[Learner], tallies: dict[str, Tally], epoch: in
 def _row(one: Learner, tally: Tally, seconds: float, learners: int) -> dict[str, Any]:
     """One line of metrics. ``seconds`` is the epoch of the whole cohort; images/s counts every learner's images."""
     terms = tally.means()
-    top1, top5 = tally.accuracies()
+    accuracies = tally.accuracies()
+    scores = {} if accuracies is None else {"train_top1": accuracies[0], "train_top5": accuracies[1]}
     return {
         "epoch": one.total + 1,
         "stage": one.stage.name,
         "loss": sum(terms.values()),
         "terms": terms,
-        "train_top1": top1,
-        "train_top5": top5,
+        **scores,
         "rate": one.optimiser.param_groups[0]["lr"],
         "seconds": round(seconds, 4),
         "images_per_second": round(tally.images * learners / seconds, 1),

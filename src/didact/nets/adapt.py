@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from fractions import Fraction
 from math import log2
 
@@ -27,6 +28,23 @@ class Resize(nn.Module):
     def forward(self, x: Feature) -> Tensor:
         height, width = min(x.shape[2], self.size[0]), min(x.shape[3], self.size[1])
         return F.interpolate(F.adaptive_avg_pool2d(x, (height, width)), size=self.size, mode="nearest")
+
+
+class Frozen(nn.Module):
+    """A copy of a trained part that is never trained: its weights take no gradient, and it stays in eval mode.
+
+    Gradients flow through it to its input. For methods that reuse a part of the teacher (its classifier, its head).
+    """
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.part = deepcopy(part).requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Frozen:
+        return super().train(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.part(x)
 
 
 class Transform(Block):

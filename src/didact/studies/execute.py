@@ -153,7 +153,7 @@ def _train_cohort(runs: list[Run], store: Store, where: Where, show: Show | None
 
 
 def _loader(runs: Sequence[Run], dataset: data.Dataset, learners: Sequence[Learner]) -> data.Loader:
-    views = frozenset().union(*(learner.needs.views for learner in learners))
+    views = frozenset().union(*(learner.views for learner in learners))
     return data.Loader(dataset, batch_size=runs[0].recipe.batch_size, data_seed=runs[0].data_seed, views=views)
 
 
@@ -169,7 +169,7 @@ def _learner(run: Run, store: Store, teacher: BlockNet | None, dataset: data.Dat
         record = store.get(run.start.run)
         assert record is not None, "what a run needs is trained before it"
         begin(net, record.weights()[0], run.start.part)
-    added = extras(run, pair(run, net, teacher, samples=len(dataset.train)))
+    added = extras(run, pair(run, net, teacher, dataset.train.labels.cpu()))
     return Learner(
         label=f"{run.label}.{run.digest}",
         net=net,

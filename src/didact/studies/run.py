@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from pydantic import field_validator, model_validator
-from torch import nn
+from torch import Tensor, nn
 
 from didact import nets
 from didact.data import Data, facts
@@ -130,8 +130,8 @@ def network(run: Run) -> BlockNet:
         return nets.create(run.net, about.classes, about.image[0])
 
 
-def pair(run: Run, net: BlockNet, teacher: BlockNet | None, samples: int) -> Pair:
-    """Both networks with their shapes for this run's images.
+def pair(run: Run, net: BlockNet, teacher: BlockNet | None, labels: Tensor) -> Pair:
+    """Both networks with their shapes for this run's images. ``labels``: of the training images.
 
     Raises:
         ValueError: the images do not survive a network's strides, or the teacher was trained for other classes.
@@ -143,7 +143,12 @@ def pair(run: Run, net: BlockNet, teacher: BlockNet | None, samples: int) -> Pai
     taught = teacher.shapes(about.image) if teacher is not None else None
     if taught is not None and taught.classes != about.classes:
         raise ValueError(f"the teacher tells {taught.classes} classes apart, {run.data.name} has {about.classes}")
-    return Pair(net, shapes, about.image, about.classes, samples, teacher, taught)
+    return Pair(net, shapes, about.image, about.classes, labels, run.recipe.batch_size, teacher, taught)
+
+
+def placeholders(run: Run, samples: int) -> Tensor:
+    """Labels that stand for those of ``samples`` training images where only their number matters."""
+    return torch.arange(samples, device="cpu") % facts(run.data).classes
 
 
 def extras(run: Run, two: Pair) -> nn.Module:
@@ -162,7 +167,7 @@ def check(run: Run) -> None:
         with torch.device("meta"):  # shapes are all that matters
             teacher = network(run.teacher) if run.teacher else None
             net = network(run)
-            added = extras(run, pair(run, net, teacher, samples=2))
+            added = extras(run, pair(run, net, teacher, placeholders(run, 2)))
             if run.start is not None:
                 _check_start(run, net)
         moving = [f"net.{k}" for k, _ in net.named_parameters()] + [f"extras.{k}" for k, _ in added.named_parameters()]
@@ -179,7 +184,7 @@ def _check_start(run: Run, net: BlockNet) -> None:
     donor = network(source)
     if run.start.part != "net":
         donor_teacher = network(source.teacher) if source.teacher else None
-        added = extras(source, pair(source, donor, donor_teacher, samples=2))
+        added = extras(source, pair(source, donor, donor_teacher, placeholders(source, 2)))
         begin(net, {f"extras.{k}": v for k, v in added.state_dict().items()}, run.start.part)
     else:
         begin(net, {f"net.{k}": v for k, v in donor.state_dict().items()}, "net")

@@ -26,7 +26,7 @@ from didact.engine.records import (
 )
 from didact.nets.blocks import BlockNet
 from didact.spec import canonical, from_json
-from didact.studies.run import Run, extras, network, pair
+from didact.studies.run import Run, extras, network, pair, placeholders
 
 Say = Callable[[str], None]
 
@@ -169,7 +169,7 @@ class Store:
         tensors, values = record.weights()
         net = network(run)
         teacher = network(run.teacher) if run.teacher else None
-        added = extras(run, pair(run, net, teacher, samples=values["samples"]))
+        added = extras(run, pair(run, net, teacher, placeholders(run, values["samples"])))
         net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
         added.load_state_dict({k.removeprefix("extras."): v for k, v in tensors.items() if k.startswith("extras.")})
         return net.eval(), added.eval()
