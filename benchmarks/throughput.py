@@ -17,7 +17,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from multiprocessing import connection, get_context
 from pathlib import Path
@@ -27,16 +27,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
-from torch import Tensor, nn
+from torch import Tensor
 
 from didact import nets
 from didact.data import Data, Dataset, Loader, Split, facts
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe, best_precision
 from didact.engine.step import Tally, advance, teach
-from didact.methods.kd import KD
+from didact.method import Method, Pair
 from didact.nets.blocks import macs
 from didact.seeds import seeded
+from didact.spec import choose
 
 CIFAR = facts(Data(name="cifar100"))
 GOALS = {"cpu": {"learner": 2.0, "cohort12": 4.5}, "cuda": {"learner": 4.0, "cohort12": 12.0}}  # the CPU's: with 2 cores
@@ -100,38 +101,60 @@ def plain(options: argparse.Namespace) -> Iterator[Step]:
         yield len(images), loss.detach()
 
 
-def cohort(options: argparse.Namespace, size: int) -> Iterator[Step]:
-    """Epochs of ``size`` learners as didact.engine.train has them, without listeners and evaluation."""
+def learner(options: argparse.Namespace, wanted: str, seed: int, teacher: nets.BlockNet, labels: Tensor) -> Learner:
+    """A learner by the method ``wanted``, at the beginning of its main stage, or of the stage named after an @."""
+    name, _, stage = wanted.partition("@")
+    method, net = choose(Method, name), network(options.student, seed)
+    shapes, taught = net.shapes(CIFAR.image), teacher.shapes(CIFAR.image)
+    with seeded(seed, "extras"):
+        extras = method.build(Pair(net, shapes, CIFAR.image, CIFAR.classes, labels, options.batch, teacher, taught))
+    recipe = Recipe(batch_size=options.batch, precision=options.precision)
+    one = Learner(
+        label=str(seed),
+        net=net,
+        method=method,
+        extras=extras,
+        recipe=recipe,
+        seed=seed,
+        device=options.device,
+        compiled=options.compile,
+    )
+    while one.stage.name != stage if stage else not one.stage.main:
+        one.end_epoch()
+    return one
+
+
+def cohort(options: argparse.Namespace, methods: Sequence[str]) -> Iterator[Step]:
+    """Epochs of a learner for each of ``methods`` as didact.engine.train has them, without listeners and evaluation."""
     made, labels = pixels()
     split = Split.whole(made.permute(0, 3, 1, 2), labels).to(options.device)
     known = {name: getattr(CIFAR, name) for name in ("classes", "image", "mean", "std", "padding")}
     dataset = Dataset(data=Data(name="cifar100"), train=split, test=split, validation=None, names=(), order="", **known)
-    loader = Loader(dataset, batch_size=options.batch, data_seed=0)
-    teacher = network(options.teacher, 0, teaches=True).to(options.device, memory_format=torch.channels_last)
-    recipe = Recipe(batch_size=options.batch, precision=options.precision)
-    shared: Row = {"method": KD(), "recipe": recipe, "device": options.device, "compiled": options.compile}
-    students = {str(seed): network(options.student, seed) for seed in range(1, size + 1)}
-    active = [Learner(label=n, net=net, extras=nn.Module(), seed=int(n), **shared) for n, net in students.items()]
+    teacher = network(options.teacher, 0, teaches=True)
+    active = [learner(options, method, seed, teacher, labels) for seed, method in enumerate(methods, 1)]
+    teacher.to(options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    views = frozenset[str]().union(*(one.views for one in active))
+    loader = Loader(dataset, batch_size=options.batch, data_seed=0, views=views)
     for epoch in itertools.count():
         tallies = {one.label: Tally(one.device) for one in active}
         for one in active:
             one.train_mode()
         for step, batch in enumerate(loader.epoch(epoch)):
-            taught = teach(teacher, batch, active, recipe.precision)
+            taught = teach(teacher, batch, active, options.precision)
             for one in active:
                 advance((one,), batch, taught, step, len(loader), tallies)
             yield len(batch), tallies["1"].sums
 
 
-def serve(options: argparse.Namespace, size: int, line: connection.Connection) -> None:
-    """A variant's own process (size 0: plain): take as many steps as is asked, again and again; at last tell how it went."""
+def serve(options: argparse.Namespace, methods: Sequence[str], line: connection.Connection) -> None:
+    """A variant's own process (no method: plain): take as many steps as is asked, again and again; at last tell how it went."""
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     torch.set_num_threads(options.threads)
-    steps, done = cohort(options, size) if size else plain(options), []
+    steps, done = cohort(options, methods) if methods else plain(options), []
     while count := line.recv():
         done += timed(steps, count, options.device)
         line.send(len(done))
-    row = speed(options, size, *zip(*done[options.warmup :], strict=True))
+    row = speed(options, len(methods), *zip(*done[options.warmup :], strict=True))
     row |= {"peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "floor_rss_mib": floor}
     row |= {"peak_gpu_mib": torch.cuda.max_memory_allocated() // 2**20} if options.device == "cuda" else {}
     line.send(row)
@@ -169,9 +192,9 @@ def speed(options: argparse.Namespace, size: int, images: tuple[int, ...], secon
 def measure(options: argparse.Namespace) -> dict[str, Row]:
     """Start everybody one after the other, let them take turns, and hear how it went."""
     lines: list[connection.Connection] = []
-    for size in options.variants.values():
+    for methods in options.variants.values():
         ours, theirs = (spawn := get_context("spawn")).Pipe()
-        spawn.Process(target=serve, args=(options, size, theirs), daemon=True).start()
+        spawn.Process(target=serve, args=(options, methods, theirs), daemon=True).start()
         theirs.close()  # so that a process that fails is an end of file here, after its traceback
         ours.send(options.warmup)
         ours.recv()
@@ -209,7 +232,7 @@ def about(options: argparse.Namespace) -> Row:
     describe = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     commit = subprocess.run(describe, capture_output=True, text=True, check=False).stdout.strip()
     return {
-        "benchmark": "throughput",
+        "benchmark": Path(sys.argv[0]).stem,
         "command": " ".join(["python", *sys.argv]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit or "unknown",
@@ -233,7 +256,8 @@ def main() -> None:
     parser.add_argument("--out", default=os.devnull, type=Path, help="JSON file")
     options = parser.parse_args()
     fixed = {"plain": 0, "learner": 1}
-    options.variants = {v: fixed[v] if v in fixed else int(v.removeprefix("cohort")) for v in options.variants.split(",")}
+    sizes = {v: fixed[v] if v in fixed else int(v.removeprefix("cohort")) for v in options.variants.split(",")}
+    options.variants = {variant: ["kd"] * size for variant, size in sizes.items()}
     options.precision = best_precision(options.device)
     options.warmup, usual = (20, 400) if options.device == "cuda" else (2, 30)
     options.steps = options.steps or usual

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import torch
@@ -16,13 +15,11 @@ from didact.data.loader import Loader
 from didact.method import Clock, Method, Pair, Seen, Stage, View
 from didact.nets.blocks import BlockNet
 from didact.seeds import seeded, stream
-from didact.spec import SpecError, catalogue, choose, digest, find, from_json, to_json
+from didact.spec import SpecError, choose, digest, find, from_json, to_json
 from didact.studies.run import Run
 from didact.tensors import Outputs
+from walk import NAMES, made
 
-NAMES = list(catalogue(*Method.homes))
-REQUIRED = {"student": "resnet8", "inner": "kd"}
-"""What stands in fields that have no default, by the field's name."""
 PRESETS = [(name, preset) for name in NAMES for preset in find(Method, name).presets]
 
 PAIRS = [("resnet20", "resnet8"), ("wrn_16_2", "shufflenet_v1"), ("resnet8x4", "mobilenet_v2"), ("vgg13", "vgg8")]
@@ -30,13 +27,6 @@ PAIRS = [("resnet20", "resnet8"), ("wrn_16_2", "shufflenet_v1"), ("resnet8x4", "
 
 each = pytest.mark.parametrize("name", NAMES)
 pairs = pytest.mark.parametrize(("teacher", "student"), PAIRS, ids=lambda net: net)
-
-
-def made(name: str, **changes: Any) -> Method:
-    """The method ``name`` (with a preset or not), with what it requires."""
-    cls = find(Method, name.partition("+")[0])
-    required = [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING]  # type: ignore[arg-type]
-    return choose(Method, {"name": name, **{field: REQUIRED[field] for field in required}, **changes})
 
 
 @dataclasses.dataclass

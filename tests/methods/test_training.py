@@ -1,0 +1,144 @@
+"""Whole trainings of every method, all its stages: alone equals cohort, resumed equals uninterrupted, nothing is forgotten."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from didact.data import Data, Loader, load
+from didact.engine.learner import Learner
+from didact.engine.recipe import Recipe
+from didact.engine.records import read_tensors, write_tensors
+from didact.engine.train import Cohort, Fixed, train
+from didact.method import Method, Pair
+from didact.nets import create
+from didact.nets.blocks import BlockNet
+from didact.seeds import seeded
+from walk import NAMES, TAUGHT, made
+
+DATASET = dataclasses.replace(load(Data(per_class=1)), test=load(Data(per_class=1)).train)  # 10 images: 5 and 5
+VIEWS = frozenset({"rotations"})  # shown to all, so that a cohort's batches are the same as a single learner's
+State = tuple[dict[str, Tensor], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def teacher() -> BlockNet:
+    with seeded(0, "teacher"):
+        return create("resnet14", 10, 1).eval().requires_grad_(False)
+
+
+def long(name: str) -> Method:
+    """The method, with first stages of two epochs, so that one can stop in their middle."""
+    method = made(name)
+    fields = {field.name for field in dataclasses.fields(method)}  # type: ignore[arg-type]
+    return made(name, **({"init_epochs": 2} if "init_epochs" in fields else {}))
+
+
+def learner(name: str, teacher: BlockNet, precision: str = "fp32", seed: int = 0) -> Learner:
+    method = long(name)
+    with seeded(seed, "net"):
+        net = create("resnet8", 10, 1)
+        about = (DATASET.image, 10, DATASET.train.labels, 5)
+        taught = (teacher, teacher.shapes(DATASET.image)) if method.needs.teacher else (None, None)
+        extras = method.build(Pair(net, net.shapes(DATASET.image), *about, *taught))
+    recipe = Recipe(epochs=2, batch_size=5, learning_rate=0.01, precision=precision)  # type: ignore[arg-type]
+    return Learner(label=f"{name}.{seed}", net=net, method=method, extras=extras, recipe=recipe, seed=seed)
+
+
+class Ear:
+    """Calls a function after every epoch of every learner."""
+
+    def __init__(self, after: Callable[[Learner], None] = lambda one: None) -> None:
+        self.after = after
+
+    def epoch_begins(self, *_: object) -> None: ...
+    def step_ends(self) -> None: ...
+    def failed(self, learner: Learner) -> None: ...
+    def learned(self, learner: Learner, row: dict[str, Any]) -> None:
+        self.after(learner)
+
+
+def run(learners: list[Learner], teacher: BlockNet, ear: Ear | None = None) -> None:
+    loader = Loader(DATASET, batch_size=5, data_seed=0, views=VIEWS)
+    shown = Fixed(teacher) if any(one.method.needs.teacher for one in learners) else None
+    train(Cohort(tuple((one,) for one in learners), loader, shown), DATASET, [ear or Ear()], test_every=99)
+    assert all(one.done for one in learners), [one.failure for one in learners]
+
+
+def kept(learner: Learner) -> State:
+    tensors, values = learner.state()
+    return {k: v.clone() for k, v in tensors.items()}, values
+
+
+@pytest.fixture(scope="module")
+def together(teacher: BlockNet) -> Callable[[str], dict[str, State]]:
+    """By precision, how every method ended in one cohort of all, with a second seed of some."""
+
+    @functools.cache
+    def ends(precision: str) -> dict[str, State]:
+        learners = [learner(name, teacher, precision) for name in NAMES]
+        learners += [learner(name, teacher, precision, seed=1) for name in TAUGHT[:3]]
+        run(learners, teacher)
+        return {one.label: kept(one) for one in learners}
+
+    return ends
+
+
+def same(a: State, b: State) -> list[str]:
+    assert a[0].keys() == b[0].keys() and a[1] == b[1]
+    return [key for key in a[0] if not torch.equal(a[0][key], b[0][key])]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", NAMES)
+def test_alone_equals_cohort_bitwise(
+    together: Callable[[str], dict[str, State]], teacher: BlockNet, name: str, precision: str
+) -> None:
+    one = learner(name, teacher, precision)
+    run([one], teacher)
+    assert same(kept(one), together(precision)[one.label]) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stopped_after_any_epoch_it_ends_the_same(
+    together: Callable[[str], dict[str, State]], teacher: BlockNet, name: str, tmp_path: Path
+) -> None:
+    """Through a file: weights, extras, momentum, memory and random stream come back, in the middle of a stage too."""
+
+    class Stop(BaseException): ...
+
+    for stop in range(1, learner(name, teacher).epochs):
+
+        def halt(one: Learner, stop: int = stop) -> None:
+            if one.total == stop:
+                write_tensors(tmp_path / "state", *one.state())
+                raise Stop
+
+        with contextlib.suppress(Stop):
+            run([learner(name, teacher)], teacher, Ear(halt))
+        again = learner(name, teacher)
+        again.restore(*read_tensors(tmp_path / "state"))
+        assert again.total == stop
+        run([again], teacher)
+        assert same(kept(again), together("fp32")[again.label]) == [], f"stopped after epoch {stop}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_declared_parameter_is_trained_and_saved(teacher: BlockNet, name: str) -> None:
+    one = learner(name, teacher)
+    declared = {f"extras.{k}": p for k, p in one.extras.named_parameters()}
+    optimised: set[str] = set()
+    while not one.done:
+        inside = {id(p) for group in one.optimiser.param_groups for p in group["params"]}
+        optimised |= {k for k, p in declared.items() if id(p) in inside}
+        one.end_epoch()
+    assert optimised == one._trainable & declared.keys()
+    assert declared.keys() <= one.state()[0].keys()
