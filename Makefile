@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: quickstart test lint types imports unit clean
+.PHONY: quickstart test lint types imports unit docs clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/didact quickstart
@@ -22,6 +22,10 @@ imports: $(VENV)/.test
 
 unit: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+# the pages of the methods, from their files
+docs: $(VENV)/.installed
+	$(BIN)/python -m didact.report.pages docs/methods
 
 $(VENV)/bin/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "didact needs Python 3.11 or newer: make PYTHON=python3.12 ...")'

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 
-from didact.losses import attention_map, cross_entropy, exact, pool_alike, rows_alike, softened_kl, task
+from didact.losses import attention_map, cross_entropy, exact, pool_alike, rows_alike, softened_kl, standardised, task
 from didact.methods.kd import KD
 from didact.tensors import Outputs
 
@@ -157,6 +157,40 @@ def test_rows_alike() -> None:
     assert found.isfinite().all() and not found[2].any() and not found[:, 2].any()
 
 
+def test_standardised_by_hand() -> None:
+    # mean 2, unbiased deviation 1; then mean 0, deviation sqrt(8)
+    found = standardised(tensor([[1, 2, 3], [4, -4, 0]]))
+    np.testing.assert_allclose(found, [[-1, 0, 1], [1, -1, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1.0, 60.0])
+def test_standardised_and_its_gradient(slope: Callable, scale: float) -> None:
+    z, weight = random.normal(size=(2, 3, 10))
+    z = (2 + z) * scale
+
+    def reference(x: np.ndarray) -> np.ndarray:
+        return (x - x.mean(1, keepdims=True)) / (x.std(1, ddof=1, keepdims=True) + 1e-7)
+
+    own = tensor(z).requires_grad_()
+    found = standardised(own)
+    (found * tensor(weight)).sum().backward()
+    np.testing.assert_allclose(found.detach(), reference(z), rtol=1e-7, atol=1e-7)
+    expected = slope(lambda x: float((reference(x) * weight).sum()), z, step=1e-4 * scale)
+    np.testing.assert_allclose(own.grad, expected, rtol=1e-5, atol=1e-6 / scale)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_constant_row_is_zero_without_gradient(dtype: torch.dtype) -> None:
+    z = torch.randn(4, 100).to(dtype)
+    z[0], z[1], z[2] = 0, 0.3, -60.1  # the means of the last two are rounded
+    z.requires_grad_()
+    found = standardised(z)
+    (found * torch.randn_like(found)).sum().backward()
+    assert not found[:3].any() and found[3].any()
+    assert z.grad is not None and z.grad.isfinite().all()
+    assert not z.grad[:3].any() and z.grad[3].any()
+
+
 def test_exact_leaves_autocast_and_widens_only_half_precision() -> None:
     @exact
     def types(*xs: Any, last: Any) -> list[torch.dtype]:
@@ -182,6 +216,17 @@ def test_task_is_weighted_and_leaves_out_zero_weights() -> None:
     assert both["kd"].item() == pytest.approx(2 * 9 * kl(zt, z, 3.0))
     assert list(task(KD(alpha=0.0), own, None, labels)) == ["ce"]
     assert list(task(KD(gamma=0.0), own, teacher, labels)) == ["kd"]
+
+
+def test_task_standardises_for_the_kl_alone() -> None:
+    z, zt = random.normal(size=(2, 4, 6))
+    labels, scores = (
+        torch.tensor([0, 1, 2, 3]),
+        [(x - x.mean(1, keepdims=True)) / x.std(1, ddof=1, keepdims=True) for x in (z, zt)],
+    )
+    both = task(KD(temperature=3.0), Outputs(logits=tensor(z)), Outputs(logits=tensor(zt)), labels, standardise=True)
+    assert both["kd"].item() == pytest.approx(0.9 * 9 * kl(scores[1], scores[0], 3.0), rel=1e-6)
+    assert both["ce"].item() == pytest.approx(0.1 * cross_entropy(tensor(z), labels).item())
 
 
 def test_shapes_are_checked_in_the_tests() -> None:

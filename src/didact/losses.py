@@ -28,7 +28,8 @@ def exact(formula: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         wide = [_widen(a) for a in args]
         named = {k: _widen(a) for k, a in kwargs.items()}
-        device = next((a.device.type for a in wide if isinstance(a, Tensor)), "cpu")
+        devices = (a.device.type for a in wide if isinstance(a, Tensor) and not a.is_meta)  # meta has no autocast
+        device = next(devices, "cpu")
         with torch.autocast(device, enabled=False):
             return formula(*wide, **named)  # type: ignore[arg-type]
 
@@ -57,6 +58,16 @@ def softened_kl(z_from: Logits, z_to: Logits, temperature: float = 1.0) -> Scala
     return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
 
+@exact
+def standardised(z: Logits) -> Logits:
+    """Each row minus its mean, divided by its standard deviation over the classes (unbiased) + 1e-7.
+
+    A constant row is all zero and has no gradient (1e7 times what comes, otherwise).
+    """
+    varies = z.amax(1, keepdim=True) > z.amin(1, keepdim=True)  # a rounded mean leaves a constant row a deviation of its own
+    return torch.where(varies, (z - z.mean(1, keepdim=True)) / (z.std(1, keepdim=True) + 1e-7), 0)
+
+
 @runtime_checkable
 class Weights(Protocol):
     """The settings that most methods share."""
@@ -69,15 +80,22 @@ class Weights(Protocol):
     def temperature(self) -> float: ...
 
 
-def task(weights: Weights, own: Outputs, teacher: Outputs | None, labels: Labels) -> dict[str, Tensor]:
-    """The terms that most methods share: gamma CE(zs, y) + alpha T^2 KL(teacher || student). Zero weights are left out."""
+def task(
+    weights: Weights, own: Outputs, teacher: Outputs | None, labels: Labels, standardise: bool = False
+) -> dict[str, Tensor]:
+    """The terms that most methods share: gamma CE(zs, y) + alpha T^2 KL(teacher || student). Zero weights are left out.
+
+    Args:
+        standardise: whether both networks' logits are standardised for the KL.
+    """
     assert own.logits is not None
     terms: dict[str, Tensor] = {}
     if weights.gamma:
         terms["ce"] = weights.gamma * cross_entropy(own.logits, labels)
     if weights.alpha:
         assert teacher is not None and teacher.logits is not None, "a method with alpha > 0 reads the teacher's logits"
-        kl = softened_kl(teacher.logits, own.logits, weights.temperature)
+        zt, zs = (standardised(z) if standardise else z for z in (teacher.logits, own.logits))
+        kl = softened_kl(zt, zs, weights.temperature)
         terms["kd"] = weights.alpha * weights.temperature**2 * kl
     return terms
 
@@ -109,6 +127,7 @@ def rows_alike(x: Tensor) -> Tensor:
     return unit_rows(flat @ flat.T)
 
 
+@exact
 def unit_rows(x: Tensor) -> Tensor:
     """Each row (dimension 1) divided by max(its L2 norm, 1e-12).
 

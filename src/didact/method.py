@@ -127,6 +127,13 @@ class Clock:
         """Share of the current stage that is done, in [0, 1)."""
         return (self.epoch + self.step / self.steps) / self.epochs
 
+    def risen(self, share: float) -> float:
+        """How far a weight has risen that reaches its value, epoch by epoch, at the end of ``share`` of the stage: (0, 1].
+
+        (epoch + 1) / (share * epochs), at most 1, as the code of DKD and ReviewKD counts; 1 for no share.
+        """
+        return min((self.epoch + 1) / (share * self.epochs), 1.0) if share else 1.0
+
 
 @dataclass(frozen=True)
 class View:

@@ -64,6 +64,34 @@ def test_kd_defaults_are_repdistillers() -> None:
     assert torch.equal(kd.loss(zs, zt), kd.loss(zs, zt, 4.0))
 
 
+def test_standardised_kd() -> None:
+    zs, zt = random.normal(size=(2, 8, 100)) * 3
+
+    def scores(z: np.ndarray) -> np.ndarray:
+        return (z - z.mean(1, keepdims=True)) / (z.std(1, ddof=1, keepdims=True) + 1e-7)
+
+    value = kd.loss(torch.tensor(zs), torch.tensor(zt), 2.0, standardise=True)
+    assert value.item() == pytest.approx(reference(scores(zs), scores(zt), 2.0), rel=1e-10)
+    moved = kd.loss(torch.tensor(3 * zs + 5), torch.tensor(zt / 7 - 2), 2.0, standardise=True)
+    assert moved.item() == pytest.approx(value.item(), rel=1e-5)  # neither side's range counts
+
+
+def test_standardised_kd_of_constant_and_extreme_rows() -> None:
+    zs, zt = torch.randn(2, 4, 10) * 60
+    zs[0], zt[1] = 7.3, 0.0
+    zs.requires_grad_()
+    kd.loss(zs, zt, standardise=True).backward()
+    assert zs.grad is not None and zs.grad.isfinite().all()
+    assert not zs.grad[0].any() and zs.grad[1:].any(1).all()
+
+
+def test_ls_has_the_settings_of_the_authors_code() -> None:
+    method = choose(Method, "kd+ls")
+    assert isinstance(method, kd.KD)
+    assert (method.gamma, method.alpha, method.temperature, method.standardise) == (0.1, 9.0, 2.0, True)
+    assert not choose(Method, "kd").standardise  # type: ignore[attr-defined]
+
+
 def test_ce() -> None:
     # p = (1/4, 3/4) and (1/2, 1/2)
     zs = torch.tensor([[0.0, np.log(3.0)], [1.0, 1.0]])

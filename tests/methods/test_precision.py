@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from didact import losses
-from didact.methods import at, ce, fitnet, kd, sp
+from didact.methods import at, cc, ce, crd, dist, dkd, fitnet, fsp, ft, kd, nst, ofd, pkt, reviewkd, rkd, simkd, sp, vid
 from didact.teaching import sftn
 
 LABELS = torch.tensor([0, 3, 2, 5, 1, 9])
@@ -22,6 +22,14 @@ def logits() -> Tensor:
 
 def maps() -> Tensor:
     return torch.randn(6, 8, 8, 8)
+
+
+def vectors() -> Tensor:
+    return torch.randn(6, 8)
+
+
+def scores() -> Tensor:
+    return torch.rand(6, 8) + 0.1
 
 
 def branched(zt: Tensor, first: Tensor, second: Tensor) -> Tensor:
@@ -40,6 +48,22 @@ FORMULAS: dict[str, tuple[Callable[..., Tensor], Callable[[], Tensor], int]] = {
     "at power 4": (lambda fs, ft: at.loss(fs, ft, power=4), maps, 2),
     "at pooled": (lambda fs, ft: at.loss(fs, ft[:, :, :5, :5]), maps, 2),
     "sp": (sp.loss, maps, 2),
+    "cc": (cc.loss, vectors, 2),
+    "cc gaussian": (lambda es, et: cc.matrix_distance(es, et, "gaussian", True), vectors, 2),
+    "crd": (lambda a, b: crd.loss(a, b, 50), scores, 2),
+    "dist": (dist.loss, logits, 2),
+    "dkd": (lambda zs, zt: dkd.loss(zs, zt, LABELS), logits, 2),
+    "fsp": (lambda a, b, c, d: fsp.loss((a, b), (c, d)), maps, 4),
+    "ft": (ft.loss, maps, 2),
+    "kd standardised": (lambda zs, zt: kd.loss(zs, zt, standardise=True), logits, 2),
+    "nst": (nst.loss, maps, 2),
+    "ofd": (lambda fs, ft: ofd.loss(fs, ft, torch.full((8,), -0.5)), maps, 2),
+    "pkt": (pkt.loss, vectors, 2),
+    "reviewkd": (reviewkd.loss, maps, 2),
+    "rkd": (lambda vs: rkd.loss(vs, vs.detach().flip(0)), vectors, 1),  # no gradient to the teacher
+    "simkd": (simkd.loss, maps, 2),
+    "simkd kl": (lambda fs, ft: simkd.loss(fs, ft, kind="kl"), maps, 2),
+    "vid": (lambda mean, ft: vid.loss(mean, ft, torch.full((8,), 0.5)), maps, 2),
     "sftn": (branched, logits, 3),
 }
 formulas = pytest.mark.parametrize(("formula", "draw", "count"), FORMULAS.values(), ids=FORMULAS.keys())

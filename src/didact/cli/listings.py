@@ -5,32 +5,47 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from didact.cli.fields import fields
 from didact.spec import SpecError, catalogue, nearest
+from didact.studies.fields import fields
 
 Rows = tuple[list[str], list[list[Any]]]
 
 
-def listing(what: str, store: Path) -> Rows:
-    """Heading and rows for a word such as ``nets``.
+@dataclass(frozen=True)
+class Listing:
+    """A table of what there is; ``plain`` is the same, or more, for programs."""
+
+    heading: list[str]
+    rows: list[list[Any]]
+    plain: list[dict[str, Any]]
+    title: str = ""
+
+
+def listing(what: str, store: Path, pair: dict[str, str] | None = None) -> Listing:
+    """What there is, for a word such as ``nets``. ``pair``: net, teacher and data for ``methods``, each where it is asked for.
 
     Raises:
         SpecError: an unknown word; the nearest are named.
     """
+    if what == "methods":
+        from didact.cli.methods import methods
+
+        return Listing(*methods(**(pair or {})))
     known: dict[str, Callable[[], Rows]] = {
         "nets": _nets,
-        "methods": _methods,
         "data": _data,
         "recipes": _recipes,
         "settings": _settings,
         "runs": lambda: _runs(store),
     }
     if what not in known:
-        raise SpecError(f"cannot list {what!r}{nearest(what, known)}")
-    return known[what]()
+        raise SpecError(f"cannot list {what!r}{nearest(what, [*known, 'methods'])}")
+    heading, rows = known[what]()
+    return Listing(heading, rows, [dict(zip(heading, row, strict=True)) for row in rows])
 
 
 def _nets() -> Rows:
@@ -47,20 +62,6 @@ def _nets() -> Rows:
         features = " / ".join(f"{c}@{h}" for c, h, _ in shapes.features)
         rows.append([name, parameters(net), round(macs(net, (3, 32, 32)) / 1e6, 2), features, nets.entry(name).paper_rate])
     return ["net", "parameters", "MACs (M)", "features (channels@size)", "paper's rate"], rows
-
-
-def _methods() -> Rows:
-    from didact.method import Method
-    from didact.spec import find
-
-    rows = []
-    for name, module in catalogue(*Method.homes).items():
-        cls = find(Method, name)
-        summary = (__import__(module, fromlist=["_"]).__doc__ or "").strip().splitlines()[0]
-        defaults = ", ".join(f"{path}={default}" for path, _, default, _ in fields(cls))
-        presets = ", ".join(f"{name}+{preset}" for preset in cls.presets)
-        rows.append([name, summary, defaults, presets])
-    return ["method", "what it is", "settings and defaults", "presets"], rows
 
 
 def _data() -> Rows:
@@ -92,15 +93,40 @@ def settings() -> list[tuple[str, str, str, str]]:
     from didact.method import Method
     from didact.spec import find, to_json
 
+    rows = _plans_own()
+    rows += fields(Data, "data.")
+    short = to_json(RECIPES["short"][1]) | {"precision": "auto"}
+    rows += [
+        (path, kind, str(short[path.removeprefix("recipe.")]), text) for path, kind, _, text in fields(Recipe, "recipe.")
+    ]
+    rows += fields(find(Method, "sftn"), "teacher.how.")
+    rows.append(("method.*", "", "", "Any field of the methods asked for; see didact explain METHOD."))
+    return rows
+
+
+def _plans_own() -> list[tuple[str, str, str, str]]:
+    """The settings that are no field of a spec."""
     names = "|".join(catalogue("didact.methods"))
-    rows = [
+    return [
         ("net", "names", "required", "The student, or several, separated by commas."),
         ("method", "names", "kd", f"How it learns, or several: {names}; a preset after a plus sign: fitnet+kd."),
         ("seeds", "int", "1", "How many training seeds, from 0; or --seed for a single one."),
         ("data_seed", "int", "0", "Order and augmentation of the batches."),
         ("start", "branches", "none", "Begin the student with the blocks of its SFTN teacher's first branch."),
         ("teacher.net", "name", "none", "The network that teaches."),
-        ("teacher.how", "names", "standard", "How it was trained: standard, sftn, or both: standard,sftn."),
+        (
+            "teacher.how",
+            "names",
+            "standard",
+            "How it was trained: standard, sftn, both (standard,sftn), or a student's method.",
+        ),
+        (
+            "teacher.teacher.net",
+            "name",
+            "none",
+            "Makes the teacher an assistant: the network it learns from, by teacher.how=kd.",
+        ),
+        ("teacher.teacher.*", "", "the teacher's", "All that a teacher takes, to any depth: teacher.teacher.how=sftn."),
         ("teacher.start", "standard", "none", "Fine-tune the SFTN teacher from the standard one instead of from scratch."),
         ("teacher.seed", "int", "0", "The teacher's own seed."),
         ("teacher.recipe.*, teacher.data.*", "", "the student's", "Where the teacher's differ from the student's."),
@@ -108,14 +134,6 @@ def settings() -> list[tuple[str, str, str, str]]:
         ("recipe", "name", "short", "short or paper; the fields below change it."),
         ("epochs, precision", "", "", "Short for recipe.epochs and recipe.precision (fp32, bf16 or auto)."),
     ]
-    rows += fields(Data, "data.")
-    short = to_json(RECIPES["short"][1]) | {"precision": "auto"}
-    rows += [
-        (path, kind, str(short[path.removeprefix("recipe.")]), text) for path, kind, _, text in fields(Recipe, "recipe.")
-    ]
-    rows += fields(find(Method, "sftn"), "teacher.how.")
-    rows.append(("method.*", "", "", "Any field of the methods asked for; see didact list methods."))
-    return rows
 
 
 def settings_help() -> str:
@@ -128,12 +146,12 @@ def settings_help() -> str:
 
 
 def _runs(store: Path) -> Rows:
+    from didact.studies.labels import recipe_label, teacher_label
     from didact.studies.store import Store
-    from didact.studies.table import recipe_label
 
     rows = []
     for run, record in Store(store, lambda message: print(message, file=sys.stderr)).runs():
-        teacher = run.teacher.label if run.teacher else ""
+        teacher = teacher_label(run.teacher) if run.teacher else ""
         top1 = round(record.final()["test_top1"], 2)
         rows.append([run.digest, run.label, run.data.label, teacher, recipe_label(run), top1])
     return ["digest", "run", "data", "teacher", "recipe", "test top-1 (%)"], rows
@@ -145,7 +163,10 @@ def details(asked: str, store: Path) -> dict[str, Any]:
     Raises:
         SpecError: no run, or several, whose digest or folder begins like ``asked``.
     """
+    from didact.data import facts
+    from didact.nets.blocks import macs, parameters
     from didact.spec import to_json
+    from didact.studies.labels import teacher_label
     from didact.studies.store import Store
 
     found = [
@@ -157,12 +178,14 @@ def details(asked: str, store: Path) -> dict[str, Any]:
         names = [f"{run.digest} {run.label}" for run, _ in found]
         raise SpecError(f"{asked!r} fits {len(found)} runs in {store}" + (": " + "; ".join(names) if names else ""))
     run, record = found[0]
+    deployed = Store(store).deployed(run)
     return {
         "digest": run.digest,
         "folder": str(record.folder),
         "spec": {key: value for key, value in to_json(run).items() if key not in ("teacher", "start")},
-        "teacher": run.teacher and f"{run.teacher.digest} {run.teacher.label}",
+        "teacher": run.teacher and f"{run.teacher.digest} {teacher_label(run.teacher)}",
         "start": run.start and f"{run.start.part} of {run.start.run.digest}",
+        "deployed": {"parameters": parameters(deployed), "MACs": macs(deployed, facts(run.data).image)},
         "environment": record.environment(),
         "final": record.final(),
         "test_top1_by_epoch": [row.get("test_top1") for row in record.metrics()],

@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
 from didact import __version__
+from didact.cli import answer
 from didact.spec import RequestError, SpecError
 
 app = App(
@@ -29,6 +30,7 @@ TestEvery = Annotated[int, Parameter(help="Epochs between evaluations; the last 
 Together = Annotated[int, Parameter(help="At most so many learners at a time; bounds memory, changes no result.")]
 Retry = Annotated[bool, Parameter(negative="", help="Go on from the last good state with runs that failed before.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
+ForPair = Annotated[str | None, Parameter(help="With methods: whose extra parameters are counted.")]
 Settings = Annotated[str, Parameter(allow_leading_hyphen=True, help="--setting value, as listed below.", show=False)]
 STORE = Path("didact-runs")
 
@@ -46,8 +48,8 @@ def quickstart(
     from didact.studies.quickstart import TEST_EVERY
     from didact.studies.quickstart import quickstart as study
 
-    where = Where(device=_device(device), test_every=TEST_EVERY)
-    return _answer(study(data, seeds, where.device), store, where, picture=f"quickstart-{data}.png", hints=True)
+    where = Where(device=answer.device(device), test_every=TEST_EVERY)
+    return answer.answer(study(data, seeds, where.device), store, where, picture=f"quickstart-{data}.png", hints=True)
 
 
 @app.command
@@ -70,27 +72,55 @@ def train(
     from didact.studies.execute import Where
     from didact.studies.plan import plan
 
-    where = Where(device=_device(device), compiled=compile, exact=exact, test_every=test_every, together=together)
-    return _answer(plan(parse(settings), where.device), store, where, retry=retry, as_json=json)
+    where = Where(device=answer.device(device), compiled=compile, exact=exact, test_every=test_every, together=together)
+    return answer.answer(plan(parse(settings), where.device), store, where, retry=retry, as_json=json)
 
 
 @app.command(name="list")
 def list_(
     what: Annotated[str, Parameter(help="nets, methods, data, recipes, settings or runs.")],
     *,
+    net: ForPair = None,
+    teacher: ForPair = None,
+    data: ForPair = None,
     store: StorePath = STORE,
     json: Json = False,
 ) -> int:
-    """What there is to choose from: nets, methods, data, recipes, settings, or the runs in the store."""
+    """What there is to choose from: nets, methods, data, recipes, settings, or the runs in the store.
+
+    didact list methods --net resnet8x4 --teacher resnet32x4 --data cifar100 also says what each adds to that pair.
+    """
     from didact.cli.listings import listing
 
-    heading, rows = listing(what, store)
+    pair = {key: value for key, value in (("net", net), ("teacher", teacher), ("data", data)) if value is not None}
+    if pair and what != "methods":
+        raise SpecError(f"--{next(iter(pair))}: is for 'didact list methods'; 'didact list {what}' takes no pair")
+    found = listing(what, store, pair)
     if json:
-        _print_json([dict(zip(heading, row, strict=True)) for row in rows])
+        answer.print_json(found.plain)
     else:
         from didact.cli.terminal import print_rows
 
-        print_rows(heading, rows)
+        print_rows(found.heading, found.rows, found.title)
+    return 0
+
+
+@app.command
+def explain(
+    method: Annotated[str, Parameter(help="A method, with a preset or not (fitnet+kd), or module:Class.")],
+    *,
+    json: Json = False,
+) -> int:
+    """One method: paper, formula, every setting with its default and meaning, presets, what it reads, stages, notes."""
+    from didact.studies.describe import describe
+
+    found = describe(method)
+    if json:
+        answer.print_json(found.plain())
+    else:
+        from didact.cli.methods import explained
+
+        print(explained(found))
     return 0
 
 
@@ -106,7 +136,7 @@ def show(
 
     found = details(run, store)
     if json:
-        _print_json(found)
+        answer.print_json(found)
     else:
         from didact.cli.terminal import print_details
 
@@ -140,80 +170,10 @@ def compare(
         raise SpecError(
             f"no finished run in {store}" + (" fits" if net or data else "; train some first: didact quickstart")
         )
-    _report(kept, students, found, _device(device), picture, "json" if json else "markdown" if markdown else "table")
+    answer.report(
+        kept, students, found, answer.device(device), picture, "json" if json else "markdown" if markdown else "table"
+    )
     return 0
-
-
-def _answer(
-    runs: list[Any],
-    store: Path,
-    where: Any,
-    *,
-    retry: bool = False,
-    picture: str | None = None,
-    hints: bool = False,
-    as_json: bool = False,
-) -> int:
-    """Ask for the runs, then report. 1 when one of them failed."""
-    from didact.cli import terminal
-    from didact.studies.execute import ask
-    from didact.studies.run import everything
-    from didact.studies.store import Store
-
-    talk = terminal.stderr()
-    kept = Store(store, lambda message: talk.print(message, markup=False))
-    answer = ask(runs, kept, where, terminal.show(talk), retry=retry)
-    found = [(run, answer.records[run.digest]) for run in everything(runs) if run.digest in answer.records]
-    image = store / picture if picture else None
-    if any(run.digest in answer.records for run in runs):
-        _report(kept, runs, found, where.device, image, "json" if as_json else "table")
-    for run in everything(runs):
-        if run.digest in answer.failures:
-            talk.print(f"FAILED {run.label} ({run.digest}): {answer.failures[run.digest]}", markup=False)
-    if hints:
-        terminal.print_hints(store, image)
-    return 1 if answer.failures else 0
-
-
-def _report(kept: Any, runs: list[Any], found: list[Any], device: str, picture: Path | None, form: str) -> None:
-    """Tables of ``runs`` on standard output; ``found`` also holds their teachers."""
-    from didact.cli import terminal
-    from didact.studies.similarity import similarities
-    from didact.studies.table import markdown as as_markdown
-    from didact.studies.table import tables
-
-    similar = similarities(kept, runs, device)
-    wanted = {run.digest for run in runs}
-    made = tables(found, wanted, similar)
-    if form == "json":
-        _print_json([table.plain() for table in made])
-    for table in made if form != "json" else ():
-        if form == "markdown":
-            print(as_markdown(table))
-        else:
-            terminal.print_table(terminal.stdout(), table)
-    if picture is not None:
-        from didact.report.figures import comparison
-
-        comparison(made, found, picture)
-
-
-def _device(asked: str | None) -> str:
-    import torch
-
-    if asked is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(1, device=asked)
-    except (RuntimeError, AssertionError) as error:
-        raise SpecError(f"device {asked!r} cannot be used here: {str(error).splitlines()[0]}") from None
-    return asked
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    print(json.dumps(value, indent=1))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,8 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as RichTable
 
 from didact.engine.learner import Learner
+from didact.studies.labels import teacher_label
 from didact.studies.run import Run, method_label
-from didact.studies.table import Table, cells, teacher_label
+from didact.studies.table import Table, cells
 
 
 def show(console: Console) -> Bars | Lines:
@@ -144,10 +145,12 @@ def stderr() -> Console:
     return Console(stderr=True, soft_wrap=True)
 
 
-def print_rows(heading: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def print_rows(heading: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
     drawn = RichTable(*heading)
     for row in rows:
         drawn.add_row(*(escape(str(value)) for value in row))
+    if title:
+        stdout().print(title, style="bold", highlight=False, markup=False)
     stdout().print(drawn)
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from didact.engine.records import Record
+from didact.studies.labels import teacher_label
 from didact.studies.run import Run
-from didact.studies.table import Table, teacher_label
+from didact.studies.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -18,6 +18,9 @@ from didact.seeds import deterministic
 from didact.spec import SpecError, digest
 from didact.studies.run import Run, begin, check, depth, everything, extras, network, pair
 from didact.studies.store import Store
+
+LARGE = 2**20
+"""Bytes of a buffer from which on it is told of."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ def _train_cohort(runs: list[Run], store: Store, where: Where, show: Show | None
         keeper = _Keeper(store, dataset, answer)
         for run in runs:
             keeper.admit(run, _learner(run, store, net, dataset, where), where.device)
+        _say_memory(store, keeper.learners.values())
         active = [(learner,) for learner in keeper.learners.values() if not learner.done]
         if not active:
             return
@@ -150,6 +154,15 @@ def _train_cohort(runs: list[Run], store: Store, where: Where, show: Show | None
         finally:
             if show is not None:
                 show.cohort_ends()
+
+
+def _say_memory(store: Store, learners: Iterable[Learner]) -> None:
+    """Tell of what learners remember beside their weights (CRD's banks), before it is trained and written every epoch."""
+    for learner in learners:
+        large = {name: b.nbytes for name, b in learner.extras.named_buffers() if b.nbytes >= LARGE}
+        if large and not learner.done:
+            size = sum(large.values()) / 2**20
+            store.say(f"{learner.label} remembers {size:.0f} MiB beside its network: {', '.join(large)}")
 
 
 def _loader(runs: Sequence[Run], dataset: data.Dataset, learners: Sequence[Learner]) -> data.Loader:

@@ -3,7 +3,8 @@
 net      student network, or several: "resnet8x4", "resnet8x4,vgg8"
 data     name or fields of Data                recipe    name ("short", "paper") or {"name": ..., fields}
 method   name(s), with presets ("fitnet+kd"), or {"name": ..., fields}
-teacher  {"net": ..., "how": "standard,sftn" or {"name": ..., fields}, "recipe", "data", "seed", "data_seed", "start"}
+teacher  {"net": ..., "how": "standard,sftn" or {"name": ..., fields}, "recipe", "data", "seed", "data_seed", "start"};
+         an assistant is a teacher that learns from one: {"net": ..., "how": "kd", "teacher": {the same, to any depth}}
 start    "branches" (the student begins with the blocks of its SFTN teacher's first branch)
 seeds    how many, from 0; or seed for a single one.  data_seed: order and augmentation
 epochs, precision   short for those of the recipe
@@ -22,7 +23,7 @@ from didact.spec import SpecError, choose, find, from_json, nearest, under
 from didact.studies.run import Run
 
 KEYS = ("net", "data", "recipe", "method", "teacher", "start", "seeds", "seed", "data_seed", "epochs", "precision")
-TEACHER_KEYS = ("net", "how", "data", "recipe", "seed", "data_seed", "start")
+TEACHER_KEYS = ("net", "how", "teacher", "data", "recipe", "seed", "data_seed", "start")
 
 
 def plan(wanted: Mapping[str, Any], device: str = "cpu") -> list[Run]:
@@ -48,7 +49,7 @@ def plan(wanted: Mapping[str, Any], device: str = "cpu") -> list[Run]:
     for net in map(nets.resolve, _names(wanted["net"])):
         from_json(Recipe, _recipe(wanted.get("recipe"), net, device), "recipe")
         for teacher in _teachers(wanted, net, device):
-            for method in _methods(_named(wanted.get("method"), "kd" if teacher else "ce")):
+            for method in _methods(_named(wanted.get("method"), "kd" if teacher else "ce"), "method"):
                 runs += [_student(wanted, net, teacher, method, seed, device) for seed in seeds]
     return list({run.digest: run for run in runs}.values())
 
@@ -73,57 +74,95 @@ def _student(wanted: Mapping[str, Any], net: str, teacher: Run | None, method: M
     return from_json(Run, tree)
 
 
-def _teachers(wanted: Mapping[str, Any], student: str, device: str) -> list[Run | None]:
+def _teachers(wanted: Mapping[str, Any], student: str, device: str, at: str = "teacher") -> list[Run | None]:
+    """The teachers of ``student``; None alone where there is none. ``at``: the path of the settings, for messages."""
     given = wanted.get("teacher")
     if given is None:
         return [None]
+    if not isinstance(given, (str, Mapping)):
+        raise SpecError(f"{at}: expected a network's name or settings such as {at}.net, found {given!r}")
     given = {"net": given} if isinstance(given, str) else dict(given)
-    _only(given, TEACHER_KEYS, "teacher.")
-    if "net" not in given:
-        raise SpecError("teacher.net: say which network teaches, e.g. teacher.net=resnet32x4")
-    ways = _methods(_named(given.get("how"), "standard"), teaches=student)
-    if "start" in given and all(way.name() == "ce" for way in ways):
-        raise SpecError("teacher.start: fine-tunes a teacher that is not standard, such as teacher.how=sftn")
-    return [_teacher(wanted, given, str(given["net"]), way, device) for way in ways]
+    _only(given, TEACHER_KEYS, f"{at}.")
+    if not isinstance(given.get("net"), str):
+        raise SpecError(f"{at}.net: say which network teaches, e.g. {at}.net=resnet32x4")
+    try:
+        net = nets.resolve(given["net"])
+    except SpecError as error:
+        raise SpecError(under(f"{at}.net", str(error))) from None
+    given = _inherited(wanted, given)
+    ways = _methods(_named(given.get("how"), "standard"), f"{at}.how", teaches=student)
+    _sensible(ways, given, net, at)
+    masters = _teachers(given, net, device, f"{at}.teacher")
+    return [
+        _teacher(given, net, way, master, device, at)
+        for way in ways
+        for master in (masters if way.needs.teacher else [None])
+    ]
 
 
-def _teacher(wanted: Mapping[str, Any], given: Mapping[str, Any], net: str, way: Method, device: str) -> Run:
-    """A teacher takes the student's data and recipe where it is given none of its own."""
-    recipe = _merged(_named(wanted.get("recipe"), "short"), given.get("recipe"))
-    tree = {
-        "net": net,
+def _inherited(wanted: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A teacher takes its student's data, recipe and data seed where it is given none of its own."""
+    return {
+        **given,
         "data": _merged(_named(wanted.get("data"), "digits"), given.get("data")),
-        "recipe": _recipe(recipe, net, device),
-        "method": way,
-        "seed": given.get("seed", 0),
+        "recipe": _merged(_named(wanted.get("recipe"), "short"), given.get("recipe")),
         "data_seed": given.get("data_seed", wanted.get("data_seed", 0)),
     }
-    start = given.get("start")
-    if start is not None and start != "standard":
-        raise SpecError(f"teacher.start: 'standard' (fine-tune the standard teacher) is all that is known, found {start!r}")
-    if start == "standard" and way.name() != "ce":
-        tree["start"] = {"run": from_json(Run, {**tree, "method": "ce"}, "teacher")}
-    return from_json(Run, tree, "teacher")
 
 
-def _methods(fields: dict[str, Any], teaches: str | None = None) -> list[Method]:
+def _sensible(ways: list[Method], given: Mapping[str, Any], net: str, at: str) -> None:
+    """Whether the teacher's settings go together with the ``ways`` in which it is trained."""
+    names = ",".join("standard" if way.name() == "ce" else way.name() for way in ways)
+    learns = next((way.name() for way in ways if way.needs.teacher), None)
+    if learns and given.get("teacher") is None:
+        raise SpecError(
+            f"{at}.teacher.net: {at}.how={learns} makes {net} an assistant, which learns from a teacher of its own; "
+            f"name it, e.g. {at}.teacher.net=resnet20, or write {at}.how=standard"
+        )
+    if not learns and given.get("teacher") is not None:
+        raise SpecError(
+            f"{at}.teacher: {net} is given a teacher, but {at}.how={names} reads none; "
+            f"write {at}.how=kd for an assistant, or leave {at}.teacher out"
+        )
+    if "start" in given and all(way.name() == "ce" for way in ways):
+        raise SpecError(f"{at}.start: fine-tunes a teacher that is not standard, such as {at}.how=sftn")
+    if given.get("start", "standard") not in ("standard", None):
+        raise SpecError(
+            f"{at}.start: 'standard' (fine-tune the standard teacher) is all that is known, found {given['start']!r}"
+        )
+
+
+def _teacher(given: Mapping[str, Any], net: str, way: Method, master: Run | None, device: str, at: str) -> Run:
+    tree = {
+        "net": net,
+        "data": given["data"],
+        "recipe": _recipe(given["recipe"], net, device),
+        "seed": given.get("seed", 0),
+        "data_seed": given["data_seed"],
+    }
+    start = None
+    if given.get("start") and way.name() != "ce":
+        start = {"run": from_json(Run, tree, at)}
+    return from_json(Run, {**tree, "method": way, "teacher": master, "start": start}, at)
+
+
+def _methods(fields: dict[str, Any], at: str, teaches: str | None = None) -> list[Method]:
     """Methods from names and fields. For a teacher of ``teaches``, "standard" is the labels alone, and a method that asks for
     its student is told."""
-    at = "method" if teaches is None else "teacher.how"
     found = []
     if teaches is not None and fields["name"] == "standard" and len(fields) > 1:
         key = next(k for k in fields if k != "name")
-        raise SpecError(f"{at}.{key}: a standard teacher has no such setting; say for whom it is, e.g. teacher.how=sftn")
+        raise SpecError(f"{at}.{key}: a standard teacher has no such setting; say for whom it is, e.g. {at}=sftn")
     for name in _names(fields["name"]):
         one = dict(fields, name=name)
-        if teaches is not None:
-            one["name"] = "ce" if name == "standard" else name
-            takes = getattr(find(Method, one["name"].partition("+")[0]), "__dataclass_fields__", {})
-            if "student" in takes:
-                one.setdefault("student", teaches)
-            elif name == "standard":
-                one = {"name": "ce"}
         try:
+            if teaches is not None:
+                one["name"] = "ce" if name == "standard" else name
+                takes = getattr(find(Method, one["name"].partition("+")[0]), "__dataclass_fields__", {})
+                if "student" in takes:
+                    one.setdefault("student", teaches)
+                elif name == "standard":
+                    one = {"name": "ce"}
             found.append(choose(Method, one))
         except SpecError as error:
             raise SpecError(under(at, str(error))) from None

@@ -88,14 +88,15 @@ class Run:
 def method_label(method: Method) -> str:
     """The method's name, with its preset where its settings are exactly a preset's: ``fitnet+kd``."""
     name = method.name()
-    required = {f: getattr(method, f) for f in _required(type(method))}
+    given = {f: getattr(method, f) for f in required(type(method))}
     for preset in method.presets:
-        if method == choose(Method, {"name": f"{name}+{preset}", **required}):
+        if method == choose(Method, {"name": f"{name}+{preset}", **given}):
             return f"{name}+{preset}"
     return name
 
 
-def _required(cls: type) -> list[str]:
+def required(cls: type[Method]) -> list[str]:
+    """The settings of a method that have no default."""
     nothing = dataclasses.MISSING
     return [f.name for f in dataclasses.fields(cls) if f.default is nothing and f.default_factory is nothing]  # type: ignore[arg-type]
 
@@ -168,6 +169,8 @@ def check(run: Run) -> None:
             teacher = network(run.teacher) if run.teacher else None
             net = network(run)
             added = extras(run, pair(run, net, teacher, placeholders(run, 2)))
+            if run.teacher is not None:
+                _check_teacher(run.teacher)
             if run.start is not None:
                 _check_start(run, net)
         moving = [f"net.{k}" for k, _ in net.named_parameters()] + [f"extras.{k}" for k, _ in added.named_parameters()]
@@ -176,6 +179,17 @@ def check(run: Run) -> None:
                 raise ValueError(f"its stage '{stage.name}' moves no parameter")
     except ValueError as error:
         raise SpecError(f"{run.label}: {error}") from None
+
+
+def _check_teacher(run: Run) -> None:
+    """An assistant teaches with its net, so its method must hand on that net."""
+    net = network(run)
+    master = network(run.teacher) if run.teacher else None
+    if run.method.deployed(extras(run, pair(run, net, master, placeholders(run, 2))), net) is not net:
+        raise ValueError(
+            f"its teacher {run.label} learns by '{run.method.name()}', which hands on another network than {run.net}; "
+            "a teacher learns by a method that keeps its network, such as kd"
+        )
 
 
 def _check_start(run: Run, net: BlockNet) -> None:

@@ -58,15 +58,19 @@ def similarities(store: Store, runs: Sequence[Run], device: str = "cpu") -> dict
 
 
 def _answers(store: Store, run: Run, dataset: Dataset, device: str) -> tuple[Tensor, Tensor]:
-    """(logits of the deployed network, pooled vectors) for the whole test set, on the CPU."""
+    """(logits, pooled vectors) of the deployed network for the whole test set, on the CPU.
+
+    One that is no BlockNet has no pooled vector; the trained network's is taken.
+    """
     net, added = store.load(run)
     net, added = net.to(device), added.to(device)
     deployed = run.method.deployed(added, net).eval()
     logits, pooled = [], []
     with torch.no_grad():
         for batch in evaluation_batches(dataset, dataset.test):
-            own = net.look(batch.images, frozenset({"logits", "pooled"}))
-            z = own.logits if isinstance(deployed, BlockNet) and deployed is net else deployed(batch.images)
+            shows = deployed if isinstance(deployed, BlockNet) else net
+            own = shows.look(batch.images, frozenset({"logits", "pooled"}))
+            z = own.logits if shows is deployed else deployed(batch.images)
             assert z is not None and own.pooled is not None
             logits.append(z.cpu())
             pooled.append(own.pooled.cpu())

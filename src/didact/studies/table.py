@@ -10,11 +10,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from didact.engine.recipe import Recipe
 from didact.engine.records import Record
-from didact.method import Method
 from didact.spec import digest, to_json
-from didact.studies.run import Run, method_label
+from didact.studies.labels import how, recipe_label, row_label, teacher_label
+from didact.studies.run import Run
 from didact.studies.similarity import Similarity
 
 
@@ -142,12 +141,10 @@ def _table(
             row.kl[teacher] = Cell(tuple(s.kl for s in measured))
             row.cka[teacher] = Cell(tuple(s.cka for s in measured))
     by = f" taught by {nets.pop()}" if len(nets) == 1 else ""
+    names = _names({key: how(teacher, first.net) if by else teacher_label(teacher) for key, teacher in taught.items()})
     return Table(
         title=f"{first.net}{by} on {first.data.label} ({recipe_label(first)})",
-        teachers={
-            key: (how(teacher, first.net) if by else teacher_label(teacher), finished[key][1].final()["test_top1"])
-            for key, teacher in taught.items()
-        },
+        teachers={key: (names[key], finished[key][1].final()["test_top1"]) for key in taught},
         rows=sorted(rows.values(), key=lambda row: "" not in row.accuracy),
         covers=covers(
             [run for run, _ in members], {len(cell.values) for row in rows.values() for cell in row.accuracy.values()}
@@ -156,50 +153,10 @@ def _table(
     )
 
 
-def recipe_label(run: Run) -> str:
-    """The recipe in a few words: always what is most often changed, and anything else that is not its default."""
-    recipe = run.recipe
-    words = [
-        f"{recipe.epochs} epochs",
-        f"batch {recipe.batch_size}",
-        f"{recipe.schedule} {recipe.learning_rate:g}",
-        recipe.precision,
-    ]
-    said = ("epochs", "batch_size", "schedule", "learning_rate", "precision")
-    words += [f"{k}={v}" for k, v in to_json(recipe).items() if k not in said and v != to_json(Recipe())[k]]
-    return ", ".join(words + ([f"data seed {run.data_seed}"] if run.data_seed else []))
-
-
-def how(run: Run, student: str = "") -> str:
-    """How a teacher was trained: "standard", or its method with what is not default, and for whom if not for ``student``."""
-    name = run.method.name()
-    way = "standard" if name == "ce" else name + _changed(run.method, student)
-    return way + (", fine-tuned" if run.start else "") + (f", seed {run.seed}" if run.seed else "")
-
-
-def teacher_label(run: Run) -> str:
-    """How and what: "standard resnet32x4"."""
-    return f"{how(run)} {run.net}"
-
-
-def row_label(run: Run) -> str:
-    """The method's label with its changed settings; "alone" without a teacher; how the student began if not from scratch."""
-    label = method_label(run.method)
-    changed = "" if "+" in label else _changed(run.method)
-    start = " from a branch" if run.start and run.start.part != "net" else " fine-tuned" if run.start else ""
-    return (f"alone ({label}{changed})" if run.teacher is None else label + changed) + start
-
-
-def _changed(method: Method, student: str = "") -> str:
-    """The settings that differ from the method's defaults: " (kl_weight=1.0)"."""
-    shown = []
-    for name, field_ in type(method).__dataclass_fields__.items():  # type: ignore[attr-defined]
-        value = getattr(method, name)
-        if name == "student":
-            shown += [f"for {value}"] if value != student else []
-        elif value != field_.default:
-            shown.append(f"{name}={value}")
-    return f" ({', '.join(shown)})" if shown else ""
+def _names(labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels by digest; those of teachers that differ in what a label leaves out, such as the recipe, with their digests."""
+    said = list(labels.values())
+    return {key: label if said.count(label) == 1 else f"{label} {key[:6]}" for key, label in labels.items()}
 
 
 def covers(runs: Sequence[Run], counts: Collection[int]) -> str:

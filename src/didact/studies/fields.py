@@ -6,7 +6,9 @@ import dataclasses
 import typing
 from typing import Annotated, Any
 
+from didact.method import Method
 from didact.spec import type_at
+from didact.studies.run import method_label
 
 
 def fields(cls: type, at: str = "", within: tuple[type, ...] = ()) -> list[tuple[str, str, str, str]]:
@@ -21,9 +23,16 @@ def fields(cls: type, at: str = "", within: tuple[type, ...] = ()) -> list[tuple
             rows += fields(inner, f"{path}.", (cls, *within))
             continue
         info = described.get(field.name)
-        default = "required" if info is None or info.is_required() else repr(info.get_default(call_default_factory=True))
+        default = "required" if info is None or info.is_required() else _shown(info.get_default(call_default_factory=True))
         rows.append((path, _type_name(hints[field.name]), default, (info and info.description) or ""))
     return rows
+
+
+def _shown(value: Any) -> str:
+    """A default as a person writes it: 1/12 in six digits, an inner method by its label."""
+    if isinstance(value, Method):
+        return method_label(value)
+    return f"{value:.6g}" if isinstance(value, float) and len(repr(value)) > 8 else repr(value)
 
 
 def _type_name(hint: Any) -> str:

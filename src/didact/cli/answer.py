@@ -1,0 +1,80 @@
+"""From runs to what a person sees: train what is missing, then tables, a picture, or JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from didact.spec import SpecError
+
+
+def answer(
+    runs: list[Any],
+    store: Path,
+    where: Any,
+    *,
+    retry: bool = False,
+    picture: str | None = None,
+    hints: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Ask for the runs, then report. 1 when one of them failed."""
+    from didact.cli import terminal
+    from didact.studies.execute import ask
+    from didact.studies.run import everything
+    from didact.studies.store import Store
+
+    talk = terminal.stderr()
+    kept = Store(store, lambda message: talk.print(message, markup=False))
+    answer = ask(runs, kept, where, terminal.show(talk), retry=retry)
+    found = [(run, answer.records[run.digest]) for run in everything(runs) if run.digest in answer.records]
+    image = store / picture if picture else None
+    if any(run.digest in answer.records for run in runs):
+        report(kept, runs, found, where.device, image, "json" if as_json else "table")
+    for run in everything(runs):
+        if run.digest in answer.failures:
+            talk.print(f"FAILED {run.label} ({run.digest}): {answer.failures[run.digest]}", markup=False)
+    if hints:
+        terminal.print_hints(store, image)
+    return 1 if answer.failures else 0
+
+
+def report(kept: Any, runs: list[Any], found: list[Any], device: str, picture: Path | None, form: str) -> None:
+    """Tables of ``runs`` on standard output; ``found`` also holds their teachers."""
+    from didact.cli import terminal
+    from didact.studies.similarity import similarities
+    from didact.studies.table import markdown as as_markdown
+    from didact.studies.table import tables
+
+    similar = similarities(kept, runs, device)
+    wanted = {run.digest for run in runs}
+    made = tables(found, wanted, similar)
+    if form == "json":
+        print_json([table.plain() for table in made])
+    for table in made if form != "json" else ():
+        if form == "markdown":
+            print(as_markdown(table))
+        else:
+            terminal.print_table(terminal.stdout(), table)
+    if picture is not None:
+        from didact.report.figures import comparison
+
+        comparison(made, found, picture)
+
+
+def device(asked: str | None) -> str:
+    import torch
+
+    if asked is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=asked)
+    except (RuntimeError, AssertionError) as error:
+        raise SpecError(f"device {asked!r} cannot be used here: {str(error).splitlines()[0]}") from None
+    return asked
+
+
+def print_json(value: Any) -> None:
+    import json
+
+    print(json.dumps(value, indent=1))

@@ -1,0 +1,78 @@
+"""DIST: correlations of predictions.
+
+Huang, You, Wang, Qian, Xu: Knowledge Distillation from A Stronger Teacher (NeurIPS 2022), https://arxiv.org/abs/2205.10536
+
+    p, q   = softmax(zs / T), softmax(zt / T)
+    r(a,b) = Pearson correlation: cosine of a - mean(a) and b - mean(b)
+    inter  = T^2 (1 - mean over images of r(p[i, :], q[i, :]))
+    intra  = T^2 (1 - mean over classes of r(p[:, j], q[:, j]))
+    L      = gamma CE + beta inter + gamma' intra
+
+The weights beta and gamma' are the fields ``inter`` and ``intra``: 2 each at T 4, with gamma 1 for the cross entropy, as code
+bases run it on CIFAR-100 (the authors' segmentation code has 1 each and no temperature).
+A correlation's denominator must not vanish. torchdistill keeps each of the two norms from falling below 1e-8 (the default);
+the authors' code adds 1e-8 to their product, which pulls the correlations of classes with tiny probabilities towards 0.
+In a batch of one image nothing varies: intra is T^2, without gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from didact.losses import cross_entropy, exact
+from didact.method import Method, Seen
+from didact.spec import NonNegative, Positive, spec
+from didact.tensors import Logits, Needs, Scalar, reads
+
+Eps = Literal["clamp", "product"]
+
+
+@exact
+def loss(
+    zs: Logits, zt: Logits, beta: float = 2.0, gamma: float = 2.0, temperature: float = 4.0, eps: Eps = "clamp"
+) -> Scalar:
+    """beta T^2 (1 - mean correlation of rows) + gamma T^2 (1 - mean correlation of columns) of the softened predictions.
+
+    A row or column that does not vary counts as uncorrelated, with zero gradient.
+    """
+    p, q = (zs / temperature).softmax(1), (zt / temperature).softmax(1)
+    inter = 1 - _correlation(p, q, 1, eps).mean()
+    intra = 1 - _correlation(p, q, 0, eps).mean()
+    return temperature**2 * (beta * inter + gamma * intra)
+
+
+def _correlation(a: Tensor, b: Tensor, dim: int, eps: Eps) -> Tensor:
+    """Pearson correlations of ``a`` and ``b`` along ``dim``."""
+    a, b = a - a.mean(dim, keepdim=True), b - b.mean(dim, keepdim=True)
+    norms = a.norm(dim=dim), b.norm(dim=dim)
+    if eps == "product":
+        return (a * b).sum(dim) / (norms[0] * norms[1] + 1e-8)
+    return (a * b).sum(dim) / (norms[0].clamp(min=1e-8) * norms[1].clamp(min=1e-8))
+
+
+@spec
+class DIST(Method):
+    """Correlation of the predictions between classes (of each image) and between images (of each class)."""
+
+    gamma: NonNegative = 1.0
+    """Weight of the cross entropy with the labels."""
+    inter: NonNegative = 2.0
+    """Weight of the correlation over classes (beta in the paper)."""
+    intra: NonNegative = 2.0
+    """Weight of the correlation over the batch (gamma in the paper)."""
+    temperature: Positive = 4.0
+    """Softens both distributions."""
+    eps: Eps = "clamp"
+    """Where 1e-8 enters the correlation: "clamp" each norm (torchdistill), or added to their "product" (the authors)."""
+
+    @property
+    def needs(self) -> Needs:
+        return reads("logits", teacher="logits")
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        assert seen.own.logits is not None and seen.teacher is not None and seen.teacher.logits is not None
+        zs, zt = seen.own.logits, seen.teacher.logits
+        terms = {"ce": self.gamma * cross_entropy(zs, seen.batch.labels)} if self.gamma else {}
+        return terms | {"relations": loss(zs, zt, self.inter, self.intra, self.temperature, self.eps)}

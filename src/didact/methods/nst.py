@@ -1,0 +1,86 @@
+"""NST: neuron selectivity transfer.
+
+Huang, Wang: Like What You Like: Knowledge Distill via Neuron Selectivity Transfer (arXiv 2017),
+https://arxiv.org/abs/1707.01219
+
+    k(a, b) = (a . b)^2
+    M(x, y) = mean over all channels a of x and b of y of k(a / |a|, b / |b|)
+    L       = gamma CE + alpha KD + beta sum over blocks of mean over the batch of M(ft, ft) + M(fs, fs) - 2 M(fs, ft)
+
+A channel is a vector over positions; M's combination is the squared maximum mean discrepancy between the channels of student
+and teacher under the paper's polynomial kernel (degree 2, offset 0), so their numbers may differ. beta 50 is RepDistiller's.
+An all-zero channel counts as zero and has no gradient. Of two maps of unequal size the larger is adaptively average-pooled.
+Blocks are paired index by index, or by resolution where their numbers differ.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from didact.losses import exact, pool_alike, task
+from didact.method import Method, Pair, Seen
+from didact.nets.adapt import match
+from didact.spec import NonNegative, Positive, spec
+from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
+
+
+@exact
+def loss(fs: Feature, ft: TeacherFeature) -> Scalar:
+    """One level: mean over the batch of the squared discrepancy between the maps' channels. Channels may differ in number.
+
+    With the channels as rows of S and T, the sum of k over all pairs is ||S T'||^2, which equals the inner product of
+    S'S and T'T: matrices over channels or over positions, whichever take fewer multiplications.
+    """
+    fs, ft = pool_alike(fs, ft)
+    s, t = F.normalize(fs.flatten(2), dim=2), F.normalize(ft.flatten(2), dim=2)
+    own, teacher, positions = s.shape[1], t.shape[1], s.shape[2]
+    if positions * (own + teacher) < own**2 + own * teacher + teacher**2:
+        return (s.mT @ s / own - t.mT @ t / teacher).pow(2).sum((1, 2)).mean()
+    return _kernel(t, t) + _kernel(s, s) - 2 * _kernel(s, t)
+
+
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    """Mean over the batch and all pairs of channels of (a . b)^2."""
+    return (x @ y.mT).pow(2).mean()
+
+
+@spec
+class NST(Method):
+    """Neuron selectivity transfer over all blocks."""
+
+    presets: ClassVar = {"kd": {"alpha": 1.0}}
+
+    gamma: NonNegative = 1.0
+    """Weight of the cross entropy with the labels."""
+    alpha: NonNegative = 0.0
+    """Weight of KD; 1 in the preset ``nst+kd`` (the SFTN paper trains feature methods jointly with KD)."""
+    beta: NonNegative = 50.0
+    """Weight of the sum over blocks."""
+    temperature: Positive = 4.0
+    """Temperature of the KD term."""
+
+    @property
+    def needs(self) -> Needs:
+        return reads("logits features", teacher="logits features" if self.alpha else "features")
+
+    def build(self, pair: Pair) -> nn.Module:
+        _, teacher_shapes = pair.taught()
+        return Levels(match(pair.shapes.features, teacher_shapes.features))
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        assert isinstance(extras, Levels) and seen.teacher is not None
+        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
+        levels = [loss(seen.own.features[s], seen.teacher.features[t]) for s, t in extras.pairs]
+        return terms | {"selectivity": self.beta * torch.stack(levels).sum()}
+
+
+class Levels(nn.Module):
+    """Which block of the teacher belongs to which block of the student, counted from 0."""
+
+    def __init__(self, pairs: tuple[tuple[int, int], ...]) -> None:
+        super().__init__()
+        self.pairs = pairs

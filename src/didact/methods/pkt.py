@@ -1,0 +1,77 @@
+"""PKT: probabilistic knowledge transfer.
+
+Passalis, Tefas: Learning Deep Representations with Probabilistic Knowledge Transfer (ECCV 2018),
+https://arxiv.org/abs/1803.10837
+
+    K(x)_ij = (cos(x_i, x_j) + 1) / 2
+    p, q    = K(vt), K(vs), each row divided by its sum
+    L       = gamma CE + alpha KD + beta mean over i, j of p_ij log((p_ij + 1e-7) / (q_ij + 1e-7))
+
+vs and vt are the pooled vectors, which may differ in width. As in the authors' code and RepDistiller a sample's similarity
+with itself is kept, and the mean is over all b^2 entries (the paper leaves the diagonal out and sums). The values are tiny,
+hence RepDistiller's beta 30000. 1e-7 is added to the vectors' lengths too; an all-zero vector has cosine 0 with all, itself
+included, and no gradient.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from didact.losses import exact, task
+from didact.method import Method, Pair, Seen
+from didact.spec import NonNegative, Positive, spec
+from didact.tensors import Needs, Scalar, reads
+
+EPSILON = 1e-7
+
+
+@exact
+def loss(vs: Tensor, vt: Tensor) -> Scalar:
+    """Mean over the b x b entries of p log((p + 1e-7) / (q + 1e-7)), p the teacher's similarities and q the student's.
+
+    Vectors or maps, which are flattened; widths may differ.
+    """
+    p, q = similarities(vt), similarities(vs)
+    return (p * ((p + EPSILON) / (q + EPSILON)).log()).mean()
+
+
+@exact
+def similarities(x: Tensor) -> Tensor:
+    """(b, b): (cosine + 1) / 2 of the flattened samples, each row divided by its sum."""
+    flat = x.flatten(1)
+    norm = flat.norm(dim=1, keepdim=True)
+    unit = torch.where(norm > 0, flat / (norm + EPSILON), 0)
+    shifted = (unit @ unit.T + 1).clamp(min=0) / 2  # rounding takes the cosine of opposite vectors below -1
+    return shifted / shifted.sum(1, keepdim=True)
+
+
+@spec
+class PKT(Method):
+    """Probabilistic knowledge transfer between pooled vectors."""
+
+    presets: ClassVar = {"kd": {"alpha": 1.0}}
+
+    gamma: NonNegative = 1.0
+    """Weight of the cross entropy with the labels."""
+    alpha: NonNegative = 0.0
+    """Weight of KD; 1 in the preset ``pkt+kd`` (the SFTN paper trains feature methods jointly with KD)."""
+    beta: NonNegative = 30000.0
+    """Weight of the divergence between the similarities."""
+    temperature: Positive = 4.0
+    """Temperature of the KD term."""
+
+    @property
+    def needs(self) -> Needs:
+        return reads("logits pooled", teacher="logits pooled" if self.alpha else "pooled")
+
+    def build(self, pair: Pair) -> nn.Module:
+        pair.taught()
+        return nn.Module()
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        assert seen.teacher is not None and seen.teacher.pooled is not None and seen.own.pooled is not None
+        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
+        return terms | {"probabilities": self.beta * loss(seen.own.pooled, seen.teacher.pooled)}

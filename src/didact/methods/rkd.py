@@ -1,0 +1,107 @@
+"""RKD: relational knowledge distillation.
+
+Park, Kim, Lu, Cho: Relational Knowledge Distillation (CVPR 2019), https://arxiv.org/abs/1904.05068
+
+    D(x)_ij  = |x_i - x_j| / mean over i != j of |x_i - x_j|
+    u_aj     = (x_j - x_a) / |x_j - x_a|
+    A(x)_ajk = u_aj . u_ak
+    L        = gamma CE + alpha KD + beta (25 mean h(D(vs) - D(vt)) + 50 mean h(A(vs) - A(vt)))
+
+vs and vt are the pooled vectors, which may differ in width, and h is the smooth L1 (Huber) function: e^2 / 2 below 1,
+|e| - 1/2 above. The means are over all b^2 and b^3 entries, those of a sample with itself (zero on both sides) included, as
+in the authors' code and RepDistiller, whose weights these are: beta 1, distance 25, angle 50.
+
+Distances are at least 1e-6 (RepDistiller's clamp), so that equal samples count in the mean; they have no gradient towards
+one another. Distances are computed from differences, where the code bases expand the square and keep its rounding error. A
+batch of one has no relations: both parts are 0. Time and memory of the angles grow with b^3.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from didact.losses import exact, task, unit_rows
+from didact.method import Method, Pair, Seen
+from didact.spec import NonNegative, Positive, spec
+from didact.tensors import Needs, Scalar, reads
+
+
+@exact
+def loss(vs: Tensor, vt: Tensor, distance_weight: float = 25.0, angle_weight: float = 50.0) -> Scalar:
+    """The weighted sum of both parts. Vectors or maps, which are flattened; widths may differ. No gradient to the teacher."""
+    return distance_weight * distance(vs, vt) + angle_weight * angle(vs, vt)
+
+
+@exact
+def distance(vs: Tensor, vt: Tensor) -> Scalar:
+    """Mean over the b x b pairs of the smooth L1 between distances, each side's divided by their mean."""
+    with torch.no_grad():
+        target = distances(vt)
+    return F.smooth_l1_loss(distances(vs), target)
+
+
+@exact
+def angle(vs: Tensor, vt: Tensor) -> Scalar:
+    """Mean over the b x b x b triplets of the smooth L1 between the cosines of the angles."""
+    with torch.no_grad():
+        target = cosines(vt)
+    return F.smooth_l1_loss(cosines(vs), target)
+
+
+@exact
+def distances(x: Tensor) -> Tensor:
+    """Between all samples, (b, b), divided by the mean of those off the diagonal; at least 1e-6 before that."""
+    flat = x.flatten(1)
+    least = 1e-6 * (1 - torch.eye(len(x), dtype=x.dtype, device=x.device))
+    d = torch.maximum(torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist"), least)
+    pairs = max(1, len(x) * (len(x) - 1))
+    return d / (d.sum() / pairs).clamp(min=1e-12)  # a batch of one: 0 / 1e-12
+
+
+@exact
+def cosines(x: Tensor) -> Tensor:
+    """At each sample the cosines of the angles between the directions to all others, (b, b, b): u_aj . u_ak."""
+    flat = x.flatten(1)
+    away = flat[None, :] - flat[:, None]
+    unit = unit_rows(away.flatten(0, 1)).view_as(away)
+    return unit @ unit.mT
+
+
+@spec
+class RKD(Method):
+    """Relational distillation by distances and angles between pooled vectors."""
+
+    presets: ClassVar = {"kd": {"alpha": 1.0}}
+
+    gamma: NonNegative = 1.0
+    """Weight of the cross entropy with the labels."""
+    alpha: NonNegative = 0.0
+    """Weight of KD; 1 in the preset ``rkd+kd`` (the SFTN paper trains feature methods jointly with KD)."""
+    beta: NonNegative = 1.0
+    """Weight of both relational terms together."""
+    temperature: Positive = 4.0
+    """Temperature of the KD term."""
+    distance_weight: NonNegative = 25.0
+    """Weight of the distances within the relational terms."""
+    angle_weight: NonNegative = 50.0
+    """Weight of the angles within the relational terms."""
+
+    @property
+    def needs(self) -> Needs:
+        return reads("logits pooled", teacher="logits pooled" if self.alpha else "pooled")
+
+    def build(self, pair: Pair) -> nn.Module:
+        pair.taught()
+        return nn.Module()
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        assert seen.teacher is not None and seen.teacher.pooled is not None and seen.own.pooled is not None
+        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
+        vs, vt = seen.own.pooled, seen.teacher.pooled
+        terms["distance"] = self.beta * self.distance_weight * distance(vs, vt)
+        terms["angle"] = self.beta * self.angle_weight * angle(vs, vt)
+        return terms

@@ -1,0 +1,119 @@
+"""SCKD: a gate on the terms of another method.
+
+Zhu, Wang: Student Customized Knowledge Distillation: Bridging the Gap Between Student and Teacher (ICCV 2021),
+https://openaccess.thecvf.com/content/ICCV2021/html/Zhu_Student_Customized_Knowledge_Distillation_Bridging_the_Gap_Between_Student_and_ICCV_2021_paper.html
+
+    L    = L_task + sum over the other terms k of gate_k L_k
+    gate = 1 if cos(gradient of L_k, gradient of L_task) > phi, else 0
+
+In every step a term of the method ``inner`` whose gradient opposes that of the task term (the labels' cross entropy) is
+dropped. phi is the ``threshold``, 0 by default: said to be the paper's best.
+
+The paper leaves open over which parameters the gradients are taken. Here it is all of the student's that the task term
+reaches (``over = "all"``), or those of the last block that both terms reach ("last", cheaper; not for compiled networks, whose
+gradients reach every block). A parameter that a term does not reach counts as zero in its gradient, extras never count.
+A term with zero gradient is dropped; one that reaches nothing of the student has nothing to oppose and stays, as does every
+term of a step that has no task term. The cost is a backward pass more for the task and for each term.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import field
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from didact.losses import exact
+from didact.method import Method, Pair, Seen, Stage
+from didact.nets.blocks import BlockNet
+from didact.spec import Chosen, choose, spec
+from didact.tensors import Needs, Outputs, Scalar
+
+Gradient = Float[Tensor, "n"]
+
+
+@exact
+def loss(term: Scalar, gradient: Gradient, task: Gradient, threshold: float = 0.0) -> Scalar:
+    """``term`` where the cosine of the two gradients is above ``threshold``, else 0: also where a gradient is not finite.
+
+    The cosine of a zero gradient counts as 0.
+    """
+    scale = gradient.norm() * task.norm()
+    cosine = torch.where(scale == 0, 0, gradient @ task / scale)
+    return torch.where(cosine > threshold, term, 0)
+
+
+@spec
+class SCKD(Method):
+    """Another method, of which every term that works against the labels is dropped for the step."""
+
+    inner: Chosen[Method] = field(default_factory=lambda: choose(Method, "kd"))
+    """The method whose terms are gated: a name, with a preset or not, or its settings."""
+    threshold: float = 0.0
+    """The cosine (phi) above which a term stays."""
+    over: Literal["all", "last"] = "all"
+    """Parameters of the student over which gradients are compared: all, or those of the last block both terms reach."""
+    task: str = "ce"
+    """The name of the inner method's term that the others are compared with."""
+
+    @property
+    def needs(self) -> Needs:
+        return self.inner.needs
+
+    def stages(self) -> tuple[Stage, ...]:
+        return self.inner.stages()
+
+    def build(self, pair: Pair) -> nn.Module:
+        return self.inner.build(pair)
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        assert seen.net is not None, "sckd compares gradients of the student's parameters: Seen.net must be given"
+        terms = self.inner.terms(extras, seen)
+        if self.task not in terms:
+            return terms
+        parts = [seen.net] if self.over == "all" else list(seen.net)[::-1]
+        gate = Gate(terms[self.task], parts, self.threshold)
+        return {name: term if name == self.task else gate(term) for name, term in terms.items()}
+
+    def deployed(self, extras: nn.Module, net: BlockNet) -> nn.Module:
+        return self.inner.deployed(extras, net)
+
+    def scored(self, extras: nn.Module, seen: Seen) -> Tensor | None:
+        return self.inner.scored(extras, seen)
+
+    def shows(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
+        return self.inner.shows(extras, own)
+
+
+class Gate:
+    """Lets a term through where its gradient goes along with the task's, in the first of ``parts`` that both reach."""
+
+    def __init__(self, task: Scalar, parts: Sequence[nn.Module], threshold: float) -> None:
+        self.parts = parts
+        self.threshold = threshold
+        self.of_task = functools.cache(lambda part: _reached(task, [p for p in part.parameters() if p.requires_grad]))
+
+    def __call__(self, term: Scalar) -> Scalar:
+        for part in self.parts:
+            of_task = self.of_task(part)
+            found = _reached(term, list(of_task))
+            if found:
+                own = [found[p] if p in found else torch.zeros_like(p) for p in of_task]
+                return loss(term, _row(own), _row(of_task.values()), self.threshold)
+        return term
+
+
+def _reached(term: Scalar, weights: list[nn.Parameter]) -> dict[nn.Parameter, Tensor]:
+    """The gradient of ``term`` for each of ``weights`` that it depends on."""
+    if not weights or not term.requires_grad:
+        return {}
+    found = torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True)
+    return {p: g for p, g in zip(weights, found, strict=True) if g is not None}
+
+
+def _row(gradients: Iterable[Tensor]) -> Gradient:
+    return torch.cat([g.flatten() for g in gradients])

@@ -1,0 +1,80 @@
+"""SRRL: softmax regression representation learning.
+
+Yang, Martinez, Bulat, Tzimiropoulos: Knowledge distillation via softmax regression representation learning (ICLR 2021),
+https://openreview.net/forum?id=ZzwDy_wiWv
+
+    v = ReLU(BN(W vs))
+    L = gamma CE + alpha KD + beta (mean((v - vt)^2) + mean((c(v) - zt)^2))
+
+vs and vt are the vectors that the classifiers read, W a 1x1 convolution without bias, c the teacher's classifier, frozen, and
+zt the teacher's logits; both means are over all elements. Formula and beta 1 are the SimKD code's, which trains it with
+alpha 1 (the preset ``srrl+kd``). Any two widths go together.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from didact.losses import exact, task
+from didact.method import Method, Pair, Seen
+from didact.nets.adapt import Frozen
+from didact.spec import NonNegative, Positive, spec
+from didact.tensors import Logits, Needs, Scalar, Vector, reads
+
+
+@exact
+def loss(v: Vector, vt: Vector, z: Logits, zt: Logits) -> Scalar:
+    """Mean of (v - vt)^2 plus mean of (z - zt)^2: the transferred vector, and what the teacher's classifier makes of it."""
+    return F.mse_loss(v, vt) + F.mse_loss(z, zt)
+
+
+@spec
+class SRRL(Method):
+    """The student's vector must look like the teacher's, to the eye and to the teacher's classifier."""
+
+    presets: ClassVar = {"kd": {"alpha": 1.0}}
+
+    gamma: NonNegative = 1.0
+    """Weight of the cross entropy with the labels."""
+    alpha: NonNegative = 0.0
+    """Weight of KD; 1 in the preset ``srrl+kd`` (the SimKD code)."""
+    beta: NonNegative = 1.0
+    """Weight of both squared errors."""
+    temperature: Positive = 4.0
+    """Temperature of the KD term."""
+
+    @property
+    def needs(self) -> Needs:
+        return reads("logits pooled", teacher="logits pooled")
+
+    def build(self, pair: Pair) -> nn.Module:
+        teacher, shapes = pair.taught()
+        assert teacher.head is not None
+        return Transfer(pair.shapes.pooled[0], shapes.pooled[0], teacher.head.classifier)  # type: ignore[arg-type]
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        assert isinstance(extras, Transfer) and seen.own.pooled is not None
+        assert seen.teacher is not None and seen.teacher.pooled is not None and seen.teacher.logits is not None
+        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
+        v = extras(seen.own.pooled)
+        return terms | {"regression": self.beta * loss(v, seen.teacher.pooled, extras.classifier(v), seen.teacher.logits)}
+
+
+class Transfer(nn.Module):
+    """From the student's vector to the teacher's, and the teacher's classifier. Vectors pass as 1x1 maps.
+
+    Args:
+        width, wanted: lengths of the vector given and of the vector wanted.
+        classifier: the teacher's; it is copied.
+    """
+
+    def __init__(self, width: int, wanted: int, classifier: nn.Module) -> None:
+        super().__init__()
+        self.connector = nn.Sequential(nn.Conv2d(width, wanted, 1, bias=False), nn.BatchNorm2d(wanted), nn.ReLU())
+        self.classifier = Frozen(classifier)
+
+    def forward(self, x: Vector) -> Tensor:
+        return self.connector(x[:, :, None, None]).flatten(1)

@@ -1,0 +1,107 @@
+"""VID: variational information distillation.
+
+Ahn, Hu, Damianou, Lawrence, Dai: Variational Information Distillation for Knowledge Transfer (CVPR 2019),
+https://arxiv.org/abs/1904.05835
+
+    m_l   = r_l(fs_l)
+    v_l,c = log(1 + exp(a_l,c)) + 1e-5
+    L     = gamma CE + alpha KD + beta sum over blocks l of mean(((m_l - ft_l)^2 / v_l + log v_l) / 2)
+
+The negative log-likelihood of the teacher's feature under a Gaussian whose mean m is computed from the student's and whose
+variance v is learnt, one for every channel of the teacher; the constant log(2 pi) / 2 is left out. The mean is over batch,
+channels and positions, as in RepDistiller (the paper sums). r is RepDistiller's: three 1x1 convolutions without bias, each
+as wide as the teacher's feature, ReLU between them. Variances begin at 5; beta 1 is RepDistiller's.
+
+Regressors and variances are trained with the student (mdistiller never trains the variances). Of two maps of unequal size
+the larger is adaptively average-pooled, the student's before the regressor. Blocks are paired index by index, or by
+resolution where their numbers differ.
+"""
+
+from __future__ import annotations
+
+from math import expm1, log
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from didact.losses import exact, pool_alike, task
+from didact.method import Method, Pair, Seen
+from didact.nets.adapt import match
+from didact.nets.blocks import Shape
+from didact.spec import NonNegative, Positive, spec
+from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
+
+FIRST_VARIANCE, LEAST_VARIANCE = 5.0, 1e-5
+
+
+@exact
+def loss(mean: Feature, ft: TeacherFeature, variance: Tensor) -> Scalar:
+    """One level: mean over all elements of ((mean - ft)^2 / variance + log variance) / 2.
+
+    Args:
+        mean, ft: what is predicted and the teacher's map, of as many channels; the larger one is adaptively average-pooled.
+        variance: (c,), positive.
+    """
+    if mean.shape[1] != ft.shape[1]:
+        raise ValueError(f"a mean of {mean.shape[1]} channels for a feature of {ft.shape[1]}: put a regressor before it")
+    mean, ft = pool_alike(mean, ft)
+    error = (mean - ft).pow(2).mean((0, 2, 3))  # by channel: what follows is the same for all its elements
+    return (error / variance + variance.log()).mean() / 2
+
+
+@spec
+class VID(Method):
+    """Variational information distillation over all blocks."""
+
+    presets: ClassVar = {"kd": {"alpha": 1.0}}
+
+    gamma: NonNegative = 1.0
+    """Weight of the cross entropy with the labels."""
+    alpha: NonNegative = 0.0
+    """Weight of KD; 1 in the preset ``vid+kd`` (the SFTN paper trains feature methods jointly with KD)."""
+    beta: NonNegative = 1.0
+    """Weight of the sum over blocks."""
+    temperature: Positive = 4.0
+    """Temperature of the KD term."""
+
+    @property
+    def needs(self) -> Needs:
+        return reads("logits features", teacher="logits features" if self.alpha else "features")
+
+    def build(self, pair: Pair) -> nn.Module:
+        _, teacher_shapes = pair.taught()
+        sources, targets = pair.shapes.features, teacher_shapes.features
+        return nn.ModuleList(Level(sources[s], targets[t], t) for s, t in match(sources, targets))
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        assert isinstance(extras, nn.ModuleList) and seen.teacher is not None
+        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
+        found = [level(fs, seen.teacher.features) for level, fs in zip(extras, seen.own.features, strict=True)]
+        return terms | {"vid": self.beta * torch.stack(found).sum()}
+
+
+class Level(nn.Module):
+    """One block's regressor and variances, towards the teacher's block ``guide`` (counted from 0)."""
+
+    def __init__(self, source: Shape, target: Shape, guide: int) -> None:
+        super().__init__()
+        (channels, *size), (wide, *wanted) = source, target
+        self.size = (min(size[0], wanted[0]), min(size[1], wanted[1]))
+        self.guide = guide
+        self.regressor = nn.Sequential(
+            nn.Conv2d(channels, wide, 1, bias=False),
+            nn.ReLU(),
+            nn.Conv2d(wide, wide, 1, bias=False),
+            nn.ReLU(),
+            nn.Conv2d(wide, wide, 1, bias=False),
+        )
+        self.log_scale = nn.Parameter(torch.full((wide,), log(expm1(FIRST_VARIANCE - LEAST_VARIANCE))))
+
+    def variance(self) -> Tensor:
+        return LEAST_VARIANCE - F.logsigmoid(-self.log_scale)  # log(1 + exp(a)) that does not overflow
+
+    def forward(self, fs: Feature, teacher: tuple[Tensor, ...]) -> Tensor:
+        small = fs if fs.shape[2:] == self.size else F.adaptive_avg_pool2d(fs, self.size)
+        return loss(self.regressor(small), teacher[self.guide], self.variance())

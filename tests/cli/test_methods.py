@@ -1,0 +1,147 @@
+"""What the command line tells of methods, and chains of teachers asked for on it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from didact.cli.main import main
+from didact.method import Method
+from didact.spec import catalogue
+
+Said = pytest.CaptureFixture[str]
+
+
+def plain(asked: list[str], capsys: Said) -> Any:
+    assert main([*asked, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_list_methods_for_a_pair(capsys: Said) -> None:
+    rows = plain(["list", "methods"], capsys)
+    assert [row["name"] for row in rows] == list(catalogue(*Method.homes))
+    fitnet = next(row for row in rows if row["name"] == "fitnet")
+    assert fitnet["year"] == 2015
+    assert fitnet["link"].startswith("https://")
+    assert fitnet["reads"] == {"own": ["logits", "features"], "teacher": ["features"], "peers": [], "views": []}
+    assert [stage["name"] for stage in fitnet["stages"]] == ["train"]
+    assert {"name": "beta", "type": "float", "default": "100.0", "meaning": "Weight of the hint."} in fitnet["settings"]
+    assert fitnet["presets"] == {"kd": {"alpha": 1.0}}
+    assert fitnet["adds"]["parameters"] == 128 * 128 + 128 + 2 * 128
+    other = plain(["list", "methods", "--net", "resnet-8", "--teacher", "vgg13", "--data", "CIFAR-10"], capsys)
+    adds = next(row for row in other if row["name"] == "fitnet")["adds"]
+    assert (adds["net"], adds["teacher"], adds["data"]) == ("resnet8", "vgg13", "cifar10")
+    assert main(["list", "methods"]) == 0
+    shown = capsys.readouterr().out
+    assert "resnet8x4 from resnet32x4 on cifar100 (50,000 images)" in shown
+    assert "FitNets: a hint" in shown
+
+
+def test_a_method_that_cannot_serve_the_pair_says_why_in_its_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    lines = ["from torch import nn", "from didact.nets import Block, BlockNet, Head"]
+    lines.append("def one(k, c): return BlockNet(nn.Identity(), [('1', Block(nn.Conv2d(c, 4, 1)))], Head(4, k))")
+    (tmp_path / "own_single.py").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    rows = plain(["list", "methods", "--net", "own_single:one"], capsys)
+    assert len(rows) == len(catalogue(*Method.homes))
+    refused = {row["name"]: row["adds"].get("refused") for row in rows}
+    assert refused["kd"] is None
+    assert refused["fitnet"] == "not for this pair: hint after block 2, but the network has 1 blocks"
+    assert main(["list", "methods", "--net", "own_single:one"]) == 0
+    assert "not for this pair: hint" in " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("name", [*catalogue(*Method.homes), "fitnet+kd"])
+def test_explain_tells_everything(name: str, capsys: Said) -> None:
+    assert main(["explain", name]) == 0
+    shown = capsys.readouterr().out
+    told = plain(["explain", name], capsys)
+    assert shown.startswith(f"{name}: {told['label']}")
+    assert told["link"] in shown
+    for formula in told["formulas"]:
+        assert formula.splitlines()[0] in shown
+    for setting in told["settings"]:
+        assert f"--{told['option']}.{setting['name']}  [{setting['type']}, default {setting['default']}]" in shown
+        assert setting["meaning"].replace("``", "`") in shown
+    for preset in told["presets"]:
+        assert f"  {name.partition('+')[0]}+{preset}: " in shown
+    assert "Reads: " in shown
+    assert "Stages: " in shown
+
+
+def test_explain_a_method_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
+    lines = ["from didact.method import Method", "from didact.spec import Positive, spec", "@spec", "class Mine(Method):"]
+    lines += ["    scale: Positive = 2.0", "    def terms(self, extras, seen): ..."]
+    (tmp_path / "own_method.py").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    assert main(["explain", "own_method:Mine"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("own_method:Mine: Mine\n")
+    assert "--method.scale  [float, default 2.0]" in shown
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["explain", "fitnt"], "unknown method 'fitnt'; did you mean 'fitnet'"),
+        (["explain", "fitnet+kx"], "fitnet has no preset 'kx'; did you mean 'kd'"),
+        (["explain", "nowhere:M"], "cannot import 'nowhere'"),
+        (["list", "methods", "--net", "resnt8"], "unknown network 'resnt8'; did you mean 'resnet8'"),
+        (["list", "methods", "--net", "nowhere:net"], "cannot import 'nowhere'"),
+        (["list", "methods", "--teacher", "vgg31"], "unknown network 'vgg31'"),
+        (["list", "methods", "--data", "cifra100"], "did you mean 'cifar100'"),
+        (["list", "nets", "--teacher", "vgg13"], "--teacher: is for 'didact list methods'"),
+        (["train", "--net", "resnet8", "--teacher.net", "resnet14", "--teacher.how", "kd"], "teacher.teacher.net: "),
+        (
+            ["train", "--net", "resnet8", "--teacher.net", "resnet14", "--teacher.teacher.net", "resnet20"],
+            "teacher.teacher: ",
+        ),
+    ],
+)
+def test_wrong_requests(asked: list[str], said: str, capsys: Said) -> None:
+    assert main(asked) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_chain_of_teachers_from_the_command_line(tmp_path: Path, capsys: Said) -> None:
+    store = ["--store", str(tmp_path / "store")]
+    asked = ["--net", "resnet8", "--data.per_class", "2", "--epochs", "1", "--test-every", "9", *store]
+    chain = ["--teacher.net", "resnet14", "--teacher.how", "kd", "--teacher.how.temperature", "2"]
+    assert main(["train", *asked, *chain, "--teacher.teacher.net", "resnet20", "--teacher.teacher.how", "sftn"]) == 0
+    shown = capsys.readouterr()
+    assert "training 1 x [resnet8 kd] from resnet14 by kd (temperature=2.0) from resnet20 (sftn)" in shown.err
+    runs = plain(["list", "runs", *store], capsys)
+    assert {run["run"]: run["teacher"] for run in runs} == {
+        "resnet8.kd.s0": "resnet14 by kd (temperature=2.0) from resnet20 (sftn)",
+        "resnet14.kd.s0": "sftn (for resnet14) resnet20",
+        "resnet20.sftn.s0": "",
+    }
+    told = plain(["show", "resnet8.kd", *store], capsys)
+    assert told["teacher"].endswith("resnet14 by kd (temperature=2.0) from resnet20 (sftn)")
+    assert told["deployed"]["parameters"] == 77754
+
+
+def test_show_counts_the_deployed_network(tmp_path: Path, capsys: Said) -> None:
+    """SimKD deploys the student's blocks, a projector and the teacher's head; SFTN's teacher leaves its branches behind."""
+    store = ["--store", str(tmp_path / "store")]
+    asked = ["--net", "resnet8", "--data.per_class", "2", "--epochs", "1", "--test-every", "9", *store]
+    assert main(["train", *asked, "--teacher.net", "resnet8x4", "--teacher.how", "sftn", "--method", "kd,simkd"]) == 0
+    capsys.readouterr()
+    sizes = {name: plain(["show", name, *store], capsys)["deployed"] for name in ("resnet8.kd", "resnet8.simkd")}
+    assert sizes["resnet8.simkd"]["parameters"] > sizes["resnet8.kd"]["parameters"] == 77754
+    assert sizes["resnet8.simkd"]["MACs"] > sizes["resnet8.kd"]["MACs"]
+    teacher = plain(["show", "resnet8x4.sftn", *store], capsys)["deployed"]
+    net = next(row for row in plain(["list", "nets"], capsys) if row["net"] == "resnet8x4")
+    assert teacher["parameters"] < net["parameters"]  # fewer classes, no branches
+
+
+def test_help_and_version_need_no_torch() -> None:
+    code = "import sys\nfrom didact.cli.main import main\nmain(['explain', '--help'])\nassert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

@@ -1,0 +1,231 @@
+"""SCKD: the gate against cosines from NumPy, what it does to gradients, what passes through, and settings within settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from didact.cli.settings import parse
+from didact.losses import cross_entropy
+from didact.method import Clock, Method, Pair, Seen, Stage
+from didact.methods import sckd
+from didact.nets.blocks import BlockNet
+from didact.seeds import stream
+from didact.spec import SpecError, choose, from_json, spec, to_json
+from didact.studies.plan import plan
+from didact.studies.run import Run, check
+from didact.tensors import Batch, Needs, Outputs, reads
+
+LABELS = torch.tensor([0, 1, 2, 3])
+
+
+@spec
+class Toy(Method):
+    """The labels, and a term of any kind."""
+
+    second: ClassVar[Callable[[Outputs], Tensor]]
+
+    @property
+    def needs(self) -> Needs:
+        return reads("logits features stem", teacher="pooled")
+
+    def stages(self) -> tuple[Stage, ...]:
+        return Stage(name="first", epochs=3, moves=("extras.",)), Stage()
+
+    def build(self, pair: Pair) -> nn.Module:
+        return nn.Linear(pair.batch, 1)
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        assert seen.own.logits is not None
+        other = {"other": type(self).second(seen.own)}
+        return other if seen.clock.stage == "first" else {"ce": cross_entropy(seen.own.logits, seen.batch.labels)} | other
+
+    def deployed(self, extras: nn.Module, net: BlockNet) -> nn.Module:
+        return nn.Sequential(net, extras)
+
+    def scored(self, extras: nn.Module, seen: Seen) -> Tensor | None:
+        return seen.own.stem
+
+    def shows(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
+        return {"stem": own.stem} if own.stem is not None else {}
+
+
+def step(two: Pair, zt: Tensor | None = None, stage: str = "train") -> Seen:
+    torch.manual_seed(0)
+    images = torch.randn(4, 3, 16, 16)
+    two.net.train().zero_grad()
+    own = two.net.look(images)
+    batch = Batch(images, LABELS, torch.arange(4))
+    return Seen(batch, own, Outputs(logits=zt), Clock(0, 1, 0, 1, 0, stage), stream(0), net=two.net)
+
+
+def cosine(terms: dict[str, Tensor], name: str, weights: list[Tensor]) -> float:
+    """Of the gradients of ``name`` and of the cross entropy, with zeros where one reaches nothing."""
+    rows = []
+    for term in (terms["ce"], terms[name]):
+        found = torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True)
+        rows.append(
+            np.concatenate(
+                [
+                    np.zeros(p.numel()) if g is None else g.double().numpy().ravel()
+                    for g, p in zip(found, weights, strict=True)
+                ]
+            )
+        )
+    return float(rows[0] @ rows[1] / np.linalg.norm(rows[0]) / np.linalg.norm(rows[1]))
+
+
+def test_the_gate_by_hand() -> None:
+    term, task = torch.tensor(5.0), torch.tensor([1.0, 0.0])
+    for gradient, threshold, stays in [
+        ([3.0, 4.0], 0.0, True),  # cosine 0.6
+        ([3.0, 4.0], 0.59, True),
+        ([3.0, 4.0], 0.61, False),
+        ([-3.0, 4.0], 0.0, False),  # -0.6
+        ([-3.0, 4.0], -0.61, True),
+        ([0.0, 2.0], 0.0, False),  # a right angle
+        ([0.0, 0.0], 0.0, False),  # nothing
+        ([0.0, 0.0], -0.1, True),
+        ([np.nan, 1.0], -2.0, False),
+        ([np.inf, 1.0], -2.0, False),
+    ]:
+        found = sckd.loss(term, torch.tensor(gradient), task, threshold)
+        assert found.item() == (5.0 if stays else 0.0), (gradient, threshold)
+
+
+def test_a_closed_gate_hides_what_is_not_finite() -> None:
+    for value in (np.nan, np.inf):
+        assert sckd.loss(torch.tensor(value), torch.tensor([-1.0]), torch.tensor([1.0])).item() == 0
+
+
+@pytest.mark.parametrize("over", ["all", "last"])
+def test_a_teacher_who_is_right_teaches_and_one_who_is_wrong_does_not(pair: Callable[..., Pair], over: Any) -> None:
+    two = pair("resnet20", "resnet8")
+    right = 8 * torch.eye(5)[LABELS]
+    method = sckd.SCKD(inner=choose(Method, {"name": "kd", "gamma": 1.0}), over=over)
+    extras = method.build(two)
+    for zt, stays in ((right, True), (8 * torch.eye(5)[(LABELS + 1) % 5], False)):
+        plain = method.inner.terms(extras, step(two, zt))
+        sum(plain[k] for k in (("ce", "kd") if stays else ("ce",))).backward()  # type: ignore[union-attr]
+        wanted = [p.grad.clone() for p in two.net.parameters() if p.grad is not None]
+        terms = method.terms(extras, step(two, zt))
+        assert list(terms) == ["ce", "kd"] and torch.equal(terms["ce"], plain["ce"])
+        assert torch.equal(terms["kd"], plain["kd"] if stays else torch.tensor(0.0))
+        assert all(p.grad is None for p in two.net.parameters())  # asking for gradients leaves none behind
+        torch.stack(list(terms.values())).sum().backward()
+        for found, p in zip(wanted, two.net.parameters(), strict=True):
+            torch.testing.assert_close(p.grad, found)
+
+
+@pytest.mark.parametrize("over", ["all", "last"])
+def test_the_threshold_is_the_cosine(pair: Callable[..., Pair], over: Any) -> None:
+    two = pair("resnet20", "resnet8")
+    inner = choose(Method, {"name": "kd", "gamma": 1.0})
+    seen = step(two, torch.randn(4, 5))
+    part = two.net if over == "all" else list(two.net)[-1]
+    exact = cosine(inner.terms(nn.Module(), seen), "kd", list(part.parameters()))
+    for threshold, stays in ((exact - 1e-4, True), (exact + 1e-4, False)):
+        found = sckd.SCKD(inner=inner, threshold=threshold, over=over).terms(nn.Module(), seen)
+        assert bool(found["kd"] > 0) == stays
+
+
+@pytest.mark.parametrize("over", ["all", "last"])
+def test_a_feature_is_compared_in_the_last_block_that_both_reach(pair: Callable[..., Pair], over: Any) -> None:
+    two = pair("resnet20", "resnet8")
+    for sign in (1.0, -1.0):
+        Toy.second = lambda own, sign=sign: sign * own.features[1].pow(2).mean()
+        terms = Toy().terms(nn.Module(), seen := step(two))
+        part = two.net if over == "all" else list(two.net)[1]  # the third block is not reached
+        stays = cosine(terms, "other", list(part.parameters())) > 0
+        found = sckd.SCKD(inner=Toy(), over=over).terms(nn.Module(), seen)
+        assert torch.equal(found["other"], terms["other"] if stays else torch.tensor(0.0))
+
+
+def test_every_term_has_a_gate_of_its_own(pair: Callable[..., Pair]) -> None:
+    two = pair("resnet20", "resnet8")
+    Toy.second = lambda own: cross_entropy(own.logits, LABELS)
+    seen = step(two)
+    found = sckd.SCKD(inner=Toy(), task="other").terms(nn.Module(), seen)
+    assert list(found) == ["ce", "other"] and torch.equal(found["ce"], found["other"])
+
+
+@pytest.mark.parametrize("over", ["all", "last"])
+def test_what_does_not_reach_the_student_stays(pair: Callable[..., Pair], over: Any) -> None:
+    two = pair("resnet20", "resnet8")
+    weight = torch.ones((), requires_grad=True)
+    for second in (lambda own: 2 * weight, lambda own: torch.tensor(2.0)):
+        Toy.second = second
+        assert sckd.SCKD(inner=Toy(), over=over).terms(nn.Module(), step(two))["other"] == 2
+
+
+def test_a_step_without_the_task_passes_through(pair: Callable[..., Pair]) -> None:
+    two = pair("resnet20", "resnet8")
+    Toy.second = lambda own: -cross_entropy(own.logits, LABELS)
+    for seen, method in (
+        (step(two, stage="first"), sckd.SCKD(inner=Toy())),
+        (step(two), sckd.SCKD(inner=Toy(), task="nothing")),
+    ):
+        found, plain = method.terms(nn.Module(), seen), Toy().terms(nn.Module(), seen)
+        assert found.keys() == plain.keys() and all(torch.equal(found[k], plain[k]) for k in plain)
+    assert sckd.SCKD(inner=Toy()).terms(nn.Module(), step(two))["other"] == 0
+
+
+def test_frozen_weights_are_left_out(pair: Callable[..., Pair]) -> None:
+    two = pair("resnet20", "resnet8")
+    Toy.second = lambda own: own.features[-1].pow(2).mean()
+    two.net.requires_grad_(False)
+    two.net.blocks["3"].requires_grad_(True)
+    try:
+        terms = Toy().terms(nn.Module(), seen := step(two))
+        stays = cosine(terms, "other", list(two.net.blocks["3"].parameters())) > 0
+        assert bool(sckd.SCKD(inner=Toy()).terms(nn.Module(), seen)["other"] > 0) == stays
+    finally:
+        two.net.requires_grad_(True)
+
+
+def test_the_rest_is_the_inner_methods(pair: Callable[..., Pair]) -> None:
+    two = pair("resnet20", "resnet8")
+    Toy.second = lambda own: torch.tensor(1.0)
+    method, seen = sckd.SCKD(inner=Toy()), step(two)
+    extras = method.build(two)
+    assert isinstance(extras, nn.Linear) and extras.in_features == two.batch
+    assert method.needs == Toy().needs and method.stages() == Toy().stages()
+    deployed = method.deployed(extras, two.net)
+    assert isinstance(deployed, nn.Sequential) and list(deployed) == [two.net, extras]
+    assert method.scored(extras, seen) is seen.own.stem and list(method.shows(extras, seen.own)) == ["stem"]
+
+
+def test_without_the_student_it_says_so(pair: Callable[..., Pair]) -> None:
+    seen = dataclasses.replace(step(pair("resnet20", "resnet8"), torch.zeros(4, 5)), net=None)
+    with pytest.raises(AssertionError, match=r"Seen\.net must be given"):
+        sckd.SCKD().terms(nn.Module(), seen)
+
+
+def test_settings() -> None:
+    method = choose(Method, "sckd")
+    assert isinstance(method, sckd.SCKD)
+    assert method.inner == choose(Method, "kd") and (method.threshold, method.over, method.task) == (0.0, "all", "ce")
+    given = {"name": "sckd", "inner": {"name": "fitnet+kd", "hint": 1}, "over": "last", "threshold": 0.1}
+    method = choose(Method, given)
+    assert choose(Method, json.loads(json.dumps(to_json(method)))) == method
+    with pytest.raises(SpecError, match=r"^inner\.hnt: no such setting; did you mean 'hint'"):
+        choose(Method, {"name": "sckd", "inner": {"name": "fitnet", "hnt": 1}})
+
+
+def test_settings_from_the_command_line() -> None:
+    words = "--net resnet8 --teacher resnet20 --method sckd --method.inner at --method.inner.alpha 1 --method.over last"
+    (run,) = plan(parse(words.split()))
+    check(run)
+    inner = choose(Method, {"name": "at", "alpha": 1.0})
+    assert run.method == sckd.SCKD(inner=inner, over="last")
+    back = from_json(Run, json.loads(json.dumps(to_json(run))))
+    assert back == run and back.digest == run.digest
+    (preset,) = plan(parse(words.replace("at --method.inner.alpha 1", "at+kd").split()))
+    assert preset.digest == run.digest
