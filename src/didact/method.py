@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from didact.nets.blocks import BlockNet, Shape, Shapes
 from didact.spec import Named
-from didact.tensors import Batch, Needs, Outputs
+from didact.tensors import Batch, Needs, Outputs, reads
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,22 @@ class Stage:
             return None
         fallen = sum(epoch >= round(share * epochs) for share in self.drops or ())
         return (usual if self.learning_rate is None else self.learning_rate) * 0.1**fallen
+
+
+def initialising(epochs: int | None, parts: str, alpha: float) -> tuple[Stage, Stage]:
+    """The two stages of a method that only initialises, as RepDistiller has them.
+
+    "init" trains stem, blocks and extras to look like the teacher, at the recipe's rate throughout; the main stage takes up the
+    labels and no longer looks at the teacher, unless it adds KD.
+
+    Args:
+        epochs: of the first stage; None for an eighth of the recipe's (30 of 240).
+        parts: what the first stage reads of both networks.
+        alpha: weight of KD in the main stage.
+    """
+    moves, needs = ("extras.", "net.stem", "net.blocks"), reads(parts, teacher=parts)
+    first = Stage("init", epochs=epochs, share=0.125, moves=moves, drops=(), needs=needs)
+    return first, Stage(moves=("net.",), needs=reads("logits", teacher="logits" if alpha else ""))
 
 
 @dataclass(frozen=True)

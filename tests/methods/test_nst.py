@@ -10,6 +10,7 @@ import torch
 
 from didact.method import Clock, Pair, Seen
 from didact.methods import nst
+from didact.nets.adapt import Matched
 from didact.seeds import stream
 from didact.tensors import Batch, Outputs
 
@@ -89,7 +90,7 @@ def test_terms_sum_over_levels_of_like_resolution(pair: Callable[..., Pair]) -> 
     two = pair("resnet8x4", "mobilenet_v2", size=32)
     method = nst.NST(beta=10.0)
     extras = method.build(two)
-    assert isinstance(extras, nst.Levels) and extras.pairs == ((0, 1), (1, 2), (2, 2), (3, 2))
+    assert isinstance(extras, Matched) and extras.pairs == ((0, 1), (1, 2), (2, 2), (3, 2))
     own, teacher = (
         Outputs(logits=torch.zeros(2, 5), features=tuple(torch.randn(2, *s).double() for s in shapes.features))
         for shapes in (two.shapes, two.teacher_shapes)

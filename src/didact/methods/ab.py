@@ -22,10 +22,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import exact, pool_alike, task
-from didact.method import Method, Pair, Seen, Stage
+from didact.method import Method, Pair, Seen, Stage, initialising
 from didact.nets.adapt import Regressor, match
 from didact.nets.blocks import Shape
 from didact.spec import Count, NonNegative, Positive, spec
@@ -67,20 +68,18 @@ class AB(Method):
     connector: Literal["repdistiller", "authors"] = "repdistiller"
     """Between differing shapes: the regressor, or a 1x1 convolution with batch norm where the channels differ."""
 
+    @model_validator(mode="after")
+    def _learns(self) -> AB:
+        if not (self.gamma or self.alpha):
+            raise ValueError("gamma and alpha are both 0, which leaves nothing to learn from in the main stage")
+        return self
+
     @property
     def needs(self) -> Needs:
         return reads("logits preacts", teacher="logits preacts" if self.alpha else "preacts")
 
     def stages(self) -> tuple[Stage, ...]:
-        first = Stage(
-            name="init",
-            epochs=self.init_epochs,
-            share=0.125,
-            moves=("extras.", "net.stem", "net.blocks"),
-            drops=(),
-            needs=reads("preacts", teacher="preacts"),
-        )
-        return (first, Stage(moves=("net.",), needs=reads("logits", teacher="logits" if self.alpha else "")))
+        return initialising(self.init_epochs, "preacts", self.alpha)
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.taught()

@@ -11,12 +11,12 @@ Levels are the stem and the features. Of the two maps of a network the larger is
 RepDistiller the flow only initialises: a first stage, an eighth of the recipe's epochs long and at the recipe's rate
 throughout, trains stem and blocks (and adapters); the main stage no longer looks at the teacher, unless it adds KD.
 RepDistiller's script names the weight 50, but its code applies it to nothing: the first stage runs with 1, and so does it
-here (50 makes networks diverge whose features are raw sums, such as WRN). The paper sums over the entries. kind "torchdistill"
-is that code's definition: max pooling, and the L2 norm (not squared) over i of the difference, summed over j and pairs,
-divided by the batch size.
+here (50 makes networks diverge whose features are raw sums, such as WRN). The paper sums over the entries. The kind
+"torchdistill" is that code's definition: max pooling, and the L2 norm (not squared) over i of the difference, summed over j
+and pairs, divided by the batch size.
 
-The definition needs equal channels at every level. Where they differ a 1x1 convolution with batch norm (without it the product
-of two adapted maps diverges), trained in the first stage, leads the student's map to the teacher's. Where the numbers of
+The definition needs equal channels at every level. Where they differ a 1x1 convolution with batch norm, trained in the first
+stage, leads the student's map to the teacher's (without norm the product of two adapted maps diverges). Where the numbers of
 blocks differ, stem belongs to stem and a block to the teacher's block of its resolution. Of several student blocks that
 belong to one of the teacher the last one stands for all, so that a flow always runs between two levels of each network, and
 the last block is always among them.
@@ -28,10 +28,11 @@ from itertools import pairwise
 from typing import ClassVar, Literal
 
 import torch.nn.functional as F
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import exact, pool_alike, task
-from didact.method import Method, Pair, Seen, Stage
+from didact.method import Method, Pair, Seen, Stage, initialising
 from didact.nets.adapt import match
 from didact.nets.blocks import Shapes
 from didact.spec import Count, NonNegative, Positive, spec
@@ -84,20 +85,18 @@ class FSP(Method):
     kind: Literal["repdistiller", "torchdistill"] = "repdistiller"
     """Average pooling and mean squared difference, or max pooling and norms of columns (which wants another beta)."""
 
+    @model_validator(mode="after")
+    def _learns(self) -> FSP:
+        if not (self.gamma or self.alpha):
+            raise ValueError("gamma and alpha are both 0, which leaves nothing to learn from in the main stage")
+        return self
+
     @property
     def needs(self) -> Needs:
         return reads("logits stem features", teacher="logits stem features" if self.alpha else "stem features")
 
     def stages(self) -> tuple[Stage, ...]:
-        first = Stage(
-            name="init",
-            epochs=self.init_epochs,
-            share=0.125,
-            moves=("extras.", "net.stem", "net.blocks"),
-            drops=(),
-            needs=reads("stem features", teacher="stem features"),
-        )
-        return (first, Stage(moves=("net.",), needs=reads("logits", teacher="logits" if self.alpha else "")))
+        return initialising(self.init_epochs, "stem features", self.alpha)
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.taught()

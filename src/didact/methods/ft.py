@@ -15,7 +15,8 @@ batch norm. Of two factors the larger is adaptively average-pooled first.
 Defaults are RepDistiller's: beta 200, k 0.5, the first stage an eighth of the recipe's epochs at the constant rate 0.01 (for
 its resnet and wrn students; for others it takes the student's). The paper's factor is the whole one, flattened over channels
 too and divided by its L2 norm: kind "authors". Their code has weight 500, reconstructs under the L1 loss, and has no batch
-norm in the translator; the last is not offered. Any two maps can be compared: the translator ends in the paraphraser's width.
+norm in the translator; the last is not offered. Any two maps can be compared: the translator ends in the paraphraser's
+width.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import softened_kl, standardised, task
@@ -51,6 +52,12 @@ class KD(Method):
     """Softens both distributions."""
     standardise: bool = False
     """Whether every row of logits is first given mean 0 and deviation 1 (CVPR 2024)."""
+
+    @model_validator(mode="after")
+    def _learns(self) -> KD:
+        if not (self.gamma or self.alpha):
+            raise ValueError("gamma and alpha are both 0, which leaves nothing to learn from")
+        return self
 
     @property
     def needs(self) -> Needs:

@@ -12,13 +12,14 @@ https://arxiv.org/abs/1807.06819
 This is RepDistiller's definition with k = 1 (its singular values enter only divided by their norm, hence as 1); it has no
 published weight there, beta 1 is mdistiller's. R depends on the signs of vt and wt, which RepDistiller leaves to the SVD at
 hand; here the entry of largest magnitude is positive, as all entries can be for maps after ReLU. mdistiller lays the matrix
-out otherwise, and the paper compares more vectors; neither is offered.
+out otherwise (vectors over the width), which is not offered.
 
-Right singular vectors are the eigenvectors of F^T F, or F^T times those of F F^T where that is smaller, found for all samples
-at once. Squared singular values count as equal, or as zero, below the share 100 eps of the largest (eps of the number format):
-what would turn two such vectors into each other has no gradient, and a vector whose value is zero counts as zero. Maps may
-differ in size. Where channels differ a 1x1 convolution without bias leads the student's map to the teacher's. Levels are
-paired in order, or by resolution where the numbers of blocks differ; then a teacher's level may succeed itself.
+Right singular vectors are the eigenvectors of F^T F, or F^T times those of F F^T where that is smaller, found for all
+samples at once. Squared singular values count as equal, or as zero, within the share 100 eps of the largest (eps of the
+number format): what would turn two such vectors into each other has no gradient, and a vector whose value is zero counts as
+zero. On CUDA the decomposition waits for the device. Maps may differ in size. Where channels differ a 1x1 convolution
+without bias leads the student's map to the teacher's. Levels are paired in order, or by resolution where the numbers of
+blocks differ; then a teacher's level may succeed itself.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ def leading(f: Feature, keep: int) -> Tensor:
 def _eigenvectors(x: Tensor, keep: int) -> Tensor:
     """Of x^T x (b, m, m) those of the ``keep`` largest eigenvalues, in falling order; columns of zeros for zero ones.
 
-    eigh's own gradient divides by every gap between two eigenvalues. This one is that of the kept vectors alone, by first-order
-    perturbation: a vector moves by V diag(1 / gaps) V^T d(x^T x) v, added below with the value zero.
+    eigh's own gradient divides by every gap between two eigenvalues. This one is that of the kept vectors alone, by
+    first-order perturbation: a vector moves by V diag(1 / gaps) V^T d(x^T x) v, added below with the value zero.
     """
     with torch.no_grad():
         values, vectors = torch.linalg.eigh(torch.nan_to_num(x.mT @ x))  # it raises on NaN, which passes on below

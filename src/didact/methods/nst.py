@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from didact.losses import exact, pool_alike, task
 from didact.method import Method, Pair, Seen
-from didact.nets.adapt import match
+from didact.nets.adapt import Matched
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
 
@@ -69,18 +69,10 @@ class NST(Method):
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.taught()
-        return Levels(match(pair.shapes.features, teacher_shapes.features))
+        return Matched(pair.shapes.features, teacher_shapes.features)
 
     def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, Levels) and seen.teacher is not None
+        assert isinstance(extras, Matched) and seen.teacher is not None
         terms = task(self, seen.own, seen.teacher, seen.batch.labels)
         levels = [loss(seen.own.features[s], seen.teacher.features[t]) for s, t in extras.pairs]
         return terms | {"selectivity": self.beta * torch.stack(levels).sum()}
-
-
-class Levels(nn.Module):
-    """Which block of the teacher belongs to which block of the student, counted from 0."""
-
-    def __init__(self, pairs: tuple[tuple[int, int], ...]) -> None:
-        super().__init__()
-        self.pairs = pairs

