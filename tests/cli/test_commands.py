@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -181,7 +182,9 @@ def test_help_of_train_lists_every_setting(capsys: pytest.CaptureFixture[str]) -
 def test_interrupted_it_exits_with_130_and_goes_on_when_asked_again(store: str) -> None:
     asked = ["--net", "resnet8", "--data.per_class", "6", "--epochs", "300", "--test-every", "999", "--store", store]
     command = [sys.executable, "-m", "didact", "train", *asked]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # tests started with & would not hear it
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heard)
     deadline = time.monotonic() + 60
     while not (found := list(Path(store).glob("runs/*/metrics.jsonl"))) or found[0].read_text().count("\n") < 2:
         assert process.poll() is None
