@@ -1,4 +1,9 @@
-"""Learning from labels alone: what every distilled student is compared with, and how a standard teacher is trained."""
+"""CE: labels alone.
+
+    L = CE(softmax(zs), y)
+
+What every distilled student is compared with, and how a standard teacher is trained.
+"""
 
 from __future__ import annotations
 
