@@ -108,7 +108,7 @@ def learner(options: argparse.Namespace, wanted: str, seed: int, teacher: nets.B
     shapes, taught = net.shapes(CIFAR.image), teacher.shapes(CIFAR.image)
     with seeded(seed, "extras"):
         extras = method.build(Pair(net, shapes, CIFAR.image, CIFAR.classes, labels, options.batch, teacher, taught))
-    recipe = Recipe(batch_size=options.batch, precision=options.precision)
+    recipe = Recipe(batch_size=options.batch, precision=options.precision, learning_rate=1e-4)  # noise teaches nothing
     one = Learner(
         label=str(seed),
         net=net,
