@@ -17,6 +17,7 @@ import torch
 
 from didact.engine import records
 from didact.engine.records import DamagedError, read_tensors, write, write_tensors
+from didact.studies import execute
 from didact.studies.execute import Where, ask
 from didact.studies.run import Run, Start, network
 from didact.studies.store import Store
@@ -165,6 +166,7 @@ def test_a_start_that_does_not_fit_is_refused_before_training(tiny: Tiny, store:
 
 CHILD = """
 import sys
+from didact.studies import execute
 from didact.studies.execute import Where, ask
 from didact.studies.run import Run
 from didact.studies.store import Store
@@ -238,3 +240,16 @@ def test_kill_minus_nine_and_ask_again(tiny: Tiny, tmp_path: Path) -> None:
     ask([run], broken, Where())
     first, second = (s.get(run).weights()[0] for s in (whole, broken))  # type: ignore[union-attr]
     assert all(torch.equal(first[k], second[k]) for k in first)
+
+
+def test_large_memory_is_told_of_before_training(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execute, "LARGE", 1000)
+    said: list[str] = []
+    store = Store(tmp_path / "store", said.append)
+    run = tiny({"name": "crd", "negatives": 8})
+    ask([run], store, Where())
+    told = [line for line in said if "remembers" in line]
+    assert len(told) == 1
+    assert "crd" in told[0]
+    assert told[0].endswith("MiB beside its network: bank_s, bank_t")
+    assert run.digest in told[0]
