@@ -102,6 +102,7 @@ def find(base: type[N], name: str) -> type[N]:
     module_name, _, class_name = name.partition(":")
     if not class_name:
         files = catalogue(*base.homes)
+        name = name if name in files else name.lower().replace("-", "")  # KD, KD-SVD
         if name not in files:
             raise SpecError(f"unknown {base.__name__.lower()} {name!r}{nearest(name, files)}")
         module_name = files[name]
@@ -223,7 +224,7 @@ def _explain(cls: type, error: ValidationError, at: str) -> list[str]:
         else:
             found = "" if fault["type"] == "missing" else f" (found {fault['input']!r})"
             message = fault["msg"].removeprefix("Value error, ")
-            lines.append(f"{path or cls.__name__}: {message}{found if len(found) < 80 else ''}")
+            lines.append(f"{path}: {message}{found if len(found) < 80 else ''}" if path else message)
     return lines
 
 

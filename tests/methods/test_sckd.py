@@ -31,6 +31,7 @@ class Toy(Method):
     """The labels, and a term of any kind."""
 
     second: ClassVar[Callable[[Outputs], Tensor]]
+    gamma: float = 1.0
 
     @property
     def needs(self) -> Needs:
@@ -148,14 +149,6 @@ def test_a_feature_is_compared_in_the_last_block_that_both_reach(pair: Callable[
         assert torch.equal(found["other"], terms["other"] if stays else torch.tensor(0.0))
 
 
-def test_every_term_has_a_gate_of_its_own(pair: Callable[..., Pair]) -> None:
-    two = pair("resnet20", "resnet8")
-    Toy.second = lambda own: cross_entropy(own.logits, LABELS)
-    seen = step(two)
-    found = sckd.SCKD(inner=Toy(), task="other").terms(nn.Module(), seen)
-    assert list(found) == ["ce", "other"] and torch.equal(found["ce"], found["other"])
-
-
 @pytest.mark.parametrize("over", ["all", "last"])
 def test_what_does_not_reach_the_student_stays(pair: Callable[..., Pair], over: Any) -> None:
     two = pair("resnet20", "resnet8")
@@ -168,12 +161,9 @@ def test_what_does_not_reach_the_student_stays(pair: Callable[..., Pair], over: 
 def test_a_step_without_the_task_passes_through(pair: Callable[..., Pair]) -> None:
     two = pair("resnet20", "resnet8")
     Toy.second = lambda own: -cross_entropy(own.logits, LABELS)
-    for seen, method in (
-        (step(two, stage="first"), sckd.SCKD(inner=Toy())),
-        (step(two), sckd.SCKD(inner=Toy(), task="nothing")),
-    ):
-        found, plain = method.terms(nn.Module(), seen), Toy().terms(nn.Module(), seen)
-        assert found.keys() == plain.keys() and all(torch.equal(found[k], plain[k]) for k in plain)
+    seen = step(two, stage="first")
+    found, plain = sckd.SCKD(inner=Toy()).terms(nn.Module(), seen), Toy().terms(nn.Module(), seen)
+    assert found.keys() == plain.keys() and all(torch.equal(found[k], plain[k]) for k in plain)
     assert sckd.SCKD(inner=Toy()).terms(nn.Module(), step(two))["other"] == 0
 
 
@@ -211,12 +201,18 @@ def test_without_the_student_it_says_so(pair: Callable[..., Pair]) -> None:
 def test_settings() -> None:
     method = choose(Method, "sckd")
     assert isinstance(method, sckd.SCKD)
-    assert method.inner == choose(Method, "kd") and (method.threshold, method.over, method.task) == (0.0, "all", "ce")
+    assert method.inner == choose(Method, "kd") and (method.threshold, method.over) == (0.0, "all")
     given = {"name": "sckd", "inner": {"name": "fitnet+kd", "hint": 1}, "over": "last", "threshold": 0.1}
     method = choose(Method, given)
     assert choose(Method, json.loads(json.dumps(to_json(method)))) == method
     with pytest.raises(SpecError, match=r"^inner\.hnt: no such setting; did you mean 'hint'"):
         choose(Method, {"name": "sckd", "inner": {"name": "fitnet", "hnt": 1}})
+
+
+@pytest.mark.parametrize("inner", ["simkd", "sckd", {"name": "kd", "gamma": 0}])
+def test_a_method_without_the_task_is_refused(inner: Any) -> None:
+    with pytest.raises(SpecError, match="no weight gamma above 0"):
+        choose(Method, {"name": "sckd", "inner": inner})
 
 
 def test_settings_from_the_command_line() -> None:

@@ -38,4 +38,4 @@ def _value(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        return {"True": True, "False": False, "None": None}.get(text, text)
+        return {"true": True, "false": False, "none": None}.get(text.lower(), text)

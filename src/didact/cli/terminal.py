@@ -161,7 +161,7 @@ def print_details(found: dict[str, Any], indent: str = "") -> None:
             print(f"{indent}{key}:")
             print_details(value, indent + "  ")
         elif isinstance(value, list):
-            print(f"{indent}{key}: {', '.join(f'{v:.2f}' if isinstance(v, float) else str(v) for v in value)}")
+            print(f"{indent}{key}: {', '.join(f'{v:g}' if isinstance(v, float) else str(v) for v in value)}")
         elif value is not None:
             print(f"{indent}{key}: {value}")
 

@@ -79,7 +79,9 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], values: dict[str, Any]
     """Tensors and plain values as one safetensors file that carries its own checksum."""
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     text = json.dumps(values, sort_keys=True)
-    write(path, safetensors.torch.save(plain, {"values": text, "sha256": _checksum(plain, text)}))
+    # one key: safetensors writes several in an order that differs from process to process
+    head = json.dumps({"sha256": _checksum(plain, text), "values": text})
+    write(path, safetensors.torch.save(plain, {"didact": head}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -90,14 +92,14 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     try:
         with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
-            metadata = file.metadata() or {}
+            head = json.loads((file.metadata() or {}).get("didact", "{}"))
             # copies, not views of the mapped file, which somebody may overwrite
             tensors = {k: file.get_tensor(k).clone() for k in file.keys()}  # noqa: SIM118 - not a dict
-    except (OSError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise DamagedError(f"{path}: {error}") from None
-    if metadata.get("sha256") != _checksum(tensors, metadata.get("values", "")):
+    if head.get("sha256") != _checksum(tensors, head.get("values", "")):
         raise DamagedError(f"{path}: the checksum does not fit the content")
-    return tensors, json.loads(metadata["values"])
+    return tensors, json.loads(head["values"])
 
 
 def _checksum(tensors: dict[str, Tensor], text: str) -> str:

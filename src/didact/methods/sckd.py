@@ -26,6 +26,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import exact
@@ -35,6 +36,8 @@ from didact.spec import Chosen, choose, spec
 from didact.tensors import Needs, Outputs, Scalar
 
 Gradient = Float[Tensor, "n"]
+TASK = "ce"
+"""The task term: every method calls the labels' cross entropy so."""
 
 
 @exact
@@ -58,8 +61,14 @@ class SCKD(Method):
     """The cosine (phi) above which a term stays."""
     over: Literal["all", "last"] = "all"
     """Parameters of the student over which gradients are compared: all, or those of the last block both terms reach."""
-    task: str = "ce"
-    """The name of the inner method's term that the others are compared with."""
+
+    @model_validator(mode="after")
+    def _compares(self) -> SCKD:
+        if not getattr(self.inner, "gamma", 0):
+            raise ValueError(
+                f"{self.inner.name()} has no weight gamma above 0: its terms are compared with the labels' cross entropy"
+            )
+        return self
 
     @property
     def needs(self) -> Needs:
@@ -74,11 +83,11 @@ class SCKD(Method):
     def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
         assert seen.net is not None, "sckd compares gradients of the student's parameters: Seen.net must be given"
         terms = self.inner.terms(extras, seen)
-        if self.task not in terms:
+        if TASK not in terms:
             return terms
         parts = [seen.net] if self.over == "all" else list(seen.net)[::-1]
-        gate = Gate(terms[self.task], parts, self.threshold)
-        return {name: term if name == self.task else gate(term) for name, term in terms.items()}
+        gate = Gate(terms[TASK], parts, self.threshold)
+        return {name: term if name == TASK else gate(term) for name, term in terms.items()}
 
     def deployed(self, extras: nn.Module, net: BlockNet) -> nn.Module:
         return self.inner.deployed(extras, net)

@@ -53,6 +53,8 @@ def loss(projected: Feature, ft: TeacherFeature, counted: Tensor | None = None, 
     """
     if projected.shape[1] != ft.shape[1]:
         raise ValueError(f"{projected.shape[1]} channels are to meet {ft.shape[1]}: put a projector between them")
+    if kind not in ("l2", "kl"):
+        raise ValueError(f"kind: 'l2' or 'kl', found {kind!r}")
     fs, ft = pool_alike(projected, ft)
     if kind == "l2":
         each = (fs - ft).pow(2).mean((1, 2, 3))

@@ -19,6 +19,7 @@ from didact import nets
 from didact.data import Data
 from didact.engine.recipe import Recipe, best_precision, settings
 from didact.method import Method
+from didact.methods.ce import CE
 from didact.spec import SpecError, choose, find, from_json, nearest, under
 from didact.studies.run import Run
 
@@ -50,6 +51,12 @@ def plan(wanted: Mapping[str, Any], device: str = "cpu") -> list[Run]:
         from_json(Recipe, _recipe(wanted.get("recipe"), net, device), "recipe")
         for teacher in _teachers(wanted, net, device):
             for method in _methods(_named(wanted.get("method"), "kd" if teacher else "ce"), "method"):
+                if teacher and not (method.needs.teacher or isinstance(method, CE)):
+                    name = method.name()
+                    raise SpecError(
+                        f"method: '{name}' reads no teacher (needs says nothing of it), but one is given; "
+                        f"to train the teacher by it write teacher.how={name}"
+                    )
                 runs += [_student(wanted, net, teacher, method, seed, device) for seed in seeds]
     return list({run.digest: run for run in runs}.values())
 
@@ -153,7 +160,8 @@ def _methods(fields: dict[str, Any], at: str, teaches: str | None = None) -> lis
     if teaches is not None and fields["name"] == "standard" and len(fields) > 1:
         key = next(k for k in fields if k != "name")
         raise SpecError(f"{at}.{key}: a standard teacher has no such setting; say for whom it is, e.g. {at}=sftn")
-    for name in _names(fields["name"]):
+    names = _names(fields["name"])
+    for name in names:
         one = dict(fields, name=name)
         try:
             if teaches is not None:
@@ -165,7 +173,8 @@ def _methods(fields: dict[str, Any], at: str, teaches: str | None = None) -> lis
                     one = {"name": "ce"}
             found.append(choose(Method, one))
         except SpecError as error:
-            raise SpecError(under(at, str(error))) from None
+            of = f" (of '{name}': a setting must exist in every method of the list)" if len(names) > 1 else ""
+            raise SpecError(under(at, str(error)) + of) from None
     return found
 
 
@@ -194,6 +203,8 @@ def _short_forms(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 def _named(given: Any, default: str) -> dict[str, Any]:
     """Settings with a name: ``given`` as they are, under the name ``default`` where they have none."""
+    if isinstance(given, (list, tuple)):
+        given = ",".join(given)
     return {"name": default} | ({} if given is None else {"name": given} if isinstance(given, str) else dict(given))
 
 

@@ -59,7 +59,9 @@ class Run:
     def _sensible(self) -> Run:
         reads = bool(self.method.needs.teacher)
         if reads and self.teacher is None:
-            raise ValueError(f"the method '{self.method.name()}' learns from a teacher and none is given")
+            raise ValueError(
+                f"the method '{self.method.name()}' learns from a teacher and none is given; name one, e.g. teacher.net=resnet20"
+            )
         if not reads and self.teacher is not None:
             raise ValueError(f"the method '{self.method.name()}' reads no teacher, but one is given")
         return self
