@@ -52,6 +52,13 @@ class Leaf:
 
 
 @spec
+class Bud(Leaf):
+    rate: float = 0.25
+    scent: float = 1.0
+    """How strong."""
+
+
+@spec
 class Twig:
     leaf: Leaf = Leaf()
     spare: Leaf | None = None
@@ -326,6 +333,13 @@ def test_fields_walks_nested_specs() -> None:
         ("rate", "float", "0.5", ""),
         ("kind", "oak | elm", "'oak'", ""),
         ("seed", "int", "0", ""),
+    ]
+    assert fields(Bud) == [
+        ("width", "int", "1", "How wide."),
+        ("rate", "float", "0.25", ""),
+        ("kind", "oak | elm", "'oak'", ""),
+        ("seed", "int", "0", ""),
+        ("scent", "float", "1.0", "How strong."),
     ]
     rows = {path: (kind, default) for path, kind, default, _ in fields(Tree)}
     assert rows["title"] == ("str", "required")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.nets.blocks import BlockNet, Shape, Shapes
-from didact.spec import Named
+from didact.spec import Named, NonNegative, Positive, spec
 from didact.tensors import Batch, Needs, Outputs, reads
 
 
@@ -221,6 +221,27 @@ class Method(Named, ABC):
     def shows(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
         """Further logits by name, whose accuracies are put into the metrics (SFTN's branches)."""
         return {}
+
+
+@spec
+class Joint(Method):
+    """A method whose own loss is trained together with the labels and, where asked, with KD.
+
+    What most papers' methods share: L = gamma CE + alpha KD + beta (their own). The first two are ``didact.losses.task``.
+    """
+
+    presets: ClassVar = {"kd": {"alpha": 1.0}}
+
+    gamma: NonNegative = 1.0
+    """Weight of the cross entropy with the labels."""
+    alpha: NonNegative = 0.0
+    """Weight of KD; 1 in the preset ``+kd`` (the SFTN paper trains feature methods jointly with KD)."""
+    temperature: Positive = 4.0
+    """Temperature of the KD term."""
+
+    def reading(self, own: str, teacher: str | None = None) -> Needs:
+        """:class:`Needs` for these parts (of both networks, unless the teacher's are named) and for the shared terms."""
+        return reads(f"logits {own}", teacher=f"{'logits ' if self.alpha else ''}{own if teacher is None else teacher}")
 
 
 @runtime_checkable

@@ -44,8 +44,15 @@ class SpecError(RequestError):
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field, dataclasses.field))
 def spec(cls: type[T]) -> type[T]:
-    """Make ``cls`` a frozen, keyword-only dataclass whose fields are validated and whose unknown keys are refused."""
-    return typing.cast("type[T]", pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=_CONFIG)(cls))
+    """Make ``cls`` a frozen, keyword-only dataclass whose fields are validated and whose unknown keys are refused.
+
+    A field is described by the docstring below it; an inherited one keeps its description, which pydantic alone would drop.
+    """
+    made = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=_CONFIG)(cls)
+    for name, info in made.__pydantic_fields__.items():
+        inherited = (getattr(base, "__pydantic_fields__", {}).get(name) for base in made.__mro__[1:])
+        info.description = info.description or next((field.description for field in inherited if field), None)
+    return typing.cast("type[T]", made)
 
 
 class Named:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,23 @@ def test_explain_a_method_of_ones_own(tmp_path: Path, monkeypatch: pytest.Monkey
     shown = capsys.readouterr().out
     assert shown.startswith("own_method:Mine: Mine\n")
     assert "--method.scale  [float, default 2.0]" in shown
+
+
+def test_the_guides_method_of_ones_own_is_explained_and_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    guide = (Path(__file__).parents[2] / "docs/methods.md").read_text(encoding="utf-8")
+    code = next(block for block in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if block.startswith("# mine.py"))
+    (tmp_path / "guide_mine.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    assert main(["explain", "guide_mine:Cosine"]) == 0
+    shown = capsys.readouterr().out
+    assert "--method.alpha  [float, default 0.0]\n        Weight of KD" in shown
+    assert "Reads: its own logits, pooled; the teacher's pooled" in shown
+    names = "guide_mine:Cosine,guide_mine:Cosine+kd"
+    asked = ["train", "--net", "resnet8", "--teacher.net", "resnet14", "--method", names, "--data.per_class", "2"]
+    assert main([*asked, "--epochs", "1", "--test-every", "9", "--store", "store"]) == 0
+    assert "done resnet8.guide_mine:Cosine+kd" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

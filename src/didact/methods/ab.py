@@ -19,18 +19,18 @@ average-pooled before its sign is read; neither paper nor code has such pairs.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import exact, pool_alike, task
-from didact.method import Method, Pair, Seen, Stage, initialising
+from didact.method import Joint, Pair, Seen, Stage, initialising
 from didact.nets.adapt import Regressor, match
 from didact.nets.blocks import Shape
 from didact.spec import Count, NonNegative, Positive, spec
-from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
+from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 
 @exact
@@ -48,19 +48,11 @@ def loss(fs: Feature, ft: TeacherFeature, margin: float = 1.0) -> Scalar:
 
 
 @spec
-class AB(Method):
+class AB(Joint):
     """Initialisation by the activation boundaries of the teacher's hidden neurons."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels (main stage)."""
-    alpha: NonNegative = 0.0
-    """Weight of KD in the main stage; 1 in the preset ``ab+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     beta: NonNegative = 1.0
     """Weight of the boundaries, beside 3 / 1000 (first stage)."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
     margin: Positive = 1.0
     """How far beyond the boundary the student's value is driven."""
     init_epochs: Count | None = None
@@ -76,7 +68,7 @@ class AB(Method):
 
     @property
     def needs(self) -> Needs:
-        return reads("logits preacts", teacher="logits preacts" if self.alpha else "preacts")
+        return self.reading("preacts")
 
     def stages(self) -> tuple[Stage, ...]:
         return initialising(self.init_epochs, "preacts", self.alpha)

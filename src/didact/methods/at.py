@@ -12,15 +12,13 @@ Blocks are paired index by index, or by resolution where their numbers differ.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import Tensor, nn
 
 from didact.losses import attention_map, exact, pool_alike, task
-from didact.method import Method, Pair, Seen
+from didact.method import Joint, Pair, Seen
 from didact.nets.adapt import Matched
-from didact.spec import Count, NonNegative, Positive, spec
-from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
+from didact.spec import Count, NonNegative, spec
+from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 
 @exact
@@ -34,25 +32,17 @@ def loss(fs: Feature, ft: TeacherFeature, power: int = 2) -> Scalar:
 
 
 @spec
-class AT(Method):
+class AT(Joint):
     """Attention transfer over all blocks."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``at+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     beta: NonNegative = 1000.0
     """Weight of the sum over blocks."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
     power: Count = 2
     """Exponent p of the attention map."""
 
     @property
     def needs(self) -> Needs:
-        return reads("logits features", teacher="logits features" if self.alpha else "features")
+        return self.reading("features")
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.taught()

@@ -25,14 +25,14 @@ A batch of one has no neighbours: 0.
 from __future__ import annotations
 
 from math import exp, factorial
-from typing import ClassVar, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 
 from didact.losses import exact, task, unit_rows
-from didact.method import Method, Pair, Seen
-from didact.spec import Count, NonNegative, Positive, spec
-from didact.tensors import Needs, Scalar, Vector, reads
+from didact.method import Joint, Pair, Seen
+from didact.spec import Count, NonNegative, spec
+from didact.tensors import Needs, Scalar, Vector
 
 
 @exact
@@ -73,19 +73,11 @@ def expansion(products: Tensor, sharpness: float, order: int) -> Tensor:
 
 
 @spec
-class CC(Method):
+class CC(Joint):
     """Correlation congruence between embeddings of pooled vectors."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``cc+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     beta: NonNegative = 0.02
     """Weight of the correlation term."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
     kind: Literal["neighbours", "bilinear", "gaussian"] = "neighbours"
     """What is compared: errors on neighbouring samples (RepDistiller), or correlation matrices by one of two kernels."""
     unit: bool = False
@@ -95,7 +87,7 @@ class CC(Method):
 
     @property
     def needs(self) -> Needs:
-        return reads("logits pooled", teacher="logits pooled" if self.alpha else "pooled")
+        return self.reading("pooled")
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.taught()

@@ -14,7 +14,8 @@ The pooled vectors of both networks, of any width, are embedded by a linear laye
 layers are trained. The student's embeddings are scored against the teacher's memory and the other way round, with the same
 images. Z, one for each direction, is n times the mean score of the first batch and stays. After scoring, the rows of the
 batch move to momentum * row + (1 - momentum) * embedding, at unit length; at first they are uniform noise. The defaults are
-RepDistiller's: width 128, K 16384, T 0.07 (there rounded to float32), momentum 0.5, beta 0.8.
+RepDistiller's: width 128, K 16384, T 0.07 (there rounded to float32), momentum 0.5, beta 0.8; the preset ``crd+kd`` is its
+CRD+KD.
 
 The memory takes 2 n * width * 4 bytes, 51 MB for 50,000 images and width 128; a step needs as much again for a while.
 
@@ -26,7 +27,7 @@ K). Everything is computed from logarithms of scores, so it stays finite where e
 from __future__ import annotations
 
 from math import log, log1p
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -35,9 +36,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from didact.losses import exact, task, unit_rows
-from didact.method import Method, Pair, Seen
+from didact.method import Joint, Pair, Seen
 from didact.spec import Count, NonNegative, Positive, spec
-from didact.tensors import Labels, Needs, Scalar, Vector, reads
+from didact.tensors import Labels, Needs, Scalar, Vector
 
 EPS = 1e-7
 unit = exact(unit_rows)
@@ -88,19 +89,11 @@ def similarities(anchors: Vector, bank: Bank, candidates: Candidates) -> Scores:
 
 
 @spec
-class CRD(Method):
+class CRD(Joint):
     """Contrastive representation distillation with a memory of all images."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``crd+kd`` (as in RepDistiller's CRD+KD)."""
     beta: NonNegative = 0.8
     """Weight of the contrastive term."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
     contrast_temperature: Positive = 0.07
     """Temperature T of the scores."""
     negatives: Count = 16384
@@ -112,7 +105,7 @@ class CRD(Method):
 
     @property
     def needs(self) -> Needs:
-        return reads("logits pooled", teacher="logits pooled" if self.alpha else "pooled")
+        return self.reading("pooled")
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.taught()

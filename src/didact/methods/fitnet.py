@@ -12,16 +12,14 @@ A student map smaller than the teacher's by another factor than two is met by po
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import exact, pool_alike, task
-from didact.method import Method, Pair, Seen
+from didact.method import Joint, Pair, Seen
 from didact.nets.adapt import Regressor, match
-from didact.spec import Count, NonNegative, Positive, spec
-from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
+from didact.spec import Count, NonNegative, spec
+from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 
 @exact
@@ -33,25 +31,17 @@ def loss(fs: Feature, ft: TeacherFeature) -> Scalar:
 
 
 @spec
-class FitNet(Method):
+class FitNet(Joint):
     """Hint learning through a convolutional regressor."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``fitnet+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     beta: NonNegative = 100.0
     """Weight of the hint."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
     hint: Count = 2
     """The block of the student whose feature is guided, counted from 1."""
 
     @property
     def needs(self) -> Needs:
-        return reads("logits features", teacher="logits features" if self.alpha else "features")
+        return self.reading("features")
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.taught()

@@ -25,18 +25,18 @@ the last block is always among them.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch.nn.functional as F
 from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import exact, pool_alike, task
-from didact.method import Method, Pair, Seen, Stage, initialising
+from didact.method import Joint, Pair, Seen, Stage, initialising
 from didact.nets.adapt import match
 from didact.nets.blocks import Shapes
-from didact.spec import Count, NonNegative, Positive, spec
-from didact.tensors import Feature, Needs, Outputs, Scalar, TeacherFeature, reads
+from didact.spec import Count, NonNegative, spec
+from didact.tensors import Feature, Needs, Outputs, Scalar, TeacherFeature
 
 Maps = tuple[Tensor, Tensor]
 
@@ -67,19 +67,11 @@ def loss(fs_pair: Maps, ft_pair: Maps, kind: str = "repdistiller") -> Scalar:
 
 
 @spec
-class FSP(Method):
+class FSP(Joint):
     """Initialisation by the flow between successive levels."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels (main stage)."""
-    alpha: NonNegative = 0.0
-    """Weight of KD in the main stage; 1 in the preset ``fsp+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     beta: NonNegative = 1.0
     """Weight of the sum over pairs of levels (first stage)."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
     init_epochs: Count | None = None
     """Length of the first stage; None is an eighth of the recipe's epochs (RepDistiller: 30 beside 240)."""
     kind: Literal["repdistiller", "torchdistill"] = "repdistiller"
@@ -93,7 +85,7 @@ class FSP(Method):
 
     @property
     def needs(self) -> Needs:
-        return reads("logits stem features", teacher="logits stem features" if self.alpha else "stem features")
+        return self.reading("stem features")
 
     def stages(self) -> tuple[Stage, ...]:
         return initialising(self.init_epochs, "stem features", self.alpha)

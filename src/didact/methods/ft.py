@@ -22,14 +22,14 @@ width.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import attention_map, exact, pool_alike, task, unit_rows
-from didact.method import Method, Pair, Seen, Stage
+from didact.method import Joint, Pair, Seen, Stage
 from didact.spec import Count, NonNegative, Positive, Share, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
 
@@ -55,19 +55,11 @@ def restoration(restored: Feature, ft: Feature, norm: str = "l2") -> Scalar:
 
 
 @spec
-class FT(Method):
+class FT(Joint):
     """Factor transfer on the last feature map."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``ft+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     beta: NonNegative = 200.0
     """Weight of the factors' difference."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
     k: Share = 0.5
     """Channels of a factor as a share of the teacher's, rounded down, at least one."""
     kind: Literal["attention", "authors"] = "attention"
@@ -81,7 +73,7 @@ class FT(Method):
 
     @property
     def needs(self) -> Needs:
-        return reads("logits features", teacher="logits features" if self.alpha else "features")
+        return self.reading("features")
 
     def stages(self) -> tuple[Stage, ...]:
         first = Stage(

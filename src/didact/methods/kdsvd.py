@@ -25,18 +25,17 @@ blocks differ; then a teacher's level may succeed itself.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import exact, task
-from didact.method import Method, Pair, Seen
+from didact.method import Joint, Pair, Seen
 from didact.nets.adapt import match
 from didact.nets.blocks import Shape
-from didact.spec import NonNegative, Positive, spec
-from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
+from didact.spec import NonNegative, spec
+from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 
 @exact
@@ -104,23 +103,15 @@ def _eigenvectors(x: Tensor, keep: int) -> Tensor:
 
 
 @spec
-class KDSVD(Method):
+class KDSVD(Joint):
     """Relations between the leading singular vectors of successive levels."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``kdsvd+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     beta: NonNegative = 1.0
     """Weight of the sum over pairs of levels."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
 
     @property
     def needs(self) -> Needs:
-        return reads("logits features", teacher="logits features" if self.alpha else "features")
+        return self.reading("features")
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.taught()

@@ -15,17 +15,15 @@ Blocks are paired index by index, or by resolution where their numbers differ.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import exact, pool_alike, task
-from didact.method import Method, Pair, Seen
+from didact.method import Joint, Pair, Seen
 from didact.nets.adapt import Matched
-from didact.spec import NonNegative, Positive, spec
-from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
+from didact.spec import NonNegative, spec
+from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 
 @exact
@@ -49,23 +47,15 @@ def _kernel(x: Tensor, y: Tensor) -> Tensor:
 
 
 @spec
-class NST(Method):
+class NST(Joint):
     """Neuron selectivity transfer over all blocks."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``nst+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     beta: NonNegative = 50.0
     """Weight of the sum over blocks."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
 
     @property
     def needs(self) -> Needs:
-        return reads("logits features", teacher="logits features" if self.alpha else "features")
+        return self.reading("features")
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.taught()

@@ -22,18 +22,17 @@ resolution where their numbers differ; the weights follow the student's blocks.
 from __future__ import annotations
 
 from math import sqrt
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from didact.losses import exact, pool_alike, task
-from didact.method import Method, Pair, Seen
+from didact.method import Joint, Pair, Seen
 from didact.nets.adapt import match
 from didact.nets.blocks import Shape
 from didact.nets.norms import last_norm
-from didact.spec import NonNegative, Positive, spec
-from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
+from didact.spec import NonNegative, spec
+from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 
 @exact
@@ -66,23 +65,15 @@ def margin(weight: Tensor, bias: Tensor) -> Tensor:
 
 
 @spec
-class OFD(Method):
+class OFD(Joint):
     """Overhaul of feature distillation over all blocks, before activation."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``ofd+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     beta: NonNegative = 1e-3
     """Weight of the sum over blocks. It grows with the maps: 1e-3 for 32x32 images, 1e-4 for 224x224."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
 
     @property
     def needs(self) -> Needs:
-        return reads("logits preacts", teacher="logits preacts" if self.alpha else "preacts")
+        return self.reading("preacts")
 
     def build(self, pair: Pair) -> nn.Module:
         teacher, teacher_shapes = pair.taught()

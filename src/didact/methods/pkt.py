@@ -15,15 +15,13 @@ included, and no gradient.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
 from didact.losses import exact, task
-from didact.method import Method, Pair, Seen
-from didact.spec import NonNegative, Positive, spec
-from didact.tensors import Needs, Scalar, reads
+from didact.method import Joint, Pair, Seen
+from didact.spec import NonNegative, spec
+from didact.tensors import Needs, Scalar
 
 EPSILON = 1e-7
 
@@ -49,23 +47,15 @@ def similarities(x: Tensor) -> Tensor:
 
 
 @spec
-class PKT(Method):
+class PKT(Joint):
     """Probabilistic knowledge transfer between pooled vectors."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``pkt+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     beta: NonNegative = 30000.0
     """Weight of the divergence between the similarities."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
 
     @property
     def needs(self) -> Needs:
-        return reads("logits pooled", teacher="logits pooled" if self.alpha else "pooled")
+        return self.reading("pooled")
 
     def build(self, pair: Pair) -> nn.Module:
         pair.taught()

@@ -25,7 +25,7 @@ them may meet the same. A stage of a single value a channel (one image, pooled) 
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -33,10 +33,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from didact.losses import exact, task
-from didact.method import Method, Pair, Seen
+from didact.method import Joint, Pair, Seen
 from didact.nets.adapt import match
-from didact.spec import NonNegative, Positive, spec
-from didact.tensors import Feature, Needs, Outputs, Scalar, TeacherFeature, reads
+from didact.spec import NonNegative, spec
+from didact.tensors import Feature, Needs, Outputs, Scalar, TeacherFeature
 
 
 @exact
@@ -57,19 +57,11 @@ def loss(fs: Feature, ft: TeacherFeature) -> Scalar:
 
 
 @spec
-class ReviewKD(Method):
+class ReviewKD(Joint):
     """Knowledge review: deeper stages of the student are fused into shallower ones before each meets the teacher's."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``reviewkd+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     beta: NonNegative = 1.0
     """Weight of the sum over stages; mdistiller has 5 for resnet32x4 -> resnet8x4."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
     warmup: Annotated[float, Field(ge=0, le=1)] = 1 / 12
     """Share of the epochs over which beta rises linearly to its value; 0: none (20 of 240 epochs)."""
     preact: bool = False
@@ -77,8 +69,7 @@ class ReviewKD(Method):
 
     @property
     def needs(self) -> Needs:
-        own = "logits pooled " + ("preacts" if self.preact else "features")
-        return reads(own, teacher="logits preacts pooled" if self.alpha else "preacts pooled")
+        return self.reading("pooled preacts" if self.preact else "pooled features", teacher="pooled preacts")
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.taught()

@@ -18,16 +18,14 @@ batch of one has no relations: both parts are 0. Time and memory of the angles g
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import exact, task, unit_rows
-from didact.method import Method, Pair, Seen
-from didact.spec import NonNegative, Positive, spec
-from didact.tensors import Needs, Scalar, reads
+from didact.method import Joint, Pair, Seen
+from didact.spec import NonNegative, spec
+from didact.tensors import Needs, Scalar
 
 
 @exact
@@ -72,19 +70,11 @@ def cosines(x: Tensor) -> Tensor:
 
 
 @spec
-class RKD(Method):
+class RKD(Joint):
     """Relational distillation by distances and angles between pooled vectors."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``rkd+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     beta: NonNegative = 1.0
     """Weight of both relational terms together."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
     distance_weight: NonNegative = 25.0
     """Weight of the distances within the relational terms."""
     angle_weight: NonNegative = 50.0
@@ -92,7 +82,7 @@ class RKD(Method):
 
     @property
     def needs(self) -> Needs:
-        return reads("logits pooled", teacher="logits pooled" if self.alpha else "pooled")
+        return self.reading("pooled")
 
     def build(self, pair: Pair) -> nn.Module:
         pair.taught()

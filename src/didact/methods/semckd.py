@@ -25,18 +25,16 @@ one of KD, and 850 million for a ResNet-50 with CIFAR's strides, whose last bloc
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from didact.losses import exact, pool_alike, task, unit_rows
-from didact.method import Method, Pair, Seen
+from didact.method import Joint, Pair, Seen
 from didact.nets.blocks import Shape
-from didact.spec import NonNegative, Positive, spec
-from didact.tensors import Feature, Needs, Scalar, Vector, reads
+from didact.spec import NonNegative, spec
+from didact.tensors import Feature, Needs, Scalar, Vector
 
 
 @exact
@@ -61,23 +59,15 @@ def error(fs: Feature, ft: Feature) -> Tensor:
 
 
 @spec
-class SemCKD(Method):
+class SemCKD(Joint):
     """Hint learning from all blocks to all blocks, weighted by attention."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``semckd+kd`` (the SimKD code)."""
     beta: NonNegative = 400.0
     """Weight of the sum over pairs of blocks."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
 
     @property
     def needs(self) -> Needs:
-        return reads("logits features", teacher="logits features" if self.alpha else "features")
+        return self.reading("features")
 
     def build(self, pair: Pair) -> nn.Module:
         _, shapes = pair.taught()

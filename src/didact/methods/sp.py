@@ -10,14 +10,12 @@ On the last feature map of each network, as in RepDistiller (beta 3000). Maps ma
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import Tensor, nn
 
 from didact.losses import exact, rows_alike, task
-from didact.method import Method, Pair, Seen
-from didact.spec import NonNegative, Positive, spec
-from didact.tensors import Needs, Scalar, reads
+from didact.method import Joint, Pair, Seen
+from didact.spec import NonNegative, spec
+from didact.tensors import Needs, Scalar
 
 
 @exact
@@ -27,23 +25,15 @@ def loss(fs: Tensor, ft: Tensor) -> Scalar:
 
 
 @spec
-class SP(Method):
+class SP(Joint):
     """Similarity-preserving distillation on the last feature map."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``sp+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     beta: NonNegative = 3000.0
     """Weight of the similarity term."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
 
     @property
     def needs(self) -> Needs:
-        return reads("logits features", teacher="logits features" if self.alpha else "features")
+        return self.reading("features")
 
     def build(self, pair: Pair) -> nn.Module:
         pair.taught()

@@ -13,16 +13,14 @@ alpha 1 (the preset ``srrl+kd``). Any two widths go together.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import exact, task
-from didact.method import Method, Pair, Seen
+from didact.method import Joint, Pair, Seen
 from didact.nets.adapt import Frozen
-from didact.spec import NonNegative, Positive, spec
-from didact.tensors import Logits, Needs, Scalar, Vector, reads
+from didact.spec import NonNegative, spec
+from didact.tensors import Logits, Needs, Scalar, Vector
 
 
 @exact
@@ -32,23 +30,15 @@ def loss(v: Vector, vt: Vector, z: Logits, zt: Logits) -> Scalar:
 
 
 @spec
-class SRRL(Method):
+class SRRL(Joint):
     """The student's vector must look like the teacher's, to the eye and to the teacher's classifier."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``srrl+kd`` (the SimKD code)."""
     beta: NonNegative = 1.0
     """Weight of both squared errors."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
 
     @property
     def needs(self) -> Needs:
-        return reads("logits pooled", teacher="logits pooled")
+        return self.reading("pooled", teacher="logits pooled")
 
     def build(self, pair: Pair) -> nn.Module:
         teacher, shapes = pair.taught()

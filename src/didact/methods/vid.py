@@ -20,18 +20,17 @@ resolution where their numbers differ.
 from __future__ import annotations
 
 from math import expm1, log
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import exact, pool_alike, task
-from didact.method import Method, Pair, Seen
+from didact.method import Joint, Pair, Seen
 from didact.nets.adapt import match
 from didact.nets.blocks import Shape
-from didact.spec import NonNegative, Positive, spec
-from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
+from didact.spec import NonNegative, spec
+from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 FIRST_VARIANCE, LEAST_VARIANCE = 5.0, 1e-5
 
@@ -52,23 +51,15 @@ def loss(mean: Feature, ft: TeacherFeature, variance: Tensor) -> Scalar:
 
 
 @spec
-class VID(Method):
+class VID(Joint):
     """Variational information distillation over all blocks."""
 
-    presets: ClassVar = {"kd": {"alpha": 1.0}}
-
-    gamma: NonNegative = 1.0
-    """Weight of the cross entropy with the labels."""
-    alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``vid+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     beta: NonNegative = 1.0
     """Weight of the sum over blocks."""
-    temperature: Positive = 4.0
-    """Temperature of the KD term."""
 
     @property
     def needs(self) -> Needs:
-        return reads("logits features", teacher="logits features" if self.alpha else "features")
+        return self.reading("features")
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.taught()
