@@ -12,7 +12,7 @@ NAMES = list(catalogue(*Method.homes))
 TAUGHT = [name for name in catalogue("didact.methods") if name != "ce"]
 """The methods that learn from a teacher."""
 
-REQUIRED = {"student": "resnet8", "inner": "kd"}
+REQUIRED = {"student": "resnet8", "inner": "kd", "pool": "resnet8"}
 """What stands in fields that have no default, by the field's name."""
 
 

@@ -2,8 +2,8 @@
 
 A :class:`Method` is a frozen, keyword-only dataclass of hyper-parameters. The training loop asks it five things and never
 who it is: what it reads (``needs``), in which ``stages`` it trains, which parts it adds (``build``), what the loss is
-(``terms``), and which network to hand on (``deployed``). Two more are for the metrics: ``scored``, the logits whose accuracy
-on the training batches is counted, and ``shows``, further classifiers worth watching.
+(``terms``), and which network to hand on (``deployed``). Three more are for the metrics: ``scored``, the logits whose accuracy
+on the training batches is counted, ``shows``, further classifiers worth watching, and ``watches``, further scalars.
 """
 
 from __future__ import annotations
@@ -188,6 +188,8 @@ class Method(Named, ABC):
     """How one network turns what it saw into named, weighted loss terms. Subclasses are frozen dataclasses (``spec``)."""
 
     homes: ClassVar[tuple[str, ...]] = ("didact.methods", "didact.peers", "didact.teaching")
+    teaches: ClassVar[bool] = False
+    """Whether it is a method on the teacher: asked for by ``teacher.how``."""
 
     @property
     def needs(self) -> Needs:
@@ -220,6 +222,10 @@ class Method(Named, ABC):
 
     def shows(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
         """Further logits by name, whose accuracies are put into the metrics (SFTN's branches)."""
+        return {}
+
+    def watches(self, extras: nn.Module) -> dict[str, Tensor]:
+        """Further scalars by name that are put into the metrics at the end of every epoch (the entropy of a distribution)."""
         return {}
 
 

@@ -117,12 +117,15 @@ def _row(one: Learner, tally: Tally, seconds: float, learners: int) -> dict[str,
     """One line of metrics. ``seconds`` is the epoch of the whole cohort; images/s counts every learner's images."""
     terms = tally.means()
     accuracies = tally.accuracies()
+    with torch.no_grad():
+        watched = {name: float(value) for name, value in one.method.watches(one.extras).items()}
     scores = {} if accuracies is None else {"train_top1": accuracies[0], "train_top5": accuracies[1]}
     return {
         "epoch": one.total + 1,
         "stage": one.stage.name,
         "loss": sum(terms.values()),
         "terms": terms,
+        **({"watched": watched} if watched else {}),
         **scores,
         "rate": one.optimiser.param_groups[0]["lr"],
         "seconds": round(seconds, 4),

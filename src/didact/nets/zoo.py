@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from didact.nets import mobilenet, resnet, shufflenet, vgg, wide_resnet
+from didact.nets import architecture, mobilenet, resnet, shufflenet, vgg, wide_resnet
 from didact.nets.blocks import Block, BlockNet, Head
 from didact.spec import SpecError, nearest
 
@@ -39,7 +39,7 @@ class Entry:
 
     Attributes:
         name: its canonical name.
-        family: the file it comes from; "" for a constructor of the user's own.
+        family: the file it comes from; "" for a constructor of the user's own; "architecture" where the name spells it out.
         paper_rate: the learning rate that the papers start from at batch size 64.
     """
 
@@ -63,13 +63,16 @@ def names() -> tuple[str, ...]:
 def resolve(name: str) -> str:
     """The canonical name for any spelling: case, ``- _ . space`` and the multiplication sign do not matter.
 
-    ``module:function`` is its own canonical name.
+    ``module:function`` is its own canonical name. A name such as ``basic-16-1x16-1x32-1x64`` spells out its network
+    (:mod:`didact.nets.architecture`).
 
     Raises:
         SpecError: no such network; the nearest names are listed.
     """
     if ":" in name:
         return name
+    if architecture.spells(name):
+        return architecture.parse(name).name
     if _key(name) not in _KEYS:
         raise SpecError(f"unknown network {name!r}{nearest(name, names())}")
     return _KEYS[_key(name)]
@@ -82,6 +85,8 @@ def entry(name: str) -> Entry:
         SpecError: no such network.
     """
     name = resolve(name)
+    if architecture.spells(name):
+        return Entry(name, "architecture", paper_rate=0.05 if architecture.parse(name).kind == "basic" else 0.01)
     return Entry(name, family="", paper_rate=0.05) if ":" in name else _ENTRIES[name]
 
 
@@ -89,7 +94,8 @@ def create(name: str, num_classes: int, in_channels: int = 3) -> BlockNet:
     """A freshly initialised network.
 
     Args:
-        name: a network in any spelling (see :func:`names`), or ``module:function``, a constructor of one's own that takes
+        name: a network in any spelling (see :func:`names`), a name that spells out its network
+            (``basic-16-1x16-1x32-1x64``), or ``module:function``, a constructor of one's own that takes
             (num_classes, in_channels) and returns a :class:`BlockNet`.
         num_classes: number of logits.
         in_channels: channels of the images.
@@ -103,6 +109,8 @@ def create(name: str, num_classes: int, in_channels: int = 3) -> BlockNet:
     known = entry(name)
     if not known.family:
         return _own(name, num_classes, in_channels)
+    if known.family == "architecture":
+        return architecture.build(architecture.parse(name), num_classes, in_channels)
     return _FAMILIES[known.family][known.name](num_classes, in_channels)
 
 

@@ -30,7 +30,7 @@ class Described:
         about: what its file says.
         settings: (name, type, default, meaning); the default is the preset's where there is one.
         presets: by name, what they change.
-        option: the path of its settings on the command line; a method that has a ``student`` is one on the teacher.
+        option: the path of its settings on the command line; "teacher.how" for one on the teacher.
         reads: what it is shown, by whom.
         stages: in order.
         file: the module that holds it.
@@ -80,7 +80,7 @@ def describe(name: str) -> Described:
         about=about(cls),
         settings=tuple(settings),
         presets={key: dict(changes) for key, changes in cls.presets.items()},
-        option="teacher.how" if _teaches(cls) else "method",
+        option="teacher.how" if cls.teaches else "method",
         reads=reads(method.needs),
         stages=method.stages(),
         file=cls.__module__,
@@ -88,18 +88,14 @@ def describe(name: str) -> Described:
 
 
 def stand_in(name: str, student: str = "resnet8x4") -> Method:
-    """The method ``name`` with its defaults; where it asks for a student or for an inner method, ``student`` and KD stand in.
+    """The method ``name`` with its defaults; where it asks for a student, an inner method or a pool, others stand in.
 
     Raises:
         SpecError: no such method or preset, or another setting without a default.
     """
-    given = {"student": student, "inner": "kd"}
+    given = {"student": student, "inner": "kd", "pool": "tiny"}
     cls = find(Method, name.partition("+")[0])
     return choose(Method, {"name": name, **{key: given[key] for key in required(cls) if key in given}})
-
-
-def _teaches(cls: type[Method]) -> bool:
-    return "student" in (field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]
 
 
 def reads(needs: Needs) -> dict[str, list[str]]:
@@ -171,7 +167,7 @@ def added(name: str, net: str, teacher: str, data: Data) -> Added:
         ValueError: the method cannot serve this pair; the message says why.
     """
     method = stand_in(name, net)
-    learns = teacher if _teaches(type(method)) else net
+    learns = teacher if method.teaches else net
     master = Run(net=teacher, data=data, seed=1) if method.needs.teacher else None
     run = Run(net=learns, data=data, method=method, teacher=master)
     with torch.device("meta"):

@@ -55,6 +55,6 @@ def _changed(method: Method, student: str = "") -> str:
         if name == "student":
             shown += [f"for {value}"] if value != student else []
         elif name in required(type(method)) or (value != field_.default and not preset):
-            inner = method_label(value) + _changed(value) if isinstance(value, Method) else value
+            inner = method_label(value) + _changed(value) if isinstance(value, Method) else getattr(value, "label", value)
             shown.append(f"{name}={inner}")
     return f" ({', '.join(shown)})" if shown else ""

@@ -2,7 +2,7 @@
 
 net      student network, or several: "resnet8x4", "resnet8x4,vgg8"
 data     name or fields of Data                recipe    name ("short", "paper") or {"name": ..., fields}
-method   name(s), with presets ("fitnet+kd"), or {"name": ..., fields}
+method   name(s), with presets ("fitnet+kd"), or {"name": ..., fields}; fields of one of several: {"name": "kd,crd", "crd": {...}}
 teacher  {"net": ..., "how": "standard,sftn" or {"name": ..., fields}, "recipe", "data", "seed", "data_seed", "start"};
          an assistant is a teacher that learns from one: {"net": ..., "how": "kd", "teacher": {the same, to any depth}}
 start    "branches" (the student begins with the blocks of its SFTN teacher's first branch)
@@ -161,8 +161,13 @@ def _methods(fields: dict[str, Any], at: str, teaches: str | None = None) -> lis
         key = next(k for k in fields if k != "name")
         raise SpecError(f"{at}.{key}: a standard teacher has no such setting; say for whom it is, e.g. {at}=sftn")
     names = _names(fields["name"])
+    bases = {name.partition("+")[0] for name in names}
+    shared = {key: value for key, value in fields.items() if key not in bases}
     for name in names:
-        one = dict(fields, name=name)
+        own = fields.get(name.partition("+")[0], {})
+        if not isinstance(own, Mapping):
+            raise SpecError(f"{at}.{name}: expected settings such as {at}.{name}.temperature, found {own!r}")
+        one = {**shared, **own, "name": name}
         try:
             if teaches is not None:
                 one["name"] = "ce" if name == "standard" else name

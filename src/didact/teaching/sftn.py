@@ -22,7 +22,7 @@ terms. Networks with different numbers of blocks are matched by resolution.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 from torch import Tensor, nn
@@ -93,6 +93,8 @@ def loss(
 @spec
 class SFTN(Method):
     """A method on the teacher: it is trained jointly with branches of its student."""
+
+    teaches: ClassVar = True
 
     student: str
     """The student whose blocks form the branches; a name of the zoo."""

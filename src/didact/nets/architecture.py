@@ -1,0 +1,241 @@
+"""Small networks that are spelt out by their names, and what they cost, counted without building them.
+
+    basic-16-2x16-2x32k5-1x64e0.5          inverted-32-1x16e1-2x24k5-3x40-2x80-h640
+
+A name is the kind, the stem's width, one part for each stage, and ``h`` with the width of a last 1x1 convolution where there is
+one. A stage is ``<units>x<width>``, then ``k<kernel>``, ``e<expansion>`` and ``s<stride>`` where they are not the usual ones:
+kernel 3, expansion 1 (basic) or 6 (inverted), stride 1 in the first stage and 2 in the others. A stage is a block.
+
+basic: the residual unit of He et al. 2016, two convolutions; the expansion widens the middle.
+inverted: the inverted bottleneck of Sandler et al. 2018, 1x1 / depthwise / 1x1, not activated at its end.
+
+Two networks of a kind differ in the *sizes* of their tensors only: a stage's first unit always has its projection (basic) or
+never a shortcut (inverted), whatever the widths, so that the tensors of any of them are corners of those of a larger one
+(see :mod:`didact.nets.supernet`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from torch import nn
+
+from didact.nets.blocks import Block, BlockNet, Head, Shape
+from didact.nets.layers import Residual, conv_norm, he_normal
+from didact.spec import SpecError
+
+Kind = Literal["basic", "inverted"]
+USUAL = {"basic": 1.0, "inverted": 6.0}
+"""The expansion that a name leaves out."""
+
+_STEM = re.compile(r"(\d+)(?:s(\d+))?")
+_STAGE = re.compile(r"(\d+)x(\d+)(?:k(\d+))?(?:e(\d+(?:\.\d+)?))?(?:s(\d+))?")
+_FORM = "<kind>-<stem>-<units>x<width>[k<kernel>][e<expansion>][s<stride>]-...[-h<width>], such as basic-16-1x16-2x32k5-1x64"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """``depth`` units of one ``width``; the first of them has the ``stride``."""
+
+    depth: int
+    width: int
+    kernel: int
+    expansion: float
+    stride: int
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a name spells out.
+
+    Attributes:
+        stem: channels of the first 3x3 convolution.
+        stem_stride: its stride.
+        stages: in order; each is a block of the network.
+        head: channels of a 1x1 convolution before pooling; 0 for none.
+    """
+
+    kind: Kind
+    stem: int
+    stages: tuple[Stage, ...]
+    head: int = 0
+    stem_stride: int = 1
+
+    @property
+    def name(self) -> str:
+        """The canonical name; :func:`parse` gives back an equal architecture."""
+        parts = [self.kind, f"{self.stem}" + (f"s{self.stem_stride}" if self.stem_stride != 1 else "")]
+        for i, s in enumerate(self.stages):
+            part = f"{s.depth}x{s.width}" + (f"k{s.kernel}" if s.kernel != 3 else "")
+            part += f"e{s.expansion:g}" if s.expansion != USUAL[self.kind] else ""
+            parts.append(part + (f"s{s.stride}" if s.stride != (2 if i else 1) else ""))
+        return "-".join(parts + ([f"h{self.head}"] if self.head else []))
+
+    @property
+    def family(self) -> tuple[str | int, ...]:
+        """What two architectures must have in common for one's tensors to be corners of the other's."""
+        return (self.kind, self.stem_stride, self.head > 0, *(s.stride for s in self.stages))
+
+    @property
+    def inputs(self) -> tuple[tuple[int, Stage], ...]:
+        """Each stage with the channels that enter it."""
+        widths = (self.stem, *(s.width for s in self.stages[:-1]))
+        return tuple(zip(widths, self.stages, strict=True))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a network costs for one image: trainable parameters; multiply-accumulates of convolutions and linear layers."""
+
+    parameters: int
+    macs: int
+
+
+def spells(name: str) -> bool:
+    """Whether ``name`` begins like the name of an architecture."""
+    return name.lower().partition("-")[0] in get_args(Kind) and "-" in name
+
+
+def parse(name: str) -> Architecture:
+    """The architecture that ``name`` spells out, in upper or lower case.
+
+    Raises:
+        SpecError: it spells none; the message names the part at fault and the form.
+    """
+    kind, *parts = name.lower().split("-")
+    if kind not in get_args(Kind):
+        raise SpecError(
+            f"{name!r} spells no architecture: it begins with {' or '.join(get_args(Kind))}; the form is {_FORM}"
+        )
+    head = int(parts.pop()[1:]) if parts and re.fullmatch(r"h\d+", parts[-1]) else 0
+    stem = _STEM.fullmatch(parts[0]) if parts else None
+    if stem is None or len(parts) < 2:
+        raise SpecError(f"{name!r} spells no architecture: a stem and at least one stage are wanted; the form is {_FORM}")
+    stages = []
+    for i, part in enumerate(parts[1:]):
+        found = _STAGE.fullmatch(part)
+        if found is None:
+            raise SpecError(f"{name!r} spells no architecture: {part!r} is no stage; the form is {_FORM}")
+        depth, width, kernel, expansion, stride = found.groups()
+        stages.append(
+            Stage(int(depth), int(width), int(kernel or 3), float(expansion or USUAL[kind]), int(stride or (2 if i else 1)))
+        )
+    made = Architecture(kind, int(stem[1]), tuple(stages), head, int(stem[2] or 1))  # type: ignore[arg-type]
+    fault = _fault(made)
+    if fault:
+        raise SpecError(f"{name!r} spells no architecture: {fault}")
+    return made
+
+
+def _fault(made: Architecture) -> str | None:
+    for s in made.stages:
+        if s.kernel % 2 == 0:
+            return f"a kernel is odd, found {s.kernel}; write k{s.kernel - 1 or 1} or k{s.kernel + 1}"
+        if min(s.depth, s.width, s.stride, s.expansion) <= 0:
+            return "units, width, expansion and stride are at least 1 (an expansion may be a fraction)"
+    return None if min(made.stem, made.stem_stride) > 0 else "the stem's width and stride are at least 1"
+
+
+# ------------------------------------------------------------------------------------------------ the network
+
+
+def build(made: Architecture, num_classes: int, in_channels: int) -> BlockNet:
+    """The network, freshly initialised as the zoo's residual networks are."""
+    blocks = [(str(i), stage_block(made.kind, source, s)) for i, (source, s) in enumerate(made.inputs, 1)]
+    stem = stem_of(made.stem, made.stem_stride, in_channels)
+    net = BlockNet(stem, blocks, head_of(made.stages[-1].width, made.head, num_classes))
+    he_normal(net)
+    return net
+
+
+def stem_of(width: int, stride: int, in_channels: int) -> nn.Module:
+    """A stem alone."""
+    return nn.Sequential(*conv_norm(in_channels, width, 3, stride), nn.ReLU())
+
+
+def head_of(width: int, head: int, num_classes: int) -> Head:
+    """A head alone, for a last stage of ``width`` channels."""
+    body = nn.Sequential(*conv_norm(width, head), nn.ReLU()) if head else None
+    return Head(head or width, num_classes, body=body)
+
+
+def stage_block(kind: Kind, source: int, s: Stage) -> Block:
+    """A stage that takes ``source`` channels.
+
+    basic: an activation after each unit; the first unit has a projection even where it needs none.
+    inverted: all units but the first are added to their input.
+    """
+    body = nn.Sequential()
+    for i in range(s.depth):
+        given, stride = (s.width, 1) if i else (source, s.stride)
+        unit = _basic(given, stride, s, first=i == 0) if kind == "basic" else _inverted(given, stride, s, first=i == 0)
+        body.extend([nn.ReLU(), unit] if i and kind == "basic" else [unit])
+    return Block(body, nn.ReLU() if kind == "basic" else None)
+
+
+def _basic(source: int, stride: int, s: Stage, *, first: bool) -> nn.Module:
+    inner = middle("basic", source, s)
+    branch = [*conv_norm(source, inner, s.kernel, stride), nn.ReLU(), *conv_norm(inner, s.width, s.kernel)]
+    return Residual(nn.Sequential(*branch), nn.Sequential(*conv_norm(source, s.width, 1, stride)) if first else None)
+
+
+def _inverted(source: int, stride: int, s: Stage, *, first: bool) -> nn.Module:
+    inner = middle("inverted", source, s)
+    branch = [*conv_norm(source, inner), nn.ReLU(), *conv_norm(inner, inner, s.kernel, stride, groups=inner), nn.ReLU()]
+    whole = nn.Sequential(*branch, *conv_norm(inner, s.width))
+    return whole if first else Residual(whole)
+
+
+def middle(kind: Kind, source: int, s: Stage) -> int:
+    """Channels inside a unit: the expansion times its input's (inverted) or its output's (basic)."""
+    return max(1, round(s.expansion * (source if kind == "inverted" else s.width)))
+
+
+# ------------------------------------------------------------------------------------------------ what it costs
+
+
+def cost(made: Architecture, num_classes: int, image: Shape) -> Cost:
+    """Parameters and multiply-accumulates for one image of shape (c, h, w), by arithmetic: nothing is built."""
+    parameters = macs = 0
+    height, width = image[1:]
+    for weights, norms, stride in _convolutions(made, image[0]):
+        height, width = -(-height // stride), -(-width // stride)
+        parameters += weights + 2 * norms
+        macs += weights * height * width
+    linear = (made.head or made.stages[-1].width) * num_classes
+    return Cost(parameters + linear + num_classes, macs + linear)
+
+
+def stage_parameters(kind: Kind, source: int, s: Stage) -> int:
+    """Parameters of a stage that takes ``source`` channels."""
+    units = (_unit(kind, s.width if i else source, s, 1, first=i == 0) for i in range(s.depth))
+    return sum(weights + 2 * norms for unit in units for weights, norms, _ in unit)
+
+
+def _convolutions(made: Architecture, in_channels: int) -> Iterator[tuple[int, int, int]]:
+    """Every convolution in the order of its output's size: (weights, channels of its norm, stride against the size so far).
+
+    A strided convolution's shortcut runs at the size that the stride leaves, so its own stride counts as 1.
+    """
+    yield 9 * in_channels * made.stem, made.stem, made.stem_stride
+    for source, s in made.inputs:
+        for i in range(s.depth):
+            yield from _unit(made.kind, s.width if i else source, s, 1 if i else s.stride, first=i == 0)
+    if made.head:
+        yield made.stages[-1].width * made.head, made.head, 1
+
+
+def _unit(kind: Kind, source: int, s: Stage, stride: int, *, first: bool) -> Iterator[tuple[int, int, int]]:
+    inner, area = middle(kind, source, s), s.kernel**2
+    if kind == "inverted":
+        yield source * inner, inner, 1
+        yield inner * area, inner, stride
+        yield inner * s.width, s.width, 1
+        return
+    yield source * inner * area, inner, stride
+    yield inner * s.width * area, s.width, 1
+    if first:
+        yield source * s.width, s.width, 1

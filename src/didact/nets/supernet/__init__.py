@@ -1,0 +1,28 @@
+"""A pool of students as one weight-sharing network.
+
+Space, Choices   a pool that is a product of choices          Pool       a pool that is a list of networks
+as_pool          either of them, from its name or a list      Supernet   the weights that the pool's students share
+Distribution     which student is drawn, trainable         Capacity   what the drawn ones cost in the mean
+"""
+
+from didact.nets.supernet.distribution import Capacity, Distribution, uniform
+from didact.nets.supernet.pool import Pool, as_pool
+from didact.nets.supernet.shared import Supernet, corner, owner, recalibrated, run_as
+from didact.nets.supernet.space import SPACES, Choices, Decision, Space
+
+__all__ = [
+    "SPACES",
+    "Capacity",
+    "Choices",
+    "Decision",
+    "Distribution",
+    "Pool",
+    "Space",
+    "Supernet",
+    "as_pool",
+    "corner",
+    "owner",
+    "recalibrated",
+    "run_as",
+    "uniform",
+]

@@ -1,0 +1,130 @@
+"""Which student is drawn: a trainable distribution over the choices of a pool, and what its students cost in the mean.
+
+Each decision has a categorical distribution of its own, p = softmax(theta). A draw adds Gumbel noise to theta and takes the
+largest (Jang, Gu, Poole: Categorical Reparameterization with Gumbel-Softmax (ICLR 2017), https://arxiv.org/abs/1611.01144); its
+straight-through value is 1 going forward and has the gradient of the softened draw going back.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from didact.nets.architecture import Stage, stage_parameters
+from didact.nets.supernet.pool import Pool, size_of
+from didact.nets.supernet.space import Decision, Space
+
+
+def uniform(pool: Space | Pool, random: torch.Generator) -> tuple[int, ...]:
+    """The index of an option in each decision, all equally likely. ``random`` is on the CPU."""
+    return tuple(int(torch.randint(len(d.options), (), generator=random)) for d in pool.decisions)
+
+
+class Distribution(nn.Module):
+    """A categorical distribution for each decision of a pool, uniform at first. Decisions with one option have no parameter."""
+
+    def __init__(self, pool: Space | Pool) -> None:
+        super().__init__()
+        self.pool = pool
+        open_ = [d for d in pool.decisions if len(d.options) > 1]
+        self.theta = nn.ParameterDict({_key(d): nn.Parameter(torch.zeros(len(d.options))) for d in open_})
+
+    def draw(self, random: torch.Generator, temperature: float = 1.0) -> tuple[tuple[int, ...], dict[str, Tensor]]:
+        """Indices of the options drawn, and for each open decision its straight-through value: 1, with a gradient.
+
+        The indices are read from the device, once for all decisions.
+
+        Args:
+            random: on the CPU.
+            temperature: of the softened draw.
+        """
+        soft: dict[str, Tensor] = {}
+        for d in self.pool.decisions:
+            if _key(d) in self.theta:
+                theta = self.theta[_key(d)]
+                noise = -torch.empty(theta.shape).exponential_(generator=random).log()
+                soft[d.name] = F.softmax((F.log_softmax(theta, 0) + noise.to(theta.device)) / temperature, 0)
+        found = torch.stack([s.argmax() for s in soft.values()]).tolist() if soft else []
+        picked = dict(zip(soft, found, strict=True))
+        values = {name: soft[name][i] - soft[name][i].detach() + 1 for name, i in picked.items()}
+        return tuple(picked.get(d.name, 0) for d in self.pool.decisions), values
+
+    def probabilities(self) -> dict[str, Tensor]:
+        """By decision's name, the probability of each option."""
+        ones = {d.name: torch.ones(1) for d in self.pool.decisions if _key(d) not in self.theta}
+        return {d.name: F.softmax(self.theta[_key(d)], 0) for d in self.pool.decisions if d.name not in ones} | ones
+
+    def entropy(self) -> Tensor:
+        """Sum of the decisions' entropies in nats; the logarithm of the pool's size when uniform, 0 when all is settled."""
+        return sum((torch.special.entr(p).sum() for p in self.probabilities().values()), torch.zeros(()))
+
+    def likeliest(self) -> str:
+        """The student made of each decision's likeliest option."""
+        return self.pool.name([int(p.argmax()) for p in self.probabilities().values()])
+
+
+class Capacity(nn.Module):
+    """Mean number of parameters of a pool's students under a distribution, exact and differentiable.
+
+    The decisions are independent, so the mean is a sum over stages of a table (parameters by the width that comes in and the
+    stage's own choices) weighted by the probabilities.
+    """
+
+    def __init__(self, pool: Space | Pool, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        self.names: list[tuple[str, ...]] = []
+        for names, table in _tables(pool, num_classes, in_channels):
+            self.register_buffer(f"table{len(self.names)}", table, persistent=False)
+            self.names.append(names)
+
+    def forward(self, probabilities: Mapping[str, Tensor]) -> Tensor:
+        """The mean under these probabilities (by decision's name), a scalar."""
+        parts = []
+        for i, names in enumerate(self.names):
+            mean = getattr(self, f"table{i}")
+            for name in reversed(names):
+                mean = mean @ probabilities[name].to(mean.device)
+            parts.append(mean)
+        return torch.stack(parts).sum()
+
+    def uniform(self) -> Tensor:
+        """The mean over the pool."""
+        return torch.stack([getattr(self, f"table{i}").mean() for i in range(len(self.names))]).sum()
+
+
+def _tables(pool: Space | Pool, num_classes: int, in_channels: int) -> list[tuple[tuple[str, ...], Tensor]]:
+    """Names of decisions, and the parameters for each combination of their options."""
+    if isinstance(pool, Pool):
+        sizes = [size_of(name, num_classes, (in_channels, 32, 32)) for name in pool.members]
+        return [(("network",), torch.tensor(sizes, dtype=torch.float32, device="cpu"))]
+    options = {d.name: d.options for d in pool.decisions}
+    found: list[tuple[tuple[str, ...], Tensor]] = [
+        (("stem",), _table([9.0 * in_channels * w + 2 * w for w in pool.stem], (len(pool.stem),)))
+    ]
+    before = "stem"
+    for i, choices in enumerate(pool.stages, 1):
+        own = tuple(f"stage{i}.{what}" for what in ("depth", "width", "kernel", "expansion"))
+        names = (before, *own)
+        counts = [
+            float(stage_parameters(pool.kind, int(source), Stage(int(d), int(w), int(k), float(e), choices.stride or 1)))
+            for source, d, w, k, e in itertools.product(*(options[n] for n in names))
+        ]
+        found.append((names, _table(counts, tuple(len(options[n]) for n in names))))
+        before = f"stage{i}.width"
+    heads = [
+        float(h and w * h + 2 * h) + (h or w) * num_classes + num_classes
+        for w, h in ((int(w), int(h)) for w, h in itertools.product(options[before], pool.head))
+    ]
+    return [*found, ((before, "head"), _table(heads, (len(options[before]), len(pool.head))))]
+
+
+def _table(values: list[float], shape: tuple[int, ...]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device="cpu").reshape(shape)
+
+
+def _key(decision: Decision) -> str:
+    return decision.name.replace(".", "_")

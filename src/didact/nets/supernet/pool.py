@@ -1,0 +1,168 @@
+"""A pool that is a list of networks, and pools by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from pydantic import field_validator
+
+from didact.nets.architecture import Architecture, Stage, cost, parse, spells
+from didact.nets.blocks import Shape, parameters
+from didact.nets.supernet.space import SPACES, Decision, Space, draw
+from didact.nets.zoo import create, resolve
+from didact.nets.zoo import names as zoo_names
+from didact.spec import SpecError, from_json, nearest, spec
+
+
+@spec
+class Pool:
+    """A finite list of students: names that spell out their networks, and networks of the zoo.
+
+    Students of one kind (:attr:`didact.nets.architecture.Architecture.family`) share weights; a network of the zoo keeps its own.
+    """
+
+    members: tuple[str, ...]
+    """The students' names."""
+
+    @field_validator("members")
+    @classmethod
+    def _known(cls, members: tuple[str, ...]) -> tuple[str, ...]:
+        if not members:
+            raise ValueError("an empty pool; name one network at least")
+        found = tuple(resolve(name) for name in members)
+        if len(set(found)) != len(found):
+            raise ValueError(f"the same network twice in {list(found)}")
+        return found
+
+    @property
+    def label(self) -> str:
+        """Its members, where they are few."""
+        return " ".join(self.members) if len(self.members) <= 2 else f"{len(self.members)} networks"
+
+    @cached_property
+    def decisions(self) -> tuple[Decision, ...]:
+        """The one choice there is: which network."""
+        return (Decision("network", self.members, -1),)
+
+    @property
+    def size(self) -> int:
+        """How many students there are."""
+        return len(self.members)
+
+    def name(self, picks: Sequence[int]) -> str:
+        """The student for the index of an option in each decision."""
+        return self.members[picks[0]]
+
+    def picks(self, name: str) -> tuple[int, ...]:
+        """The index of the student called ``name``, as a tuple of one.
+
+        Raises:
+            SpecError: it is not in the pool; the nearest names are given.
+        """
+        return (self.members.index(self.spelt(name)),)
+
+    def spelt(self, name: str) -> str:
+        """The canonical name of the student called ``name``.
+
+        Raises:
+            SpecError: it is not in the pool; the nearest names are given.
+        """
+        name = resolve(name)
+        if name not in self.members:
+            raise SpecError(f"{name!r} is not in this pool{nearest(name, self.members)}")
+        return name
+
+    @cached_property
+    def smallest(self) -> str:
+        """The student with the fewest parameters."""
+        return min(self.members, key=size_of)
+
+    @cached_property
+    def largest(self) -> str:
+        """The student with the most parameters."""
+        return max(self.members, key=size_of)
+
+    @cached_property
+    def networks(self) -> tuple[str, ...]:
+        """Networks from which the tensors of all students are cut: one for each kind, and the zoo's."""
+        kinds: dict[Any, Architecture] = {}
+        for name in self.members:
+            if spells(name):
+                made = parse(name)
+                kinds[made.family] = union(kinds.get(made.family, made), made)
+        return (*(made.name for made in kinds.values()), *(name for name in self.members if not spells(name)))
+
+    def draw(self, count: int, seed: int) -> tuple[str, ...]:
+        """``count`` different students, drawn uniformly under ``seed``.
+
+        Raises:
+            SpecError: there are not so many.
+        """
+        return draw(self.decisions, self.name, count, seed)
+
+
+def union(a: Architecture, b: Architecture) -> Architecture:
+    """The smallest architecture of which both are corners; they are of one family."""
+    assert a.family == b.family
+    stages = [
+        Stage(max(x.depth, y.depth), max(x.width, y.width), max(x.kernel, y.kernel), _wider(a, x, y), x.stride)
+        for x, y in zip(a.stages, b.stages, strict=True)
+    ]
+    return replace(a, stem=max(a.stem, b.stem), head=max(a.head, b.head), stages=tuple(stages))
+
+
+def _wider(a: Architecture, x: Stage, y: Stage) -> float:
+    return max(x.expansion, y.expansion)
+
+
+def size_of(name: str, classes: int = 100, image: Shape = (3, 32, 32)) -> int:
+    """Parameters of the network called ``name``; of one that spells itself out by arithmetic."""
+    if spells(name):
+        return cost(parse(name), classes, image).parameters
+    with torch.device("meta"):
+        return parameters(create(name, classes, image[0]))
+
+
+def as_pool(value: Any) -> Space | Pool:
+    """A pool from itself, a space's name, names separated by commas, a list of names, ``module:NAME``, or its fields.
+
+    Raises:
+        SpecError: nothing of that name; an empty choice; networks nobody knows.
+    """
+    if isinstance(value, Space | Pool):
+        return value
+    if isinstance(value, Mapping):
+        return from_json(Pool if "members" in value else Space, dict(value))
+    names = [part.strip() for part in value.split(",")] if isinstance(value, str) else list(value)
+    if len(names) == 1 and names[0] in SPACES:
+        return SPACES[names[0]]
+    if len(names) == 1 and ":" in names[0]:
+        return _own(names[0])
+    for one in names:
+        try:
+            resolve(one)
+        except SpecError as error:
+            near = nearest(one, [*SPACES, *zoo_names()]) if not spells(one) else f": {error}"
+            raise SpecError(f"{one!r} is neither a pool nor a network{near} (pools: {', '.join(SPACES)})") from None
+    return from_json(Pool, {"members": names})
+
+
+def _own(name: str) -> Space | Pool:
+    """The pool ``module:NAME``; a module's function of that name is a network, the only member."""
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except (ImportError, TypeError, ValueError) as error:
+        raise SpecError(f"cannot import {module_name!r} for the pool {name!r}: {error}") from error
+    found = getattr(module, attribute, None)
+    if callable(found):
+        return Pool(members=(name,))
+    if not isinstance(found, Space | Pool):
+        pools = [key for key, value in vars(module).items() if isinstance(value, Space | Pool)]
+        raise SpecError(f"{module_name!r} holds no pool {attribute!r}{nearest(attribute, pools) if pools else ''}")
+    return found
