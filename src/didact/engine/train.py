@@ -66,14 +66,14 @@ def train(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], *, te
         if not groups:
             continue
         active = [learner for group in groups for learner in group]
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         for listener in listeners:
             listener.epoch_begins(epoch, max(o.epochs for o in learners), len(cohort.loader), active)
         tallies = _epoch(cohort, groups, epoch, listeners)
-        seconds = time.perf_counter() - began
+        seconds, worked = time.perf_counter() - began, time.process_time() - worked
         _stop_faulty(active, tallies, epoch, listeners)
         healthy = [one for one in active if one.failure is None]
-        rows = [_row(one, tallies[one.label], seconds, len(active)) for one in healthy]
+        rows = [_row(one, tallies[one.label], seconds, worked, len(active)) for one in healthy]
         for one in healthy:
             one.end_epoch()
         for row, tested in zip(rows, _test(healthy, dataset, epoch, test_every), strict=True):
@@ -113,8 +113,9 @@ def _stop_faulty(active: Sequence[Learner], tallies: dict[str, Tally], epoch: in
                 listener.failed(one)
 
 
-def _row(one: Learner, tally: Tally, seconds: float, learners: int) -> dict[str, Any]:
-    """One line of metrics. ``seconds`` is the epoch of the whole cohort; images/s counts every learner's images."""
+def _row(one: Learner, tally: Tally, seconds: float, worked: float, learners: int) -> dict[str, Any]:
+    """One line of metrics. ``seconds`` is the epoch of the whole cohort, ``worked`` what its process used of the processor
+    (all threads together); images/s counts every learner's images."""
     terms = tally.means()
     accuracies = tally.accuracies()
     with torch.no_grad():
@@ -129,6 +130,7 @@ def _row(one: Learner, tally: Tally, seconds: float, learners: int) -> dict[str,
         **scores,
         "rate": one.optimiser.param_groups[0]["lr"],
         "seconds": round(seconds, 4),
+        "cpu_seconds": round(worked, 4),
         "images_per_second": round(tally.images * learners / seconds, 1),
         "learners": learners,
     }

@@ -1,0 +1,181 @@
+"""The GTN poster's study: one generic teacher against standard teachers and teachers specialised for each student.
+
+Binici, Wu, Mitra: Generalizing Teacher Networks (arXiv 2407.16040). Columns: the student alone, KD from a standard teacher, SCKD
+from it, KD from a teacher specialised (SFTN) for each of the students, KD from the generic teacher (GTN). Rows: students
+drawn from the pool under a fixed seed. The poster does not say what its pool, teacher and students are; ours are our own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from didact.engine.records import Record
+from didact.nets.supernet import as_pool
+from didact.spec import SpecError, from_json, nearest
+from didact.studies.labels import recipe_label
+from didact.studies.plan import plan
+from didact.studies.run import Run, method_label
+from didact.studies.study import Column, Sheet, Study
+
+KEYS = ("scale", "pool", "students", "draw", "teacher", "sftn", "gtn", "sckd", "method", "data", "recipe", "seeds")
+PASSED = ("data", "recipe", "data_seed", "epochs", "precision")
+
+SCALES: dict[str, dict[str, Any]] = {
+    "digits": {
+        "pool": "tiny",
+        "data": {"name": "digits", "per_class": 20},
+        "teacher": {"net": "resnet14"},
+        "recipe": {"name": "short", "epochs": 45, "batch_size": 32, "learning_rate": 0.05},
+        "seeds": 3,
+    },
+    "small": {
+        "pool": "tiny",
+        "data": {"name": "cifar100", "classes": 20, "per_class": 200},
+        "teacher": {"net": "resnet20"},
+        "recipe": {"name": "short", "epochs": 30, "batch_size": 64},
+        "seeds": 2,
+    },
+    "paper": {
+        "pool": "large",
+        "data": {"name": "cifar100"},
+        "teacher": {"net": "resnet32x4"},
+        "recipe": {"name": "paper"},
+        "seeds": 3,
+    },
+}
+"""What is asked for by name: minutes on two cores; an hour or two on two cores; the poster's size, for a GPU."""
+
+WHAT = ("seconds", "cpu_seconds")
+_HEAD = ("", "no KD", "vanilla KD", "SCKD", "for s1", "for s2", "for s3", "for s4", "GTN")
+PUBLISHED = (
+    Sheet(
+        "GTN poster, CIFAR-100 (its own pool, teacher and students)",
+        _HEAD,
+        (
+            ("teacher", "", "78.04", "78.04", "81.54", "81.46", "81.49", "80.97", "80.71"),
+            ("s1", "73.22", "75.40", "75.34", "75.82", "76.09", "75.34", "76.03", "76.70"),
+            ("s2", "77.92", "77.89", "77.47", "78.23", "78.52", "77.90", "77.76", "78.85"),
+            ("s3", "76.87", "77.21", "77.08", "77.66", "78.05", "78.05", "77.94", "78.22"),
+            ("s4", "75.60", "76.42", "75.77", "77.20", "77.71", "77.23", "77.66", "77.79"),
+        ),
+        "Single figures; the poster gives no spread.",
+    ),
+)
+
+
+def study(wanted: Mapping[str, Any], device: str = "cpu") -> Study:
+    """The study that ``wanted`` describes, laid over the scale it names ("small" when none).
+
+    scale      digits, small or paper                 pool       as :func:`didact.nets.supernet.as_pool` takes it
+    students   how many are drawn, or their names     draw       the seed under which they are drawn
+    method     kd,fitnet+kd ...                       seeds      training seeds of each student
+    teacher    net, seeds, recipe                     sftn, gtn, sckd   settings of the specialised and generic teacher, of SCKD
+    data, recipe, data_seed, epochs, precision        as in ``didact train``
+
+    Raises:
+        SpecError: unknown keys, names nobody knows, more students than the pool has.
+    """
+    for key in wanted:
+        if key not in (*KEYS, *PASSED):
+            raise SpecError(f"{key}: no such setting{nearest(key, (*KEYS, *PASSED))}")
+    scale = wanted.get("scale", "small")
+    if scale not in SCALES:
+        raise SpecError(f"scale: unknown {scale!r}{nearest(str(scale), SCALES)}")
+    settings = {**SCALES[scale], **{k: v for k, v in wanted.items() if k != "scale"}}
+    for key in ("data", "recipe", "teacher"):
+        base = {k: v for k, v in SCALES[scale][key].items() if k not in wanted}  # epochs and precision have short forms
+        settings[key] = _laid_over(base, wanted.get(key))
+    pool = as_pool(settings["pool"])
+    students = settings.get("students", 4)
+    nets = pool.draw(students, settings.get("draw", 0)) if isinstance(students, int) else _named(students, pool)
+    return _grid(settings, pool, nets, device)
+
+
+def _grid(settings: Mapping[str, Any], pool: Any, nets: Sequence[str], device: str) -> Study:
+    labels = {f"s{i}": net for i, net in enumerate(nets, 1)}
+    passed = {key: settings[key] for key in PASSED if key in settings} | {"seeds": settings["seeds"]}
+    teacher = dict(settings["teacher"])
+    seeds = range(from_json(int, teacher.pop("seeds", 1), "teacher.seeds"))
+    method = settings.get("method", "kd")
+
+    def column(label: str, how: Mapping[str, Any] | str | None, method: Any, name: str | None = None) -> Column:
+        runs: dict[str, dict[str, tuple[Run, ...]]] = {}
+        teachers: dict[str, Run] = {}
+        for net in nets:
+            taught = [None] if how is None else [{**teacher, "how": how, "seed": seed} for seed in seeds]
+            for given in taught:
+                asked = {**passed, "net": net, "method": method} | ({} if given is None else {"teacher": given})
+                for run in plan(asked, device):
+                    rows = runs.setdefault(name or method_label(run.method), {})
+                    rows[net] = (*rows.get(net, ()), run)
+                    if run.teacher is not None:
+                        teachers[run.teacher.digest] = run.teacher
+        return Column(label, tuple(teachers.values()), runs)
+
+    methods = [m.strip() for m in method.split(",")] if isinstance(method, str) else list(method)
+    alone = column("alone", None, "ce")
+    columns = [
+        Column(alone.label, (), dict.fromkeys(methods, alone.runs["ce"])),
+        column("standard", "standard", method),
+        column("SCKD", "standard", {"name": "sckd", "inner": "kd", **settings.get("sckd", {})}, methods[0]),
+        *(
+            column(f"for {label}", {"name": "sftn", "student": net, **settings.get("sftn", {})}, method)
+            for label, net in labels.items()
+        ),
+        column("generic", {"name": "gtn", "pool": pool, **settings.get("gtn", {})}, method),
+    ]
+    run = next(iter(columns[1].runs[methods[0]].values()))[0]
+    title = f"students of the pool {pool.label} taught by {teacher['net']} on {run.data.label} ({recipe_label(run)})"
+    return Study(title, tuple(columns), 1, labels, PUBLISHED)
+
+
+def _named(students: Any, pool: Any) -> tuple[str, ...]:
+    names = [part.strip() for part in students.split(",")] if isinstance(students, str) else list(students)
+    return tuple(pool.spelt(name) for name in names)
+
+
+def _laid_over(base: Any, given: Any) -> Any:
+    if isinstance(given, str):
+        given = {"net" if "net" in base else "name": given}
+    if given is None:
+        return base
+    same = given.get("name", base.get("name")) == base.get("name")
+    return {**base, **given} if same else dict(given)
+
+
+def costs(made: Study, records: Mapping[str, Record]) -> tuple[Sheet, ...]:
+    """What the teachers cost, and from how many students on the generic one costs less than specialised ones together."""
+    each = made.costs(records)
+    plain = each.plain or {}
+    special = [plain[f"for {label}"] for label in made.students if f"for {label}" in plain]
+    if "generic" not in plain or not special:
+        return (each,)
+    generic = plain["generic"]
+    rows = []
+    for k in sorted({1, 2, 3, 4, 7, len(special)}):
+        measured = "" if k <= len(special) else f" (the mean of {len(special)}, times {k})"
+        pairs = [f"{_sum(special, k, what):.1f}" for what in WHAT], [f"{generic[what]:.1f}" for what in WHAT]
+        rows.append((f"{k}{measured}", *(text for pair in zip(*pairs, strict=True) for text in pair)))
+    head = ("students", "specialised: wall clock (s)", "generic", "specialised: processor (s)", "generic")
+    return (
+        each,
+        Sheet(f"{made.title}: preparing teachers for several students", head, tuple(rows), _break_even(special, generic)),
+    )
+
+
+def _sum(special: Sequence[Mapping[str, Any]], k: int, what: str) -> float:
+    """Of the first ``k``; beyond those that there are, ``k`` times their mean."""
+    values = [one[what] for one in special]
+    return sum(values[:k]) if k <= len(values) else k * sum(values) / len(values)
+
+
+def _break_even(special: Sequence[Mapping[str, Any]], generic: Mapping[str, Any]) -> str:
+    wanted = generic["cpu_seconds"]
+    if math.isnan(wanted + _sum(special, len(special), "cpu_seconds")):
+        return "By the processor's time: not known for all of them."
+    k = 1
+    while _sum(special, k, "cpu_seconds") < wanted:
+        k += 1
+    return f"By the processor's time the generic teacher costs less from {k} student{'s' if k > 1 else ''} on."
