@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,11 @@ def print_json(value: Any) -> None:
     import json
 
     print(json.dumps(value, indent=1))
+
+
+def print_markdown(heading: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table in Markdown, and an empty line."""
+    lines = [list(heading), ["---"] * len(heading), *([str(value) for value in row] for row in rows)]
+    for line in lines:
+        print("| " + " | ".join(value.replace("|", "\\|") for value in line) + " |")
+    print()

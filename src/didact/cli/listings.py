@@ -35,6 +35,10 @@ def listing(what: str, store: Path, pair: dict[str, str] | None = None) -> Listi
         from didact.cli.methods import methods
 
         return Listing(*methods(**(pair or {})))
+    if what == "devices":
+        from didact.cli.devices import listed
+
+        return Listing(*listed())
     known: dict[str, Callable[[], Rows]] = {
         "nets": _nets,
         "data": _data,
@@ -43,7 +47,7 @@ def listing(what: str, store: Path, pair: dict[str, str] | None = None) -> Listi
         "runs": lambda: _runs(store),
     }
     if what not in known:
-        raise SpecError(f"cannot list {what!r}{nearest(what, [*known, 'methods'])}")
+        raise SpecError(f"cannot list {what!r}{nearest(what, [*known, 'methods', 'devices'])}")
     heading, rows = known[what]()
     return Listing(heading, rows, [dict(zip(heading, row, strict=True)) for row in rows])
 

@@ -30,6 +30,7 @@ TestEvery = Annotated[int, Parameter(help="Epochs between evaluations; the last 
 Together = Annotated[int, Parameter(help="At most so many learners at a time; bounds memory, changes no result.")]
 Retry = Annotated[bool, Parameter(negative="", help="Go on from the last good state with runs that failed before.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
+Markdown = Annotated[bool, Parameter(negative="", help="Print tables in Markdown, for documents.")]
 ForPair = Annotated[str | None, Parameter(help="With methods: whose extra parameters are counted.")]
 Settings = Annotated[str, Parameter(allow_leading_hyphen=True, help="--setting value, as listed below.", show=False)]
 STORE = Path("didact-runs")
@@ -78,15 +79,16 @@ def train(
 
 @app.command(name="list")
 def list_(
-    what: Annotated[str, Parameter(help="nets, methods, data, recipes, settings or runs.")],
+    what: Annotated[str, Parameter(help="nets, methods, data, devices, recipes, settings or runs.")],
     *,
     net: ForPair = None,
     teacher: ForPair = None,
     data: ForPair = None,
     store: StorePath = STORE,
+    markdown: Markdown = False,
     json: Json = False,
 ) -> int:
-    """What there is to choose from: nets, methods, data, recipes, settings, or the runs in the store.
+    """What there is to choose from: nets, methods, data, devices, recipes, settings, or the runs in the store.
 
     didact list methods --net resnet8x4 --teacher resnet32x4 --data cifar100 also says what each adds to that pair.
     """
@@ -98,6 +100,8 @@ def list_(
     found = listing(what, store, pair)
     if json:
         answer.print_json(found.plain)
+    elif markdown:
+        answer.print_markdown(found.heading, found.rows)
     else:
         from didact.cli.terminal import print_rows
 
@@ -121,6 +125,30 @@ def explain(
         from didact.cli.methods import explained
 
         print(explained(found))
+    return 0
+
+
+@app.command
+def fit(
+    *,
+    pool: Annotated[str, Parameter(help="Networks, separated by commas.")],
+    bits: Annotated[str, Parameter(help="Bit widths of weights and activations, 1 to 32.")] = "8,32",
+    data: Annotated[str | None, Parameter(help="Whose images and classes; cifar100 if nothing else is said.")] = None,
+    image: Annotated[str | None, Parameter(help="Instead: channels x height x width, such as 3x64x64 ...")] = None,
+    classes: Annotated[int | None, Parameter(help="... and the number of classes.")] = None,
+    devices: Annotated[str | None, Parameter(help="Your own devices: a JSON file, or module:NAME.")] = None,
+    device: Annotated[str | None, Parameter(help="Only these devices, separated by commas.")] = None,
+    markdown: Markdown = False,
+    json: Json = False,
+) -> int:
+    """What networks need in memory by bit width, and which devices hold them. Arithmetic only, trains nothing.
+
+    didact fit --pool resnet8,resnet8x4,mobilenet_v2 --bits 8,32 --device ethos-n77,edge-tpu,raspberry-pi
+    """
+    from didact.cli.devices import asked, report
+
+    found = asked(pool, bits, data=data, image=image, classes=classes, devices=devices, device=device)
+    report(found, "json" if json else "markdown" if markdown else "table")
     return 0
 
 
@@ -150,7 +178,7 @@ def compare(
     net: Annotated[str | None, Parameter(help="Only students of this network.")] = None,
     data: Annotated[str | None, Parameter(help="Only this data set.")] = None,
     picture: Annotated[Path | None, Parameter(help="Save a picture there (png, svg or pdf).")] = None,
-    markdown: Annotated[bool, Parameter(negative="", help="Print the tables in Markdown, for documents.")] = False,
+    markdown: Markdown = False,
     store: StorePath = STORE,
     device: Device = None,
     json: Json = False,

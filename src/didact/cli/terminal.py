@@ -146,7 +146,9 @@ def stderr() -> Console:
 
 
 def print_rows(heading: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
-    drawn = RichTable(*heading)
+    drawn = RichTable()
+    for name in heading:
+        drawn.add_column(escape(name), overflow="fold")  # an address is of use only when it is whole
     for row in rows:
         drawn.add_row(*(escape(str(value)) for value in row))
     if title:

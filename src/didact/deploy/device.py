@@ -1,0 +1,132 @@
+"""Devices as data: what memory they have, which bit widths they execute, and where that is written.
+
+The catalogue is :mod:`didact.deploy.catalogue`; devices of one's own come from a JSON file or from ``module:NAME``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from didact.spec import SpecError, from_json, nearest, spec
+
+UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+"""How memory may be written in a file: decimal units, and the binary ones that chips are built in."""
+
+
+def _bytes(value: Any) -> Any:
+    """``"512 KiB"`` as a number of bytes; anything that is no text is left to the field."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*", value)
+    if not found or found[2] not in UNITS:
+        raise ValueError(f"a number of bytes, or a text such as '512 KiB'; units: {', '.join(UNITS)}")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+Bytes = Annotated[int, Field(ge=1), BeforeValidator(_bytes)]
+Words = Annotated[str, Field(min_length=1)]
+Width = Annotated[int, Field(ge=1, le=32)]
+
+
+@spec
+class Device:
+    """A device that networks are to run on."""
+
+    name: Words
+    """What it is called on the command line."""
+    what: Words
+    """What it is, in a few words."""
+    memory: Bytes
+    """Working memory in bytes: RAM, or an accelerator's memory on the chip. Holds activations, and weights too unless they
+    have a memory of their own."""
+    weight_memory: Bytes | None = None
+    """A memory of its own for the weights, in bytes: a microcontroller's flash, an accelerator's weight memory."""
+    bits: tuple[Width, ...] = ()
+    """Bit widths that it executes; empty for a processor that computes in any."""
+    source: str = ""
+    """Where the figures are from: title and address."""
+    date: str = ""
+    """When they were read there: YYYY-MM-DD."""
+    note: str = ""
+    """What the figures do not say."""
+
+    def executes(self, bits: int) -> bool:
+        """Whether it computes with numbers of so many bits."""
+        return not self.bits or bits in self.bits
+
+
+def choose(names: Iterable[str], known: Iterable[Device]) -> tuple[Device, ...]:
+    """The devices called ``names``, in that order; case, ``- _ .`` and spaces do not matter.
+
+    Raises:
+        SpecError: no such device (the nearest are named), or none is asked for.
+    """
+    devices = list(known)
+    by_key = {_key(device.name): device for device in devices}
+    found: dict[str, Device] = {}
+    for name in names:
+        if _key(name) not in by_key:
+            raise SpecError(f"unknown device {name!r}{nearest(name, [device.name for device in devices])}")
+        found[_key(name)] = by_key[_key(name)]
+    if not found:
+        raise SpecError(f"name at least one device{nearest('', [device.name for device in devices])}")
+    return tuple(found.values())
+
+
+def joined(*groups: Iterable[Device]) -> tuple[Device, ...]:
+    """All devices of all groups in a row.
+
+    Raises:
+        SpecError: two of them have the same name.
+    """
+    found: dict[str, Device] = {}
+    for device in (device for group in groups for device in group):
+        if _key(device.name) in found:
+            raise SpecError(f"there are two devices called {device.name!r}; give yours another name")
+        found[_key(device.name)] = device
+    return tuple(found.values())
+
+
+def own(where: str) -> tuple[Device, ...]:
+    """Devices of one's own: a JSON file (a list of objects with the fields of :class:`Device`), or ``module:NAME``.
+
+    Raises:
+        SpecError: nothing there, no JSON, unknown or missing fields (with the nearest name), or no devices.
+    """
+    if ":" in where and not where.lower().endswith(".json"):
+        return _imported(where)
+    try:
+        found = json.loads(Path(where).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"cannot read devices from {where!r}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise SpecError(f"{where!r} is not JSON: {error}") from None
+    if not isinstance(found, list) or not found:
+        raise SpecError(f'{where!r}: a list of devices, [{{"name": ..., "what": ..., "memory": ...}}], is expected')
+    return joined(from_json(Device, fields, f"{where}: device {i}") for i, fields in enumerate(found, 1))
+
+
+def _imported(where: str) -> tuple[Device, ...]:
+    module_name, _, name = where.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except (ImportError, TypeError, ValueError) as error:
+        raise SpecError(f"cannot import {module_name!r} for the devices {where!r}: {error}") from error
+    if not hasattr(module, name):
+        raise SpecError(f"{module_name!r} holds no {name!r}{nearest(name, vars(module))}")
+    found = getattr(module, name)
+    devices = (found,) if isinstance(found, Device) else tuple(found) if isinstance(found, list | tuple) else ()
+    if not devices or not all(isinstance(device, Device) for device in devices):
+        raise SpecError(f"{where!r} should be a didact.deploy.device.Device, or a list or tuple of them")
+    return joined(devices)
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[-_. ]", "", name.lower())

@@ -1,0 +1,138 @@
+"""Which device holds which network: arithmetic on parameters and peak activation memory.
+
+    bytes of the weights     = parameters x bits / 8, rounded up
+    bytes of the activations = most elements alive at once x bits / 8, rounded up (:mod:`didact.deploy.activations`)
+
+Parameters are counted as they are trained, two for each channel of a batch norm, and its running statistics are not: folded
+into the convolution, a norm leaves one number a channel or, where it stands before one, two, so this is never too small.
+Both have the same bit width, for one image at a time. Not counted: the engine's code and scratch memory, the scales of a
+quantised network (and that its biases usually keep 32 bits), alignment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from didact import nets
+from didact.deploy.activations import peak, trace
+from didact.deploy.device import Device
+from didact.nets.blocks import Shape, parameters
+from didact.spec import SpecError
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a network needs, in numbers of numbers: parameters, and activations alive at once for one image."""
+
+    parameters: int
+    peak: int
+
+    def weights(self, bits: int) -> int:
+        """Bytes of the weights."""
+        return -(-self.parameters * bits // 8)
+
+    def activations(self, bits: int) -> int:
+        """Bytes of the activations at their peak."""
+        return -(-self.peak * bits // 8)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a device holds a network.
+
+    Attributes:
+        device: its name.
+        executes: whether it computes in this bit width.
+        missing: bytes that lack, by what they lack for: ``weights`` and ``activations`` where these have memories of their
+            own, otherwise ``memory``.
+    """
+
+    device: str
+    executes: bool
+    missing: Mapping[str, int]
+
+    @property
+    def fits(self) -> bool:
+        return self.executes and not self.missing
+
+    @property
+    def limit(self) -> str:
+        """What stands in the way most: ``bits``, ``weights``, ``activations``, ``memory``, or "" where nothing does."""
+        return max(self.missing, key=lambda what: self.missing[what], default="") if self.executes else "bits"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A network at a bit width: bytes of weights and of activations, and what each device says to it."""
+
+    network: str
+    bits: int
+    parameters: int
+    weights: int
+    activations: int
+    verdicts: tuple[Verdict, ...]
+
+
+def footprint(net: nn.Module, image: Shape) -> Footprint:
+    """What ``net`` needs for one image of shape (c, h, w). Nothing is computed; its weights may lie on any device.
+
+    Raises:
+        ValueError: the image does not survive the network's strides.
+    """
+    return Footprint(parameters(net), peak(trace(net, image)))
+
+
+def fit(network: str, need: Footprint, bits: int, devices: Iterable[Device]) -> Fit:
+    """Hold a network's footprint at a bit width against devices."""
+    weights, activations = need.weights(bits), need.activations(bits)
+    verdicts = tuple(Verdict(device.name, device.executes(bits), lacks(device, weights, activations)) for device in devices)
+    return Fit(network, bits, need.parameters, weights, activations, verdicts)
+
+
+def lacks(device: Device, weights: int, activations: int) -> dict[str, int]:
+    """How many bytes ``device`` lacks for so many bytes of weights and activations, by what they lack for; empty: none."""
+    if device.weight_memory is None:
+        over = {"memory": weights + activations - device.memory}
+    else:
+        over = {"weights": weights - device.weight_memory, "activations": activations - device.memory}
+    return {what: missing for what, missing in over.items() if missing > 0}
+
+
+def fits(networks: Sequence[str], widths: Sequence[int], devices: Sequence[Device], image: Shape, classes: int) -> list[Fit]:
+    """Every network at every bit width: the rows of a table.
+
+    Raises:
+        SpecError: no such network, or a bit width that is not from 1 to 32.
+        ValueError: the image does not survive a network's strides (the message names the network).
+    """
+    for bits in widths:
+        if not 1 <= bits <= 32:
+            raise SpecError(f"bits: a whole number from 1 to 32, found {bits}")
+    found = []
+    for name in networks:
+        # a constructor of one's own may need real numbers
+        with nullcontext() if ":" in name else torch.device("meta"):
+            net = nets.create(name, classes, image[0])
+        try:
+            need = footprint(net, image)
+        except ValueError as error:
+            raise SpecError(f"{name}: {error}") from None
+        found += [fit(name, need, bits, devices) for bits in widths]
+    return found
+
+
+def members(pool: str) -> tuple[str, ...]:
+    """The networks that a text names: names in any spelling, separated by commas; each once.
+
+    Raises:
+        SpecError: no such network (the nearest are named), or none at all.
+    """
+    found = tuple(dict.fromkeys(nets.resolve(name.strip()) for name in pool.split(",") if name.strip()))
+    if not found:
+        raise SpecError("pool: name at least one network, several separated by commas; 'didact list nets' shows them")
+    return found

@@ -1,0 +1,68 @@
+"""How long a network takes for one image on this machine."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from didact.deploy.activations import evaluating
+from didact.nets.blocks import Shape
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds of one forward pass with one image: the median over ``repeats`` passes, and the quartiles beside it."""
+
+    median: float
+    low: float
+    high: float
+    threads: int
+    repeats: int
+
+    @property
+    def spread(self) -> float:
+        """The interquartile range in milliseconds."""
+        return self.high - self.low
+
+
+def latency(net: nn.Module, image: Shape, *, threads: int = 1, repeats: int = 50, warm_up: int = 5) -> Latency:
+    """Time ``net`` in eval mode on one image of shape (c, h, w), where its weights lie; its modes are left as they were.
+
+    A figure of this machine and of PyTorch's own kernels, to compare networks with, not that of another device.
+
+    Args:
+        threads: how many the operators may use; the process's own number is restored.
+        repeats: passes that are timed.
+        warm_up: passes before, whose time does not count.
+
+    Raises:
+        ValueError: a number below 1 (``warm_up``: below 0); fewer than two repeats, which have no quartiles.
+    """
+    if threads < 1 or repeats < 2 or warm_up < 0:
+        raise ValueError(
+            f"latency needs threads >= 1, repeats >= 2 and warm_up >= 0, found {threads}, {repeats} and {warm_up}"
+        )
+    first = next(iter(net.parameters()), torch.zeros(()))
+    images = torch.rand(1, *image, generator=torch.Generator().manual_seed(0)).to(first)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with evaluating(net), torch.inference_mode():
+            taken = [_once(net, images) for _ in range(warm_up + repeats)][warm_up:]
+    finally:
+        torch.set_num_threads(before)
+    low, median, high = statistics.quantiles(taken, n=4, method="inclusive")
+    return Latency(median, low, high, threads, repeats)
+
+
+def _once(net: nn.Module, images: torch.Tensor) -> float:
+    """Milliseconds of one pass; a GPU is waited for."""
+    begun = time.perf_counter()
+    net(images)
+    if images.is_cuda:
+        torch.cuda.synchronize(images.device)
+    return 1000 * (time.perf_counter() - begun)
