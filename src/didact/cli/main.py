@@ -77,6 +77,33 @@ def train(
     return answer.answer(plan(parse(settings), where.device), store, where, retry=retry, as_json=json)
 
 
+@app.command
+def study(
+    name: Annotated[str, Parameter(help="gtn.")],
+    *settings: Settings,
+    store: StorePath = STORE,
+    device: Device = None,
+    compile: Compile = False,
+    test_every: TestEvery = 1,
+    together: Together = 16,
+    retry: Retry = False,
+    markdown: Annotated[bool, Parameter(negative="", help="Print the tables in Markdown, for documents.")] = False,
+    picture: Annotated[Path | None, Parameter(help="Save a picture there (png, svg or pdf).")] = None,
+    json: Json = False,
+) -> int:
+    """A paper's tables, trained again, with the published figures beside them. Asked again, it goes on or only prints.
+
+    didact study gtn --scale small --method kd,fitnet+kd
+    """
+    from didact.cli.settings import parse
+    from didact.cli.study import study as run
+    from didact.studies.execute import Where
+
+    where = Where(device=answer.device(device), compiled=compile, test_every=test_every, together=together)
+    form = "json" if json else "markdown" if markdown else "table"
+    return run(name, parse(settings), store, where, retry=retry, form=form, picture=picture)
+
+
 @app.command(name="list")
 def list_(
     what: Annotated[str, Parameter(help="nets, methods, data, devices, recipes, settings or runs.")],
