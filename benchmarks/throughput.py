@@ -101,9 +101,9 @@ def plain(options: argparse.Namespace) -> Iterator[Step]:
         yield len(images), loss.detach()
 
 
-def learner(options: argparse.Namespace, wanted: str, seed: int, teacher: nets.BlockNet, labels: Tensor) -> Learner:
+def learner(options: argparse.Namespace, wanted: str | Method, seed: int, teacher: nets.BlockNet, labels: Tensor) -> Learner:
     """A learner by the method ``wanted``, at the beginning of its main stage, or of the stage named after an @."""
-    name, _, stage = wanted.partition("@")
+    name, _, stage = wanted.partition("@") if isinstance(wanted, str) else (wanted, "", "")
     method, net = choose(Method, name), network(options.student, seed)
     shapes, taught = net.shapes(CIFAR.image), teacher.shapes(CIFAR.image)
     with seeded(seed, "extras"):
@@ -124,7 +124,7 @@ def learner(options: argparse.Namespace, wanted: str, seed: int, teacher: nets.B
     return one
 
 
-def cohort(options: argparse.Namespace, methods: Sequence[str]) -> Iterator[Step]:
+def cohort(options: argparse.Namespace, methods: Sequence[str | Method]) -> Iterator[Step]:
     """Epochs of a learner for each of ``methods`` as didact.engine.train has them, without listeners and evaluation."""
     made, labels = pixels()
     split = Split.whole(made.permute(0, 3, 1, 2), labels).to(options.device)
@@ -146,7 +146,7 @@ def cohort(options: argparse.Namespace, methods: Sequence[str]) -> Iterator[Step
             yield len(batch), tallies["1"].sums
 
 
-def serve(options: argparse.Namespace, methods: Sequence[str], line: connection.Connection) -> None:
+def serve(options: argparse.Namespace, methods: Sequence[str | Method], line: connection.Connection) -> None:
     """A variant's own process (no method: plain): take as many steps as is asked, again and again; at last tell how it went."""
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     torch.set_num_threads(options.threads)
