@@ -80,7 +80,7 @@ def test_devices_of_one_s_own(tmp_path: Path, capsys: Said) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--pool", "resnet88"], "unknown network 'resnet88'; did you mean"),
+        (["--pool", "resnet88"], "'resnet88' is neither a pool nor a network; did you mean"),
         (["--pool", ","], "name at least one network"),
         (["--bits", "8,x"], "bits: whole numbers from 1 to 32, separated by commas, found 'x'"),
         (["--bits", "33"], "found '33'"),

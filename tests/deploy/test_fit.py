@@ -13,6 +13,7 @@ from didact.deploy.device import Device
 from didact.deploy.fit import Footprint, Verdict, fit, fits, footprint, members
 from didact.nets import BlockNet
 from didact.nets.blocks import parameters
+from didact.nets.supernet import SPACES
 from didact.spec import SpecError
 
 NEED = Footprint(parameters=1000, peak=300)
@@ -89,9 +90,19 @@ def test_a_network_of_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (mine.weights, mine.activations) == (ours.weights, ours.activations)
 
 
+def test_of_a_pool_its_ends_and_some_drawn_students_are_shown() -> None:
+    tiny = SPACES["tiny"]
+    assert members("tiny", students=2, draw=3) == (tiny.smallest, *tiny.draw(2, 3), tiny.largest)
+    assert members("ResNet-8, tiny,resnet8", students=0) == ("resnet8", tiny.smallest, tiny.largest)
+
+
 def test_misuse() -> None:
-    with pytest.raises(SpecError, match="unknown network 'resnet9'; did you mean"):
+    with pytest.raises(SpecError, match="'resnet9' is neither a pool nor a network; did you mean"):
         members("resnet8,resnet9")
+    with pytest.raises(SpecError, match="'tinny' is neither a pool nor a network; did you mean 'tiny'"):
+        members("tinny")
+    with pytest.raises(SpecError, match="3000 different students are asked of a pool that has 2304"):
+        members("tiny", students=3000)
     for nothing in ("", " , "):
         with pytest.raises(SpecError, match="name at least one network"):
             members(nothing)

@@ -31,6 +31,8 @@ def asked(
     classes: int | None = None,
     devices: str | None = None,
     device: str | None = None,
+    students: int = 4,
+    draw: int = 0,
 ) -> list[Fit]:
     """What ``didact fit`` was asked for.
 
@@ -40,7 +42,7 @@ def asked(
     known = joined(DEVICES, own(devices) if devices is not None else ())
     chosen = known if device is None else choose([name.strip() for name in device.split(",") if name.strip()], known)
     shape, count = _images(data, image, classes)
-    return fits(members(pool), _widths(bits), chosen, shape, count)
+    return fits(members(pool, students, draw), _widths(bits), chosen, shape, count)
 
 
 def _widths(text: str) -> list[int]:

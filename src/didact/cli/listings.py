@@ -41,6 +41,7 @@ def listing(what: str, store: Path, pair: dict[str, str] | None = None) -> Listi
         return Listing(*listed())
     known: dict[str, Callable[[], Rows]] = {
         "nets": _nets,
+        "pools": _pools,
         "data": _data,
         "recipes": _recipes,
         "settings": _settings,
@@ -66,6 +67,19 @@ def _nets() -> Rows:
         features = " / ".join(f"{c}@{h}" for c, h, _ in shapes.features)
         rows.append([name, parameters(net), round(macs(net, (3, 32, 32)) / 1e6, 2), features, nets.entry(name).paper_rate])
     return ["net", "parameters", "MACs (M)", "features (channels@size)", "paper's rate"], rows
+
+
+def _pools() -> Rows:
+    from didact.nets.architecture import cost, parse
+    from didact.nets.supernet import SPACES
+
+    rows = []
+    for name, space in SPACES.items():
+        low, high = (cost(parse(one), 100, (3, 32, 32)) for one in (space.smallest, space.largest))
+        parameters = f"{low.parameters:,} to {high.parameters:,}"
+        macs = f"{low.macs / 1e6:.1f} to {high.macs / 1e6:.1f}"
+        rows.append([name, space.kind, f"{space.size:,}", parameters, macs, space.smallest, space.largest])
+    return ["pool", "kind", "students", "parameters (100 classes)", "MACs (M, 3x32x32)", "smallest", "largest"], rows
 
 
 def _data() -> Rows:

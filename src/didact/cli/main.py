@@ -106,7 +106,7 @@ def study(
 
 @app.command(name="list")
 def list_(
-    what: Annotated[str, Parameter(help="nets, methods, data, devices, recipes, settings or runs.")],
+    what: Annotated[str, Parameter(help="nets, pools, methods, data, devices, recipes, settings or runs.")],
     *,
     net: ForPair = None,
     teacher: ForPair = None,
@@ -115,7 +115,7 @@ def list_(
     markdown: Markdown = False,
     json: Json = False,
 ) -> int:
-    """What there is to choose from: nets, methods, data, devices, recipes, settings, or the runs in the store.
+    """What there is to choose from: nets, pools, methods, data, devices, recipes, settings, or the runs in the store.
 
     didact list methods --net resnet8x4 --teacher resnet32x4 --data cifar100 also says what each adds to that pair.
     """
@@ -158,7 +158,9 @@ def explain(
 @app.command
 def fit(
     *,
-    pool: Annotated[str, Parameter(help="Networks, separated by commas.")],
+    pool: Annotated[str, Parameter(help="Networks, separated by commas; or a pool (didact list pools).")],
+    students: Annotated[int, Parameter(help="How many are drawn from a pool, beside its smallest and largest.")] = 4,
+    draw: Annotated[int, Parameter(help="The seed under which they are drawn.")] = 0,
     bits: Annotated[str, Parameter(help="Bit widths of weights and activations, 1 to 32.")] = "8,32",
     data: Annotated[str | None, Parameter(help="Whose images and classes; cifar100 if nothing else is said.")] = None,
     image: Annotated[str | None, Parameter(help="Instead: channels x height x width, such as 3x64x64 ...")] = None,
@@ -174,7 +176,8 @@ def fit(
     """
     from didact.cli.devices import asked, report
 
-    found = asked(pool, bits, data=data, image=image, classes=classes, devices=devices, device=device)
+    own = {"students": students, "draw": draw}
+    found = asked(pool, bits, data=data, image=image, classes=classes, devices=devices, device=device, **own)
     report(found, "json" if json else "markdown" if markdown else "table")
     return 0
 

@@ -22,6 +22,7 @@ from didact import nets
 from didact.deploy.activations import peak, trace
 from didact.deploy.device import Device
 from didact.nets.blocks import Shape, parameters
+from didact.nets.supernet import Pool, as_pool
 from didact.spec import SpecError
 
 
@@ -126,13 +127,23 @@ def fits(networks: Sequence[str], widths: Sequence[int], devices: Sequence[Devic
     return found
 
 
-def members(pool: str) -> tuple[str, ...]:
-    """The networks that a text names: names in any spelling, separated by commas; each once.
+def members(pool: str, students: int = 4, draw: int = 0) -> tuple[str, ...]:
+    """The networks that a text names, each once; of a space its smallest student, some that are drawn, and its largest.
+
+    Args:
+        pool: names in any spelling, separated by commas; a space such as ``tiny``; or ``module:NAME``, a pool of one's own.
+        students: how many are drawn from a space.
+        draw: the seed under which they are drawn.
 
     Raises:
-        SpecError: no such network (the nearest are named), or none at all.
+        SpecError: no such network or pool (the nearest are named), none at all, or more students than the space has.
     """
-    found = tuple(dict.fromkeys(nets.resolve(name.strip()) for name in pool.split(",") if name.strip()))
-    if not found:
-        raise SpecError("pool: name at least one network, several separated by commas; 'didact list nets' shows them")
-    return found
+    names = [name.strip() for name in pool.split(",") if name.strip()]
+    if not names:
+        raise SpecError("pool: name at least one network or pool; 'didact list nets' and 'didact list pools' show them")
+    return tuple(dict.fromkeys(member for name in names for member in _members(name, students, draw)))
+
+
+def _members(name: str, students: int, draw: int) -> tuple[str, ...]:
+    found = as_pool([name])
+    return found.members if isinstance(found, Pool) else (found.smallest, *found.draw(students, draw), found.largest)

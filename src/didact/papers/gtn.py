@@ -34,7 +34,7 @@ SCALES: dict[str, dict[str, Any]] = {
         "pool": "tiny",
         "data": {"name": "cifar100", "classes": 20, "per_class": 200},
         "teacher": {"net": "resnet20"},
-        "recipe": {"name": "short", "epochs": 30, "batch_size": 64},
+        "recipe": {"name": "short", "epochs": 20, "batch_size": 64},
         "seeds": 2,
     },
     "paper": {
