@@ -1,56 +1,113 @@
 """CKA: how similar two representations of the same samples are, up to rotation and scale.
 
 Kornblith, Norouzi, Lee, Hinton: Similarity of Neural Network Representations Revisited (ICML 2019),
-https://arxiv.org/abs/1905.00414. With K = X X' and L = Y Y':
+https://arxiv.org/abs/1905.00414. With kernels K of one representation and L of the other:
 
     CKA = HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L))
 
-``linear`` uses the usual (biased) HSIC, ``unbiased`` the estimator of Song et al. (2012). Both are computed from the
-d x d products of the features, so thousands of samples need no n x n matrix.
+``linear`` (K = X X') and ``rbf`` (Gaussian) use the usual, biased HSIC; ``unbiased``, and ``rbf(..., unbiased=True)``, the
+estimator of Song et al. (2012). The formulas are in :mod:`didact.analysis.hsic`. All are exact and in float64, and none
+holds an n x n matrix: :class:`Moments` accumulates products of features, :mod:`didact.analysis.kernels` sums over blocks of
+the kernels; ``matrix`` takes whichever is smaller. Layers of two networks: :mod:`didact.analysis.layers`.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
+from didact.analysis import hsic, kernels
+from didact.analysis.moments import Moments, pairs_of
 
-def linear(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"]) -> float:
-    """Linear CKA of (n, p) and (n, q), in [0, 1]; columns need not be centred. NaN when a representation is constant."""
-    x, y = _centred(x), _centred(y)
-    cross, own_x, own_y = (float((a.T @ b).pow(2).sum()) for a, b in ((x, y), (x, x), (y, y)))
-    return _ratio(cross, own_x, own_y)
+__all__ = ["Kind", "Moments", "linear", "matrix", "rbf", "unbiased"]
+
+Kind = Literal["linear", "rbf"]
+
+SHARE = 0.5
+"""The RBF kernel's sigma as a share of the median distance between two samples, as in the authors' demonstration."""
+
+ROWS = 512
+"""Samples in a block of a whole representation."""
+
+MOMENTS = 1 << 26
+"""At most so many products of features are accumulated (512 MiB)."""
 
 
-def unbiased(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"]) -> float:
+def linear(x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> float:
+    """Linear CKA of (n, p) and (n, q), in [0, 1]; columns need not be centred. NaN when a representation is constant.
+
+    Raises:
+        ValueError: fewer than two samples, or different numbers of samples.
+    """
+    return _whole(x, y, "linear", False, SHARE)
+
+
+def unbiased(x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> float:
     """Debiased linear CKA of (n, p) and (n, q); may be slightly negative for unrelated representations.
 
     Raises:
-        ValueError: fewer than four samples.
+        ValueError: fewer than four samples, or different numbers of samples.
     """
-    if len(x) < 4:
-        raise ValueError(f"the unbiased estimator needs at least 4 samples, found {len(x)}")
-    x, y = _centred(x), _centred(y)
-    return _ratio(_unbiased_hsic(x, y), _unbiased_hsic(x, x), _unbiased_hsic(y, y))
+    return _whole(x, y, "linear", True, SHARE)
 
 
-def _unbiased_hsic(x: Tensor, y: Tensor) -> float:
-    """[tr(K L) + 1'K1 1'L1 / ((n-1)(n-2)) - 2/(n-2) 1'K L 1] / (n(n-3)), diagonals of K = x x' and L = y y' set to zero."""
-    n = len(x)
-    diagonal_x, diagonal_y = x.pow(2).sum(1), y.pow(2).sum(1)
-    rows_x, rows_y = x @ x.sum(0) - diagonal_x, y @ y.sum(0) - diagonal_y  # K 1 and L 1
-    trace = (x.T @ y).pow(2).sum() - (diagonal_x * diagonal_y).sum()
-    means = rows_x.sum() * rows_y.sum() / ((n - 1) * (n - 2))
-    return float(trace + means - 2 / (n - 2) * (rows_x @ rows_y)) / (n * (n - 3))
+def rbf(x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], share: float = SHARE, unbiased: bool = False) -> float:
+    """CKA of (n, p) and (n, q) with K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2)); NaN when a median distance is zero.
+
+    sigma is ``share`` times the median distance between two different samples, for each representation its own
+    (Kornblith et al., section 4). Their code also counts each sample's distance of 0 to itself, which moves the median a
+    little when the samples are few.
+
+    Raises:
+        ValueError: fewer than two samples (unbiased: four), different numbers of samples, or a share that is not positive.
+    """
+    return _whole(x, y, "rbf", unbiased, share)
 
 
-def _centred(x: Tensor) -> Tensor:
-    x = x.double().flatten(1)
-    return x - x.mean(0)
+def matrix(
+    read: kernels.Read, samples: int, split: int, kind: Kind = "linear", unbiased: bool = False, share: float = SHARE
+) -> Float[Tensor, "a b"]:
+    """CKA of each of the first ``split`` layers with each of the others, float64 on the CPU.
+
+    Args:
+        read: gives the blocks of samples from a given block on, every layer as (b, d); the same whenever it is asked.
+        samples: how many samples the blocks hold together.
+        split: how many layers belong to the first network.
+        kind, unbiased, share: as above.
+
+    Raises:
+        ValueError: too few samples, or a share that is not positive.
+    """
+    if share <= 0:
+        raise ValueError(f"share: the bandwidth as a share of the median distance, above 0, found {share}")
+    if kind == "rbf":
+        squares = [share**2 * median for median in kernels.median_squares(read)]
+        return hsic.cka(kernels.sums(read, samples, kernels.Rbf(squares)), split, unbiased)
+    widths = [layer.shape[1] for layer in next(read(0))]
+    if _narrow(widths, split, samples):
+        moments = Moments()
+        for layers in read(0):
+            moments.add(layers[:split], layers[split:])
+        return moments.matrix(unbiased)
+    return hsic.cka(kernels.sums(read, samples, kernels.linear), split, unbiased)
 
 
-def _ratio(cross: float, own_x: float, own_y: float) -> float:
-    scale = own_x * own_y
-    return cross / math.sqrt(scale) if scale > 0 else math.nan
+def _narrow(widths: Sequence[int], split: int, samples: int) -> bool:
+    """Whether products of features are fewer than products of samples, and fit into memory."""
+    products = sum(widths[i] * widths[j] for i, j in pairs_of(len(widths), split))
+    return products <= min(MOMENTS, samples * sum(widths))
+
+
+def _whole(x: Tensor, y: Tensor, kind: Kind, unbiased: bool, share: float) -> float:
+    if len(x) != len(y) or not len(x):
+        raise ValueError(f"two representations of the same samples are compared, found {len(x)} and {len(y)} samples")
+    flat = [x.reshape(len(x), -1), y.reshape(len(y), -1)]
+
+    def read(block: int) -> Iterator[list[Tensor]]:
+        for start in range(block * ROWS, len(x), ROWS):
+            yield [layer[start : start + ROWS] for layer in flat]
+
+    return float(matrix(read, len(x), 1, kind, unbiased, share))

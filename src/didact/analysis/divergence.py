@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from jaxtyping import Float
+from torch import Tensor
+
 from didact.tensors import Labels, Logits
+
+
+def each(zt: Logits, zs: Logits) -> Float[Tensor, " b"]:
+    """KL(softmax(zt) || softmax(zs)) of every sample in nats, in float64."""
+    log_t, log_s = zt.double().log_softmax(1), zs.double().log_softmax(1)
+    return (log_t.exp() * (log_t - log_s)).nan_to_num(0.0).sum(1)
 
 
 def kl(zt: Logits, zs: Logits) -> float:
     """Mean over samples of KL(softmax(zt) || softmax(zs)) in nats, in float64."""
-    log_t, log_s = zt.double().log_softmax(1), zs.double().log_softmax(1)
-    return float((log_t.exp() * (log_t - log_s)).nan_to_num(0.0).sum(1).mean())
+    return float(each(zt, zs).mean())
 
 
 def agreement(zt: Logits, zs: Logits) -> float:

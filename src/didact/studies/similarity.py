@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from didact.analysis import cka, divergence
 from didact.data import Data, Dataset, evaluation_batches, load
@@ -49,29 +49,37 @@ def similarities(store: Store, runs: Sequence[Run], device: str = "cpu") -> dict
         if run.data not in loaded:
             loaded[run.data] = load(run.data, device)
         if run.teacher.digest not in shown:
-            shown[run.teacher.digest] = _answers(store, run.teacher, loaded[run.data], device)
+            shown[run.teacher.digest] = answers(store, run.teacher, loaded[run.data], device)
         zt, vt = shown[run.teacher.digest]
-        zs, vs = _answers(store, run, loaded[run.data], device)
+        zs, vs = answers(store, run, loaded[run.data], device)
         found[run.digest] = Similarity(divergence.kl(zt, zs), cka.linear(vs, vt), divergence.agreement(zt, zs))
         write_json(path, asdict(found[run.digest]) | {"of": seal})
     return found
 
 
-def _answers(store: Store, run: Run, dataset: Dataset, device: str) -> tuple[Tensor, Tensor]:
+def answers(store: Store, run: Run, dataset: Dataset, device: str) -> tuple[Tensor, Tensor]:
     """(logits, pooled vectors) of the deployed network for the whole test set, on the CPU.
 
     One that is no BlockNet has no pooled vector; the trained network's is taken.
     """
-    net, added = store.load(run)
-    net, added = net.to(device), added.to(device)
-    deployed = run.method.deployed(added, net).eval()
+    shows, deployed = networks(store, run, device)
     logits, pooled = [], []
     with torch.no_grad():
         for batch in evaluation_batches(dataset, dataset.test):
-            shows = deployed if isinstance(deployed, BlockNet) else net
             own = shows.look(batch.images, frozenset({"logits", "pooled"}))
             z = own.logits if shows is deployed else deployed(batch.images)
             assert z is not None and own.pooled is not None
             logits.append(z.cpu())
             pooled.append(own.pooled.cpu())
     return torch.cat(logits), torch.cat(pooled)
+
+
+def networks(store: Store, run: Run, device: str) -> tuple[BlockNet, nn.Module]:
+    """(the network whose layers are looked at, the one that answers), in eval mode: both are the deployed one.
+
+    Where that is no BlockNet, the layers are those of the trained network.
+    """
+    net, added = store.load(run)
+    net, added = net.to(device), added.to(device)
+    deployed = run.method.deployed(added, net).eval()
+    return deployed if isinstance(deployed, BlockNet) else net, deployed

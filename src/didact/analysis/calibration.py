@@ -1,0 +1,68 @@
+"""Calibration: does a network that is 80 % sure answer 80 % of such images correctly?
+
+Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks (ICML 2017), https://arxiv.org/abs/1706.04599. The
+confidence of an answer is its probability, softmax at temperature 1. With bins B_m of the confidence, their Eq. 3:
+
+    ECE = sum_m |B_m| / n * |accuracy(B_m) - confidence(B_m)|
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from didact.tensors import Labels, Logits
+
+BINS = 15
+"""As in the paper's tables."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """The reliability curve: for each bin of confidence, ((m - 1) / M, m / M], how sure and how right.
+
+    Attributes:
+        edges: of the bins, from 0 to 1, (M + 1,).
+        counts: samples in each bin, (M,).
+        confidence, accuracy: their means in each bin, from 0 to 1, (M,); NaN in a bin without samples.
+    """
+
+    edges: Float[Tensor, " e"]
+    counts: Int[Tensor, " m"]
+    confidence: Float[Tensor, " m"]
+    accuracy: Float[Tensor, " m"]
+
+    @property
+    def ece(self) -> float:
+        """The expected calibration error, in percent."""
+        gaps = (self.accuracy - self.confidence).abs().nan_to_num(0.0)
+        return 100 * float((gaps * self.counts).sum() / self.counts.sum())
+
+
+def reliability(logits: Logits, labels: Labels, bins: int = BINS) -> Reliability:
+    """The reliability curve of ``logits`` in ``bins`` bins of equal width, on the CPU in float64.
+
+    Raises:
+        ValueError: no samples, or no bins.
+    """
+    if not len(logits) or bins < 1:
+        raise ValueError(f"calibration needs at least 1 sample and 1 bin, found {len(logits)} and {bins}")
+    sure, answers = logits.cpu().double().softmax(1).max(1)
+    right = (answers == labels.cpu()).double()
+    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
+    of = torch.bucketize(sure, edges[1:-1])
+    counts = torch.bincount(of, minlength=bins)
+    confidence, accuracy = (torch.bincount(of, weights=values, minlength=bins) / counts for values in (sure, right))
+    return Reliability(edges, counts, confidence, accuracy)
+
+
+def ece(logits: Logits, labels: Labels, bins: int = BINS) -> float:
+    """The expected calibration error in percent: 0 for a network that is as often right as it is sure.
+
+    Raises:
+        ValueError: no samples, or no bins.
+    """
+    return reliability(logits, labels, bins).ece

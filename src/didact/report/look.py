@@ -1,0 +1,128 @@
+"""Pictures of two networks side by side: similarity of their layers, their calibration, the images they disagree on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from didact.analysis.layers import Compared
+from didact.report.figures import COLOURS
+from didact.studies.look import Look, Side
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMNS, MOST = 8, 32
+"""Images in a row of a sheet, and on it."""
+
+
+def pictures(look: Look, path: Path) -> list[Path]:
+    """All pictures of a look beside ``path``: "who.png" gives "who-layers.png" and so on. Returns what was written.
+
+    What there is nothing to draw of is left out: layers that were not compared, images where nobody disagrees.
+
+    Raises:
+        OSError: the files cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = []
+    if look.layers is not None:
+        written.append(_beside(path, "layers"))
+        heat_map(look.layers, look.own.title, look.other.title, written[-1])
+    written.append(_beside(path, "reliability"))
+    reliability((look.own, look.other), written[-1])
+    if len(look.differ):
+        written.append(_beside(path, "disagreement"))
+        disagreement(look, written[-1])
+    return written
+
+
+def heat_map(compared: Compared, own: str, other: str, path: Path) -> None:
+    """CKA of every layer of ``own`` (rows, the first at the bottom) with every layer of ``other``; grey: not defined."""
+    tall, wide = compared.values.shape
+    figure, axes = _figure(figsize=(2.2 + 0.75 * wide, 1.8 + 0.5 * tall))
+    axes.set_facecolor("#bbbbbb")
+    values = compared.values.numpy()
+    drawn = axes.imshow(values, cmap="viridis", vmin=0, vmax=1, origin="lower", aspect="auto")
+    for (row, column), value in ((at, values[at]) for at in _cells(tall, wide)):
+        axes.text(
+            column, row, f"{value:.2f}", ha="center", va="center", color="white" if value < 0.6 else "black", fontsize=8
+        )
+    axes.set_xticks(range(wide), compared.columns, rotation=45, ha="right")
+    axes.set_yticks(range(tall), compared.rows)
+    axes.set_xlabel(other)
+    axes.set_ylabel(own)
+    axes.set_title(compared.title, fontsize=10, loc="left")
+    figure.colorbar(drawn, ax=axes)
+    _save(figure, path)
+
+
+def reliability(sides: Sequence[Side], path: Path) -> None:
+    """Accuracy by confidence of each network, beside the diagonal on which both are equal; below, how the images spread."""
+    figure, (curve, spread) = _figure(2, 1, figsize=(5, 6), sharex=True, height_ratios=(3, 1))
+    curve.plot([0, 100], [0, 100], color="#888888", linestyle=":", linewidth=1)
+    for side, colour in zip(sides, COLOURS, strict=False):
+        found = side.reliability
+        held = found.counts > 0
+        points = (100 * found.confidence[held]).tolist(), (100 * found.accuracy[held]).tolist()
+        curve.plot(*points, "o-", color=colour, markersize=4, label=f"{side.title}: ECE {found.ece:.2f} %")
+        share = 100 * found.counts / found.counts.sum()
+        spread.stairs(share.tolist(), (100 * found.edges).tolist(), color=colour)
+    curve.set_ylabel("accuracy (%)")
+    figure.legend(fontsize=7, loc="outside upper left")
+    spread.set_ylabel("images (%)")
+    spread.set_xlabel("confidence (%)")
+    _save(figure, path)
+
+
+def disagreement(look: Look, path: Path) -> None:
+    """The images with the largest divergence among those that the two answer differently, with both answers.
+
+    Each has its number in the published test set and its class; then both answers, and how sure each network is of its own.
+    """
+    shown = min(MOST, len(look.differ))
+    tall = math.ceil(shown / COLUMNS)
+    figure, grid = _figure(tall, COLUMNS, figsize=(1.7 * COLUMNS, 0.7 + 2.0 * tall), squeeze=False)
+    names, test, differ = look.dataset.names, look.dataset.test, look.differ
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for at, axes in enumerate(grid.flat[:shown]):
+        place = int(differ.index[at])
+        pixels = test.images[place].cpu().permute(1, 2, 0).numpy()
+        axes.imshow(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels, cmap="gray", vmin=0, vmax=255)
+        lines = [f"image {int(test.index[place])}: {names[int(test.labels[place])]}"]
+        for side, given, sure in (
+            (look.other, differ.teacher, differ.sure_teacher),
+            (look.own, differ.student, differ.sure_student),
+        ):
+            lines.append(f"{side.role}: {names[int(given[at])]} ({100 * float(sure[at]):.0f} %)")
+        axes.set_title("\n".join(lines), fontsize=7)
+    told = f"{shown} of {len(differ)} images on which {look.other.title} and {look.own.title} disagree"
+    figure.suptitle(told, fontsize=8, x=0.01, ha="left")
+    _save(figure, path)
+
+
+def _cells(tall: int, wide: int) -> list[tuple[int, int]]:
+    return [(row, column) for row in range(tall) for column in range(wide)]
+
+
+def _beside(path: Path, what: str) -> Path:
+    return path.with_name(f"{path.stem}-{what}{path.suffix}")
+
+
+def _figure(*rows_columns: int, **settings: Any) -> tuple[Figure, Any]:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot.subplots(*rows_columns, layout="constrained", **settings)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    from matplotlib import pyplot
+
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)

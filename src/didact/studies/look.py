@@ -1,0 +1,200 @@
+"""A close look at a finished run beside its teacher, or beside any other run of the same data, on the test set."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+
+from didact.analysis import answers, calibration, divergence
+from didact.analysis.layers import Compared
+from didact.data import Dataset, facts, load
+from didact.engine.records import Record
+from didact.spec import SpecError
+from didact.studies import similarity
+from didact.studies.layers import Layers, compared
+from didact.studies.run import Run
+from didact.studies.store import Store
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two networks on the test set.
+
+    Attributes:
+        run: whose network it is. role: "student", "teacher", "this run" or "the other".
+        accuracy: in percent.
+        reliability: its calibration.
+        confusion: images by class (row) and answer (column).
+    """
+
+    run: Run
+    role: str
+    accuracy: float
+    reliability: calibration.Reliability
+    confusion: Tensor
+
+    @property
+    def title(self) -> str:
+        return f"{self.role} {self.run.label} ({self.run.digest})"
+
+    def plain(self, names: tuple[str, ...]) -> dict[str, Any]:
+        classes = [None if value != value else value for value in answers.by_class(self.confusion).tolist()]
+        curve = self.reliability
+        bins = [
+            {"from": low, "to": high, "images": count} | ({"confidence": sure, "accuracy": right} if count else {})
+            for low, high, count, sure, right in zip(
+                curve.edges[:-1].tolist(),
+                curve.edges[1:].tolist(),
+                curve.counts.tolist(),
+                curve.confidence.tolist(),
+                curve.accuracy.tolist(),
+                strict=True,
+            )
+        ]
+        return {
+            "digest": self.run.digest,
+            "run": self.run.label,
+            "role": self.role,
+            "accuracy": self.accuracy,
+            "ece": curve.ece,
+            "reliability": bins,
+            "by_class": dict(zip(names, classes, strict=True)),
+            "most_confused": [_named(asdict(pair), names) for pair in answers.confused(self.confusion)],
+            "confusion": self.confusion.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class Look:
+    """A run (``own``) beside another (``other``: its teacher, unless another was named) on the test set of ``dataset``.
+
+    Attributes:
+        kl: KL(other || own) in nats. agreement: share of equal answers in percent.
+        differ: where they answer differently; positions in the test set.
+        layers: CKA of own's layers (rows) with other's (columns), if asked for.
+    """
+
+    own: Side
+    other: Side
+    dataset: Dataset
+    kl: float
+    agreement: float
+    differ: answers.Disagreement
+    layers: Compared | None = None
+
+    @property
+    def labels(self) -> Tensor:
+        """The classes of the images on which they differ, on the CPU."""
+        return self.dataset.test.labels.cpu()[self.differ.index]
+
+    def right(self) -> tuple[int, int, int]:
+        """Of the images on which they differ: how many only own has right, only other, neither."""
+        labels = self.labels
+        own, other = (int((given == labels).sum()) for given in (self.differ.student, self.differ.teacher))
+        return own, other, len(labels) - own - other
+
+    def plain(self) -> dict[str, Any]:
+        """Everything as plain JSON data. "image": position in the published test set."""
+        names, differ = self.dataset.names, self.differ
+        where = self.dataset.test.index.cpu()[differ.index]
+        rows = [
+            {"image": image, "label": names[label], "kl": far}
+            | {"answer": names[own], "confidence": sure, "other_answer": names[other], "other_confidence": other_sure}
+            for image, label, far, own, sure, other, other_sure in zip(
+                *(values.tolist() for values in (where, self.labels, differ.divergence)),
+                *(values.tolist() for values in (differ.student, differ.sure_student, differ.teacher, differ.sure_teacher)),
+                strict=True,
+            )
+        ]
+        return {
+            "data": self.own.run.data.label,
+            "images": len(self.dataset.test),
+            "kl": self.kl,
+            "agreement": self.agreement,
+            "own": self.own.plain(names),
+            "other": self.other.plain(names),
+            "disagreement": rows,
+        } | ({"cka": self.layers.plain()} if self.layers else {})
+
+
+def look(store: Store, asked: str, against: str | None, layers: Layers | None, device: str = "cpu") -> Look:
+    """Look at the run whose digest begins with ``asked``, beside its teacher or the run that ``against`` names.
+
+    The comparison of layers, which may take minutes, is kept beside the run's Record and read when it is asked for again.
+    Networks are run in float32.
+
+    Raises:
+        SpecError: no such run, no teacher and no ``against``, a teacher that is not in the store, other data or classes.
+    """
+    if layers is not None and layers.images < 4:
+        raise SpecError(f"images: at least 4 are needed to compare layers, found {layers.images}")
+    run, record = chosen(store, asked)
+    other, beside = chosen(store, against) if against is not None else _teacher(store, run)
+    seen = [(one.data.name, facts(one.data).classes) for one in (run, other)]
+    if seen[0] != seen[1]:
+        told = [
+            f"{one.label} ({one.digest}) is of {name}, {classes} classes"
+            for one, (name, classes) in zip((run, other), seen, strict=True)
+        ]
+        raise SpecError(f"runs of the same data and classes are set side by side; {told[0]}, {told[1]}")
+    dataset = load(run.data, device)
+    zs, zt = (similarity.answers(store, one, dataset, device)[0] for one in (run, other))
+    labels = dataset.test.labels.cpu()
+    taught = run.teacher is not None and run.teacher.digest == other.digest
+    roles = ("student", "teacher") if taught else ("this run", "the other")
+    own_side, other_side = (
+        Side(
+            run=one,
+            role=role,
+            accuracy=divergence.accuracy(z, labels),
+            reliability=calibration.reliability(z, labels),
+            confusion=answers.confusion(z, labels),
+        )
+        for one, role, z in ((run, roles[0], zs), (other, roles[1], zt))
+    )
+    return Look(
+        own=own_side,
+        other=other_side,
+        dataset=dataset,
+        kl=divergence.kl(zt, zs),
+        agreement=divergence.agreement(zt, zs),
+        differ=answers.disagreement(zt, zs),
+        layers=layers and compared(store, (run, record), (other, beside), dataset, layers, device),
+    )
+
+
+def chosen(store: Store, asked: str) -> tuple[Run, Record]:
+    """The one run of the store whose digest or folder begins with ``asked``.
+
+    Raises:
+        SpecError: there is none, or there are several.
+    """
+    found = [
+        (run, record) for run, record in store.runs() if run.digest.startswith(asked) or record.folder.name.startswith(asked)
+    ]
+    if len(found) != 1:
+        names = "; ".join(f"{run.digest} {run.label}" for run, _ in found)
+        raise SpecError(
+            f"{asked!r} fits {len(found)} runs in {store.root}: {names}; write more of the digest"
+            if found
+            else f"{asked!r} fits no finished run in {store.root}; 'didact list runs --store {store.root}' lists them"
+        )
+    return found[0]
+
+
+def _teacher(store: Store, run: Run) -> tuple[Run, Record]:
+    if run.teacher is None:
+        raise SpecError(f"{run.label} ({run.digest}) has no teacher; name the run to set it beside by --against DIGEST")
+    record = store.get(run.teacher)
+    if record is None:
+        raise SpecError(
+            f"the teacher {run.teacher.label} ({run.teacher.digest}) of {run.label} is not in {store.root}; "
+            "name another run by --against DIGEST"
+        )
+    return run.teacher, record
+
+
+def _named(pair: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return pair | {"label": names[pair["label"]], "answer": names[pair["answer"]]}
