@@ -161,7 +161,9 @@ def costs(made: Study, records: Mapping[str, Record]) -> tuple[Sheet, ...]:
     head = ("students", "specialised: wall clock (s)", "generic", "specialised: processor (s)", "generic")
     return (
         each,
-        Sheet(f"{made.title}: preparing teachers for several students", head, tuple(rows), _break_even(special, generic)),
+        Sheet(
+            f"{made.title}: preparing teachers for several students", head, tuple(rows), _break_even(special, generic), plain
+        ),
     )
 
 

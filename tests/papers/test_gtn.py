@@ -1,0 +1,140 @@
+"""The GTN study: which runs it asks for, its tables, what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from didact.cli.main import main
+from didact.nets.supernet import SPACES
+from didact.papers import gtn
+from didact.spec import SpecError
+from didact.studies.plan import plan
+from didact.studies.study import Sheet
+
+QUICK: dict[str, Any] = {
+    "scale": "digits",
+    "data": {"per_class": 2},
+    "epochs": 1,
+    "seeds": 1,
+    "students": 2,
+    "pool": ["basic-8-1x8-1x8", "basic-8-1x8-1x16", "basic-16-1x8-1x16"],
+    "teacher": "resnet8",
+    "precision": "fp32",
+}
+
+
+def test_every_student_learns_from_every_teacher() -> None:
+    made = gtn.study({"method": "kd,at+kd", "seeds": 2})
+    assert list(made.students.values()) == list(SPACES["tiny"].draw(4, 0))
+    labels = [c.label for c in made.columns]
+    assert labels == ["alone", "standard", "SCKD", "for s1", "for s2", "for s3", "for s4", "generic"]
+    assert made.columns[made.baseline].label == "standard"
+    assert made.methods == ["kd", "at+kd"]
+    for column in made.columns:
+        assert len(column.teachers) == (0 if column.label == "alone" else 1)
+        for method, rows in column.runs.items():
+            assert list(rows) == list(made.students.values()), (column.label, method)
+            assert all(len(runs) == 2 and {run.seed for run in runs} == {0, 1} for runs in rows.values())
+    # 4 students x 2 seeds: alone; 2 methods from 6 teachers; SCKD
+    assert len(made.runs) == 8 * (1 + 2 * 6 + 1)
+    special = {c.label: c.teachers[0].method for c in made.columns if c.label.startswith("for ")}
+    assert {label: getattr(m, "student", None) for label, m in special.items()} == {
+        f"for {label}": net for label, net in made.students.items()
+    }
+
+
+def test_its_runs_are_those_of_plain_requests() -> None:
+    made = gtn.study({"gtn": {"alpha": 0.5}, "teacher": {"net": "resnet14", "seeds": 2}})
+    data, recipe = gtn.SCALES["small"]["data"], gtn.SCALES["small"]["recipe"]
+    asked = {"net": made.students["s1"], "data": data, "recipe": recipe, "seeds": 2}
+    generic = made.columns[-1].runs["kd"][made.students["s1"]]
+    wanted = [
+        run
+        for seed in (0, 1)
+        for run in plan(
+            {**asked, "teacher": {"net": "resnet14", "seed": seed, "how": {"name": "gtn", "pool": "tiny", "alpha": 0.5}}}
+        )
+    ]
+    assert [run.digest for run in generic] == [run.digest for run in wanted]
+    assert len(made.columns[-1].teachers) == 2
+
+
+def test_settings_are_laid_over_the_scale() -> None:
+    made = gtn.study({**QUICK, "students": "BASIC-8-1x8-1x8"})
+    run = made.runs[0]
+    assert (run.recipe.epochs, run.recipe.batch_size, run.data.per_class, run.data.name) == (1, 32, 2, "digits")
+    assert made.students == {"s1": "basic-8-1x8-1x8"}
+    assert made.columns[1].teachers[0].net == "resnet8"
+    assert gtn.study({"scale": "paper"}).runs[0].recipe.epochs == 240
+    assert (
+        gtn.study({"scale": "digits", "data": "cifar100"}).runs[0].data.per_class is None
+    )  # another data set starts afresh
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pol": "tiny"}, "pol: no such setting; did you mean 'pool'"),
+        ({"scale": "smal"}, "scale: unknown 'smal'; did you mean 'small'"),
+        ({"pool": "tinny"}, "'tinny' is neither a pool nor a network; did you mean 'tiny'"),
+        ({"students": 2305}, "2305 different students are asked of a pool that has 2304"),
+        ({"students": "basic-8-1x8-1x16-1x33"}, "the nearest student is basic-8-1x8-1x16-1x32"),
+        ({"teacher": {"net": "resnet20", "hw": "sftn"}}, r"teacher\.hw: no such setting"),
+        ({"gtn": {"alhpa": 1}}, "alhpa: no such setting; did you mean 'alpha'"),
+        ({"method": "kdd"}, "unknown method 'kdd'"),
+    ],
+)
+def test_misuse(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        gtn.study(settings)
+
+
+def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["study", "gtn", "--store", str(tmp_path), "--device", "cpu"]
+    for key, value in QUICK.items():
+        words += [f"--{key}", value if isinstance(value, str) else json.dumps(value)]
+    picture = tmp_path / "study.png"
+    assert main([*words, "--picture", str(picture)]) == 0
+    shown = capsys.readouterr()
+    assert "generic" in shown.out and "GTN poster" in shown.out and "s2: basic-" in shown.out
+    assert picture.stat().st_size > 10_000
+    assert main([*words, "--json"]) == 0  # asked again: nothing is trained
+    again = capsys.readouterr()
+    assert "training" not in again.err
+    told = json.loads(again.out)
+    accuracies, costs, several = told["tables"]
+    assert set(told["students"]) == {"s1", "s2"}
+    assert set(accuracies["figures"]["s1"]) == {"net", "alone", "standard", "SCKD", "for s1", "for s2", "generic"}
+    assert set(costs["figures"]) == {"standard", "for s1", "for s2", "generic"}
+    assert all(one["seconds"] > 0 and one["cpu_seconds"] > 0 for one in costs["figures"].values())
+    assert several["figures"]["generic"] == costs["figures"]["generic"]
+    assert main([*words, "--markdown"]) == 0
+    assert capsys.readouterr().out.count("| s2 |") == 2  # ours and the poster's
+    assert main(["study", "gtm", "--store", str(tmp_path)]) == 2
+    assert "did you mean 'gtn'" in capsys.readouterr().err
+
+
+def test_costs_of_several_students() -> None:
+    def plain(*special: float, generic: float) -> dict[str, Any]:
+        made = {f"for s{i}": {"seconds": s, "cpu_seconds": s} for i, s in enumerate(special, 1)}
+        return {**made, "generic": {"seconds": generic, "cpu_seconds": generic}}
+
+    special = [{"seconds": s, "cpu_seconds": s} for s in (10.0, 12.0, 14.0)]
+    assert [gtn._sum(special, k, "seconds") for k in (1, 2, 3, 7)] == [10, 22, 36, 84]
+    assert "from 2 students on" in gtn._break_even(special, plain(generic=15)["generic"])
+    assert "from 1 student on" in gtn._break_even(special, plain(generic=9)["generic"])
+    assert "from 5 students on" in gtn._break_even(special, plain(generic=50)["generic"])
+    unknown = [{"seconds": 1.0, "cpu_seconds": float("nan")}]
+    assert "not known" in gtn._break_even(unknown, plain(generic=9)["generic"])
+
+
+def test_the_posters_table_is_whole() -> None:
+    (sheet,) = gtn.PUBLISHED
+    assert isinstance(sheet, Sheet)
+    assert {len(row) for row in sheet.rows} == {len(sheet.head)}
+    gains = [float(row[-1]) - float(row[2]) for row in sheet.rows[1:]]
+    assert [f"{gain:+.2f}" for gain in gains] == ["+1.30", "+0.96", "+1.01", "+1.37"]  # as the poster prints them
