@@ -1,16 +1,19 @@
-"""What ``didact look`` prints: a run beside its teacher or another run, on the test set."""
+"""``didact look``: a run beside its teacher or another run, on the test set. Imports no torch before it runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from didact.analysis import answers
-from didact.analysis.layers import Compared
-from didact.cli import answer, terminal
-from didact.studies.layers import Layers
-from didact.studies.look import Look, look
-from didact.studies.store import Store
+from cyclopts import Parameter
+
+from didact.cli import answer
+from didact.cli.main import STORE, Device, Json, StorePath
+from didact.spec import SpecError
+
+if TYPE_CHECKING:
+    from didact.analysis.layers import Compared
+    from didact.studies.look import Look
 
 CLASSES = 5
 """So many of the worst and of the best classes are shown, where there are more than twice as many."""
@@ -19,25 +22,44 @@ PAIRS = 8
 """So many of each network's most frequent mistakes are shown."""
 
 
-def report(
-    asked: str, against: str | None, layers: Layers | None, store: Path, device: str, picture: Path | None, as_json: bool
-) -> None:
-    """Look, print, and draw where a picture is asked for (which compares layers, too).
+def look(
+    run: Annotated[str, Parameter(help="A digest, or the beginning of one, or a folder's name.")],
+    *,
+    against: Annotated[str | None, Parameter(help="Another run of the same data; its teacher by default.")] = None,
+    layers: Annotated[bool, Parameter(negative="", help="CKA between any two layers, too.")] = False,
+    kind: Annotated[Literal["linear", "rbf"], Parameter(help="The kernel of the CKA.")] = "linear",
+    biased: Annotated[bool, Parameter(negative="", help="The usual, biased CKA instead of the debiased one.")] = False,
+    images: Annotated[int, Parameter(help="At most so many test images for the CKA, from the first.")] = 2000,
+    picture: Annotated[Path | None, Parameter(help="Save pictures beside this name (png, svg or pdf).")] = None,
+    store: StorePath = STORE,
+    device: Device = None,
+    json: Json = False,
+) -> int:
+    """Look and print; what ``--help`` says stands where the command is named."""
+    from didact.cli.terminal import stderr
+    from didact.studies.layers import Layers
+    from didact.studies.look import look as study
+    from didact.studies.store import Store
 
-    Raises:
-        SpecError: see :func:`didact.studies.look.look`.
-    """
-    talk = terminal.stderr()
+    if picture is not None and picture.suffix not in (".png", ".svg", ".pdf"):
+        raise SpecError(f"picture: a name that ends in .png, .svg or .pdf, found {str(picture)!r}")
+    wanted = Layers(images=images, kind=kind, unbiased=not biased) if layers or picture is not None else None
+    talk = stderr()
     kept = Store(store, lambda message: talk.print(message, markup=False))
-    found = look(kept, asked, against, layers, device)
+    found = study(kept, run, against, wanted, answer.device(device))
     written: list[Path] = []
     if picture is not None:
         from didact.report.look import pictures
 
         written = pictures(found, picture)
-    if as_json:
+    if json:
         answer.print_json(found.plain() | {"pictures": [str(path) for path in written]})
-        return
+    else:
+        _print(found, written)
+    return 0
+
+
+def _print(found: Look, written: list[Path]) -> None:
     for line in _summary(found):
         print(line)
     _print_classes(found)
@@ -65,6 +87,9 @@ def _summary(found: Look) -> list[str]:
 
 def _print_classes(found: Look) -> None:
     """Accuracy by class, ordered by own's: all classes, or the worst and the best."""
+    from didact.analysis import answers
+    from didact.cli.terminal import print_rows
+
     own, other = (answers.by_class(side.confusion) for side in (found.own, found.other))
     order = [at for at in own.argsort(stable=True).tolist() if own[at] == own[at]]
     title = "accuracy by class (%)"
@@ -73,10 +98,13 @@ def _print_classes(found: Look) -> None:
         order = order[:CLASSES] + order[-CLASSES:]
     names = found.dataset.names
     rows = [[names[at], f"{own[at]:.1f}", f"{other[at]:.1f}", f"{own[at] - other[at]:+.1f}"] for at in order]
-    terminal.print_rows(["class", found.own.role, found.other.role, "difference"], rows, title)
+    print_rows(["class", found.own.role, found.other.role, "difference"], rows, title)
 
 
 def _print_confused(found: Look) -> None:
+    from didact.analysis import answers
+    from didact.cli.terminal import print_rows
+
     names = found.dataset.names
     rows: list[list[Any]] = []
     for side in (found.own, found.other):
@@ -84,15 +112,15 @@ def _print_confused(found: Look) -> None:
             rows.append([side.role, names[pair.label], names[pair.answer], pair.images, f"{pair.share:.1f}"])
     if rows:
         heading = ["network", "class", "taken for", "images", "% of the class"]
-        terminal.print_rows(heading, rows, f"most confused, at most {PAIRS} each")
+        print_rows(heading, rows, f"most confused, at most {PAIRS} each")
 
 
 def _print_layers(compared: Compared, found: Look) -> None:
+    from didact.cli.terminal import print_rows
+
     rows = [
         [name, *(f"{value:.3f}" if value == value else "-" for value in values)]
         for name, values in zip(compared.rows, compared.values.tolist(), strict=True)
     ]
     heading = [f"{found.own.role} / {found.other.role}", *compared.columns]
-    terminal.print_rows(
-        heading, rows, f"{compared.title}: layers of {found.own.role} by row, of {found.other.role} by column"
-    )
+    print_rows(heading, rows, f"{compared.title}: layers of {found.own.role} by row, of {found.other.role} by column")

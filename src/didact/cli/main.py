@@ -234,6 +234,15 @@ def compare(
     return 0
 
 
+app.command(
+    "didact.cli.look:look",
+    help="""A student beside its teacher: divergence, agreement, calibration, classes, disagreement, likeness of their layers.
+
+    didact look 1f0c --layers --picture who.png saves who-layers.png, who-reliability.png and who-disagreement.png, too.
+    """,
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
