@@ -17,8 +17,9 @@ never a shortcut (inverted), whatever the widths, so that the tensors of any of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal, get_args
 
 from torch import nn
@@ -31,9 +32,10 @@ Kind = Literal["basic", "inverted"]
 USUAL = {"basic": 1.0, "inverted": 6.0}
 """The expansion that a name leaves out."""
 
+_LIKE = re.compile(rf"({'|'.join(get_args(Kind))})-|[a-z]+-\d+-\d+x\d+")
 _STEM = re.compile(r"(\d+)(?:s(\d+))?")
 _STAGE = re.compile(r"(\d+)x(\d+)(?:k(\d+))?(?:e(\d+(?:\.\d+)?))?(?:s(\d+))?")
-_FORM = "<kind>-<stem>-<units>x<width>[k<kernel>][e<expansion>][s<stride>]-...[-h<width>], such as basic-16-1x16-2x32k5-1x64"
+_FORM = "the form is <kind>-<stem>-<units>x<width>[k<kernel>][e<expansion>][s<stride>]-...[-h<width>], as basic-16-1x16-2x32"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Architecture:
         parts = [self.kind, f"{self.stem}" + (f"s{self.stem_stride}" if self.stem_stride != 1 else "")]
         for i, s in enumerate(self.stages):
             part = f"{s.depth}x{s.width}" + (f"k{s.kernel}" if s.kernel != 3 else "")
-            part += f"e{s.expansion:g}" if s.expansion != USUAL[self.kind] else ""
+            part += f"e{_decimal(s.expansion)}" if s.expansion != USUAL[self.kind] else ""
             parts.append(part + (f"s{s.stride}" if s.stride != (2 if i else 1) else ""))
         return "-".join(parts + ([f"h{self.head}"] if self.head else []))
 
@@ -95,8 +97,8 @@ class Cost:
 
 
 def spells(name: str) -> bool:
-    """Whether ``name`` begins like the name of an architecture."""
-    return name.lower().partition("-")[0] in get_args(Kind) and "-" in name
+    """Whether ``name`` begins like the name of an architecture, or has the form of one but another kind."""
+    return _LIKE.match(name.lower()) is not None
 
 
 def parse(name: str) -> Architecture:
@@ -106,37 +108,44 @@ def parse(name: str) -> Architecture:
         SpecError: it spells none; the message names the part at fault and the form.
     """
     kind, *parts = name.lower().split("-")
+    wrong = f"{name!r} spells no architecture: "
     if kind not in get_args(Kind):
-        raise SpecError(
-            f"{name!r} spells no architecture: it begins with {' or '.join(get_args(Kind))}; the form is {_FORM}"
-        )
+        raise SpecError(f"{wrong}it begins with {' or '.join(get_args(Kind))}; {_FORM}")
     head = int(parts.pop()[1:]) if parts and re.fullmatch(r"h\d+", parts[-1]) else 0
-    stem = _STEM.fullmatch(parts[0]) if parts else None
-    if stem is None or len(parts) < 2:
-        raise SpecError(f"{name!r} spells no architecture: a stem and at least one stage are wanted; the form is {_FORM}")
+    if len(parts) < 2:
+        raise SpecError(f"{wrong}a stem and at least one stage are wanted; {_FORM}")
+    stem = _STEM.fullmatch(parts[0])
+    if stem is None:
+        raise SpecError(f"{wrong}{parts[0]!r} is no stem; {_FORM}")
     stages = []
     for i, part in enumerate(parts[1:]):
         found = _STAGE.fullmatch(part)
         if found is None:
-            raise SpecError(f"{name!r} spells no architecture: {part!r} is no stage; the form is {_FORM}")
+            raise SpecError(f"{wrong}{part!r} is no stage; {_FORM}")
         depth, width, kernel, expansion, stride = found.groups()
-        stages.append(
-            Stage(int(depth), int(width), int(kernel or 3), float(expansion or USUAL[kind]), int(stride or (2 if i else 1)))
-        )
+        usual = 2 if i else 1
+        stages.append(Stage(int(depth), int(width), int(kernel or 3), float(expansion or USUAL[kind]), int(stride or usual)))
     made = Architecture(kind, int(stem[1]), tuple(stages), head, int(stem[2] or 1))  # type: ignore[arg-type]
-    fault = _fault(made)
-    if fault:
-        raise SpecError(f"{name!r} spells no architecture: {fault}")
+    if fault := _fault(made, parts):
+        raise SpecError(wrong + fault)
     return made
 
 
-def _fault(made: Architecture) -> str | None:
-    for s in made.stages:
+def _fault(made: Architecture, parts: Sequence[str]) -> str | None:
+    """What is wrong with a number, and in which of the ``parts`` (the stem, then the stages); None when nothing is."""
+    if min(made.stem, made.stem_stride) < 1:
+        return f"{parts[0]!r}: the stem's width and stride are at least 1"
+    for part, s in zip(parts[1:], made.stages, strict=True):
         if s.kernel % 2 == 0:
-            return f"a kernel is odd, found {s.kernel}; write k{s.kernel - 1 or 1} or k{s.kernel + 1}"
-        if min(s.depth, s.width, s.stride, s.expansion) <= 0:
-            return "units, width, expansion and stride are at least 1 (an expansion may be a fraction)"
-    return None if min(made.stem, made.stem_stride) > 0 else "the stem's width and stride are at least 1"
+            return f"{part!r}: a kernel is odd, found {s.kernel}; write k{max(1, s.kernel - 1)} or k{max(3, s.kernel + 1)}"
+        if min(s.depth, s.width, s.stride) < 1 or not 0 < s.expansion < float("inf"):
+            return f"{part!r}: units, width and stride are at least 1, an expansion is more than 0 (e0.5 is one)"
+    return None
+
+
+def _decimal(number: float) -> str:
+    """The shortest digits that give back ``number``, without an exponent."""
+    return f"{Decimal(repr(number)):f}".removesuffix(".0")
 
 
 # ------------------------------------------------------------------------------------------------ the network

@@ -27,13 +27,13 @@ Both means are exact. The distribution's entropy and mean parameters are in the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, softened_kl
@@ -41,7 +41,7 @@ from didact.method import Clock, Method, Pair, Seen
 from didact.nets.adapt import Transform, match
 from didact.nets.architecture import parse, spells
 from didact.nets.blocks import Shape
-from didact.nets.supernet import Capacity, Distribution, Pool, Space, Supernet, as_pool, owner, run_as, uniform
+from didact.nets.supernet import Capacity, Distribution, Students, Supernet, owner, run_as, uniform
 from didact.nets.supernet.shared import form
 from didact.seeds import stream
 from didact.spec import Count, NonNegative, Positive, spec
@@ -75,7 +75,7 @@ class GTN(Method):
 
     teaches: ClassVar = True
 
-    pool: Annotated[Space | Pool, BeforeValidator(as_pool)]
+    pool: Students
     """The students: a space by name (tiny, small, large, mobile), networks separated by commas, module:NAME, or its fields."""
     alpha: NonNegative = 1.0
     """Weight of the KL."""
@@ -93,6 +93,14 @@ class GTN(Method):
     """trained: beta, weight of the architecture loss."""
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the training over which the weights of the students' terms rise linearly from 0."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _asked(cls, given: Any) -> Any:
+        known = cls.__dataclass_fields__.keys()  # what is misspelt is told of first
+        if isinstance(given, Mapping) and "pool" not in given and given.keys() <= known:
+            raise ValueError("pool: say which students the teacher is for, e.g. pool=tiny or pool=resnet8,vgg8")
+        return given
 
     @model_validator(mode="after")
     def _possible(self) -> GTN:
@@ -160,7 +168,10 @@ class Conditioning(nn.Module):
         self.targets: list[tuple[Shape, ...]] = []
         self.transforms = nn.ModuleList()
         for name in pool.networks:
-            shapes = form(name, classes, channels).shapes(pair.image).features
+            try:
+                shapes = form(name, classes, channels).shapes(pair.image).features
+            except ValueError as error:
+                raise ValueError(f"pool: {name}: {error}") from None
             entries = tuple(_entry(name, pair.shapes.features, shapes, block) for block in after)
             targets = tuple(shapes[entry - 1] if entry else () for entry in entries)
             self.entries.append(entries)

@@ -6,7 +6,7 @@ Distribution     which student is drawn, trainable         Capacity   what the d
 """
 
 from didact.nets.supernet.distribution import Capacity, Distribution, uniform
-from didact.nets.supernet.pool import Pool, as_pool
+from didact.nets.supernet.pool import Pool, Students, as_pool
 from didact.nets.supernet.shared import Supernet, corner, owner, recalibrated, run_as
 from didact.nets.supernet.space import SPACES, Choices, Decision, Space
 
@@ -18,6 +18,7 @@ __all__ = [
     "Distribution",
     "Pool",
     "Space",
+    "Students",
     "Supernet",
     "as_pool",
     "corner",

@@ -64,7 +64,8 @@ class Distribution(nn.Module):
 
     def likeliest(self) -> str:
         """The student made of each decision's likeliest option."""
-        return self.pool.name([int(p.argmax()) for p in self.probabilities().values()])
+        found = self.probabilities()
+        return self.pool.name([int(found[d.name].argmax()) for d in self.pool.decisions])
 
 
 class Capacity(nn.Module):
@@ -77,17 +78,20 @@ class Capacity(nn.Module):
     def __init__(self, pool: Space | Pool, num_classes: int, in_channels: int) -> None:
         super().__init__()
         self.names: list[tuple[str, ...]] = []
+        self.sizes: list[torch.Size] = []
         for names, table in _tables(pool, num_classes, in_channels):
-            self.register_buffer(f"table{len(self.names)}", table, persistent=False)
+            # flat: a memory format that is asked of a whole module is not for five dimensions
+            self.register_buffer(f"table{len(self.names)}", table.flatten(), persistent=False)
             self.names.append(names)
+            self.sizes.append(table.shape)
 
     def forward(self, probabilities: Mapping[str, Tensor]) -> Tensor:
         """The mean under these probabilities (by decision's name), a scalar."""
         parts = []
         for i, names in enumerate(self.names):
-            mean = getattr(self, f"table{i}")
+            mean = getattr(self, f"table{i}").reshape(self.sizes[i])
             for name in reversed(names):
-                mean = mean @ probabilities[name].to(mean.device)
+                mean = (mean * probabilities[name].to(mean.device)).sum(-1)  # not @, which autocast would round to bfloat16
             parts.append(mean)
         return torch.stack(parts).sum()
 

@@ -6,10 +6,11 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from pydantic import field_validator
+from pydantic import BeforeValidator, field_validator
+from pydantic_core import PydanticCustomError
 
 from didact.nets.architecture import Architecture, Stage, cost, parse, spells
 from didact.nets.blocks import Shape, parameters
@@ -138,12 +139,16 @@ def as_pool(value: Any) -> Space | Pool:
         return value
     if isinstance(value, Mapping):
         return from_json(Pool if "members" in value else Space, dict(value))
-    names = [part.strip() for part in value.split(",")] if isinstance(value, str) else list(value)
-    if len(names) == 1 and names[0] in SPACES:
-        return SPACES[names[0]]
+    names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise SpecError(f"expected a pool ({', '.join(SPACES)}, module:NAME), or networks as a list, found {value!r}")
+    if len(names) == 1 and names[0].lower() in SPACES:
+        return SPACES[names[0].lower()]
     if len(names) == 1 and ":" in names[0]:
         return _own(names[0])
     for one in names:
+        if one.lower() in SPACES:
+            raise SpecError(f"{one!r} is a pool, which stands alone; a list holds networks only, found {list(names)}")
         try:
             resolve(one)
         except SpecError as error:
@@ -164,5 +169,17 @@ def _own(name: str) -> Space | Pool:
         return Pool(members=(name,))
     if not isinstance(found, Space | Pool):
         pools = [key for key, value in vars(module).items() if isinstance(value, Space | Pool)]
-        raise SpecError(f"{module_name!r} holds no pool {attribute!r}{nearest(attribute, pools) if pools else ''}")
+        near = nearest(attribute, pools) if pools else "; a pool is a Space or a Pool of didact.nets.supernet"
+        raise SpecError(f"{module_name!r} holds no pool {attribute!r}{near}")
     return found
+
+
+def _asked(value: Any) -> Space | Pool:
+    try:
+        return as_pool(value)
+    except SpecError as error:
+        raise PydanticCustomError("chosen", "{faults}", {"faults": str(error)}) from None
+
+
+Students = Annotated[Space | Pool, BeforeValidator(_asked)]
+"""For a spec's field that holds a pool: whatever :func:`as_pool` takes."""

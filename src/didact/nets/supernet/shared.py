@@ -90,12 +90,13 @@ class Supernet(nn.Module):
                 f"{name} cannot be taken out: its first blocks are never run here and have no weights; "
                 "a supernet that is run from the images too has them (GTN: after=[0, ...])"
             )
-        net = create(name, self.num_classes, self.in_channels).to(next(whole.parameters()).device).train(self.training)
+        like = next(whole.parameters())
+        net = create(name, self.num_classes, self.in_channels).to(like.device, like.dtype).train(self.training)
         own = whole.state_dict()
         net.load_state_dict({key: corner(own[key], value.shape) for key, value in net.state_dict().items()})
-        layout = torch.channels_last
-        if all(p.is_contiguous(memory_format=layout) for p in whole.parameters() if p.dim() == 4):
-            net = net.to(memory_format=layout)  # type: ignore[call-overload]  # the same kernels, hence the same bits
+        # the same layout has the same kernels, hence the same bits; strides tell, as 1x1 weights are contiguous in either
+        if any(p.stride(1) < p.stride(3) for p in whole.parameters() if p.dim() == 4):
+            net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return net
 
     def form(self, name: str) -> BlockNet:
@@ -117,11 +118,11 @@ def owner(pool: Space | Pool, name: str) -> int:
 
 
 def form(name: str, num_classes: int, in_channels: int) -> BlockNet:
-    """The network ``name`` on the meta device. Equal stages of different students are one module."""
+    """The network ``name`` on the meta device. Different students whose stages are equal at one position share their module."""
     if not spells(name):
         return _zoo(name, num_classes, in_channels)
     made = parse(name)
-    blocks = [(str(i), _stage(made.kind, source, s)) for i, (source, s) in enumerate(made.inputs, 1)]
+    blocks = [(str(i), _stage(i, made.kind, source, s)) for i, (source, s) in enumerate(made.inputs, 1)]
     head = _head(made.stages[-1].width, made.head, num_classes)
     return BlockNet(_stem(made.stem, made.stem_stride, in_channels), blocks, head)
 
@@ -133,7 +134,8 @@ def _zoo(name: str, num_classes: int, in_channels: int) -> BlockNet:
 
 
 @lru_cache(maxsize=4096)
-def _stage(kind: Kind, source: int, s: Stage) -> Block:
+def _stage(position: int, kind: Kind, source: int, s: Stage) -> Block:
+    # by position, because a module that stands twice in a network would have one set of weights
     with torch.device("meta"):
         return stage_block(kind, source, s)
 

@@ -95,6 +95,8 @@ class Space:
         for name in ("stages", "stem", "head"):
             if not getattr(self, name):
                 raise ValueError(f"{name}: an empty choice; a space has at least one of them")
+            if len(set(getattr(self, name))) != len(getattr(self, name)) and name != "stages":
+                raise ValueError(f"{name}: the same choice twice in {list(getattr(self, name))}")
         if 0 in self.head and len(self.head) > 1:
             raise ValueError(f"head: a last convolution in all students or in none, found {list(self.head)}")
         return self
