@@ -235,6 +235,15 @@ def compare(
 
 
 app.command(
+    "didact.cli.search:search",  # imported when it is asked for
+    help="""The best students of a generic teacher's pool under limits: accuracy against cost, predicted on its supernet.
+
+    didact search 1f0c --max-parameters 100000 --max-macs 2000000 --picture front.png
+    """,
+)
+
+
+app.command(
     "didact.cli.look:look",
     help="""A student beside its teacher: divergence, agreement, calibration, classes, disagreement, likeness of their layers.
 
