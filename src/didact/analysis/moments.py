@@ -17,7 +17,7 @@ def pairs_of(layers: int, split: int) -> list[tuple[int, int]]:
 
 
 class Moments:
-    """Linear CKA between the layers of two networks, exact, in the form of Kornblith et al. (2019), Eq. 5: ||Y'X||^2.
+    """Linear CKA between the layers of two networks, exact, in the form of Kornblith et al. (2019), Eq. 1: ||Y'X||^2.
 
     Feed the same samples' layers of both networks, batch by batch, then ask for the matrix. The batches' size changes
     nothing but rounding. Memory: 8 bytes for each pair of features of two compared layers, so this is for layers with fewer
