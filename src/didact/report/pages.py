@@ -33,7 +33,7 @@ FAMILIES: dict[str, tuple[str, str]] = {
         "How the images of a batch relate to one another, or to those of other batches.",
         "sp rkd pkt cc crd sskd",
     ),
-    "teachers": ("Methods on the teacher: it is trained for its student.", "sftn"),
+    "teachers": ("Methods on the teacher: it is trained for its student, or for a pool of students.", "sftn gtn"),
     "others": ("Labels alone, and wrappers around other methods.", "ce sckd"),
 }
 """By page: its first sentence and its methods. A method that no page names goes to the last one."""

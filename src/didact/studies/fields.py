@@ -12,20 +12,28 @@ from didact.studies.run import method_label
 
 
 def fields(cls: type, at: str = "", within: tuple[type, ...] = ()) -> list[tuple[str, str, str, str]]:
-    """Every setting of a spec as (dotted path, type, default, description); nested specs are walked."""
+    """Every setting of a spec as (dotted path, type, default, description); nested specs are walked, but for a field
+    that holds one of several, which is given as a whole."""
     rows: list[tuple[str, str, str, str]] = []
     hints = typing.get_type_hints(cls, include_extras=True)
     described = getattr(cls, "__pydantic_fields__", {})
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
         path = f"{at}{field.name}"
         inner = type_at(cls, [field.name])
-        if inner is not None and inner not in (cls, *within):
+        if inner is not None and inner not in (cls, *within) and len(_specs(hints[field.name])) == 1:
             rows += fields(inner, f"{path}.", (cls, *within))
             continue
         info = described.get(field.name)
         default = "required" if info is None or info.is_required() else _shown(info.get_default(call_default_factory=True))
         rows.append((path, _type_name(hints[field.name]), default, (info and info.description) or ""))
     return rows
+
+
+def _specs(hint: Any) -> list[type]:
+    """The specs that a field of this type may hold."""
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return [hint]
+    return [spec for inner in typing.get_args(hint) for spec in _specs(inner)]
 
 
 def _shown(value: Any) -> str:
