@@ -29,7 +29,7 @@ from didact.studies.store import Store
 VERSION = 1
 """Rises when a search of the same description finds something else."""
 
-PATIENCE = 20
+PATIENCE = 10
 """The search ends after so many suggestions for each trial, however few of them were new students that keep to the limits."""
 
 Tell = Callable[[int, int], None]
@@ -54,7 +54,8 @@ def search(
     """
     wanted = wanted or Search()
     predictor = Predictor(store, run, wanted.images, device)
-    path = predictor.record.folder / f"search-{digest({'search': to_json(wanted), 'versions': [VERSION, predict.VERSION]})}.json"
+    address = digest({"search": to_json(wanted), "versions": [VERSION, predict.VERSION]})
+    path = predictor.record.folder / f"search-{address}.json"
     kept = _read(path, predictor, wanted)
     if kept is not None:
         return kept
