@@ -5,6 +5,8 @@ data     name or fields of Data                recipe    name ("short", "paper")
 method   name(s), with presets ("fitnet+kd"), or {"name": ..., fields}; fields of one of several: {"name": "kd,crd", "crd": {...}}
 teacher  {"net": ..., "how": "standard,sftn" or {"name": ..., fields}, "recipe", "data", "seed", "data_seed", "start"};
          an assistant is a teacher that learns from one: {"net": ..., "how": "kd", "teacher": {the same, to any depth}}
+peers    the networks it learns together with, for methods that look at peers: {"net": "resnet20" or several, "method", "recipe",
+         "seed"}, where these are not its own; several are one group of them all
 start    "branches" (the student begins with the blocks of its SFTN teacher's first branch)
 seeds    how many, from 0; or seed for a single one.  data_seed: order and augmentation
 epochs, precision   short for those of the recipe
@@ -13,17 +15,22 @@ epochs, precision   short for those of the recipe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from didact import nets
 from didact.data import Data
-from didact.engine.recipe import Recipe, best_precision, settings
+from didact.engine.recipe import Recipe
 from didact.method import Method
 from didact.methods.ce import CE
 from didact.spec import SpecError, choose, find, from_json, nearest, under
+from didact.studies.given import merged, named, only_known, recipe_fields, several, short_forms
+from didact.studies.peers import Peer, placed
 from didact.studies.run import Run
 
-KEYS = ("net", "data", "recipe", "method", "teacher", "start", "seeds", "seed", "data_seed", "epochs", "precision")
+KEYS = ("net", "data", "recipe", "method", "teacher", "peers", "start", "seeds", "seed", "data_seed", "epochs", "precision")
+PEER_KEYS = ("net", "method", "recipe", "seed")
 TEACHER_KEYS = ("net", "how", "teacher", "data", "recipe", "seed", "data_seed", "start")
 
 
@@ -37,40 +44,46 @@ def plan(wanted: Mapping[str, Any], device: str = "cpu") -> list[Run]:
     Raises:
         SpecError: unknown or misspelt keys at any depth, wrong types or values, names nobody knows.
     """
-    _only(wanted, KEYS, "")
+    only_known(wanted, KEYS, "")
     if not isinstance(wanted.get("net"), str):
         raise SpecError("net: say which network is to learn, e.g. net=resnet8x4")
-    wanted = _short_forms(wanted)
+    wanted = short_forms(wanted)
     seeds = range(from_json(int, wanted["seeds"], "seeds")) if "seeds" in wanted else [wanted.get("seed", 0)]
     if not seeds or ("seeds" in wanted and "seed" in wanted):
         raise SpecError("seeds: at least 1; and either seeds (how many) or seed (which one)")
-    runs = []
-    # the student's settings are checked before its teacher's, which inherit them
-    from_json(Data, _named(wanted.get("data"), "digits"), "data")
-    for net in map(nets.resolve, _names(wanted["net"])):
-        from_json(Recipe, _recipe(wanted.get("recipe"), net, device), "recipe")
+    runs = []  # the student's settings are checked before its teacher's, which inherit them
+    from_json(Data, named(wanted.get("data"), "digits"), "data")
+    for net in map(nets.resolve, several(wanted["net"])):
+        from_json(Recipe, recipe_fields(wanted.get("recipe"), net, device), "recipe")
         for teacher in _teachers(wanted, net, device):
-            for method in _methods(_named(wanted.get("method"), "kd" if teacher else "ce"), "method"):
-                if teacher and not (method.needs.teacher or isinstance(method, CE)):
-                    name = method.name()
+            usual = "kd" if teacher else "dml" if wanted.get("peers") else "ce"
+            for method in _methods(named(wanted.get("method"), usual), "method"):
+                company = bool(wanted.get("peers") and method.needs.peers)
+                if teacher and not (method.needs.teacher or company or isinstance(method, CE)):
                     raise SpecError(
-                        f"method: '{name}' reads no teacher (needs says nothing of it), but one is given; "
-                        f"to train the teacher by it write teacher.how={name}"
+                        f"method: '{method.name()}' reads no teacher (needs says nothing of it), but one is given; "
+                        f"to train the teacher by it write teacher.how={method.name()}"
                     )
                 runs += [_student(wanted, net, teacher, method, seed, device) for seed in seeds]
+    if wanted.get("peers") and not any(run.peers for run in runs):
+        raise SpecError(
+            "peers: no method that is asked for looks at peers; write method=dml or method=kdcl, or leave peers out"
+        )
     return list({run.digest: run for run in runs}.values())
 
 
 def _student(wanted: Mapping[str, Any], net: str, teacher: Run | None, method: Method, seed: Any, device: str) -> Run:
     tree = {
         "net": net,
-        "data": _named(wanted.get("data"), "digits"),
-        "recipe": _recipe(wanted.get("recipe"), net, device),
+        "data": named(wanted.get("data"), "digits"),
+        "recipe": recipe_fields(wanted.get("recipe"), net, device),
         "method": method,
         "teacher": teacher if method.needs.teacher else None,
         "seed": seed,
         "data_seed": wanted.get("data_seed", 0),
     }
+    if method.needs.peers:
+        tree |= _peers(wanted, from_json(Peer, {key: tree[key] for key in PEER_KEYS}), device)
     start = wanted.get("start")
     if start is not None and start != "branches":
         raise SpecError(f"start: 'branches' is all that is known, found {start!r}")
@@ -81,6 +94,29 @@ def _student(wanted: Mapping[str, Any], net: str, teacher: Run | None, method: M
     return from_json(Run, tree)
 
 
+def _peers(wanted: Mapping[str, Any], own: Peer, device: str) -> dict[str, Any]:
+    """The networks that learn together with ``own``, and its turn among them."""
+    given = wanted.get("peers")
+    if given is None:
+        return {}
+    if not isinstance(given, (str, Mapping)):
+        raise SpecError(f"peers: expected networks' names or settings such as peers.net, found {given!r}")
+    given = {"net": given} if isinstance(given, str) else dict(given)
+    only_known(given, PEER_KEYS, "peers.")
+    if not isinstance(given.get("net"), str):
+        raise SpecError("peers.net: say which networks learn together with it, e.g. peers.net=resnet20")
+    ways = _methods(named(given["method"], ""), "peers.method") if "method" in given else [own.method]
+    if len(ways) > 1:
+        raise SpecError("peers.method: one for all peers")
+    how = merged(named(wanted.get("recipe"), "short"), given.get("recipe"))
+    others = []
+    for net in several(given["net"]):
+        one = from_json(Peer, {"net": net, "method": ways[0], "seed": given.get("seed", own.seed)}, "peers")
+        others.append(replace(one, recipe=from_json(Recipe, recipe_fields(how, one.net, device), "peers.recipe")))
+    peers, turn = placed(own, others)
+    return {"peers": peers, "turn": turn}
+
+
 def _teachers(wanted: Mapping[str, Any], student: str, device: str, at: str = "teacher") -> list[Run | None]:
     """The teachers of ``student``; None alone where there is none. ``at``: the path of the settings, for messages."""
     given = wanted.get("teacher")
@@ -89,7 +125,7 @@ def _teachers(wanted: Mapping[str, Any], student: str, device: str, at: str = "t
     if not isinstance(given, (str, Mapping)):
         raise SpecError(f"{at}: expected a network's name or settings such as {at}.net, found {given!r}")
     given = {"net": given} if isinstance(given, str) else dict(given)
-    _only(given, TEACHER_KEYS, f"{at}.")
+    only_known(given, TEACHER_KEYS, f"{at}.")
     if not isinstance(given.get("net"), str):
         raise SpecError(f"{at}.net: say which network teaches, e.g. {at}.net=resnet32x4")
     try:
@@ -97,7 +133,7 @@ def _teachers(wanted: Mapping[str, Any], student: str, device: str, at: str = "t
     except SpecError as error:
         raise SpecError(under(f"{at}.net", str(error))) from None
     given = _inherited(wanted, given)
-    ways = _methods(_named(given.get("how"), "standard"), f"{at}.how", teaches=student)
+    ways = _methods(named(given.get("how"), "standard"), f"{at}.how", teaches=student)
     _sensible(ways, given, net, at)
     masters = _teachers(given, net, device, f"{at}.teacher")
     return [
@@ -111,8 +147,8 @@ def _inherited(wanted: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str,
     """A teacher takes its student's data, recipe and data seed where it is given none of its own."""
     return {
         **given,
-        "data": _merged(_named(wanted.get("data"), "digits"), given.get("data")),
-        "recipe": _merged(_named(wanted.get("recipe"), "short"), given.get("recipe")),
+        "data": merged(named(wanted.get("data"), "digits"), given.get("data")),
+        "recipe": merged(named(wanted.get("recipe"), "short"), given.get("recipe")),
         "data_seed": given.get("data_seed", wanted.get("data_seed", 0)),
     }
 
@@ -143,7 +179,7 @@ def _teacher(given: Mapping[str, Any], net: str, way: Method, master: Run | None
     tree = {
         "net": net,
         "data": given["data"],
-        "recipe": _recipe(given["recipe"], net, device),
+        "recipe": recipe_fields(given["recipe"], net, device),
         "seed": given.get("seed", 0),
         "data_seed": given["data_seed"],
     }
@@ -154,20 +190,15 @@ def _teacher(given: Mapping[str, Any], net: str, way: Method, master: Run | None
 
 
 def _methods(fields: dict[str, Any], at: str, teaches: str | None = None) -> list[Method]:
-    """Methods from names and fields. For a teacher of ``teaches``, "standard" is the labels alone, and a method that asks for
-    its student is told."""
+    """Methods from names and fields. Teaching ``teaches``, "standard" is the labels alone, and who asks for a student is told."""
     found = []
     if teaches is not None and fields["name"] == "standard" and len(fields) > 1:
         key = next(k for k in fields if k != "name")
         raise SpecError(f"{at}.{key}: a standard teacher has no such setting; say for whom it is, e.g. {at}=sftn")
-    names = _names(fields["name"])
-    bases = {name.partition("+")[0] for name in names}
-    shared = {key: value for key, value in fields.items() if key not in bases}
+    names = several(fields["name"])
+    shared, own = _divided(fields, names, at)
     for name in names:
-        own = fields.get(name.partition("+")[0], {})
-        if not isinstance(own, Mapping):
-            raise SpecError(f"{at}.{name}: expected settings such as {at}.{name}.temperature, found {own!r}")
-        one = {**shared, **own, "name": name}
+        one = {**shared, **own[_base(name)], "name": name}
         try:
             if teaches is not None:
                 one["name"] = "ce" if name == "standard" else name
@@ -178,55 +209,30 @@ def _methods(fields: dict[str, Any], at: str, teaches: str | None = None) -> lis
                     one = {"name": "ce"}
             found.append(choose(Method, one))
         except SpecError as error:
-            of = f" (of '{name}': a setting must exist in every method of the list)" if len(names) > 1 else ""
-            raise SpecError(under(at, str(error)) + of) from None
+            of = f" (of '{name}'; what is for one method of the list alone goes under {at}.{_base(name)})"
+            raise SpecError(under(at, str(error)) + (of if len(names) > 1 else "")) from None
     return found
 
 
-def _recipe(given: Any, net: str, device: str) -> dict[str, Any]:
-    fields = {"precision": "auto"} | _named(given, "short")
-    if fields["precision"] == "auto":
-        fields["precision"] = best_precision(device)
-    return settings(fields.pop("name"), net) | fields
+def _divided(fields: dict[str, Any], names: list[str], at: str) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
+    """Settings for every method of the list, and by method's name those that are for it alone."""
+    own: dict[str, Mapping[str, Any]] = {_base(name): {} for name in names}
+    known = {"name"}
+    for name in own:
+        with suppress(SpecError):  # a method that nobody knows is told of when it is chosen
+            known.update(getattr(find(Method, name), "__dataclass_fields__", ()))
+    for key, value in fields.items():
+        if _base(key) in own and isinstance(value, Mapping):
+            own[_base(key)] = value
+        elif _base(key) in own:
+            raise SpecError(f"{at}.{key}: expected settings such as {at}.{key}.temperature, found {value!r}")
+        elif isinstance(value, Mapping) and key not in known:
+            raise SpecError(f"{at}.{key}: neither a method of the list nor a setting{nearest(key, {*own, *known})}")
+    if own.get("standard"):
+        raise SpecError(f"{at}.standard.{next(iter(own['standard']))}: a standard teacher has no settings; leave it out")
+    return {key: value for key, value in fields.items() if _base(key) not in own}, own
 
 
-def _short_forms(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Epochs and precision put into the recipe.
-
-    Raises:
-        SpecError: the recipe says something else already.
-    """
-    wanted = dict(wanted)
-    for key in ("epochs", "precision"):
-        if key in wanted:
-            recipe = _named(wanted.get("recipe"), "short")
-            if recipe.get(key, wanted[key]) != wanted[key]:
-                raise SpecError(f"{key}: {wanted[key]!r} contradicts recipe.{key}: {recipe[key]!r}")
-            wanted["recipe"] = recipe | {key: wanted.pop(key)}
-    return wanted
-
-
-def _named(given: Any, default: str) -> dict[str, Any]:
-    """Settings with a name: ``given`` as they are, under the name ``default`` where they have none."""
-    if isinstance(given, (list, tuple)):
-        given = ",".join(given)
-    return {"name": default} | ({} if given is None else {"name": given} if isinstance(given, str) else dict(given))
-
-
-def _merged(first: dict[str, Any], second: Any) -> dict[str, Any]:
-    """The settings ``second`` laid over ``first``; a different name starts afresh."""
-    second = _named(second, first["name"])
-    return second if second["name"] != first["name"] else first | second
-
-
-def _names(given: Any) -> list[str]:
-    names = [part.strip() for part in given.split(",")] if isinstance(given, str) else list(given)
-    if not names or not all(names):
-        raise SpecError(f"expected a name, or names separated by commas, found {given!r}")
-    return names
-
-
-def _only(given: Mapping[str, Any], keys: tuple[str, ...], at: str) -> None:
-    for key in given:
-        if key not in keys:
-            raise SpecError(f"{at}{key}: no such setting{nearest(key, keys)}")
+def _base(name: str) -> str:
+    """A method's name without its preset, as its file has it."""
+    return name.partition("+")[0].lower().replace("-", "")
