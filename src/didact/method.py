@@ -2,8 +2,9 @@
 
 A :class:`Method` is a frozen, keyword-only dataclass of hyper-parameters. The training loop asks it five things and never
 who it is: what it reads (``needs``), in which ``stages`` it trains, which parts it adds (``build``), what the loss is
-(``terms``), and which network to hand on (``deployed``). Three more are for the metrics: ``scored``, the logits whose accuracy
-on the training batches is counted, ``shows``, further classifiers worth watching, and ``watches``, further scalars.
+(``terms``), and which network to hand on (``deployed``). Two more are for peers: ``turns``, how they move in a step, and
+``refresh``, before an epoch. Three are for the metrics: ``scored``, the logits whose accuracy on the training batches is counted,
+``shows``, further classifiers worth watching, and ``watches``, further scalars.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ class Pair:
         labels: the class of every training image, (samples,), on the CPU; where a pair is built to ask for shapes or to
             load weights they are placeholders.
         batch: images in a batch; the last one of an epoch may have fewer.
+        peers: the shapes of the networks that learn beside it, in the order of their turns.
     """
 
     net: BlockNet
@@ -104,6 +106,7 @@ class Pair:
     batch: int
     teacher: BlockNet | None = None
     teacher_shapes: Shapes | None = None
+    peers: tuple[Shapes, ...] = ()
 
     @property
     def samples(self) -> int:
@@ -167,11 +170,12 @@ class Seen:
         batch: images, labels, index.
         own: what the learner's network showed, with gradient; only the parts in ``needs.own``.
         teacher: what the teacher showed, without gradient; None when nothing was asked of it.
-        peers: what the peers showed, without gradient, in the order in which they were named.
+        peers: what the peers showed, without gradient, in the order of their turns.
         views: by name, what was shown for further views.
         clock: where the training is.
         random: the learner's own generator, on the batch's device.
         net: the network that learns, for methods that ask for gradients with respect to its parameters.
+        turn: the learner's own place among its peers, from 0.
     """
 
     batch: Batch
@@ -182,6 +186,25 @@ class Seen:
     peers: tuple[Outputs, ...] = ()
     views: dict[str, View] = field(default_factory=dict)
     net: BlockNet | None = None
+    turn: int = 0
+
+    @property
+    def group(self) -> tuple[Outputs, ...]:
+        """What all networks that learn together showed, in the order of their turns, the same for each: own and peers."""
+        return (*self.peers[: self.turn], self.own, *self.peers[self.turn :])
+
+
+@dataclass(frozen=True)
+class Held:
+    """What networks that learn together answer for held-out images, in eval mode and without gradient.
+
+    Attributes:
+        logits: (n, k) of every network, own and peers, in the order of their turns.
+        labels: (n,).
+    """
+
+    logits: tuple[Tensor, ...]
+    labels: Tensor
 
 
 class Method(Named, ABC):
@@ -196,6 +219,12 @@ class Method(Named, ABC):
         """Which outputs the method reads, from itself, the teacher and peers, and which views of the images."""
         return Needs()
 
+    @property
+    def turns(self) -> bool:
+        """How peers move in a step: one after the other, each shown what those before it say after they have moved (True), or
+        all after all have looked."""
+        return False
+
     def stages(self) -> tuple[Stage, ...]:
         """The stages of training in order; exactly one of them is the main one, which takes the recipe's epochs."""
         return (Stage(),)
@@ -207,6 +236,9 @@ class Method(Named, ABC):
             ValueError: the method cannot serve this pair; the message names the block, both shapes and the remedy.
         """
         return nn.Module()
+
+    def refresh(self, extras: nn.Module, held: Held) -> None:
+        """Called before every epoch where ``needs.held`` asks for it; what is to be remembered goes into the extras."""
 
     @abstractmethod
     def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:

@@ -136,7 +136,7 @@ def to_json(value: Any) -> Any:
     """``value`` as plain JSON data. A :class:`Named` spec carries its name and version beside its fields."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         head = {"name": value.name(), "version": value.version} if isinstance(value, Named) else {}
-        return head | {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return head | {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value) if not _unsaid(value, f)}
     if isinstance(value, Mapping):
         return {str(k): to_json(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -144,6 +144,11 @@ def to_json(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise SpecError(f"a spec holds plain values only, not {type(value).__name__}: {value!r}")
+
+
+def _unsaid(value: Any, field: dataclasses.Field[Any]) -> bool:
+    """Whether a field that its class names in ``later`` holds its default: it was added when digests were already in use."""
+    return field.name in getattr(type(value), "later", ()) and getattr(value, field.name) == field.default
 
 
 def canonical(value: Any) -> str:

@@ -79,7 +79,9 @@ class Needs:
     """Which parts of :class:`Outputs` a method reads, of whom, and which further views of the images it wants.
 
     For every view both networks are shown the view too, with the same parts. ``main``: whether they are shown the batch's
-    own images at all; a method whose view contains them has no need to.
+    own images at all; a method whose view contains them has no need to. ``own_images``: whether the network is shown an
+    augmentation of the images that is drawn for it alone, in place of the one that the cohort shares; a teacher sees the shared
+    one. ``held``: whether the method is told, before every epoch, what its network and the peers answer for held-out images.
     """
 
     own: frozenset[str] = frozenset({"logits"})
@@ -87,13 +89,24 @@ class Needs:
     peers: frozenset[str] = frozenset()
     views: frozenset[str] = frozenset()
     main: bool = True
+    own_images: bool = False
+    held: bool = False
 
     def __post_init__(self) -> None:
         unknown = (self.own | self.teacher | self.peers) - PARTS
         assert not unknown, f"networks show {sorted(PARTS)}, not {sorted(unknown)}"
 
 
-def reads(own: str = "logits", teacher: str = "", peers: str = "", views: str = "", main: bool = True) -> Needs:
+def reads(
+    own: str = "logits",
+    teacher: str = "",
+    peers: str = "",
+    views: str = "",
+    main: bool = True,
+    *,
+    own_images: bool = False,
+    held: bool = False,
+) -> Needs:
     """:class:`Needs` from words: ``reads("logits features", teacher="features")``."""
     own_parts, teacher_parts, peer_parts, names = (frozenset(words.split()) for words in (own, teacher, peers, views))
-    return Needs(own_parts, teacher_parts, peer_parts, names, main)
+    return Needs(own_parts, teacher_parts, peer_parts, names, main, own_images, held)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -23,13 +23,23 @@ class Loader:
     the position in ``dataset.train``, from 0.
     """
 
-    def __init__(self, dataset: Dataset, *, batch_size: int, data_seed: int, views: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        batch_size: int,
+        data_seed: int,
+        views: frozenset[str] = frozenset(),
+        renderings: Mapping[str, int] | None = None,
+    ) -> None:
         """
         Args:
             dataset: its training images are shown, augmented as ``dataset.data.augment`` says.
             batch_size: images in a batch.
             data_seed: order and augmentation of every epoch are drawn from it.
             views: names of further renderings to put into every batch.
+            renderings: by name, the seeds of further augmentations of the same images, like the main one; each is drawn from
+                its own seed alone, and is put among the batch's views under its name.
 
         Raises:
             SpecError: an unknown view, or fewer than two images to train on.
@@ -45,6 +55,7 @@ class Loader:
         self.batch_size = batch_size
         self.data_seed = data_seed
         self.views = sorted(views)
+        self.renderings = dict(renderings or {})
         assert dataset.data.augment is not None, "Data fills it in"
         self.augment: Augment = dataset.data.augment
         self.padding = 0 if self.augment == "none" else dataset.padding
@@ -63,16 +74,24 @@ class Loader:
         main = draw(images, self.augment, self.padding, self.data_seed, number)
         drawn = {view: VIEWS[view].draw(main, self.padding, self.data_seed, number).to(self.device) for view in self.views}
         main = main.to(self.device)
+        others = {
+            name: draw(images, self.augment, self.padding, seed, number).to(self.device)
+            for name, seed in self.renderings.items()
+        }
         for batch in range(len(self)):
             rows = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-            yield self._batch(rows, main, drawn)
+            yield self._batch(rows, main, drawn, others)
 
-    def _batch(self, rows: Tensor, main: Draws, drawn: dict[str, Draws]) -> Batch:
-        images, now = self.split.images, main.of(rows)
-        pixels = crop_flip(images, rows, now.dy, now.dx, now.flip, self.padding)
+    def _batch(self, rows: Tensor, main: Draws, drawn: dict[str, Draws], others: dict[str, Draws]) -> Batch:
+        images = self.split.images
         made = {view: VIEWS[view].make(images, rows, draws.of(rows), self.padding) for view, draws in drawn.items()}
         views = {view: normalise(rendering, self.mean, self.std) for view, rendering in made.items()}
-        return Batch(normalise(pixels, self.mean, self.std), self.split.labels[rows], rows, views)
+        views |= {name: self._rendered(rows, draws.of(rows)) for name, draws in others.items()}
+        return Batch(self._rendered(rows, main.of(rows)), self.split.labels[rows], rows, views)
+
+    def _rendered(self, rows: Tensor, now: Draws) -> Tensor:
+        pixels = crop_flip(self.split.images, rows, now.dy, now.dx, now.flip, self.padding)
+        return normalise(pixels, self.mean, self.std)
 
 
 def evaluation_batches(dataset: Dataset, split: Split, batch_size: int = 512) -> Iterator[Batch]:

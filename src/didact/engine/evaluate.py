@@ -1,4 +1,4 @@
-"""Accuracy of deployed networks."""
+"""Accuracy of deployed networks, and what is looked at on held-out images."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
+from didact.data import Dataset, evaluation_batches
 from didact.engine.learner import Learner
 from didact.engine.step import autocast, hits
-from didact.tensors import Batch
+from didact.method import Held
+from didact.tensors import Batch, Logits
 
 
 def evaluate(learners: Sequence[Learner], batches: Iterable[Batch], prefix: str) -> list[dict[str, float]]:
@@ -41,3 +43,27 @@ def _percentages(counted: dict[str, torch.Tensor], images: int, prefix: str) -> 
         top1, top5 = (100 * pair.double() / images).tolist()
         rows |= {f"{head}top1": top1, f"{head}top5": top5} if not name else {f"{head}top1": top1}
     return rows
+
+
+def refresh(groups: Iterable[Sequence[Learner]], dataset: Dataset) -> None:
+    """Tell the methods that ask for it what the networks of their group answer for the validation images."""
+    for group in groups:
+        asking = [learner for learner in group if learner.needs.held]
+        if asking:
+            assert dataset.validation is not None, "a run that reads held-out images is refused where there are none"
+            batches = list(evaluation_batches(dataset, dataset.validation))
+            with torch.no_grad():
+                held = Held(tuple(_logits(learner, batches) for learner in group), dataset.validation.labels)
+                for learner in asking:
+                    learner.method.refresh(learner.extras, held)
+
+
+def _logits(learner: Learner, batches: Iterable[Batch]) -> Logits:
+    learner.net.eval()
+    shown = []
+    for batch in batches:
+        with autocast(learner.device, learner.recipe.precision):
+            own = learner.net.look(batch.images, frozenset({"logits"}))
+        assert own.logits is not None
+        shown.append(own.logits.float())
+    return torch.cat(shown)

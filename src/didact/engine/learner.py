@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from didact.engine.recipe import Recipe
 from didact.method import Clock, Method, Stage
 from didact.nets.blocks import BlockNet
 from didact.seeds import stream
-from didact.tensors import Needs, Outputs
+from didact.tensors import Batch, Needs, Outputs
 
 
 class Learner:
@@ -74,6 +75,11 @@ class Learner:
         return self.method.needs.views.union(*(s.needs.views for s in self.stages if s.needs))
 
     @property
+    def own_images(self) -> bool:
+        """Whether it is shown an augmentation of its own, a view of the batch under its label, in any stage."""
+        return self.method.needs.own_images or any(s.needs.own_images for s in self.stages if s.needs)
+
+    @property
     def epochs(self) -> int:
         """Length of the whole training, over all stages."""
         return sum(self._length(s) for s in self.stages)
@@ -126,12 +132,26 @@ class Learner:
         self.net.train()
         self.extras.train()
 
-    def look(self, images: Tensor) -> Outputs:
-        """What the network shows for ``images``, with gradient: the parts its method reads, and the logits.
+    def shown(self, batch: Batch) -> Batch:
+        """The batch as this learner sees it: with an augmentation of its own where its method asks for one."""
+        return replace(batch, images=batch.views[self.label]) if self.needs.own_images else batch
+
+    def look(self, images: Tensor, asked: frozenset[str] = frozenset()) -> Outputs:
+        """What the network shows for ``images``, with gradient: the parts its method reads, those ``asked`` by peers, the logits.
 
         A network of which nothing is read is not run: it would cost time and move its running statistics.
         """
-        return self._look(images, self.needs.own | {"logits"}) if self.needs.own else Outputs()
+        parts = self.needs.own | asked
+        return self._look(images, parts | {"logits"}) if parts else Outputs()
+
+    def look_again(self, images: Tensor, asked: frozenset[str]) -> Outputs:
+        """What the network shows now that it has moved: in training mode, without gradient, its running statistics unmoved."""
+        before = [(buffer, buffer.clone()) for buffer in self.net.buffers()]
+        with torch.no_grad():
+            shown = self._look(images, asked)
+            for buffer, value in before:
+                buffer.copy_(value)
+        return shown
 
     def update(self, loss: Tensor, clock: Clock) -> None:
         """One step of the optimiser along the gradient of ``loss``, at the rate that the clock calls for."""

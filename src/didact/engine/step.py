@@ -46,17 +46,24 @@ def teach(net: BlockNet | None, batch: Batch, learners: Iterable[Learner], preci
 def advance(
     group: Sequence[Learner], batch: Batch, taught: Taught, step: int, steps: int, tallies: dict[str, Tally]
 ) -> None:
-    """One step of learners that look at each other (or of a single one): all look first, then each moves."""
+    """One step of learners that look at each other (or of a single one): all look first, then each moves.
+
+    Where they take turns, one that has moved shows the others what it says now. A learner that has yet to move has looked with
+    the weights it still has, so there is no pass but that.
+    """
     precision = group[0].recipe.precision
+    asked = frozenset[str]().union(*(one.needs.peers for one in group)) if len(group) > 1 else frozenset()
+    turns = any(one.method.turns for one in group)
+    batches = [one.shown(batch) for one in group]
     with autocast(batch.images.device, precision):
-        looks = [learner.look(batch.images) if learner.needs.main else Outputs() for learner in group]
-    shown = [own.detached() for own in looks] if len(group) > 1 else []
+        looks = [o.look(own.images, asked) if o.needs.main else Outputs() for o, own in zip(group, batches, strict=True)]
+    shown = [own.only(asked).detached() for own in looks] if asked else []
     for position, (learner, own) in enumerate(zip(group, looks, strict=True)):
         needs, clock = learner.needs, learner.clock(step, steps)
         with autocast(batch.images.device, precision):
             views = {v: View(learner.look(batch.views[v]), taught.views.get(v)) for v in needs.views}
             seen = Seen(
-                batch=batch,
+                batch=batches[position],
                 own=own,
                 teacher=taught.main.only(needs.teacher) if taught.main is not None and needs.main else None,
                 clock=clock,
@@ -64,11 +71,15 @@ def advance(
                 peers=tuple(o.only(needs.peers) for other, o in enumerate(shown) if other != position),
                 views=views,
                 net=learner.net,
+                turn=position,
             )
             terms = learner.method.terms(learner.extras, seen)
             scored = learner.method.scored(learner.extras, seen)
         tallies[learner.label].add(terms, None if scored is None else scored.detach(), batch.labels, step)
         learner.update(torch.stack([t.float() for t in terms.values()]).sum(), clock)
+        if turns and asked and position + 1 < len(group):
+            with autocast(batch.images.device, precision):
+                shown[position] = learner.look_again(batches[position].images, asked)
 
 
 class Tally:

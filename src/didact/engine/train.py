@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from didact.data import Dataset, Loader, evaluation_batches
-from didact.engine.evaluate import evaluate
+from didact.engine.evaluate import evaluate, refresh
 from didact.engine.learner import Learner
 from didact.engine.step import Tally, advance, teach
 from didact.method import Teacher
@@ -41,7 +41,8 @@ class Cohort:
     """Learners that share batches and one teacher pass.
 
     Attributes:
-        groups: learners that read each other's outputs form a group; all others are a group of their own.
+        groups: learners that read each other's outputs form a group, in the order of their turns, and go on and stop
+            together; all others are a group of their own.
         loader: the batches, the same for everybody.
         teacher: who is shown to them; None when nobody reads a teacher.
     """
@@ -58,7 +59,8 @@ class Cohort:
 def train(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], *, test_every: int = 1) -> None:
     """Train every learner of the cohort to its end. Learners may be at different epochs (after an interruption).
 
-    A learner whose loss is not finite is stopped at the end of that epoch; what was kept before it stays. The others go on.
+    A learner whose loss is not finite is stopped at the end of that epoch, and its group with it; what was kept before it stays.
+    The others go on.
     """
     learners = cohort.learners
     for epoch in range(min(one.total for one in learners), max(one.epochs for one in learners)):
@@ -69,9 +71,10 @@ def train(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], *, te
         began, worked = time.perf_counter(), time.process_time()
         for listener in listeners:
             listener.epoch_begins(epoch, max(o.epochs for o in learners), len(cohort.loader), active)
+        refresh(groups, dataset)
         tallies = _epoch(cohort, groups, epoch, listeners)
         seconds, worked = time.perf_counter() - began, time.process_time() - worked
-        _stop_faulty(active, tallies, epoch, listeners)
+        _stop_faulty(groups, tallies, epoch, listeners)
         healthy = [one for one in active if one.failure is None]
         rows = [_row(one, tallies[one.label], seconds, worked, len(active)) for one in healthy]
         for one in healthy:
@@ -101,16 +104,23 @@ def _epoch(
     return tallies
 
 
-def _stop_faulty(active: Sequence[Learner], tallies: dict[str, Tally], epoch: int, listeners: Sequence[Listener]) -> None:
+def _stop_faulty(
+    groups: Sequence[tuple[Learner, ...]], tallies: dict[str, Tally], epoch: int, listeners: Sequence[Listener]
+) -> None:
     """Read the flags, once an epoch: the first read of the device since the epoch began."""
-    for one in active:
-        fault = tallies[one.label].fault()
-        if fault is None and not all(bool(p.isfinite().all()) for p in one.net.parameters()):
-            fault = "a weight was not finite at the end"
-        if fault is not None:
-            one.failure = f"epoch {epoch + 1}: {fault}"
-            for listener in listeners:
-                listener.failed(one)
+    for group in groups:
+        for one in group:
+            fault = tallies[one.label].fault()
+            if fault is None and not all(bool(p.isfinite().all()) for p in one.net.parameters()):
+                fault = "a weight was not finite at the end"
+            if fault is not None:
+                one.failure = f"epoch {epoch + 1}: {fault}"
+        first = next((one for one in group if one.failure is not None), None)
+        if first is not None:
+            for one in group:
+                one.failure = one.failure or f"its peer {first.label} stopped in {first.failure}"
+                for listener in listeners:
+                    listener.failed(one)
 
 
 def _row(one: Learner, tally: Tally, seconds: float, worked: float, learners: int) -> dict[str, Any]:

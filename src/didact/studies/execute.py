@@ -14,10 +14,14 @@ from didact.engine.learner import Learner
 from didact.engine.records import Record
 from didact.engine.train import Cohort, Fixed, Listener, train
 from didact.nets.blocks import BlockNet
-from didact.seeds import deterministic
+from didact.seeds import derive, deterministic
 from didact.spec import SpecError, digest
+from didact.studies.keeper import Keeper
 from didact.studies.run import Run, begin, check, depth, everything, extras, network, pair
 from didact.studies.store import Store
+
+Group = tuple[Run, ...]
+"""Runs that look at each other while they are trained; most are alone."""
 
 LARGE = 2**20
 """Bytes of a buffer from which on it is told of."""
@@ -93,14 +97,15 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
     data.available([run.data for run in missing])
     for level in sorted({depth(run) for run in missing}):
         ready = []
-        for run in (r for r in missing if depth(r) == level):
-            reason = _blocked(run, answer) or (None if retry else _remembered(store.failure(run)))
-            if reason is not None:
-                answer.failures[run.digest] = reason
+        for group in {run.group[0].digest: run.group for run in missing if depth(run) == level}.values():
+            reasons = [_blocked(run, answer) or (None if retry else _remembered(store.failure(run))) for run in group]
+            reason = next(filter(None, reasons), None)
+            if reason is None:
+                ready.append(group)
             else:
-                ready.append(run)
-        for members in _cohorts(ready, where.together):
-            _train_cohort(members, store, where, show, answer)
+                answer.failures.update({run.digest: reason for run in group if run.digest not in answer.records})
+        for groups in _cohorts(ready, where.together):
+            _train_cohort(groups, store, where, show, answer)
     return answer
 
 
@@ -115,38 +120,45 @@ def _blocked(run: Run, answer: Answer) -> str | None:
     return None
 
 
-def _cohorts(runs: Sequence[Run], together: int) -> Iterator[list[Run]]:
-    """Runs that can share batches and a teacher's pass, at most ``together`` at a time."""
-    groups: dict[Any, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(run.cohort, []).append(run)
-    for members in groups.values():
-        for first in range(0, len(members), together):
-            yield members[first : first + together]
+def _cohorts(groups: Sequence[Group], together: int) -> Iterator[list[Group]]:
+    """Groups whose runs can share batches and a teacher's pass, at most ``together`` runs at a time; a group stays whole."""
+    alike: dict[Any, list[Group]] = {}
+    for group in groups:
+        alike.setdefault(group[0].cohort, []).append(group)
+    for members in alike.values():
+        chosen: list[Group] = []
+        for group in members:
+            if chosen and sum(map(len, chosen)) + len(group) > together:
+                yield chosen
+                chosen = []
+            chosen.append(group)
+        yield chosen
 
 
-def _train_cohort(runs: list[Run], store: Store, where: Where, show: Show | None, answer: Answer) -> None:
-    with store.locked(runs):
-        for run in runs:
+def _train_cohort(groups: list[Group], store: Store, where: Where, show: Show | None, answer: Answer) -> None:
+    with store.locked([run for group in groups for run in group]):
+        for run in (run for group in groups for run in group):
             record = store.get(run)  # another process may have finished it while we waited
             if record is not None:
                 answer.records[run.digest] = record
-        runs = [run for run in runs if run.digest not in answer.records]
-        if not runs:
+        groups = [group for group in groups if any(run.digest not in answer.records for run in group)]
+        if not groups:
             return
-        dataset = data.load(runs[0].data, where.device)
-        net = None if runs[0].teacher is None else _teacher(store, runs[0].teacher, where.device)
-        keeper = _Keeper(store, dataset, answer)
-        for run in runs:
-            keeper.admit(run, _learner(run, store, net, dataset, where), where.device)
+        first = groups[0][0]
+        dataset = data.load(first.data, where.device)
+        net = None if first.teacher is None else _teacher(store, first.teacher, where.device)
+        keeper = Keeper(store, dataset, answer.records, answer.failures)
+        for group in groups:
+            keeper.admit({run: _learner(run, store, net, dataset, where) for run in group}, where.device)
         _say_memory(store, keeper.learners.values())
-        active = [(learner,) for learner in keeper.learners.values() if not learner.done]
+        active = [group for group in keeper.groups if not group[0].done]
         if not active:
             return
-        loader = _loader(runs, dataset, [learner for (learner,) in active])
+        runs = [keeper.runs[learner.label] for group in active for learner in group]
+        loader = _loader(runs, dataset, [learner for group in active for learner in group])
         cohort = Cohort(tuple(active), loader, None if net is None else Fixed(net))
         if show is not None:
-            show.cohort_begins(runs, runs[0].teacher)
+            show.cohort_begins(runs, first.teacher)
         torch.backends.cudnn.benchmark = not where.exact  # batches keep their shape, so a search for kernels pays
         try:
             with deterministic() if where.exact else contextlib.nullcontext():
@@ -166,8 +178,15 @@ def _say_memory(store: Store, learners: Iterable[Learner]) -> None:
 
 
 def _loader(runs: Sequence[Run], dataset: data.Dataset, learners: Sequence[Learner]) -> data.Loader:
+    """The batches of a cohort: order and augmentation are everybody's, and some have an augmentation of their own beside."""
     views = frozenset().union(*(learner.views for learner in learners))
-    return data.Loader(dataset, batch_size=runs[0].recipe.batch_size, data_seed=runs[0].data_seed, views=views)
+    own = {
+        learner.label: derive(run.data_seed, "rendering", run.seed, run.turn)
+        for run, learner in zip(runs, learners, strict=True)
+        if learner.own_images
+    }
+    shared = {"batch_size": runs[0].recipe.batch_size, "data_seed": runs[0].data_seed}
+    return data.Loader(dataset, **shared, views=views, renderings=own)
 
 
 def _teacher(store: Store, run: Run, device: str) -> BlockNet:
@@ -189,46 +208,7 @@ def _learner(run: Run, store: Store, teacher: BlockNet | None, dataset: data.Dat
         method=run.method,
         extras=added,
         recipe=run.recipe,
-        seed=run.seed,
+        seed=run.own_seed,
         device=where.device,
         compiled=where.compiled,
     )
-
-
-class _Keeper:
-    """The listener that puts every epoch into the store and turns learners that are done into Records."""
-
-    def __init__(self, store: Store, dataset: data.Dataset, answer: Answer) -> None:
-        self.store = store
-        self.dataset = dataset
-        self.answer = answer
-        self.learners: dict[str, Learner] = {}
-        self.runs: dict[str, Run] = {}
-
-    def admit(self, run: Run, learner: Learner, device: str) -> None:
-        self.runs[learner.label] = run
-        self.learners[learner.label] = learner
-        self.store.open(run, learner, device, self.dataset.record())
-        if learner.done:
-            self._finish(learner)
-
-    def _finish(self, learner: Learner) -> None:
-        run = self.runs[learner.label]
-        self.answer.records[run.digest] = self.store.finish(run, learner, len(self.dataset.train))
-
-    def epoch_begins(self, epoch: int, epochs: int, steps: int, learners: Sequence[Learner]) -> None:
-        pass
-
-    def step_ends(self) -> None:
-        pass
-
-    def learned(self, learner: Learner, row: dict[str, Any]) -> None:
-        self.store.keep(self.runs[learner.label], learner, row)
-        if learner.done:
-            self._finish(learner)
-
-    def failed(self, learner: Learner) -> None:
-        assert learner.failure is not None
-        run = self.runs[learner.label]
-        self.store.fail(run, learner.failure)
-        self.answer.failures[run.digest] = learner.failure

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import torch
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
 from didact import nets
@@ -15,8 +15,9 @@ from didact.engine.recipe import Recipe
 from didact.method import Method, Pair
 from didact.methods.ce import CE
 from didact.nets.blocks import BlockNet
-from didact.seeds import seeded
+from didact.seeds import derive, seeded
 from didact.spec import Chosen, Seed, SpecError, choose, digest, spec
+from didact.studies.peers import Peer, agree
 
 
 @spec
@@ -32,6 +33,8 @@ class Start:
 @spec
 class Run:
     """The full description of one trained network."""
+
+    later: ClassVar = ("peers", "turn")
 
     net: str
     """The network that learns; a name of the zoo, or module:function."""
@@ -49,6 +52,10 @@ class Run:
     """Initialisation and the learner's own random streams."""
     data_seed: Seed = 0
     """Order and augmentation of the batches; a cohort shares it."""
+    peers: tuple[Peer, ...] = ()
+    """The other networks of a group that learns together, in the order of their turns."""
+    turn: Annotated[int, Field(ge=0)] = 0
+    """This network's own place in that order."""
 
     @field_validator("net")
     @classmethod
@@ -64,11 +71,52 @@ class Run:
             )
         if not reads and self.teacher is not None:
             raise ValueError(f"the method '{self.method.name()}' reads no teacher, but one is given")
+        agree(self.peer, self.peers, self.turn)
+        if self.peers and self.start is not None:
+            raise ValueError("networks that learn together begin with fresh weights; leave start out")
+        if any(run.needs.held for run in (self.method, *(peer.method for peer in self.peers))) and not self.data.validation:
+            raise ValueError(
+                f"the method '{self.method.name()}' as it is set reads held-out images; set some aside: data.validation=0.1"
+            )
         return self
 
     @property
     def digest(self) -> str:
         return digest(self)
+
+    @property
+    def peer(self) -> Peer:
+        """What its peers have to know of it."""
+        return Peer(net=self.net, recipe=self.recipe, method=self.method, seed=self.seed)
+
+    @property
+    def group(self) -> tuple[Run, ...]:
+        """The runs that are trained together with this one, itself among them, in the order of their turns."""
+        if not self.peers:
+            return (self,)
+        members = [*self.peers[: self.turn], self.peer, *self.peers[self.turn :]]
+        return tuple(
+            dataclasses.replace(
+                self,
+                net=one.net,
+                recipe=one.recipe,
+                method=one.method,
+                seed=one.seed,
+                peers=(*members[:turn], *members[turn + 1 :]),
+                turn=turn,
+            )
+            for turn, one in enumerate(members)
+        )
+
+    @property
+    def twins(self) -> int:
+        """How many earlier networks of its group have its architecture and seed: they began otherwise."""
+        return sum((one.net, one.seed) == (self.net, self.seed) for one in self.peers[: self.turn])
+
+    @property
+    def own_seed(self) -> int:
+        """What initialisation and the learner's own random streams are drawn from: the seed, if it has no earlier twin."""
+        return derive(self.seed, "twin", self.twins) if self.twins else self.seed
 
     @property
     def label(self) -> str:
@@ -104,13 +152,15 @@ def required(cls: type[Method]) -> list[str]:
 
 
 def everything(runs: list[Run]) -> list[Run]:
-    """``runs`` and all they need, each once, the needed before those that need them."""
+    """``runs``, their groups and all they need, each once, the needed before those that need them."""
     found: dict[str, Run] = {}
 
     def visit(run: Run) -> None:
         for needed in run.needed:
             visit(needed)
         found.setdefault(run.digest, run)
+        for member in run.group if run.peers else ():
+            found.setdefault(member.digest, member)
 
     for run in runs:
         visit(run)
@@ -129,7 +179,7 @@ def network(run: Run) -> BlockNet:
     """
     about = facts(run.data)
     twin = run.teacher is not None and (run.teacher.net, run.teacher.seed) == (run.net, run.seed)
-    with seeded(run.seed, "net", *(["taught"] if twin else [])):
+    with seeded(run.own_seed, "net", *(["taught"] if twin else [])):
         return nets.create(run.net, about.classes, about.image[0])
 
 
@@ -146,7 +196,12 @@ def pair(run: Run, net: BlockNet, teacher: BlockNet | None, labels: Tensor) -> P
     taught = teacher.shapes(about.image) if teacher is not None else None
     if taught is not None and taught.classes != about.classes:
         raise ValueError(f"the teacher tells {taught.classes} classes apart, {run.data.name} has {about.classes}")
-    return Pair(net, shapes, about.image, about.classes, labels, run.recipe.batch_size, teacher, taught)
+    with torch.device("meta"):
+        beside = [nets.create(one.net, about.classes, about.image[0]).shapes(about.image) for one in run.peers]
+    for one, told in zip(run.peers, beside, strict=True):
+        if told.classes != about.classes:
+            raise ValueError(f"its peer {one.net} gives {told.classes} logits, {run.data.label} has {about.classes} classes")
+    return Pair(net, shapes, about.image, about.classes, labels, run.recipe.batch_size, teacher, taught, tuple(beside))
 
 
 def placeholders(run: Run, samples: int) -> Tensor:
@@ -156,7 +211,7 @@ def placeholders(run: Run, samples: int) -> Tensor:
 
 def extras(run: Run, two: Pair) -> nn.Module:
     """The parts that the run's method adds, freshly initialised on the CPU under the run's own seed."""
-    with seeded(run.seed, "extras"):
+    with seeded(run.own_seed, "extras"):
         return run.method.build(two)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from torch import nn
+from torch import Tensor, nn
 
 from didact.engine.learner import Learner
 from didact.engine.records import (
@@ -29,6 +29,7 @@ from didact.spec import canonical, from_json
 from didact.studies.run import Run, extras, network, pair, placeholders
 
 Say = Callable[[str], None]
+CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "previous.safetensors"
 
 
 class FailedError(RuntimeError):
@@ -63,6 +64,13 @@ class Store:
             return None
         return record
 
+    def set_aside(self, run: Run, why: str) -> None:
+        """Move what was kept of a run out of the way; ``why`` is said."""
+        folder = self.folder(run)
+        aside = folder.with_name(f"{folder.name}.aside-{time.time_ns()}")
+        folder.rename(aside)
+        self.say(f"{why}; moved {folder.name} to {aside.name}")
+
     def _put_aside(self, folder: Path, error: DamagedError) -> None:
         aside = folder.with_name(f"{folder.name}.damaged-{time.time_ns()}")
         folder.rename(aside)
@@ -76,7 +84,7 @@ class Store:
     def runs(self) -> Iterator[tuple[Run, Record]]:
         """Every finished run in the store that this version of didact can read."""
         for folder in sorted(self.root.glob("runs/*")):
-            if ".damaged-" in folder.name or not (folder / "record.json").exists():
+            if folder.name.count(".damaged-") + folder.name.count(".aside-") or not (folder / "record.json").exists():
                 continue
             try:
                 run = from_json(Run, read_json(folder / "spec.json"))
@@ -111,35 +119,54 @@ class Store:
 
     # ---------------------------------------------------------------------------------------- while a run trains
 
-    def open(self, run: Run, learner: Learner, device: str, images: dict[str, Any]) -> None:
-        """Put the learner where the run was last kept, or keep its beginning. ``images``: which ones it is trained on."""
+    def open(self, run: Run, learner: Learner, device: str, images: dict[str, Any], epoch: int | None = None) -> None:
+        """Put the learner where the run was last kept, or keep its beginning.
+
+        Args:
+            images: which ones it is trained on.
+            epoch: the one of :meth:`kept` to go back to, for a run whose group goes back to it; else it begins anew.
+        """
         folder = self.folder(run)
         folder.mkdir(parents=True, exist_ok=True)
-        checkpoint = folder / "checkpoint.safetensors"
-        if checkpoint.exists():
+        checkpoint = folder / CHECKPOINT
+        found = checkpoint if epoch is None else self.kept(run).get(epoch)
+        if found is not None and found.exists():
             try:
-                tensors, values = read_tensors(checkpoint)
-                rows = read_rows(folder / "metrics.jsonl", values["total"])
-                if len(rows) != values["total"]:
-                    raise DamagedError(f"{folder / 'metrics.jsonl'} holds {len(rows)} of {values['total']} epochs")
+                tensors, values, rows = _checkpoint(found)
                 learner.restore(tensors, values)
                 self.say(f"going on with {run.label} after epoch {learner.total} of {learner.epochs}")
                 write(folder / "metrics.jsonl", b"".join(f"{canonical(row)}\n".encode() for row in rows))
+                found.replace(checkpoint)
                 return
             except DamagedError as error:
                 self._put_aside(folder, error)
                 folder.mkdir()
+        (folder / PREVIOUS).unlink(missing_ok=True)
         write(folder / "spec.json", canonical(run).encode())
         write_json(folder / "environment.json", environment(device))
         write(folder / "images.json", canonical(images).encode())
         write(folder / "metrics.jsonl", b"")
         write_tensors(checkpoint, *learner.state())
 
+    def kept(self, run: Run) -> dict[int, Path]:
+        """The checkpoints of an unfinished run that are whole, by epoch. A run with peers has the one before the last, too."""
+        found = {}
+        for name in (PREVIOUS, CHECKPOINT):
+            with contextlib.suppress(DamagedError):
+                _, values, _ = _checkpoint(self.folder(run) / name)
+                found[values["total"]] = self.folder(run) / name
+        return found
+
     def keep(self, run: Run, learner: Learner, row: dict[str, Any]) -> None:
-        """Keep an epoch: its metrics, then the state from which the next one begins."""
+        """Keep an epoch: its metrics, then the state from which the next one begins.
+
+        A run with peers keeps the state before that as well: killed between them, a group goes back to where all have been.
+        """
         folder = self.folder(run)
         append_row(folder / "metrics.jsonl", row)
-        write_tensors(folder / "checkpoint.safetensors", *learner.state())
+        if run.peers:
+            (folder / CHECKPOINT).replace(folder / PREVIOUS)
+        write_tensors(folder / CHECKPOINT, *learner.state())
 
     def finish(self, run: Run, learner: Learner, samples: int) -> Record:
         """Turn the kept state of a learner that is done into a Record. ``samples``: size of the training set."""
@@ -148,12 +175,13 @@ class Store:
         weights = {k: v for k, v in tensors.items() if k.startswith(("net.", "extras."))}
         write_tensors(folder / "weights.safetensors", weights, {"samples": samples})
         record = Record.seal(folder)
-        (folder / "checkpoint.safetensors").unlink()
+        (folder / CHECKPOINT).unlink()
+        (folder / PREVIOUS).unlink(missing_ok=True)
         (folder / "failed.json").unlink(missing_ok=True)
         return record
 
     def fail(self, run: Run, reason: str) -> None:
-        write_json(self.folder(run) / "failed.json", {"reason": reason, "kept": "checkpoint.safetensors"})
+        write_json(self.folder(run) / "failed.json", {"reason": reason, "kept": CHECKPOINT})
 
     # ---------------------------------------------------------------------------------------- networks from Records
 
@@ -178,3 +206,16 @@ class Store:
         """The network to evaluate, export and hand on."""
         net, added = self.load(run)
         return run.method.deployed(added, net).eval()
+
+
+def _checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[dict[str, Any]]]:
+    """The state kept at ``path``, and the metrics of the epochs before it.
+
+    Raises:
+        DamagedError: the file is missing or damaged, or the metrics are.
+    """
+    tensors, values = read_tensors(path)
+    rows = read_rows(path.with_name("metrics.jsonl"), values["total"])
+    if len(rows) != values["total"]:
+        raise DamagedError(f"{path.with_name('metrics.jsonl')} holds {len(rows)} of {values['total']} epochs")
+    return tensors, values, rows

@@ -1,0 +1,170 @@
+"""KDCL: online knowledge distillation via collaborative learning.
+
+Guo, Wang, Wu, Yu, Liang, Hu, Luo: Online Knowledge Distillation via Collaborative Learning (CVPR 2020),
+https://openaccess.thecvf.com/content_CVPR_2020/html/Guo_Online_Knowledge_Distillation_via_Collaborative_Learning_CVPR_2020_paper.html
+
+    L_i = gamma CE(z_i, y) + beta T^2 KL(softmax(m / T) || softmax(z_i / T))
+
+The target m is made of the logits z_1 .. z_K of all networks of the group, the same for each of them, and is a constant:
+
+    naive      of every sample, the logits of the network with the lowest cross entropy
+    linear     sum_k w_k z_k with the convex w that minimises the batch's mean CE(m, y), found anew in every step
+    minlogit   min_k (z_k - z_k[y]), element by element: every network's logits relative to its own for the true class
+    general    sum_k w_k z_k with w = C^-1 1 / (1' C^-1 1), C_kl = mean of (p_k - y) . (p_l - y) over held-out images,
+               p = softmax(z), y one-hot; found anew before every epoch (needs ``data.validation``)
+    mean       the plain mean of the logits; not in the paper, found in code that is called by its name
+
+Each network is shown an augmentation of its own of the same images; ``images`` "shared" shows all the same. In a step all
+networks look, then all move.
+
+There is no code of the authors: the targets are as other papers and codes describe them, which disagree on the best one for
+CIFAR-100 (the SFTN paper's Table 4 takes naive). T = 2 and the weight 1 are as uncertain as that "general" mixes logits and
+measures the errors of probabilities. Its weights may be negative; a singular C is inverted where it can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from didact.losses import cross_entropy, exact, softened_kl
+from didact.method import Held, Method, Pair, Seen
+from didact.spec import NonNegative, Positive, spec
+from didact.tensors import Labels, Logits, Needs, Scalar, reads
+
+How = Literal["naive", "linear", "minlogit", "general", "mean"]
+Stacked = Float[Tensor, "networks b k"]
+Weights = Float[Tensor, "networks"]
+
+SWEEPS, HALVINGS = 8, 20
+"""linear: how often every pair of networks is balanced (once where there are two), and how finely."""
+
+
+@exact
+def loss(z: Logits, m: Logits, temperature: float = 2.0) -> Scalar:
+    """T^2 KL(softmax(m / T) || softmax(z / T)), mean over the batch; no gradient reaches the target ``m``."""
+    return temperature**2 * softened_kl(m.detach(), z, temperature)
+
+
+def target(
+    logits: Iterable[Logits], labels: Labels, how: How = "naive", weights: Weights | None = None
+) -> Float[Tensor, "b k"]:
+    """What all networks are drawn to: logits (b, k), constant.
+
+    Args:
+        logits: of every network of the group, (b, k) each.
+        labels: (b,).
+        how: see the head of this file.
+        weights: of the networks, for "general": :func:`general`.
+
+    Raises:
+        ValueError: "general" without weights.
+    """
+    if how == "general" and weights is None:
+        raise ValueError("the target 'general' takes the networks' weights: kdcl.general(held-out logits, held-out labels)")
+    return _target(torch.stack(tuple(logits)).detach(), labels, how, weights)
+
+
+@exact
+def _target(z: Stacked, labels: Labels, how: How, weights: Weights | None) -> Tensor:
+    if how == "naive":
+        errors = torch.stack([F.cross_entropy(one, labels, reduction="none") for one in z])
+        return z[errors.argmin(0), torch.arange(len(labels), device=z.device)]
+    if how == "minlogit":
+        return (z - z.gather(2, labels[None, :, None].expand(len(z), -1, 1))).amin(0)
+    if how == "linear":
+        weights = linear(z, labels)
+    return z.mean(0) if weights is None else torch.tensordot(weights.to(z.dtype), z, 1)
+
+
+@exact
+def linear(z: Stacked, labels: Labels) -> Weights:
+    """The convex weights (K,) in float64 with which the networks' mixed logits have the lowest mean cross entropy.
+
+    The error is convex in the weights. Weight is moved between two networks at a time, as far as the error falls, which is
+    found by bisection of its slope; nothing is read from the device.
+    """
+    z = z.double()
+    weights, mixed = z.new_full((len(z),), 1 / len(z)), z.mean(0)
+    for _ in range(SWEEPS if len(z) > 2 else 1):
+        for i in range(len(z)):
+            for j in range(i):
+                moved = _balance(mixed, z[i] - z[j], labels, -weights[i], weights[j])
+                mixed = mixed + moved * (z[i] - z[j])
+                weights[i] += moved
+                weights[j] -= moved
+    return weights
+
+
+def _balance(mixed: Tensor, toward: Tensor, labels: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """The t between ``low`` and ``high`` with the lowest mean cross entropy of ``mixed + t toward``."""
+    right = toward.gather(1, labels[:, None]).mean()
+    low, high = low.clone(), high.clone()  # views of the weights, which move
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        slope = ((mixed + middle * toward).softmax(1) * toward).sum(1).mean() - right
+        low, high = torch.where(slope < 0, middle, low), torch.where(slope < 0, high, middle)
+    return (low + high) / 2
+
+
+@exact
+def general(z: Stacked, labels: Labels) -> Weights:
+    """w = C^-1 1 / (1' C^-1 1) in float64, (K,), from logits of held-out images.
+
+    C_kl = mean over the images of (p_k - y) . (p_l - y). The pseudo-inverse stands for the inverse: networks that answer the
+    same share their weight.
+    """
+    wrong = (z.double().softmax(2) - F.one_hot(labels, z.shape[2])).flatten(1)
+    row = torch.linalg.pinv(wrong @ wrong.T / len(labels), hermitian=True).sum(1)
+    return row / row.sum()
+
+
+class Mixture(nn.Module):
+    """The weights of the networks of a group, (K,), as they were last found."""
+
+    def __init__(self, networks: int) -> None:
+        super().__init__()
+        self.weights: Tensor
+        self.register_buffer("weights", torch.full((networks,), 1 / networks))
+
+
+@spec
+class KDCL(Method):
+    """Networks that learn the labels and one target made of all their answers."""
+
+    gamma: NonNegative = 1.0
+    """Weight of the cross entropy with the labels."""
+    beta: NonNegative = 1.0
+    """Weight of the divergence from the target (lambda)."""
+    temperature: Positive = 2.0
+    """Softens target and answer."""
+    target: How = "naive"
+    """What the networks' logits are made into."""
+    images: Literal["own", "shared"] = "own"
+    """Whether each network has its own augmentation of the same images."""
+
+    @property
+    def needs(self) -> Needs:
+        return reads("logits", peers="logits", own_images=self.images == "own", held=self.target == "general")
+
+    def build(self, pair: Pair) -> nn.Module:
+        return Mixture(1 + len(pair.peers)) if self.target == "general" else nn.Module()
+
+    def refresh(self, extras: nn.Module, held: Held) -> None:
+        assert isinstance(extras, Mixture)
+        extras.weights.copy_(general(torch.stack(held.logits), held.labels))
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        assert seen.own.logits is not None
+        logits = [shown.logits for shown in seen.group if shown.logits is not None]
+        weights = extras.weights if isinstance(extras, Mixture) else None
+        made = target(logits, seen.batch.labels, self.target, weights)
+        return {
+            "ce": self.gamma * cross_entropy(seen.own.logits, seen.batch.labels),
+            "kdcl": self.beta * loss(seen.own.logits, made, self.temperature),
+        }
