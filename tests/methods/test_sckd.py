@@ -126,6 +126,48 @@ def test_a_teacher_who_is_right_teaches_and_one_who_is_wrong_does_not(pair: Call
 
 
 @pytest.mark.parametrize("over", ["all", "last"])
+@pytest.mark.parametrize("stays", [True, False])
+def test_the_extras_learn_from_what_stays(pair: Callable[..., Pair], over: Any, stays: bool) -> None:
+    two = pair("resnet20", "resnet8")
+    inner = choose(Method, "fitnet")
+    method = sckd.SCKD(inner=inner, threshold=-2.0 if stays else 2.0, over=over)
+    extras = method.build(two)
+    moving = [*two.net.parameters(), *extras.parameters()]
+    assert two.teacher_shapes is not None
+    taught = Outputs(features=tuple(torch.randn(4, *shape) for shape in two.teacher_shapes.features))
+    found = []
+    for one in (inner, method):
+        extras.zero_grad()
+        terms = one.terms(extras, dataclasses.replace(step(two), teacher=taught))
+        counted = terms if stays or one is method else {"ce": terms["ce"]}
+        torch.stack(list(counted.values())).sum().mul(3).backward()  # whatever comes after the terms counts too
+        found.append([torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in moving])
+    assert any(g.any() for g in found[1][-2:]) == stays  # the adapter's
+    for wanted, gradient in zip(*found, strict=True):
+        torch.testing.assert_close(gradient, wanted)
+
+
+def test_a_gradient_that_is_not_finite_stays_behind_its_gate(pair: Callable[..., Pair]) -> None:
+    two = pair("resnet20", "resnet8")
+    Toy.second = lambda own: (own.features[1] * 0).sum().sqrt()  # infinity times zero
+    terms = sckd.SCKD(inner=Toy()).terms(nn.Module(), step(two))
+    assert terms["other"] == 0
+    torch.stack(list(terms.values())).sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in two.net.parameters())
+
+
+def test_all_parameters_cost_one_backward_pass_a_term(pair: Callable[..., Pair]) -> None:
+    two = pair("resnet20", "resnet8")
+    passes: list[Tensor] = []
+    seen = step(two, torch.randn(4, 5))
+    assert seen.own.features
+    seen.own.features[0].register_hook(passes.append)
+    method = sckd.SCKD(inner=choose(Method, {"name": "kd", "gamma": 1.0}))
+    torch.stack(list(method.terms(nn.Module(), seen).values())).sum().backward()
+    assert len(passes) == 2
+
+
+@pytest.mark.parametrize("over", ["all", "last"])
 def test_the_threshold_is_the_cosine(pair: Callable[..., Pair], over: Any) -> None:
     two = pair("resnet20", "resnet8")
     inner = choose(Method, {"name": "kd", "gamma": 1.0})

@@ -74,6 +74,18 @@ def test_gram_rows_are_filled_up_with_zeros() -> None:
         semckd.gram(f, 1)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_gram_and_its_gradient(layout: torch.memory_format) -> None:
+    f, weights = torch.randn(3, 2, 4, 5, dtype=torch.float64), random.normal(size=(3, 3))
+    given = f.clone(memory_format=layout).requires_grad_()
+    value = semckd.gram(given, 3)
+    flat = f.flatten(1).numpy()
+    np.testing.assert_allclose(value.detach(), flat @ flat.T, rtol=1e-12)
+    (value * torch.tensor(weights)).sum().backward()
+    assert given.grad is not None
+    np.testing.assert_allclose(given.grad.flatten(1), (weights + weights.T) @ flat, rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("images", [8, 5, 2])
 def test_terms(pooled: Callable, images: int) -> None:
     with seeded(0, "semckd"):

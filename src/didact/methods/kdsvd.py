@@ -77,7 +77,8 @@ def aligned(fs: Feature, ft: TeacherFeature) -> tuple[Tensor, Tensor]:
 @exact
 def leading(f: Feature, keep: int) -> Tensor:
     """The first ``keep`` right singular vectors of positions x channels, (b, c, keep); fewer where the matrix has fewer."""
-    scale = f.detach().abs().amax((1, 2, 3), keepdim=True)  # vectors do not depend on it, squares would over- or underflow
+    known = f.detach()  # vectors do not depend on its largest magnitude, squares would over- or underflow
+    scale = torch.maximum(known.amax((1, 2, 3), keepdim=True), -known.amin((1, 2, 3), keepdim=True))
     rows = (f / torch.where(scale > 0, scale, 1)).flatten(2).mT
     if rows.shape[1] >= rows.shape[2]:
         return _eigenvectors(rows, keep)
@@ -90,15 +91,15 @@ def _eigenvectors(x: Tensor, keep: int) -> Tensor:
     eigh's own gradient divides by every gap between two eigenvalues. This one is that of the kept vectors alone, by
     first-order perturbation: a vector moves by V diag(1 / gaps) V^T d(x^T x) v, added below with the value zero.
     """
+    half = x.detach().mT @ x  # d(x^T x) is its derivative and the transpose of that: one product of x's size each way
     with torch.no_grad():
-        values, vectors = torch.linalg.eigh(torch.nan_to_num(x.mT @ x))  # it raises on NaN, which passes on below
+        values, vectors = torch.linalg.eigh(torch.nan_to_num(half))  # it raises on NaN, which passes on below
         kept = values[:, None, -keep:].flip(2)
         least = 100 * torch.finfo(x.dtype).eps * values[:, -1:, None]
         v = torch.where(kept > least, vectors[:, :, -keep:].flip(2), 0)
         gaps = kept - values[:, :, None]
         inverse = torch.where(gaps.abs() > least, 1 / gaps, 0)
-        image = x @ v
-    turned = x.mT @ image + x.detach().mT @ (x @ v)
+    turned = (half + half.mT) @ v
     return v + vectors @ (inverse * (vectors.mT @ (turned - turned.detach())))
 
 

@@ -47,9 +47,10 @@ def loss(queries: Float[Tensor, "b s d"], keys: Float[Tensor, "b t d"], errors: 
 @exact
 def gram(f: Feature, width: int) -> Vector:
     """Inner products of the flattened samples, (b, width): from column b on they are zero."""
-    flat = f.flatten(1)
+    flat = f.permute(0, 2, 3, 1).flatten(1)  # as the values lie in memory: products do not depend on the order
     assert len(flat) <= width, f"{len(flat)} images for an attention made for batches of {width}"
-    return F.pad(flat @ flat.T, (0, width - len(flat)))
+    half = flat.detach() @ flat.T  # its derivative and the transpose of that are the product's: one pass back, not two
+    return F.pad(half + (half - half.detach()).T, (0, width - len(flat)))
 
 
 @exact
