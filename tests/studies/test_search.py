@@ -35,8 +35,8 @@ from didact.studies.search import search
 from didact.studies.store import Store
 from didact.teaching.gtn import GTN
 
-DATA = Data(name="digits", per_class=20, validation=0.4)
-RECIPE = Recipe(epochs=3, batch_size=16, schedule="one-cycle", learning_rate=0.1)
+DATA = Data(name="digits", per_class=40, validation=0.4)
+RECIPE = Recipe(epochs=8, batch_size=16, schedule="one-cycle", learning_rate=0.1)
 SPACE = Space(
     kind="basic",
     stem=(4, 8),
@@ -53,7 +53,7 @@ MEMBERS = Pool(members=("resnet8", "basic-4-1x4-1x8", "basic-4-1x4-1x16", "basic
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with the teacher in it. Tests that count predictions copy it."""
     root = tmp_path_factory.mktemp("trained")
-    assert not ask([TEACHER], Store(root), Where(test_every=3)).failures
+    assert not ask([TEACHER], Store(root), Where(test_every=8)).failures
     return root
 
 
@@ -106,16 +106,16 @@ def _twin(one: Member, members: Sequence[Member]) -> bool:
 
 def test_sampled_it_comes_close_to_the_whole_front(trained: Path, whole: Front) -> None:
     store = Store(trained)
-    found = search(store, TEACHER, Search(trials=60))
+    found = search(store, TEACHER, Search(trials=40))
     students = [*found.members, *found.others]
-    assert len({one.name for one in students}) == len(students) == 60
+    assert len({one.name for one in students}) == len(students) == 40
     assert not any(dominated(one, students) for one in found.members)
     everyone = {one.name: one for one in (*whole.members, *whole.others)}
     assert all(everyone[one.name] == one for one in students)  # predicted the same, whichever search asks
     low, high = whole.members[0].cost, max(one.cost for one in everyone.values())
     assert found.members[0] == whole.members[0]  # the smallest is always tried
     assert covered(found.members, low, high) >= 0.97 * covered(whole.members, low, high)
-    assert search(store, TEACHER, Search(trials=60, seed=1)).others != found.others
+    assert search(store, TEACHER, Search(trials=40, seed=1)).others != found.others
 
 
 def test_it_is_the_same_every_time(fresh: Store, trained: Path) -> None:
