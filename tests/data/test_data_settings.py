@@ -41,7 +41,7 @@ def test_faults_are_explained(settings, message):
 
 def test_every_data_set_is_described_without_loading(monkeypatch, tmp_path):
     monkeypatch.setenv("DIDACT_DATA", str(tmp_path))
-    assert names() == ["cifar10", "cifar100", "digits"]
+    assert names() == ["cifar10", "cifar100", "digits", "stl10", "tiny-imagenet"]
     for name in names():
         listing = describe(name)
         about = facts(Data(name=name))

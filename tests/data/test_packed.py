@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from didact.data import Data, DataError, available, describe, load, packed, source
-from didact.data.packed import Archive, prepare, read
+from didact.data.dataset import PUBLISHED
+from didact.data.packed import Archive
 
 REAL = Path(os.environ.get("DIDACT_DATA", "/nowhere"))
 
@@ -29,7 +30,7 @@ def table(records, labels, seed):
 
 
 TINY = Archive(
-    file="tiny.tar.gz",
+    url=f"{packed.SITE}tiny.tar.gz",
     md5="",
     folder="tiny",
     train=(("one.bin", 6), ("two.bin", 4)),
@@ -76,7 +77,7 @@ def site(monkeypatch):
 
 def test_records_are_read_as_published(tmp_path):
     write(tmp_path / "tiny")
-    train, test, names = read(TINY, tmp_path)
+    train, test, names = TINY.read(tmp_path)
     rows = np.concatenate([TABLES["one.bin"], TABLES["two.bin"]])
     assert names == ("ant", "bee", "cat")
     assert np.array_equal(train.images.numpy(), rows[:, 2:].reshape(10, 3, 32, 32))
@@ -91,7 +92,7 @@ def test_one_label_byte(tmp_path):
     write(tmp_path / "tiny")
     rows = table(6, ten.labels, 7)
     rows.tofile(tmp_path / "tiny" / "one.bin")
-    train, _, _ = read(ten, tmp_path)
+    train, _, _ = ten.read(tmp_path)
     assert train.labels.tolist() == [0, 1, 2, 0, 1, 2]
     assert np.array_equal(train.images[3, 1].numpy().ravel(), rows[3, 1 + 1024 : 1 + 2048])
 
@@ -110,7 +111,7 @@ def test_the_published_layouts():
 
 def fails(root, *words):
     with pytest.raises(DataError) as error:
-        read(TINY, root)
+        TINY.read(root)
     for word in (*words, f"delete the folder {root / 'tiny'}", "DIDACT_DATA"):
         assert word in str(error.value)
 
@@ -118,7 +119,7 @@ def fails(root, *words):
 def test_a_missing_file(tmp_path):
     (write(tmp_path / "tiny") / "two.bin").unlink()
     fails(tmp_path, "two.bin: expected 12296 bytes (4 records of 3074), found no such file")
-    assert packed.fault(TINY, tmp_path) is not None
+    assert TINY.fault(tmp_path) is not None
 
 
 def test_a_truncated_file(tmp_path):
@@ -150,9 +151,9 @@ def test_class_names_that_are_missing_or_too_few(tmp_path):
 def test_what_is_missing_is_downloaded_once(tmp_path, packed_tiny, site):
     archive, site["content"] = packed_tiny
     root = tmp_path / "root"
-    assert prepare(archive, root) == root / "tiny"
+    assert archive.prepare(root) == root / "tiny"
     assert np.array_equal(np.fromfile(root / "tiny" / "one.bin", np.uint8).reshape(6, -1), TABLES["one.bin"])
-    prepare(archive, root)
+    archive.prepare(root)
     assert site["asked"] == [packed.SITE + "tiny.tar.gz"]
     assert sorted(p.name for p in root.iterdir()) == ["tiny", "tiny.tar.gz"]
 
@@ -160,7 +161,7 @@ def test_what_is_missing_is_downloaded_once(tmp_path, packed_tiny, site):
 def test_an_archive_put_there_by_hand_needs_no_network(tmp_path, packed_tiny, site):
     archive, content = packed_tiny
     (tmp_path / "tiny.tar.gz").write_bytes(content)
-    assert len(read(archive, tmp_path)[0]) == 10
+    assert len(archive.read(tmp_path)[0]) == 10
     assert site["asked"] == []
 
 
@@ -168,7 +169,7 @@ def test_an_archive_with_the_wrong_checksum_is_not_unpacked(tmp_path, packed_tin
     archive, content = packed_tiny
     (tmp_path / "tiny.tar.gz").write_bytes(content[:-1])
     with pytest.raises(DataError, match=f"tiny.tar.gz: expected the md5 {archive.md5}, found .*; delete it"):
-        prepare(archive, tmp_path)
+        archive.prepare(tmp_path)
     assert not (tmp_path / "tiny").exists()
 
 
@@ -177,13 +178,13 @@ def test_a_download_with_the_wrong_checksum_leaves_nothing(tmp_path, packed_tiny
     site["content"] = content[:-1]
     root = tmp_path / "root"
     with pytest.raises(DataError, match=archive.md5):
-        prepare(archive, root)
+        archive.prepare(root)
     assert list(root.iterdir()) == []
 
 
 def test_without_a_network_it_says_what_to_get_and_where_to_put_it(tmp_path, packed_tiny, site):
     with pytest.raises(DataError) as error:
-        prepare(packed_tiny[0], tmp_path)
+        packed_tiny[0].prepare(tmp_path)
     for word in (
         "tiny is not in",
         packed.SITE + "tiny.tar.gz",
@@ -201,7 +202,7 @@ def test_what_a_killed_process_left_is_not_used(tmp_path, packed_tiny, site):
     left.mkdir(parents=True)
     (left / "one.bin").write_bytes(b"half")
     (root / "tmpdownload").write_bytes(site["content"][:10])
-    assert len(read(archive, root)[0]) == 10
+    assert len(archive.read(root)[0]) == 10
 
 
 def test_a_kill_while_unpacking_leaves_no_folder(tmp_path, packed_tiny, site, monkeypatch):
@@ -214,10 +215,10 @@ def test_a_kill_while_unpacking_leaves_no_folder(tmp_path, packed_tiny, site, mo
 
     monkeypatch.setattr(tarfile.TarFile, "extractall", killed)
     with pytest.raises(KeyboardInterrupt):
-        prepare(archive, tmp_path / "root")
+        archive.prepare(tmp_path / "root")
     assert not (tmp_path / "root" / "tiny").exists()
     monkeypatch.undo()
-    assert len(read(archive, tmp_path / "root")[0]) == 10
+    assert len(archive.read(tmp_path / "root")[0]) == 10
 
 
 def test_two_processes_that_unpack_at_once_both_succeed(tmp_path, packed_tiny, site, monkeypatch):
@@ -229,14 +230,14 @@ def test_two_processes_that_unpack_at_once_both_succeed(tmp_path, packed_tiny, s
         write(tmp_path / "root" / "tiny")
 
     monkeypatch.setattr(tarfile.TarFile, "extractall", overtaken)
-    assert prepare(archive, tmp_path / "root").is_dir()
+    assert archive.prepare(tmp_path / "root").is_dir()
 
 
 # ---------------------------------------------------------------------------------------------- by name
 
 
 def test_a_data_set_is_loaded_by_name_from_the_root(tmp_path, monkeypatch):
-    monkeypatch.setitem(packed.ARCHIVES, "cifar10", TINY)
+    monkeypatch.setitem(PUBLISHED, "cifar10", TINY)
     monkeypatch.setenv("DIDACT_DATA", str(tmp_path))
     assert not describe("cifar10").present
     write(tmp_path / "tiny")

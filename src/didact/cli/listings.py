@@ -89,7 +89,8 @@ def _data() -> Rows:
     for name in data.names():
         d = data.describe(name)
         size = "x".join(map(str, d.image))
-        rows.append([name, d.classes, size, d.train, d.test, "yes" if d.present else "no", d.where, d.source])
+        here = "no" if not d.present else f"{d.part:,} of {d.train:,}" if d.part else "yes"
+        rows.append([name, d.classes, size, d.train, d.test, here, d.where, d.source])
     return ["data", "classes", "image", "train", "test", "here", "where", "source"], rows
 
 
@@ -124,10 +125,13 @@ def settings() -> list[tuple[str, str, str, str]]:
 
 def _plans_own() -> list[tuple[str, str, str, str]]:
     """The settings that are no field of a spec."""
-    names = "|".join(catalogue("didact.methods"))
+    names = "|".join(catalogue("didact.methods", "didact.peers"))
     return [
         ("net", "names", "required", "The student, or several, separated by commas."),
         ("method", "names", "kd", f"How it learns, or several: {names}; a preset after a plus sign: fitnet+kd."),
+        ("peers.net", "names", "none", "The networks it learns together with (dml, kdcl); several are one group."),
+        ("peers.method", "name", "its own", "How they learn, where not like it; by ce they are looked at only."),
+        ("peers.recipe.*, peers.seed", "", "its own", "Where a peer's differ; epochs, batches, precision are shared."),
         ("seeds", "int", "1", "How many training seeds, from 0; or --seed for a single one."),
         ("data_seed", "int", "0", "Order and augmentation of the batches."),
         ("start", "branches", "none", "Begin the student with the blocks of its SFTN teacher's first branch."),
@@ -200,8 +204,9 @@ def details(asked: str, store: Path) -> dict[str, Any]:
     return {
         "digest": run.digest,
         "folder": str(record.folder),
-        "spec": {key: value for key, value in to_json(run).items() if key not in ("teacher", "start")},
+        "spec": {key: value for key, value in to_json(run).items() if key not in ("teacher", "start", "peers")},
         "teacher": run.teacher and f"{run.teacher.digest} {teacher_label(run.teacher)}",
+        "peers": [f"{one.digest} {one.net}" for one in run.group if one != run] or None,
         "start": run.start and f"{run.start.part} of {run.start.run.digest}",
         "deployed": {"parameters": parameters(deployed), "MACs": macs(deployed, facts(run.data).image)},
         "environment": record.environment(),

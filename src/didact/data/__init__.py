@@ -4,7 +4,7 @@ Data sets live under the folder that ``DIDACT_DATA`` names (the user's cache fol
 from its publisher and compared with the published checksum. ``digits`` needs no download.
 """
 
-from didact.data.dataset import Dataset, Listing, available, describe, load
+from didact.data.dataset import Dataset, Listing, available, describe, here, load
 from didact.data.loader import Loader, evaluation_batches
 from didact.data.source import Data, DataError, Facts, facts, names, root
 from didact.data.split import Split
@@ -21,6 +21,7 @@ __all__ = [
     "describe",
     "evaluation_batches",
     "facts",
+    "here",
     "load",
     "names",
     "root",

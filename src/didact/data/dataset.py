@@ -10,11 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from didact.data import digits, packed
+from didact.data import digits
+from didact.data.columns import COLUMNS
 from didact.data.cut import cut
+from didact.data.folders import FOLDERS
+from didact.data.packed import ARCHIVES
+from didact.data.published import Published
 from didact.data.source import CATALOGUE, Data, canonical_name, facts, root
-from didact.data.split import Split
+from didact.data.split import Labelled, Split
 from didact.spec import to_json
+
+PUBLISHED: dict[str, Published] = {**ARCHIVES, **COLUMNS, **FOLDERS}
+"""What is downloaded where it is missing, by name; all but digits."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +70,16 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
         SpecError: the validation split that ``data`` asks for would be empty.
     """
     about = facts(data)
-    archive = packed.ARCHIVES.get(data.name)
-    train, test, names = digits.read() if archive is None else packed.read(archive, root())
+    published = PUBLISHED.get(data.name)
+    train, test, names = digits.read() if published is None else published.read(root())
     order = _order(train.labels)
-    if data.classes is not None:
-        train, test = (split.take((split.labels < data.classes).nonzero().flatten()) for split in (train, test))
-    kept, aside = cut(train.labels, data)
+    asked, shown = ((images.labels < about.classes).nonzero().flatten() for images in (train, test))
+    kept, aside = cut(train.labels[asked], data)
     return Dataset(
         data=data,
-        train=(train if len(kept) == len(train) else train.take(kept)).to(device),
-        test=test.to(device),
-        validation=None if aside is None else train.take(aside).to(device),
+        train=_taken(train, asked[kept]).to(device),
+        test=_taken(test, shown).to(device),
+        validation=None if aside is None else train.take(asked[aside]).to(device),
         classes=about.classes,
         names=names[: about.classes],
         image=about.image,
@@ -82,6 +88,11 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
         padding=about.padding,
         order=order,
     )
+
+
+def _taken(images: Labelled, rows: Tensor) -> Split:
+    """The images at ``rows``, ascending; without a copy where that is all of them."""
+    return images if isinstance(images, Split) and len(rows) == len(images) else images.take(rows)
 
 
 def _order(labels: Tensor) -> str:
@@ -94,13 +105,29 @@ def available(wanted: Iterable[Data]) -> None:
     Raises:
         DataError: the files are missing and cannot be downloaded, or do not have the published sizes.
     """
-    for name in sorted({data.name for data in wanted} & set(packed.ARCHIVES)):
-        packed.prepare(packed.ARCHIVES[name], root())
+    for name in sorted({data.name for data in wanted} & set(PUBLISHED)):
+        PUBLISHED[name].prepare(root())
+
+
+def here(name: str) -> int | None:
+    """How many training images of the data set ``name`` are on this machine; None when it is missing or damaged.
+
+    Raises:
+        SpecError: there is no such data set.
+    """
+    name = canonical_name(name)
+    published = PUBLISHED.get(name)
+    if published is None:
+        return CATALOGUE[name].train
+    return None if published.fault(root()) is not None else published.training(root())
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A line of a list of data sets: numbers of published images, whether they are on this machine and where."""
+    """A line of a list of data sets: numbers of published images, whether they are on this machine and where.
+
+    ``part``: how many training images, where they are not all here.
+    """
 
     name: str
     classes: int
@@ -109,6 +136,7 @@ class Listing:
     test: int
     source: str
     present: bool
+    part: int | None
     where: str
 
 
@@ -120,7 +148,7 @@ def describe(name: str) -> Listing:
     """
     name = canonical_name(name)
     about = CATALOGUE[name]
-    archive = packed.ARCHIVES.get(name)
+    published, found = PUBLISHED.get(name), here(name)
     return Listing(
         name=name,
         classes=about.classes,
@@ -128,6 +156,7 @@ def describe(name: str) -> Listing:
         train=about.train,
         test=about.test,
         source=about.source,
-        present=archive is None or packed.fault(archive, root()) is None,
-        where="part of scikit-learn" if archive is None else str(root() / archive.folder),
+        present=found is not None,
+        part=found if found is not None and found < about.train else None,
+        where="part of scikit-learn" if published is None else str(root() / published.folder),
     )

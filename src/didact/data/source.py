@@ -80,6 +80,29 @@ CATALOGUE: dict[str, Facts] = {
         std=(0.3186,),
         source="Alpaydin and Kaynak 1998, UCI Optical Recognition of Handwritten Digits (CC BY 4.0), as in scikit-learn",
     ),
+    "stl10": Facts(
+        classes=10,
+        image=(3, 96, 96),
+        train=5_000,
+        test=8_000,
+        augment="crop-flip",
+        padding=12,  # an eighth of the size, as for CIFAR
+        mean=(0.4467, 0.4398, 0.4066),
+        std=(0.2603, 0.2566, 0.2713),
+        source="Coates, Ng and Lee 2011, https://cs.stanford.edu/~acoates/stl10/; images from ImageNet, no licence stated, "
+        "the authors ask to be cited",
+    ),
+    "tiny-imagenet": Facts(
+        classes=200,
+        image=(3, 64, 64),
+        train=100_000,
+        test=10_000,  # the published validation images: those of the test set have no labels
+        augment="crop-flip",
+        padding=8,
+        mean=(0.4802, 0.4481, 0.3975),
+        std=(0.2770, 0.2691, 0.2821),
+        source="Stanford CS231N, http://cs231n.stanford.edu/; images from ImageNet, for non-commercial research and education",
+    ),
 }
 
 
@@ -94,10 +117,14 @@ def canonical_name(name: str) -> str:
     Raises:
         SpecError: there is no such data set; the nearest ones are named.
     """
-    plain = name.lower().replace("-", "").replace("_", "")
-    if plain not in CATALOGUE:
-        raise SpecError(f"unknown data set {name!r}{nearest(plain, CATALOGUE)}")
-    return plain
+    spelt = {_plain(known): known for known in CATALOGUE}
+    if _plain(name) not in spelt:
+        raise SpecError(f"unknown data set {name!r}{nearest(name, CATALOGUE)}")
+    return spelt[_plain(name)]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
 
 
 @spec
@@ -106,7 +133,7 @@ class Data:
     what was used and not what happened to be the default."""
 
     name: str = "digits"
-    """The data set: digits, cifar10 or cifar100."""
+    """The data set: digits, cifar10, cifar100, stl10 or tiny-imagenet."""
     fraction: Share = 1.0
     """Share of the training images that is kept, the same in every class."""
     classes: Annotated[int, Field(ge=2)] | None = None
@@ -116,7 +143,7 @@ class Data:
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the kept training images that is set aside, the same in every class."""
     augment: Augment | None = None
-    """What is done to training images; none given means the data set's own: crop-flip for CIFAR, crop for digits."""
+    """What is done to training images; none given means the data set's own: crop for digits, crop-flip for others."""
     split_seed: Seed = 0
     """Draws which images are kept and which are set aside."""
 

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+
+class Labelled(Protocol):
+    """Images whose labels are known; their pixels come when they are taken. A :class:`Split` is one."""
+
+    @property
+    def labels(self) -> Tensor:
+        """int64 classes, (n,)."""
+        ...
+
+    def take(self, rows: Tensor) -> Split:
+        """The images at ``rows`` (int64, (m,)), in that order."""
+        ...
 
 
 @dataclass(frozen=True)

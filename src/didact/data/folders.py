@@ -1,0 +1,167 @@
+"""Tiny ImageNet in its published folders.
+
+    wnids.txt                   the classes, a WordNet number a line          train/<wnid>/images/<wnid>_<number>.JPEG
+    words.txt                   what WordNet calls them                       val/images/val_<number>.JPEG
+    val/val_annotations.txt     file and class of every validation image      test/: without labels, left out
+
+Classes are numbered in the order of their WordNet numbers, training images class by class in the order of theirs; the labelled
+validation images are the test set. A copy may hold a part of the training images, as many of every class; an image's index is
+its place among all that were published, so that it is the same image in every copy. Only what is asked for is decoded.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from didact.data.published import Published
+from didact.data.source import DataError
+from didact.data.split import Split
+
+_NUMBER = re.compile(r"_(\d+)\.JPEG$")
+
+
+@dataclass(frozen=True)
+class Files:
+    """Images that still lie in files.
+
+    Attributes:
+        paths: one an image.
+        labels: int64 classes, (n,). index: int64 positions in the full published set, (n,).
+        size: pixels on each side.
+    """
+
+    paths: tuple[Path, ...]
+    labels: Tensor
+    index: Tensor
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, rows: Tensor) -> Split:
+        """The images at ``rows`` (int64, (m,)), decoded, in that order. Grey ones get three equal channels.
+
+        Raises:
+            DataError: a file is missing, damaged, or an image of another size.
+        """
+        pixels = np.empty((len(rows), self.size, self.size, 3), np.uint8)
+        for at, row in enumerate(rows.tolist()):
+            pixels[at] = self._decoded(self.paths[row])
+        return Split(torch.from_numpy(pixels).permute(0, 3, 1, 2), self.labels[rows], self.index[rows])
+
+    def _decoded(self, path: Path) -> np.ndarray:
+        from PIL import Image
+
+        expected = f"a JPEG of {self.size}x{self.size} pixels"
+        try:
+            with Image.open(path) as image:
+                pixels = np.asarray(image.convert("RGB"))
+        except (OSError, SyntaxError, ValueError) as error:  # missing or torn; the last two: Pillow, of nonsense in a header
+            raise DataError(f"{path}: expected {expected}, found: {error}; unpack the data set again") from error
+        if pixels.shape != (self.size, self.size, 3):
+            found = "x".join(map(str, pixels.shape[1::-1]))
+            raise DataError(f"{path}: expected {expected}, found {found}; unpack the data set again")
+        return pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folders(Published):
+    """What was published.
+
+    Attributes:
+        classes: number of classes. per_class: training images of each.
+        test: validation images.
+        size: pixels on each side of an image.
+    """
+
+    classes: int
+    per_class: int
+    test: int
+    size: int
+
+    def read(self, root: Path) -> tuple[Files, Files, tuple[str, ...]]:
+        folder = self.prepare(root)
+        wnids = self._wnids(root)
+        words = dict(line.split("\t", 1) for line in (folder / "words.txt").read_text().splitlines() if "\t" in line)
+        unknown = [wnid for wnid in wnids if wnid not in words]
+        if unknown:
+            raise DataError(self.wrong(root, "words.txt", f"what {unknown[0]} is called", "no such line"))
+        return self._train(root, wnids), self._test(root, wnids), tuple(words[w].partition(",")[0] for w in wnids)
+
+    def fault(self, root: Path) -> str | None:
+        missing = self.missing(root, ("wnids.txt", "words.txt", "val/val_annotations.txt"))
+        if missing is not None:
+            return missing
+        wnids = self._wnids(root)
+        if len(set(wnids)) != self.classes:
+            return self.wrong(root, "wnids.txt", f"{self.classes} classes", str(len(set(wnids))))
+        first = 0
+        for wnid in wnids:
+            found = len(self._images(root, wnid))
+            first = first or found
+            if not 0 < found <= self.per_class or found != first:
+                like = f"{first} images, as of the other classes" if found and first <= self.per_class else "images"
+                return self.wrong(root, f"train/{wnid}/images", f"{like} ({self.per_class} were published)", str(found))
+        annotated = len((root / self.folder / "val/val_annotations.txt").read_text().splitlines())
+        if annotated != self.test:
+            return self.wrong(root, "val/val_annotations.txt", f"{self.test} lines", str(annotated))
+        return None
+
+    def training(self, root: Path) -> int:
+        return self.classes * len(self._images(root, self._wnids(root)[0]))
+
+    def _wnids(self, root: Path) -> list[str]:
+        return sorted((root / self.folder / "wnids.txt").read_text().split())
+
+    def _images(self, root: Path, wnid: str) -> dict[int, Path]:
+        """The training images of a class by their numbers, ascending."""
+        folder = root / self.folder / "train" / wnid / "images"
+        files = folder.iterdir() if folder.is_dir() else ()
+        numbered = {int(found[1]): path for path in files if (found := _NUMBER.search(path.name))}
+        return dict(sorted(numbered.items()))
+
+    def _train(self, root: Path, wnids: list[str]) -> Files:
+        paths: list[Path] = []
+        labels: list[int] = []
+        index: list[int] = []
+        for label, wnid in enumerate(wnids):
+            found = self._images(root, wnid)
+            paths += found.values()
+            labels += [label] * len(found)
+            index += [label * self.per_class + number for number in found]
+        return Files(tuple(paths), torch.tensor(labels), torch.tensor(index), self.size)
+
+    def _test(self, root: Path, wnids: list[str]) -> Files:
+        name = "val/val_annotations.txt"
+        known = {wnid: label for label, wnid in enumerate(wnids)}
+        found: list[tuple[int, Path, int]] = []
+        for at, line in enumerate((root / self.folder / name).read_text().splitlines(), 1):
+            file, wnid, *_ = [*line.split("\t"), ""]
+            number = _NUMBER.search(file)
+            if number is None or wnid not in known:
+                raise DataError(
+                    self.wrong(root, name, "a file, a tab and a class of wnids.txt in every line", f"line {at}: {line!r}")
+                )
+            found.append((int(number[1]), root / self.folder / "val" / "images" / file, known[wnid]))
+        numbers, paths, labels = zip(*sorted(found), strict=True)
+        return Files(paths, torch.tensor(labels), torch.tensor(numbers), self.size)
+
+
+FOLDERS: dict[str, Folders] = {
+    "tiny-imagenet": Folders(
+        url="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+        md5="90528d7ca1a48142e341f4ef8d21d0de",
+        folder="tiny-imagenet-200",
+        unwanted=("test/",),
+        classes=200,
+        per_class=500,
+        test=10_000,
+        size=64,
+    ),
+}

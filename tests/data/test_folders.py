@@ -1,0 +1,176 @@
+"""Tiny ImageNet's folders: written here in the published layout, and every way in which they can be wrong."""
+
+import dataclasses
+import hashlib
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from didact.data import Data, DataError, available, describe, here, load, source
+from didact.data.dataset import PUBLISHED
+from didact.data.folders import FOLDERS, Folders
+
+REAL = Path(os.environ.get("DIDACT_DATA", "/nowhere"))
+WNIDS = ("n03", "n01", "n02")  # as published, in no order
+TINY = Folders(
+    url="http://site/tiny.zip",
+    md5="",
+    folder="tiny",
+    unwanted=("test/",),
+    classes=3,
+    per_class=12,
+    test=4,
+    size=8,
+)
+
+
+def picture(path, level, mode="RGB", size=8):
+    """A flat image: JPEG keeps it to within a level or two."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, (size, size), level if mode == "L" else (level, 255 - level, 40)).save(path, "JPEG", quality=100)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A part: images 0, 2 and 10 of 12 of every class, level 10 x class + number."""
+    folder = tmp_path / "tiny"
+    for wnid in WNIDS:
+        for number in (0, 2, 10):
+            picture(folder / "train" / wnid / "images" / f"{wnid}_{number}.JPEG", 50 * int(wnid[1:]) + number)
+        (folder / "train" / wnid / f"{wnid}_boxes.txt").write_text("ignored\n")
+    (folder / "wnids.txt").write_text("\n".join(WNIDS) + "\n")
+    (folder / "words.txt").write_text(
+        "n00\tentity\nn01\tgoldfish, Carassius auratus\nn02\tbullfrog\nn03\ttailed frog, toad\n"
+    )
+    lines = []
+    for number, wnid in ((3, "n01"), (0, "n03"), (11, "n02"), (2, "n01")):
+        picture(folder / "val" / "images" / f"val_{number}.JPEG", 20 * number, "L" if number == 2 else "RGB")
+        lines.append(f"val_{number}.JPEG\t{wnid}\t0\t0\t7\t7\n")
+    (folder / "val" / "val_annotations.txt").write_text("".join(lines))
+    picture(folder / "test" / "images" / "test_0.JPEG", 0)
+    return tmp_path
+
+
+def test_classes_are_in_order_and_an_index_is_the_published_place(root):
+    train, test, names = TINY.read(root)
+    assert names == ("goldfish", "bullfrog", "tailed frog")
+    assert train.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert train.index.tolist() == [0, 2, 10, 12, 14, 22, 24, 26, 34]
+    assert (test.labels.tolist(), test.index.tolist()) == ([2, 0, 0, 1], [0, 2, 3, 11])
+    assert (TINY.fault(root), TINY.training(root)) == (None, 9)
+
+
+def test_only_what_is_asked_for_is_decoded(root):
+    train, _, _ = TINY.read(root)
+    (root / "tiny/train/n01/images/n01_0.JPEG").write_bytes(b"nonsense")
+    split = train.take(torch.tensor([8, 1]))
+    assert (split.labels.tolist(), split.index.tolist()) == ([2, 0], [34, 2])
+    assert split.images.dtype == torch.uint8
+    assert split.images.is_contiguous(memory_format=torch.channels_last)
+    expected = torch.tensor([[160, 95, 40], [52, 203, 40]])
+    assert (split.images.int() - expected[:, :, None, None]).abs().max() <= 2
+
+
+def test_grey_images_have_three_equal_channels(root):
+    _, test, _ = TINY.read(root)
+    images = test.take(torch.tensor([1])).images
+    assert (images.int() - 40).abs().max() <= 2
+
+
+def test_a_part_is_loaded_by_name_cut_and_told_of(root, monkeypatch):
+    monkeypatch.setitem(PUBLISHED, "tiny-imagenet", TINY)
+    monkeypatch.setenv("DIDACT_DATA", str(root))
+    available([Data(name="Tiny_ImageNet")])
+    whole = load(Data(name="tiny-imagenet"))
+    assert (len(whole.train), len(whole.test), whole.record()["train"]["index"][1]) == (9, 4, 2)
+    few = load(Data(name="tiny-imagenet", classes=2, per_class=2, validation=0.5))
+    assert few.validation is not None
+    assert (len(few.train), len(few.validation), few.test.labels.tolist()) == (2, 2, [0, 0, 1])
+    assert (few.train.labels.tolist(), few.names) == ([0, 1], ("goldfish", "bullfrog"))
+    listing = describe("tiny-imagenet")
+    assert (here("tiny-imagenet"), listing.present, listing.part, listing.train) == (9, True, 9, 100_000)
+
+
+def test_the_published_layout():
+    tiny, about = FOLDERS["tiny-imagenet"], source.CATALOGUE["tiny-imagenet"]
+    assert (tiny.classes * tiny.per_class, tiny.test, tiny.size) == (about.train, about.test, about.image[1])
+    assert tiny.classes == about.classes
+
+
+def test_the_zip_is_unpacked_without_the_test_images(root, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    with zipfile.ZipFile(other / "tiny.zip", "w") as archive:
+        for path in sorted((root / "tiny").rglob("*")):
+            archive.write(path, path.relative_to(root))
+    zipped = dataclasses.replace(TINY, md5=hashlib.md5((other / "tiny.zip").read_bytes()).hexdigest())
+    assert len(zipped.read(other)[0]) == 9
+    assert not (other / "tiny" / "test").exists()
+    assert sorted(path.name for path in other.iterdir()) == ["tiny", "tiny.zip"]
+
+
+# ---------------------------------------------------------------------------------------------- files that are wrong
+
+
+def fails(root, *words):
+    with pytest.raises(DataError) as error:
+        TINY.read(root)
+    for word in (*words, f"delete the folder {root / 'tiny'}", "DIDACT_DATA"):
+        assert word in str(error.value)
+
+
+def test_a_class_that_is_missing_or_shorter_than_the_others(root):
+    (root / "tiny/train/n02/images/n02_2.JPEG").unlink()
+    fails(root, "train/n02/images: expected 3 images, as of the other classes (12 were published), found 2")
+    shutil.rmtree(root / "tiny/train/n01")
+    fails(root, "train/n01/images: expected images (12 were published), found 0")
+
+
+def test_missing_lists(root):
+    (root / "tiny/words.txt").write_text("n01\tgoldfish\nn02\tbullfrog\n")
+    fails(root, "words.txt: expected what n03 is called, found no such line")
+    (root / "tiny/val/val_annotations.txt").unlink()
+    fails(root, "val/val_annotations.txt: expected a file, found no such file")
+    (root / "tiny/wnids.txt").write_text("n01\n")
+    (root / "tiny/val/val_annotations.txt").write_text("")
+    fails(root, "wnids.txt: expected 3 classes, found 1")
+
+
+def test_annotations_that_are_too_few_or_of_no_class(root):
+    path = root / "tiny/val/val_annotations.txt"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:3]))
+    fails(root, "val_annotations.txt: expected 4 lines, found 3")
+    path.write_text("\n".join([*lines[:3], "val_2.JPEG\tn99"]))
+    fails(root, "val_annotations.txt: expected a file, a tab and a class", "line 4: 'val_2.JPEG\\tn99'")
+
+
+@pytest.mark.parametrize("damage", ["nonsense", "torn", "missing", "size"])
+def test_an_image_that_is_not_one(root, damage):
+    path = root / "tiny/train/n01/images/n01_2.JPEG"
+    train, _, _ = TINY.read(root)
+    if damage == "size":
+        picture(path, 3, size=9)
+    elif damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(b"nonsense" if damage == "nonsense" else path.read_bytes()[:-60])
+    with pytest.raises(DataError, match=r"n01_2.JPEG: expected a JPEG of 8x8 pixels, found.*unpack the data set again"):
+        train.take(torch.tensor([1]))
+
+
+@pytest.mark.skipif(not (REAL / "tiny-imagenet-200").is_dir(), reason="DIDACT_DATA names no folder with tiny-imagenet-200")
+def test_the_real_tiny_imagenet():
+    data = load(Data(name="tiny-imagenet", per_class=4))
+    assert (len(data.train), len(data.test), len(set(data.names))) == (800, 10_000, 200)
+    assert (data.names[0], data.test.labels.bincount().tolist()) == ("goldfish", [50] * 200)
+    assert torch.equal(data.train.index // 500, data.train.labels)
+    scaled = data.test.images.double() / 255
+    assert np.allclose(scaled.mean((0, 2, 3)), data.mean, atol=0.01)
+    assert np.allclose(scaled.std((0, 2, 3)), data.std, atol=0.01)
