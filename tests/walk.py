@@ -21,3 +21,7 @@ def made(name: str, **changes: Any) -> Method:
     cls = find(Method, name.partition("+")[0])
     required = [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING]  # type: ignore[arg-type]
     return choose(Method, {"name": name, **{field: REQUIRED[field] for field in required}, **changes})
+
+
+ALONE = [name for name in NAMES if not made(name).needs.peers]
+"""Those that can be trained alone; how peers are trained is tested in tests/peers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -171,7 +172,11 @@ def test_one_stage_takes_the_recipes_epochs(name: str) -> None:
 
 @each
 def test_without_a_teacher_it_says_so(pair: Callable[..., Pair], name: str) -> None:
-    spec = {"net": "resnet8", "method": to_json(made(name))}
+    spec: dict[str, Any] = {"net": "resnet8", "method": to_json(made(name))}
+    if made(name).needs.peers:
+        with pytest.raises(SpecError, match=f"the method '{name}' learns from peers and none is given"):
+            from_json(Run, spec)
+        spec["peers"] = [dict(spec)]
     if not made(name).needs.teacher:
         made(name).build(pair(None, "resnet8"))
         assert from_json(Run, spec).teacher is None

@@ -22,7 +22,7 @@ from didact.method import Method, Pair
 from didact.nets import create
 from didact.nets.blocks import BlockNet
 from didact.seeds import seeded
-from walk import NAMES, TAUGHT, made
+from walk import ALONE, TAUGHT, made
 
 DATASET = dataclasses.replace(load(Data(per_class=1)), test=load(Data(per_class=1)).train)  # 10 images: 5 and 5
 VIEWS = frozenset({"rotations"})  # shown to all, so that a cohort's batches are the same as a single learner's
@@ -84,7 +84,7 @@ def together(teacher: BlockNet) -> Callable[[str], dict[str, State]]:
 
     @functools.cache
     def ends(precision: str) -> dict[str, State]:
-        learners = [learner(name, teacher, precision) for name in NAMES]
+        learners = [learner(name, teacher, precision) for name in ALONE]
         learners += [learner(name, teacher, precision, seed=1) for name in TAUGHT[:3]]
         run(learners, teacher)
         return {one.label: kept(one) for one in learners}
@@ -98,7 +98,7 @@ def same(a: State, b: State) -> list[str]:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALONE)
 def test_alone_equals_cohort_bitwise(
     together: Callable[[str], dict[str, State]], teacher: BlockNet, name: str, precision: str
 ) -> None:
@@ -107,7 +107,7 @@ def test_alone_equals_cohort_bitwise(
     assert same(kept(one), together(precision)[one.label]) == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALONE)
 def test_stopped_after_any_epoch_it_ends_the_same(
     together: Callable[[str], dict[str, State]], teacher: BlockNet, name: str, tmp_path: Path
 ) -> None:
@@ -131,7 +131,7 @@ def test_stopped_after_any_epoch_it_ends_the_same(
         assert same(kept(again), together("fp32")[again.label]) == [], f"stopped after epoch {stop}"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALONE)
 def test_every_declared_parameter_is_trained_and_saved(teacher: BlockNet, name: str) -> None:
     one = learner(name, teacher)
     declared = {f"extras.{k}": p for k, p in one.extras.named_parameters()}

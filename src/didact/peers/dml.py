@@ -4,9 +4,9 @@ Zhang, Xiang, Hospedales, Lu: Deep Mutual Learning (CVPR 2018), https://arxiv.or
 
     L_i = gamma CE(z_i, y) + beta sum_j T^2 KL(softmax(z_j / T) || softmax(z_i / T))       over the peers j != i
 
-Two networks or more, of any architectures, learn at the same time; no gradient reaches a peer. As in the paper's algorithm and
-the authors' code, the networks take turns in a step: each moves, and the next one is shown what those before it say after they
-have moved. With ``order`` "together" all look before any moves, which saves a pass of every network but the last.
+Two networks or more, of any architectures, learn at the same time; no gradient reaches a peer. As in the authors' code, the
+networks take turns in a step: each moves, and the next one is shown what those before it say after they have moved. With
+``order`` "together" all look before any moves, which saves a pass of every network but the last.
 
 The authors' code sums over the peers, at T = 1; later code divides by their number (``over`` "mean"), which is the same for
 two networks. The label smoothing of the authors' script (0.1, on Market-1501) is left out.

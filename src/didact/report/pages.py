@@ -34,6 +34,7 @@ FAMILIES: dict[str, tuple[str, str]] = {
         "sp rkd pkt cc crd sskd",
     ),
     "teachers": ("Methods on the teacher: it is trained for its student, or for a pool of students.", "sftn gtn"),
+    "peers": ("Networks that learn together, each from what the others answer: no teacher comes first.", "dml kdcl"),
     "others": ("Labels alone, and wrappers around other methods.", "ce sckd"),
 }
 """By page: its first sentence and its methods. A method that no page names goes to the last one."""

@@ -15,6 +15,7 @@ from didact.method import Method, Stage
 from didact.spec import choose, find, to_json
 from didact.studies.about import About, about
 from didact.studies.fields import fields
+from didact.studies.peers import Peer
 from didact.studies.run import Run, extras, network, pair, placeholders, required
 from didact.tensors import Needs
 
@@ -101,7 +102,7 @@ def stand_in(name: str, student: str = "resnet8x4") -> Method:
 def reads(needs: Needs) -> dict[str, list[str]]:
     """What is shown to a method, by whom: parts of the networks' outputs in the order in which people speak of them."""
     parts = {who: [part for part in ORDER if part in getattr(needs, who)] for who in ("own", "teacher", "peers")}
-    return parts | {"views": sorted(needs.views)}
+    return parts | {"views": [*sorted(needs.views), *(["own augmentation"] if needs.own_images else [])]}
 
 
 def reads_text(shown: Mapping[str, list[str]]) -> str:
@@ -161,7 +162,8 @@ class Added:
 
 
 def added(name: str, net: str, teacher: str, data: Data) -> Added:
-    """What the method ``name`` adds to ``net`` and ``teacher``, built without memory for the images of ``data``.
+    """What the method ``name`` adds to ``net`` and ``teacher`` (its peer, where it learns from peers), built without memory
+    for the images of ``data``.
 
     Raises:
         ValueError: the method cannot serve this pair; the message says why.
@@ -169,7 +171,8 @@ def added(name: str, net: str, teacher: str, data: Data) -> Added:
     method = stand_in(name, net)
     learns = teacher if method.teaches else net
     master = Run(net=teacher, data=data, seed=1) if method.needs.teacher else None
-    run = Run(net=learns, data=data, method=method, teacher=master)
+    peers = (Peer(net=teacher, method=method),) if method.needs.peers else ()
+    run = Run(net=learns, data=data, method=method, teacher=master, peers=peers)
     with torch.device("meta"):
         taught = network(master) if master else None
         parts = extras(run, pair(run, network(run), taught, placeholders(run, _samples(data))))

@@ -40,10 +40,26 @@ def teacher_label(run: Run) -> str:
 
 
 def row_label(run: Run) -> str:
-    """The method's label with its changed settings; "alone" without a teacher; how the student began if not from scratch."""
+    """The method's label with its changed settings; with whom it learned; "alone" if with nobody and from no teacher; how the
+    student began if not from scratch."""
     label = method_label(run.method) + _changed(run.method)
     start = " from a branch" if run.start and run.start.part != "net" else " fine-tuned" if run.start else ""
+    if run.peers:
+        return f"{label} with {peers_label(run)}"
     return (f"alone ({label})" if run.teacher is None else label) + start
+
+
+def peers_label(run: Run) -> str:
+    """The peers' names in the order of their turns, with what they do otherwise: "resnet20, resnet14 by ce".
+
+    Says the network's own turn where it matters and is not the first.
+    """
+    shown = []
+    for peer in run.peers:
+        way = "" if peer.method == run.method else f" by {method_label(peer.method)}{_changed(peer.method)}"
+        shown.append(peer.net + way + (f" seed {peer.seed}" if peer.seed != run.seed else ""))
+    later = run.turn and (run.twins or any(one.method.turns for one in (run, *run.peers)))
+    return ", ".join(shown) + (f" (turn {run.turn + 1})" if later else "")
 
 
 def _changed(method: Method, student: str = "") -> str:

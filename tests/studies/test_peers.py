@@ -1,0 +1,366 @@
+"""Runs that learn together: one group is one training, whoever is asked for, however it was scheduled or interrupted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from didact.data import Data
+from didact.engine.recipe import Recipe
+from didact.engine.records import Record
+from didact.method import Method, Seen
+from didact.methods.kd import KD
+from didact.peers.dml import DML
+from didact.peers.kdcl import KDCL
+from didact.spec import SpecError, canonical, from_json, spec, to_json
+from didact.studies import store as storing
+from didact.studies.execute import Where, ask
+from didact.studies.labels import row_label
+from didact.studies.peers import Peer, placed
+from didact.studies.plan import plan
+from didact.studies.run import Run, everything, network
+from didact.studies.store import Store
+from didact.studies.table import tables
+
+DATA = Data(name="digits", per_class=4)
+RECIPE = Recipe(epochs=2, batch_size=20, schedule="one-cycle")
+
+
+def pair(
+    method: Method, peers: Sequence[str] = ("resnet14",), *, net: str = "resnet8", recipe: Recipe = RECIPE, **fields: Any
+) -> Run:
+    seed = fields.get("seed", 0)
+    others = tuple(Peer(net=peer, recipe=recipe, method=method, seed=seed) for peer in peers)
+    return Run(**{"net": net, "data": DATA, "recipe": recipe, "method": method, "peers": others, **fields})
+
+
+def weights(store: Store, run: Run) -> dict[str, Tensor]:
+    record = store.get(run)
+    assert record is not None, run.label
+    return record.weights()[0]
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+# ------------------------------------------------------------------------------------------------ what a run says
+
+
+def test_digests_of_runs_without_peers_are_what_they_were() -> None:
+    assert Run(net="resnet8").digest == "d2dfa8103ffffe2a"
+    data = {"name": "cifar100"}
+    assert (
+        Run(net="resnet8x4", teacher=Run(net="resnet32x4", data=data), data=data, method=KD(), seed=3).digest
+        == "17ec1e7324e7386f"
+    )
+    assert "peers" not in to_json(Run(net="resnet8")) and "turn" not in to_json(Run(net="resnet8"))
+
+
+def test_a_group_is_the_same_whoever_describes_it() -> None:
+    group = pair(DML(), ("resnet14", "resnet8"), turn=1).group
+    assert [run.net for run in group] == ["resnet14", "resnet8", "resnet8"]
+    assert [run.turn for run in group] == [0, 1, 2]
+    assert [run.twins for run in group] == [0, 0, 1]
+    assert len({run.digest for run in group}) == 3
+    for run in group:
+        assert [one.digest for one in run.group] == [one.digest for one in group]
+        assert from_json(Run, json.loads(canonical(run))) == run
+    assert len(everything([group[2]])) == 3
+    assert len({run.cohort for run in group}) == 1
+
+
+def test_the_order_of_those_who_take_no_turns_means_nothing() -> None:
+    for method, different in ((DML(), True), (DML(order="together"), False), (KDCL(), False)):
+        a, b = (Peer(net=net, method=method) for net in ("resnet14", "resnet8"))
+        (first, turn), (second, other) = placed(a, [b]), placed(b, [a])
+        runs = (
+            Run(net="resnet14", method=method, peers=first, turn=turn),
+            Run(net="resnet8", method=method, peers=second, turn=other),
+        )
+        assert ({one.digest for one in runs[0].group} != {one.digest for one in runs[1].group}) == different
+
+
+def test_twins_begin_otherwise() -> None:
+    first, second = pair(DML(), ("resnet8",)).group
+    assert first.own_seed == 0 != second.own_seed
+    one, two, alone = (
+        network(run).state_dict()["head.classifier.weight"] for run in (first, second, Run(net="resnet8", data=DATA))
+    )
+    assert torch.equal(one, alone) and not torch.equal(one, two)
+
+
+def test_what_cannot_learn_together_is_refused() -> None:
+    def peer(**fields: Any) -> Peer:
+        return Peer(**{"net": "resnet14", "recipe": RECIPE, "method": DML(), **fields})
+
+    def refused(match: str, *peers: Peer, **fields: Any) -> None:
+        with pytest.raises(ValueError, match=match):
+            Run(**{"net": "resnet8", "data": DATA, "recipe": RECIPE, "method": DML(), "peers": peers, **fields})
+
+    refused("the method 'dml' learns from peers and none is given; name one or more, e.g. peers.net=resnet20")
+    refused("peers are given, but the method 'ce' looks at none", peer(method="ce"), method="ce")
+    refused(r"share recipe.epochs; found resnet8 2, resnet14 3", peer(recipe=Recipe(epochs=3, batch_size=20)))
+    refused(r"share recipe.batch_size; found resnet8 20, resnet14 10", peer(recipe=Recipe(epochs=2, batch_size=10)))
+    refused("turn 2 in a group of 2: the first is 0, the last 1", peer(), turn=2)
+    refused("turn 1 is a place among peers", method="ce", turn=1)
+    refused("reads no teacher", peer(), teacher=Run(net="resnet8", data=DATA))
+    refused("begin with fresh weights", peer(), start={"run": Run(net="resnet8", data=DATA)})
+    with pytest.raises(ValueError, match="either all read the teacher or all do without"):
+        Run(net="resnet8", method=KD(), teacher=Run(net="resnet8"), peers=(Peer(net="resnet8", method=DML()),))
+    with pytest.raises(ValueError, match="unknown network 'resnet15'; did you mean"):
+        Peer(net="resnet15", method=DML())
+
+
+def deaf(num_classes: int, in_channels: int) -> nn.Module:
+    """A network that answers for three classes whatever it is asked."""
+    from didact.nets import create
+
+    return create("resnet8", 3, in_channels)
+
+
+def test_other_classes_are_refused_before_anything_is_trained(store: Store) -> None:
+    for run in (pair(DML(), (f"{__name__}:deaf",)), *pair(DML(), (f"{__name__}:deaf",)).group[1:]):
+        with pytest.raises(SpecError, match=r"gives 3 logits, digits 4 per class has 10 classes"):
+            ask([run], store, Where())
+    assert not (store.root / "runs").exists()
+
+
+# ------------------------------------------------------------------------------------------------ the laws
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_group_in_a_cohort_equals_itself_alone(tmp_path: Path, precision: Any) -> None:
+    """Bitwise: pairs of either method, three of one, another seed and one who learns alone, all in one cohort, and each apart."""
+    recipe = Recipe(epochs=2, batch_size=20, schedule="one-cycle", precision=precision)
+    runs = [
+        pair(DML(), recipe=recipe),
+        pair(DML(), recipe=recipe, seed=1),
+        pair(DML(order="together"), ("resnet8", "resnet8"), recipe=recipe),
+        pair(KDCL(), ("resnet8",), recipe=recipe),
+        pair(KDCL(target="linear", images="shared"), recipe=recipe),
+        Run(net="resnet8", data=DATA, recipe=recipe),
+    ]
+    together = Store(tmp_path / "together")
+    if precision == "bf16":
+        runs = [runs[0], runs[3]]
+    found = ask(runs, together, Where(test_every=9, together=99))
+    assert len(found.records) == sum(len(run.group) for run in runs)
+    for number, run in enumerate(runs):
+        alone = Store(tmp_path / f"alone{number}")
+        ask([run], alone, Where(together=1, test_every=9))
+        for member in run.group:
+            assert same(weights(alone, member), weights(together, member)), (member.label, member.turn)
+
+
+def test_ask_for_one_and_all_are_there(store: Store) -> None:
+    run = pair(KDCL(target="general"), ("resnet14", "resnet8"), data=Data(name="digits", per_class=4, validation=0.5))
+    records = ask([run], store, Where()).records
+    assert set(records) == {member.digest for member in run.group}
+    for member in run.group:
+        assert {"test_top1", "validation_top1"} <= set(records[member.digest].final())
+        assert not {"checkpoint.safetensors", "previous.safetensors"} & {
+            p.name for p in records[member.digest].folder.iterdir()
+        }
+        assert weights(store, member)["extras.weights"].sum() == pytest.approx(1, abs=1e-5)
+        store.load(member)
+    stamps = [(r.folder / "record.json").stat().st_mtime_ns for r in records.values()]
+    again = ask([run.group[2]], store, Where()).records
+    assert [(again[d].folder / "record.json").stat().st_mtime_ns for d in records] == stamps
+
+
+def test_a_peer_may_be_looked_at_and_look_at_nobody(store: Store, tmp_path: Path) -> None:
+    """By ce beside one who learns from it, a network ends as it does alone."""
+    watched = Peer(net="resnet14", recipe=RECIPE, method="ce")  # type: ignore[arg-type]
+    run = Run(net="resnet8", data=DATA, recipe=RECIPE, method=DML(order="together"), peers=(watched,))
+    alone = Run(net="resnet14", data=DATA, recipe=RECIPE)
+    ask([run, alone], store, Where(test_every=9))
+    assert same(weights(store, run.group[1]), weights(store, alone))
+
+
+def test_an_augmentation_of_ones_own(store: Store) -> None:
+    """By KDCL a network sees other crops than its peer: with none to make, the setting changes nothing, else it does."""
+    for augment, equal in (("none", True), ("crop", False)):
+        data = Data(name="digits", per_class=4, augment=augment)  # type: ignore[arg-type]
+        own, shared = pair(KDCL(), data=data), pair(KDCL(images="shared"), data=data)
+        ask([own, shared], store, Where(test_every=9))
+        assert same(weights(store, own), weights(store, shared)) == equal
+
+
+@pytest.mark.parametrize("where", ["row", "between", "written", "finished"])
+def test_a_group_goes_on_together_wherever_it_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """One member's files are an epoch ahead of the other's, or half written; twice, so that the way back is gone once."""
+    recipe = Recipe(epochs=3, batch_size=20, schedule="one-cycle")
+    run = pair(DML(), recipe=recipe)
+    whole, broken = Store(tmp_path / "whole"), Store(tmp_path / "broken")
+    ask([run], whole, Where(test_every=9))
+    steps = {
+        "row": (storing, "append_row"),
+        "between": (storing, "write_tensors"),
+        "written": (Store, "keep"),
+        "finished": (Store, "finish"),
+    }
+    owner, name = steps[where]
+    original = getattr(owner, name)
+    after = where in ("row", "written", "finished")
+    for kill in (
+        (1,) if where == "finished" else (3, 1, 2)
+    ):  # of the first member in its second epoch, in the next one, of the other
+        count = 0
+
+        def dying(*arguments: Any, kill: int = kill, **named: Any) -> Any:
+            nonlocal count
+            trained = where != "between" or arguments[2].get("total", 0) > 0  # not the beginning that is kept
+            count += trained
+            if count == kill and trained and not after:
+                raise Killed
+            done = original(*arguments, **named)
+            if count == kill and trained:
+                raise Killed
+            return done
+
+        monkeypatch.setattr(owner, name, dying)
+        with pytest.raises(Killed):
+            ask([run], broken, Where(test_every=9))
+        monkeypatch.setattr(owner, name, original)
+    said: list[str] = []
+    ask([run], Store(broken.root, said.append), Where(test_every=9))
+    assert said
+    for member in run.group:
+        assert same(weights(whole, member), weights(broken, member))
+        rows = [
+            [{k: row[k] for k in ("epoch", "loss", "terms")} for row in s.get(member).metrics()] for s in (whole, broken)
+        ]  # type: ignore[union-attr]
+        assert rows[0] == rows[1]
+
+
+def test_a_group_with_a_damaged_record_is_trained_again(store: Store) -> None:
+    run = pair(DML())
+    first = ask([run], store, Where(test_every=9)).records
+    before = {member: weights(store, member) for member in run.group}
+    (first[run.group[1].digest].folder / "weights.safetensors").write_bytes(b"x")
+    said: list[str] = []
+    records = ask([run], Store(store.root, said.append), Where(test_every=9)).records
+    assert set(records) == {member.digest for member in run.group}
+    assert any("takes the whole group" in line for line in said)
+    assert all(same(before[member], weights(store, member)) for member in run.group)
+    assert len(list(Store(store.root).runs())) == 2  # what was moved aside is none
+
+
+def test_a_record_that_only_lacks_its_seal_is_finished_without_training(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = pair(DML())
+    finish, calls = Store.finish, []
+
+    def dying(self: Store, *arguments: Any) -> Record:
+        calls.append(arguments[0])
+        if len(calls) == 2:
+            raise Killed
+        return finish(self, *arguments)
+
+    monkeypatch.setattr(Store, "finish", dying)
+    with pytest.raises(Killed):
+        ask([run], store, Where(test_every=9))
+    monkeypatch.setattr(Store, "finish", finish)
+    monkeypatch.setattr("didact.studies.execute.train", None)
+    assert len(ask([run], store, Where(test_every=9)).records) == 2
+
+
+@spec
+class Poisoned(DML):
+    """DML with a loss that is not finite in the second epoch."""
+
+    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+        terms = super().terms(extras, seen)
+        return terms | {"ce": terms["ce"] * (float("nan") if seen.clock.epoch == 1 else 1)}
+
+
+def test_one_who_fails_stops_its_group_and_no_other(store: Store) -> None:
+    poisoned = Peer(net="resnet14", recipe=RECIPE, method=Poisoned())  # its peer looks at nobody, and would not notice
+    sick = Run(net="resnet8", data=DATA, recipe=RECIPE, peers=(poisoned,))
+    healthy = pair(DML())
+    answer = ask([sick, healthy], store, Where(test_every=9))
+    assert all(member.digest in answer.records for member in healthy.group)
+    first, second = (answer.failures[member.digest] for member in sick.group)
+    assert second == "epoch 2: term 'ce' was not finite from step 1 on"
+    assert first.startswith("its peer resnet14.") and first.endswith(f"stopped in {second}")
+    assert all(1 in store.kept(member) for member in sick.group)
+    for asked in sick.group:  # asked for again, either says so at once
+        again = ask([asked], store, Where(test_every=9)).failures
+        assert all("so it was before" in again[member.digest] for member in sick.group)
+    assert set(ask([sick], store, Where(test_every=9), retry=True).failures) == {member.digest for member in sick.group}
+
+
+# ------------------------------------------------------------------------------------------------ settings and tables
+
+
+def test_settings() -> None:
+    wanted = {
+        "net": "resnet8",
+        "recipe": {"name": "short", "epochs": 2},
+        "peers": {"net": "MobileNetV2,resnet14", "seed": 7},
+    }
+    (run,) = plan(wanted)
+    assert run.method == DML()
+    assert [(one.net, one.seed, one.recipe.epochs, one.recipe.learning_rate) for one in run.peers] == [
+        ("mobilenet_v2", 7, 2, pytest.approx(0.02)),
+        ("resnet14", 7, 2, 0.1),
+    ]
+    runs = plan(wanted | {"method": "ce,kd,dml,kdcl", "teacher": "resnet20", "seeds": 2})
+    assert [(r.method.name(), bool(r.teacher), len(r.peers)) for r in runs[::2]] == [
+        ("ce", False, 0), ("kd", True, 0), ("dml", False, 2), ("kdcl", False, 2),
+    ]  # fmt: skip
+    (run,) = plan(
+        {"net": "resnet8", "peers": {"net": "resnet14", "method": "ce", "recipe": {"learning_rate": 0.3}}, "method": "kdcl"}
+    )
+    assert (run.peers[0].method.name(), run.peers[0].recipe.learning_rate, run.recipe.learning_rate) == ("ce", 0.3, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"peers": {"nets": "resnet14"}}, r"peers.nets: no such setting; did you mean 'net'"),
+        ({"peers": {"seed": 1}}, r"peers.net: say which networks learn together with it"),
+        ({"peers": {"net": "resnet15"}}, r"peers.net: .*did you mean"),
+        ({"peers": 3}, r"peers: expected networks' names"),
+        ({"peers": "resnet14", "method": "ce"}, r"peers: no method that is asked for looks at peers; write method=dml"),
+        ({"method": "dml"}, r"learns from peers and none is given"),
+        ({"peers": {"net": "resnet14", "method": "dml,ce"}}, r"peers.method: one for all peers"),
+        ({"peers": {"net": "resnet14", "method": {"name": "dml", "beta": -1}}}, r"peers.method.beta"),
+        ({"peers": {"net": "resnet14", "recipe": {"epochs": 5}}}, r"share recipe.epochs"),
+        ({"peers": {"net": "resnet14", "data": "cifar100"}}, r"peers.data: no such setting"),
+    ],
+)
+def test_wrong_settings(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        plan({"net": "resnet8", "method": "dml"} | changes)
+
+
+def test_rows_name_the_peers(store: Store) -> None:
+    run = pair(DML(), ("resnet14", "resnet8"))
+    assert [row_label(one) for one in run.group] == [
+        "dml with resnet14, resnet8",
+        "dml with resnet8, resnet8 (turn 2)",
+        "dml with resnet8, resnet14 (turn 3)",
+    ]
+    seeds = Run(net="resnet8", method=KDCL(target="mean"), peers=(Peer(net="resnet14", method="ce", seed=4),))  # type: ignore[arg-type]
+    assert row_label(seeds) == "kdcl (target=mean) with resnet14 by ce seed 4"
+    records: Callable[[Run], Record] = lambda run: ask([run], store, Where(test_every=9)).records[run.digest]  # noqa: E731
+    group = pair(DML()).group
+    made = tables([(one, records(one)) for one in group], {one.digest for one in group})
+    assert [(table.title.split()[0], table.rows[0].method) for table in made] == [
+        ("resnet8", "dml with resnet14"), ("resnet14", "dml with resnet8 (turn 2)"),
+    ]  # fmt: skip
