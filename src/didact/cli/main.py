@@ -251,6 +251,14 @@ app.command(
     """,
 )
 
+app.command(
+    "didact.cli.probe:probe",
+    help="""Transfer: how well a linear classifier does on other data, on the frozen features of finished runs.
+
+    didact probe 1f0c,77ab --data stl10,tiny-imagenet --way exact
+    """,
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""

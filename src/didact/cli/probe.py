@@ -1,0 +1,93 @@
+"""``didact probe``. Imports no torch before it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from didact.cli import answer
+from didact.cli.main import STORE, Device, Json, Markdown, StorePath
+from didact.spec import SpecError, from_json, nearest
+
+if TYPE_CHECKING:
+    from didact.studies.probe import Answer
+
+WAYS = ("exact", "sgd")
+
+
+def probe(
+    runs: Annotated[
+        str, Parameter(help="Digests separated by commas, or the beginnings of digests or folders: all that fit are probed.")
+    ],
+    *,
+    data: Annotated[str, Parameter(help="Data sets, separated by commas.")] = "stl10,tiny-imagenet",
+    way: Annotated[str, Parameter(help="exact (logistic regression to its optimum), sgd, or both: exact,sgd.")] = "exact",
+    size: Annotated[int | None, Parameter(help="Images are resized to it; the run's own by default: 32 for CIFAR.")] = None,
+    seeds: Annotated[int | None, Parameter(help="sgd: how many classifiers are trained; 3 by default.")] = None,
+    fraction: Annotated[float, Parameter(help="Share of the training images to fit to, the same in every class.")] = 1.0,
+    store: StorePath = STORE,
+    device: Device = None,
+    markdown: Markdown = False,
+    json: Json = False,
+) -> int:
+    """Probe and print; what ``--help`` says stands where the command is named."""
+    from didact.analysis.probe import Exact
+    from didact.cli.terminal import stderr
+    from didact.data import Data
+    from didact.studies.probe import chosen
+    from didact.studies.probe import probe as find
+    from didact.studies.store import Store
+
+    ways = _ways(way, seeds)
+    wanted = [from_json(Data, {"name": name, "fraction": fraction}, "data") for name in _names(data)]
+    talk = stderr()
+    kept = Store(store, lambda message: talk.print(message, markup=False))
+    found = find(
+        kept,
+        chosen(kept, _names(runs)),
+        list(dict.fromkeys(wanted)),
+        ways,
+        size,
+        answer.device(device),
+        lambda line: talk.print(f"  {line}", markup=False, highlight=False),
+    )
+    _report(found, "json" if json else "markdown" if markdown else "table")
+    for one in found:
+        if isinstance(one.way, Exact) and (one.probed.slope or 0) > one.way.tolerance:
+            talk.print(f"not quite the optimum: {one.run.label} on {one.data.label}, gradient {one.probed.slope:.1e}")
+    return 0
+
+
+def _report(found: list[Answer], form: str) -> None:
+    from didact.cli.terminal import print_rows, stdout
+    from didact.studies.transfer import transfers
+
+    made = transfers(found)
+    if form == "json":
+        answer.print_json({"answers": [one.plain() for one in found], "tables": [table.plain() for table in made]})
+    for table in made if form != "json" else ():
+        if form == "markdown":
+            print(f"**{table.title}**\n")
+            answer.print_markdown(*table.cells())
+            print(f"{table.covers}\n")
+        else:
+            print_rows(*table.cells(), table.title)
+            stdout().print(table.covers, highlight=False, markup=False)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _ways(text: str, seeds: int | None) -> list[Any]:
+    from didact.analysis.probe import SGD, Exact
+
+    asked = _names(text)
+    wrong = [name for name in asked if name not in WAYS]
+    if wrong or not asked:
+        raise SpecError(f"way: unknown {wrong[0]!r}{nearest(wrong[0], WAYS)}" if wrong else "way: exact, sgd or exact,sgd")
+    if seeds is not None and "sgd" not in asked:
+        raise SpecError("seeds: the exact way has one optimum and draws nothing; leave --seeds out, or write --way sgd")
+    made = {"exact": Exact(), "sgd": from_json(SGD, {} if seeds is None else {"seeds": seeds})}
+    return [made[name] for name in dict.fromkeys(asked)]

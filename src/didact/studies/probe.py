@@ -1,0 +1,219 @@
+"""Transfer: linear probes of finished runs on other data, each done once and kept beside the run's Record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from didact.analysis.probe import Exact, Features, Probed, Way, pooled
+from didact.analysis.probe import probe as fit
+from didact.data import Data, Dataset, available, evaluation_batches, facts, here, load
+from didact.data.resize import resized
+from didact.engine.records import DamagedError, Record, file_checksum, read_json, write_json
+from didact.nets.blocks import BlockNet
+from didact.spec import SpecError, digest, to_json
+from didact.studies.run import Run, network
+from didact.studies.similarity import networks
+from didact.studies.store import Store
+
+VERSION = 1
+"""Rises when the same question has another answer, so that what was kept is not taken for it."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How well a linear classifier does on what a run's network shows for other data.
+
+    Attributes:
+        run, data, way: what was asked.
+        size: pixels on each side of the images that the network saw.
+        train, test: how many images.
+        probed: the figures.
+    """
+
+    run: Run
+    data: Data
+    way: Way
+    size: int
+    train: int
+    test: int
+    probed: Probed
+
+    @property
+    def name(self) -> str:
+        """ "exact" or "sgd"."""
+        return name(self.way)
+
+    def plain(self) -> dict[str, Any]:
+        """Everything as plain JSON data."""
+        return {
+            "digest": self.run.digest,
+            "run": self.run.label,
+            "data": to_json(self.data),
+            "way": {"name": self.name} | to_json(self.way),
+            "size": self.size,
+            "images": {"train": self.train, "test": self.test},
+            "top1": list(self.probed.top1),
+            "train_top1": list(self.probed.train_top1),
+            "slope": self.probed.slope,
+        }
+
+
+def name(way: Way) -> str:
+    """ "exact" or "sgd"."""
+    return "exact" if isinstance(way, Exact) else "sgd"
+
+
+def chosen(store: Store, asked: Sequence[str]) -> list[Run]:
+    """All finished runs of the store whose digest or folder begins with one of ``asked``, each once, in that order.
+
+    Raises:
+        SpecError: one of ``asked`` fits none.
+    """
+    runs = [(run, record.folder.name) for run, record in store.runs()]
+    found: dict[str, Run] = {}
+    for start in asked:
+        fits = [run for run, folder in runs if run.digest.startswith(start) or folder.startswith(start)]
+        if not fits:
+            raise SpecError(
+                f"{start!r} fits no finished run in {store.root}; 'didact list runs --store {store.root}' lists them"
+            )
+        found |= {run.digest: run for run in fits}
+    return list(found.values())
+
+
+def probe(
+    store: Store,
+    runs: Sequence[Run],
+    data: Sequence[Data],
+    ways: Sequence[Way] = (Exact(),),
+    size: int | None = None,
+    device: str = "cpu",
+    tell: Tell = lambda line: None,
+) -> list[Answer]:
+    """Probe every run on every data set in every way; what was done before is read. Ordered by data, run, way.
+
+    The network runs in float32 and sees images as it saw them in its own training: resized to ``size`` (by default the size
+    that it was trained at, 32 for CIFAR), normalised by the statistics of its own data, not augmented. Its vectors are
+    computed once for all ways.
+
+    Raises:
+        SpecError: a network that does not take the images; a size that it does not survive.
+        DataError: the data are missing and cannot be downloaded; nothing has been computed by then.
+        LookupError: a run has no Record.
+    """
+    wanted = [replace(one, augment="none") for one in data]  # nothing is augmented: not a part of the question
+    asked = [[_Asked(run, _record(store, run), one, _size(run, one, size)) for run in runs] for one in wanted]
+    available({of.data for row in asked for of in row if any(of.kept(way) is None for way in ways)})
+    answers: list[Answer] = []
+    for one, row in zip(wanted, asked, strict=True):
+        images = _Images(one, device)
+        for of in row:
+            seen: tuple[Features, Features] | None = None
+            for way in ways:
+                kept = of.kept(way)
+                if kept is None:
+                    if seen is None:
+                        tell(f"{of.run.label} looks at {one.label}")
+                        seen = images.seen(networks(store, of.run, device)[0], of)
+                    tell(f"{of.run.label} on {one.label}: {name(way)}")
+                    kept = of.keep(way, len(seen[0]), len(seen[1]), fit(*seen, facts(one).classes, way))
+                answers.append(kept)
+    return answers
+
+
+def _record(store: Store, run: Run) -> Record:
+    record = store.get(run)
+    if record is None:
+        raise LookupError(f"{run.label} ({run.digest}) has not been trained; its folder would be {store.folder(run)}")
+    return record
+
+
+def _size(run: Run, data: Data, size: int | None) -> int:
+    """The size at which ``run`` looks at ``data``: a size that its network survives."""
+    own, other = facts(run.data).image, facts(data).image
+    if own[0] != other[0]:
+        raise SpecError(
+            f"{run.label} ({run.digest}) takes images of {own[0]} channel{'s' * (own[0] > 1)}, as {run.data.name} has; "
+            f"{data.name} has {other[0]}"
+        )
+    size = own[1] if size is None else size
+    if size < 1:
+        raise SpecError(f"size: at least 1, found {size}")
+    try:
+        with torch.device("meta"):
+            network(run).shapes((own[0], size, size))
+    except (ValueError, RuntimeError) as error:
+        raise SpecError(f"size: {run.label} ({run.digest}) at {size}x{size}: {error}") from None
+    return size
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A run that is probed on ``data`` at ``size``."""
+
+    run: Run
+    record: Record
+    data: Data
+    size: int
+
+    def kept(self, way: Way) -> Answer | None:
+        """What was found before; None where there is nothing, or of other weights, or of another part of the data."""
+        try:
+            found = read_json(self._path(way))
+            now = here(self.data.name)
+            if found["of"] != self._seal or now not in (None, found["here"]):
+                return None
+            figures = Probed(tuple(found["top1"]), tuple(found["train_top1"]), found["slope"])
+            return Answer(self.run, self.data, way, self.size, found["train"], found["test"], figures)
+        except (DamagedError, TypeError, KeyError):
+            return None
+
+    def keep(self, way: Way, train: int, test: int, probed: Probed) -> Answer:
+        answer = Answer(self.run, self.data, way, self.size, train, test, probed)
+        figures = {"top1": probed.top1, "train_top1": probed.train_top1, "slope": probed.slope}
+        images = {"train": train, "test": test, "here": here(self.data.name)}
+        write_json(self._path(way), {"of": self._seal, "question": self._question(way)} | images | figures)
+        return answer
+
+    @property
+    def _seal(self) -> str | None:
+        return file_checksum(self.record.folder / "record.json")
+
+    def _question(self, way: Way) -> dict[str, Any]:
+        way_ = {"name": name(way)} | to_json(way)
+        return {"data": to_json(self.data), "way": way_, "size": self.size, "version": VERSION}
+
+    def _path(self, way: Way) -> Path:
+        return self.record.folder / f"probe-{digest(self._question(way))}.json"
+
+
+class _Images:
+    """A data set, read when it is first looked at, and resized once for all runs that look at the same size."""
+
+    def __init__(self, data: Data, device: str) -> None:
+        self.data = data
+        self.device = device
+        self.at: tuple[int, Dataset] | None = None
+
+    def seen(self, net: BlockNet, asked: _Asked) -> tuple[Features, Features]:
+        """The network's vectors for the training and the test images."""
+        own = facts(asked.run.data)
+        dataset = replace(self._sized(asked.size), mean=own.mean, std=own.std)
+        train, test = (pooled(net, evaluation_batches(dataset, split)) for split in (dataset.train, dataset.test))
+        return train, test
+
+    def _sized(self, size: int) -> Dataset:
+        if self.at is None or self.at[0] != size:
+            self.at = None  # let go of the pixels before others are read
+            whole = load(self.data)
+            train, test = (resized(split, size).to(self.device) for split in (whole.train, whole.test))
+            shape = (whole.image[0], size, size)
+            self.at = size, replace(whole, train=train, test=test, validation=None, image=shape)
+        return self.at[1]
