@@ -36,7 +36,7 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/pip
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/pip
-	$(BIN)/pip install -q -e '.[test,bench]'
+	$(BIN)/pip install -q -e '.[test]'
 	touch $@ $(VENV)/.installed
 
 clean:

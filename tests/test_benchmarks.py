@@ -14,8 +14,6 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
-pytest.importorskip("PIL", reason="the plain loops of the benchmarks use Pillow: pip install 'didact[bench]'")
-
 
 def test_throughput_compares_a_plain_loop_with_a_learner_and_a_cohort(tmp_path: Path) -> None:
     out = tmp_path / "throughput.json"
