@@ -63,6 +63,12 @@ def report(kept: Any, runs: list[Any], found: list[Any], device: str, picture: P
         comparison(made, found, picture)
 
 
+def check_picture(path: Path | None) -> None:
+    """Refuse a picture's name before anything is computed for it."""
+    if path is not None and path.suffix not in (".png", ".svg", ".pdf"):
+        raise SpecError(f"picture: a name that ends in .png, .svg or .pdf, found {str(path)!r}")
+
+
 def device(asked: str | None) -> str:
     import torch
 

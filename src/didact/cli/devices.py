@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from didact.cli.answer import print_json, print_markdown
+from didact.cli.options import Json, Markdown
 from didact.data import Data, facts
 from didact.deploy.catalogue import DEVICES
 from didact.deploy.device import Device, choose, joined, own
@@ -20,6 +23,27 @@ A device holds a network when it computes in the bit width and both fit; where t
 1 MB = 1,000,000 bytes. 'didact list devices' tells what each device is and where its figures are from."""
 
 PER_TABLE = 3  # networks beside one another
+
+
+def fit(
+    *,
+    pool: Annotated[str, Parameter(help="Networks, separated by commas; or a pool (didact list pools).")],
+    students: Annotated[int, Parameter(help="How many are drawn from a pool, beside its smallest and largest.")] = 4,
+    draw: Annotated[int, Parameter(help="The seed under which they are drawn.")] = 0,
+    bits: Annotated[str, Parameter(help="Bit widths of weights and activations, 1 to 32.")] = "8,32",
+    data: Annotated[str | None, Parameter(help="Whose images and classes; cifar100 if nothing else is said.")] = None,
+    image: Annotated[str | None, Parameter(help="Instead: channels x height x width, such as 3x64x64 ...")] = None,
+    classes: Annotated[int | None, Parameter(help="... and the number of classes.")] = None,
+    devices: Annotated[str | None, Parameter(help="Your own devices: a JSON file, or module:NAME.")] = None,
+    device: Annotated[str | None, Parameter(help="Only these devices, separated by commas.")] = None,
+    markdown: Markdown = False,
+    json: Json = False,
+) -> int:
+    """Reckon and print; what ``--help`` says stands where the command is named."""
+    own = {"students": students, "draw": draw}
+    found = asked(pool, bits, data=data, image=image, classes=classes, devices=devices, device=device, **own)
+    report(found, "json" if json else "markdown" if markdown else "table")
+    return 0
 
 
 def asked(

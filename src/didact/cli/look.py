@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from didact.cli import answer
-from didact.cli.main import STORE, Device, Json, StorePath
-from didact.spec import SpecError
+from didact.cli.options import STORE, Device, Json, StorePath
 
 if TYPE_CHECKING:
     from didact.analysis.layers import Compared
@@ -41,8 +40,7 @@ def look(
     from didact.studies.look import look as study
     from didact.studies.store import Store
 
-    if picture is not None and picture.suffix not in (".png", ".svg", ".pdf"):
-        raise SpecError(f"picture: a name that ends in .png, .svg or .pdf, found {str(picture)!r}")
+    answer.check_picture(picture)
     wanted = Layers(images=images, kind=kind, unbiased=not biased) if layers or picture is not None else None
     talk = stderr()
     kept = Store(store, lambda message: talk.print(message, markup=False))

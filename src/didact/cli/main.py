@@ -5,13 +5,26 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
 from didact import __version__
 from didact.cli import answer
+from didact.cli.options import (
+    STORE,
+    Compile,
+    Device,
+    Exact,
+    ForPair,
+    Json,
+    Markdown,
+    Retry,
+    Settings,
+    StorePath,
+    TestEvery,
+    Together,
+)
 from didact.spec import RequestError, SpecError
 
 app = App(
@@ -21,19 +34,6 @@ app = App(
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
 )
-
-StorePath = Annotated[Path, Parameter(name="--store", help="Folder of Records.", env_var="DIDACT_STORE")]
-Device = Annotated[str | None, Parameter(help="cpu, cuda, cuda:1 ...; the GPU when there is one, by default.")]
-Compile = Annotated[bool, Parameter(name="--compile", negative="", help="Compile networks with torch.compile.")]
-Exact = Annotated[bool, Parameter(negative="", help="Ask torch for deterministic kernels (matters on a GPU).")]
-TestEvery = Annotated[int, Parameter(help="Epochs between evaluations; the last epoch is always evaluated.")]
-Together = Annotated[int, Parameter(help="At most so many learners at a time; bounds memory, changes no result.")]
-Retry = Annotated[bool, Parameter(negative="", help="Go on from the last good state with runs that failed before.")]
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
-Markdown = Annotated[bool, Parameter(negative="", help="Print tables in Markdown, for documents.")]
-ForPair = Annotated[str | None, Parameter(help="With methods: whose extra parameters are counted.")]
-Settings = Annotated[str, Parameter(allow_leading_hyphen=True, help="--setting value, as listed below.", show=False)]
-STORE = Path("didact-runs")
 
 
 @app.command
@@ -75,33 +75,6 @@ def train(
 
     where = Where(device=answer.device(device), compiled=compile, exact=exact, test_every=test_every, together=together)
     return answer.answer(plan(parse(settings), where.device), store, where, retry=retry, as_json=json)
-
-
-@app.command
-def study(
-    name: Annotated[str, Parameter(help="gtn.")],
-    *settings: Settings,
-    store: StorePath = STORE,
-    device: Device = None,
-    compile: Compile = False,
-    test_every: TestEvery = 1,
-    together: Together = 16,
-    retry: Retry = False,
-    markdown: Annotated[bool, Parameter(negative="", help="Print the tables in Markdown, for documents.")] = False,
-    picture: Annotated[Path | None, Parameter(help="Save a picture there (png, svg or pdf).")] = None,
-    json: Json = False,
-) -> int:
-    """A paper's tables, trained again, with the published figures beside them. Asked again, it goes on or only prints.
-
-    didact study gtn --scale small --method kd,fitnet+kd
-    """
-    from didact.cli.settings import parse
-    from didact.cli.study import study as run
-    from didact.studies.execute import Where
-
-    where = Where(device=answer.device(device), compiled=compile, test_every=test_every, together=together)
-    form = "json" if json else "markdown" if markdown else "table"
-    return run(name, parse(settings), store, where, retry=retry, form=form, picture=picture)
 
 
 @app.command(name="list")
@@ -156,33 +129,6 @@ def explain(
 
 
 @app.command
-def fit(
-    *,
-    pool: Annotated[str, Parameter(help="Networks, separated by commas; or a pool (didact list pools).")],
-    students: Annotated[int, Parameter(help="How many are drawn from a pool, beside its smallest and largest.")] = 4,
-    draw: Annotated[int, Parameter(help="The seed under which they are drawn.")] = 0,
-    bits: Annotated[str, Parameter(help="Bit widths of weights and activations, 1 to 32.")] = "8,32",
-    data: Annotated[str | None, Parameter(help="Whose images and classes; cifar100 if nothing else is said.")] = None,
-    image: Annotated[str | None, Parameter(help="Instead: channels x height x width, such as 3x64x64 ...")] = None,
-    classes: Annotated[int | None, Parameter(help="... and the number of classes.")] = None,
-    devices: Annotated[str | None, Parameter(help="Your own devices: a JSON file, or module:NAME.")] = None,
-    device: Annotated[str | None, Parameter(help="Only these devices, separated by commas.")] = None,
-    markdown: Markdown = False,
-    json: Json = False,
-) -> int:
-    """What networks need in memory by bit width, and which devices hold them. Arithmetic only, trains nothing.
-
-    didact fit --pool resnet8,resnet8x4,mobilenet_v2 --bits 8,32 --device ethos-n77,edge-tpu,raspberry-pi
-    """
-    from didact.cli.devices import asked, report
-
-    own = {"students": students, "draw": draw}
-    found = asked(pool, bits, data=data, image=image, classes=classes, devices=devices, device=device, **own)
-    report(found, "json" if json else "markdown" if markdown else "table")
-    return 0
-
-
-@app.command
 def show(
     run: Annotated[str, Parameter(help="A digest, or the beginning of one, or a folder's name.")],
     *,
@@ -202,46 +148,36 @@ def show(
     return 0
 
 
-@app.command
-def compare(
-    *,
-    net: Annotated[str | None, Parameter(help="Only students of this network.")] = None,
-    data: Annotated[str | None, Parameter(help="Only this data set.")] = None,
-    picture: Annotated[Path | None, Parameter(help="Save a picture there (png, svg or pdf).")] = None,
-    markdown: Markdown = False,
-    store: StorePath = STORE,
-    device: Device = None,
-    json: Json = False,
-) -> int:
-    """Who taught better: tables over all Records in the store, one for each student, data set and recipe. Trains nothing."""
-    from didact import nets
-    from didact.cli.terminal import stderr
-    from didact.studies.store import Store
-
-    if picture is not None and picture.suffix not in (".png", ".svg", ".pdf"):
-        raise SpecError(f"picture: a name that ends in .png, .svg or .pdf, found {str(picture)!r}")
-    kept = Store(store, lambda message: stderr().print(message, markup=False))
-    wanted = net and nets.resolve(net)
-    found = [(run, record) for run, record in kept.runs() if data in (None, run.data.name)]
-    students = [run for run, _ in found if wanted in (None, run.net)]
-    if not students:
-        raise SpecError(
-            f"no finished run in {store}" + (" fits" if net or data else "; train some first: didact quickstart")
-        )
-    answer.report(
-        kept, students, found, answer.device(device), picture, "json" if json else "markdown" if markdown else "table"
-    )
-    return 0
-
+# what follows is imported when it is asked for
 
 app.command(
-    "didact.cli.search:search",  # imported when it is asked for
+    "didact.cli.compare:compare",
+    help="""Who taught better: tables over all Records in the store, one for each student, data and recipe. Trains nothing.""",
+)
+
+app.command(
+    "didact.cli.study:study",
+    help="""A paper's tables, trained again, with the published figures beside them. Asked again, it goes on or only prints.
+
+    didact study gtn --scale small --method kd,fitnet+kd
+    """,
+)
+
+app.command(
+    "didact.cli.devices:fit",
+    help="""What networks need in memory by bit width, and which devices hold them. Arithmetic only, trains nothing.
+
+    didact fit --pool resnet8,resnet8x4,mobilenet_v2 --bits 8,32 --device ethos-n77,edge-tpu,raspberry-pi
+    """,
+)
+
+app.command(
+    "didact.cli.search:search",
     help="""The best students of a generic teacher's pool under limits: accuracy against cost, predicted on its supernet.
 
     didact search 1f0c --max-parameters 100000 --max-macs 2000000 --picture front.png
     """,
 )
-
 
 app.command(
     "didact.cli.look:look",

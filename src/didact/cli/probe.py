@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from didact.cli import answer
-from didact.cli.main import STORE, Device, Json, Markdown, StorePath
+from didact.cli.options import STORE, Device, Json, Markdown, StorePath
 from didact.spec import SpecError, from_json, nearest
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from didact.cli import answer
-from didact.cli.main import STORE, Json, StorePath
+from didact.cli.options import STORE, Json, StorePath
 from didact.spec import SpecError
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def search(
     from didact.studies.search import search as find
     from didact.studies.store import Store
 
-    if picture is not None and picture.suffix not in (".png", ".svg", ".pdf"):
-        raise SpecError(f"picture: a name that ends in .png, .svg or .pdf, found {str(picture)!r}")
+    answer.check_picture(picture)
     limits = {"parameters": max_parameters, "macs": max_macs, "bytes": _bytes(max_bytes), "latency": max_latency}
     fields: dict[str, Any] = {f"max_{name}": value for name, value in limits.items()}
     fields |= {"cost": cost, "bits": bits, "trials": trials, "images": images, "seed": seed}

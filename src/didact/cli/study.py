@@ -2,47 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from didact.cli import answer, terminal
+from didact.cli.options import (
+    STORE,
+    Compile,
+    Device,
+    Json,
+    Markdown,
+    Picture,
+    Retry,
+    Settings,
+    StorePath,
+    TestEvery,
+    Together,
+)
 from didact.spec import SpecError, nearest
-from didact.studies.execute import Where
-from didact.studies.store import Store
-from didact.studies.study import Sheet, Study
+
+if TYPE_CHECKING:
+    from didact.studies.study import Sheet, Study
 
 STUDIES = ("gtn",)
 
 
 def study(
-    name: str,
-    settings: Mapping[str, Any],
-    store: Path,
-    where: Where,
-    *,
-    retry: bool = False,
-    form: str = "table",
-    picture: Path | None = None,
+    name: Annotated[str, Parameter(help="gtn.")],
+    *settings: Settings,
+    store: StorePath = STORE,
+    device: Device = None,
+    compile: Compile = False,
+    test_every: TestEvery = 1,
+    together: Together = 16,
+    retry: Retry = False,
+    markdown: Markdown = False,
+    picture: Picture = None,
+    json: Json = False,
 ) -> int:
-    """Ask for the study's runs, then print its tables. ``form``: table, markdown or json.
+    """Train and print; what ``--help`` says stands where the command is named."""
+    from didact.cli.settings import parse
+    from didact.studies.execute import Where
+    from didact.studies.store import Store
 
-    Raises:
-        SpecError: no such study, or settings that it cannot have.
-    """
     if name not in STUDIES:
         raise SpecError(f"unknown study {name!r}{nearest(name, STUDIES)}")
+    answer.check_picture(picture)
     from didact.papers import gtn
 
-    made = gtn.study(settings, where.device)
+    where = Where(device=answer.device(device), compiled=compile, test_every=test_every, together=together)
+    made = gtn.study(parse(settings), where.device)
     talk = terminal.stderr()
     kept = Store(store, lambda message: talk.print(message, markup=False))
     found = made.ask(kept, where, terminal.show(talk), retry=retry)
-    print_sheets(
-        [*(made.accuracies(found.records, m) for m in made.methods), *gtn.costs(made, found.records), *made.published],
-        made,
-        form,
-    )
+    sheets = [made.accuracies(found.records, m) for m in made.methods]
+    sheets += [*gtn.costs(made, found.records), *made.published]
+    print_sheets(sheets, made, "json" if json else "markdown" if markdown else "table")
     if picture is not None:
         from didact.report.generic import generic
 

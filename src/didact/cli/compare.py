@@ -1,0 +1,41 @@
+"""``didact compare``. Imports no torch before it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from didact.cli import answer
+from didact.cli.options import STORE, Device, Json, Markdown, Picture, StorePath
+from didact.spec import SpecError
+
+
+def compare(
+    *,
+    net: Annotated[str | None, Parameter(help="Only students of this network.")] = None,
+    data: Annotated[str | None, Parameter(help="Only this data set.")] = None,
+    picture: Picture = None,
+    markdown: Markdown = False,
+    store: StorePath = STORE,
+    device: Device = None,
+    json: Json = False,
+) -> int:
+    """Read and print; what ``--help`` says stands where the command is named."""
+    from didact import nets
+    from didact.cli.terminal import stderr
+    from didact.studies.store import Store
+
+    answer.check_picture(picture)
+    kept = Store(store, lambda message: stderr().print(message, markup=False))
+    wanted = net and nets.resolve(net)
+    found = [(run, record) for run, record in kept.runs() if data in (None, run.data.name)]
+    students = [run for run, _ in found if wanted in (None, run.net)]
+    if not students:
+        raise SpecError(
+            f"no finished run in {store}" + (" fits" if net or data else "; train some first: didact quickstart")
+        )
+    answer.report(
+        kept, students, found, answer.device(device), picture, "json" if json else "markdown" if markdown else "table"
+    )
+    return 0

@@ -1,0 +1,23 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+StorePath = Annotated[Path, Parameter(name="--store", help="Folder of Records.", env_var="DIDACT_STORE")]
+Device = Annotated[str | None, Parameter(help="cpu, cuda, cuda:1 ...; the GPU when there is one, by default.")]
+Compile = Annotated[bool, Parameter(name="--compile", negative="", help="Compile networks with torch.compile.")]
+Exact = Annotated[bool, Parameter(negative="", help="Ask torch for deterministic kernels (matters on a GPU).")]
+TestEvery = Annotated[int, Parameter(help="Epochs between evaluations; the last epoch is always evaluated.")]
+Together = Annotated[int, Parameter(help="At most so many learners at a time; bounds memory, changes no result.")]
+Retry = Annotated[bool, Parameter(negative="", help="Go on from the last good state with runs that failed before.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
+Markdown = Annotated[bool, Parameter(negative="", help="Print tables in Markdown, for documents.")]
+ForPair = Annotated[str | None, Parameter(help="With methods: whose extra parameters are counted.")]
+Settings = Annotated[str, Parameter(allow_leading_hyphen=True, help="--setting value, as listed below.", show=False)]
+Picture = Annotated[Path | None, Parameter(help="Save a picture there (png, svg or pdf).")]
+STORE = Path("didact-runs")
+"""Where Records are when nothing is said."""
