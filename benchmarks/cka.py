@@ -1,6 +1,6 @@
 """Time and memory of CKA: the estimators of didact.analysis.cka beside whole n x n kernels in NumPy.
 
-    python benchmarks/cka.py --threads 2 --out benchmarks/results/cka-cpu.json
+    python benchmarks/cka.py --threads 1 --out benchmarks/results/cka-cpu.json
 
 Two made-up representations of the same samples, float32, 10,000 x 512 unless --samples and --features say otherwise, each
 variant in a process of its own. "direct" computes both kernels as float64 n x n matrices in NumPy, so its memory is several

@@ -54,6 +54,18 @@ def test_augment_measures_whole_batches_and_single_images(monkeypatch: pytest.Mo
     assert all(augment.rate(work) > 0 for work in works)
 
 
+def test_cka_is_compared_with_whole_kernels(tmp_path: Path) -> None:
+    out = tmp_path / "cka.json"
+    wanted = ["linear", "rbf", "direct-linear", "direct-rbf"]
+    small = ["--samples", "60", "--features", "5", "--threads", "1", "--variants", ",".join(wanted)]
+    command = [sys.executable, str(FOLDER / "cka.py"), *small, "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(out.read_text())["variants"]
+    assert list(rows) == wanted and all(row["peak_rss_mib"] >= row["floor_rss_mib"] > 0 for row in rows.values())
+    assert rows["linear"]["difference_from_direct"] < 1e-12 and rows["rbf"]["difference_from_direct"] < 1e-3
+
+
 def _module(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
     assert spec is not None and spec.loader is not None
