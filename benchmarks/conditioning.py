@@ -36,13 +36,13 @@ GOAL = 0.45
 HALVES, WIDTHS = (0.5, 0.75, 1.0), (0.5, 0.625, 0.75, 0.875, 1.0)
 BILLION = Space(
     kind="basic",
-    stem=(32, 48, 64),
+    stem=(32, 40, 48, 56, 64),
     stages=tuple(
-        Choices(depth=(1, 2, 3), width=tuple(int(w * top) for w in WIDTHS), kernel=(3, 5), expansion=HALVES)
+        Choices(depth=(1, 2, 3, 4), width=tuple(int(w * top) for w in WIDTHS), kernel=(3, 5), expansion=HALVES)
         for top in (64, 128, 256, 512)
     ),
 )
-"""197 million students times three stems, 0.6 to 24 million parameters at kernel 3."""
+"""A thousand million students."""
 
 
 def variants(pool: Space | Pool) -> dict[str, Method]:
@@ -50,7 +50,7 @@ def variants(pool: Space | Pool) -> dict[str, Method]:
     made: dict[str, Method] = {"sftn": SFTN(student=pool.largest)}
     made |= {f"n{n}": GTN(pool=pool, after=tuple(range(1, n + 1))) for n in (1, 2, 3)}
     made |= {f"pool{n}": GTN(pool=Pool(members=BILLION.draw(n, 0)), after=(1, 2)) for n in (10, 1000)}
-    return made | {f"pool{BILLION.size:.0e}": GTN(pool=BILLION, after=(1, 2))}
+    return made | {"pool1e9": GTN(pool=BILLION, after=(1, 2))}
 
 
 def beside_standard(options: argparse.Namespace, wanted: dict[str, Method]) -> dict[str, Row]:
@@ -60,7 +60,8 @@ def beside_standard(options: argparse.Namespace, wanted: dict[str, Method]) -> d
     rows: dict[str, Row] = {}
     standard = found["standard"]
     for name, row in found.items():
-        branches = {"standard": 0, "sftn": 2}.get(name, int(name[1]) if name.startswith("n") else 2)
+        method = wanted.get(name)
+        branches = len(method.after or ()) if isinstance(method, GTN) else 2 * (name == "sftn")
         rows[name] = {
             "step_ms": round(1000 * row["seconds"] / options.steps, 1),
             "time": round(row["seconds"] / standard["seconds"], 2),
@@ -68,7 +69,7 @@ def beside_standard(options: argparse.Namespace, wanted: dict[str, Method]) -> d
             "memory": round(row["peak_rss_mib"] / standard["peak_rss_mib"], 2),
             "peak_rss_mib": row["peak_rss_mib"],
         } | ({"peak_gpu_mib": row["peak_gpu_mib"]} if "peak_gpu_mib" in row else {})
-        if name in wanted and isinstance(method := wanted[name], GTN):
+        if isinstance(method, GTN):
             rows[name] |= {"students": method.pool.size, "mean_macs": mean_macs(method.pool)}
         print(f"{name:10}", *(f"{key} {value}" for key, value in rows[name].items()), flush=True)
     return rows
