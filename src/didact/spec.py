@@ -89,14 +89,19 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def catalogue(*packages: str) -> dict[str, str]:
-    """The files of ``packages`` as a catalogue: name -> module path, in alphabetical order, without importing them."""
+    """The files of ``packages`` as a catalogue: name -> module path, in alphabetical order, without importing them.
+
+    A package may name, as ``apart``, files that hold something else.
+    """
     found: dict[str, str] = {}
     for package in packages:
         where = importlib.util.find_spec(package)
         if where is None or where.submodule_search_locations is None:
             raise SpecError(f"no package named {package!r}")
+        apart = getattr(importlib.import_module(package), "apart", ())
         for module in pkgutil.iter_modules(where.submodule_search_locations):
-            found[module.name] = f"{package}.{module.name}"
+            if module.name not in apart:
+                found[module.name] = f"{package}.{module.name}"
     return dict(sorted(found.items()))
 
 

@@ -129,6 +129,9 @@ def _plans_own() -> list[tuple[str, str, str, str]]:
     return [
         ("net", "names", "required", "The student, or several, separated by commas."),
         ("method", "names", "kd", f"How it learns, or several: {names}; a preset after a plus sign: fitnet+kd."),
+        ("route", "equal | greedy", "none", "Follow the teacher's route from its early anchors on (RCO)."),
+        ("route.anchors", "int", "4", "How many, at equal intervals of the teacher's epochs, its end included."),
+        ("route.threshold", "float", "", "greedy: the KL (nats) below which the next anchor takes over."),
         ("peers.net", "names", "none", "The networks it learns together with (dml, kdcl); several are one group."),
         ("peers.method", "name", "its own", "How they learn, where not like it; by ce they are looked at only."),
         ("peers.recipe.*, peers.seed", "", "its own", "Where a peer's differ; epochs, batches, precision are shared."),

@@ -6,6 +6,7 @@ A Record's folder:
     images.json          which images, by index             metrics.jsonl      one line an epoch
     checkpoint.safetensors   while it trains: its state     weights.safetensors    when done: net.* and extras.*
     record.json          checksums; written last            failed.json        why it stopped, if it did
+    route/0060.safetensors   net.* after epoch 60, where a student follows the route
 """
 
 from __future__ import annotations
@@ -174,7 +175,7 @@ class Record:
         if not seal.exists():
             return None
         sums = read_json(seal)
-        for name in CHECKED:
+        for name in {*CHECKED, *(sums if isinstance(sums, dict) else ())}:
             if not isinstance(sums, dict) or sums.get(name) != file_checksum(folder / name):
                 raise DamagedError(f"{folder / name} is not what was written")
         return cls(folder)
@@ -182,7 +183,8 @@ class Record:
     @classmethod
     def seal(cls, folder: Path) -> Record:
         """Declare the files of ``folder`` complete: from now on it is a Record."""
-        write_json(folder / "record.json", {name: file_checksum(folder / name) for name in CHECKED})
+        names = [*CHECKED, *(path.relative_to(folder).as_posix() for path in folder.glob("route/*.safetensors"))]
+        write_json(folder / "record.json", {name: file_checksum(folder / name) for name in names})
         return cls(folder)
 
     def spec(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from didact.engine.train import Cohort, Fixed, Listener, train
 from didact.nets.blocks import BlockNet
 from didact.seeds import derive, deterministic
 from didact.spec import SpecError, digest
+from didact.studies import routes
 from didact.studies.keeper import Keeper
 from didact.studies.run import Run, begin, check, depth, everything, extras, network, pair
 from didact.studies.store import Store
@@ -94,7 +95,9 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
     missing = [run for run in wanted if run.digest not in answer.records]
     for run in {digest(replace(run, seed=0, data_seed=0)): run for run in missing}.values():
         check(run)  # once for runs that differ in their seeds only
+    routes.check_kept(missing, store)
     data.available([run.data for run in missing])
+    anchors = routes.asked(wanted)
     for level in sorted({depth(run) for run in missing}):
         ready = []
         for group in {run.group[0].digest: run.group for run in missing if depth(run) == level}.values():
@@ -105,7 +108,7 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
             else:
                 answer.failures.update({run.digest: reason for run in group if run.digest not in answer.records})
         for groups in _cohorts(ready, where.together):
-            _train_cohort(groups, store, where, show, answer)
+            _train_cohort(groups, store, where, show, answer, anchors)
     return answer
 
 
@@ -135,7 +138,14 @@ def _cohorts(groups: Sequence[Group], together: int) -> Iterator[list[Group]]:
         yield chosen
 
 
-def _train_cohort(groups: list[Group], store: Store, where: Where, show: Show | None, answer: Answer) -> None:
+def _train_cohort(
+    groups: list[Group],
+    store: Store,
+    where: Where,
+    show: Show | None,
+    answer: Answer,
+    anchors: Mapping[str, frozenset[int]],
+) -> None:
     with store.locked([run for group in groups for run in group]):
         for run in (run for group in groups for run in group):
             record = store.get(run)  # another process may have finished it while we waited
@@ -147,7 +157,7 @@ def _train_cohort(groups: list[Group], store: Store, where: Where, show: Show | 
         first = groups[0][0]
         dataset = data.load(first.data, where.device)
         net = None if first.teacher is None else _teacher(store, first.teacher, where.device)
-        keeper = Keeper(store, dataset, answer.records, answer.failures)
+        keeper = Keeper(store, dataset, answer.records, answer.failures, anchors)
         for group in groups:
             keeper.admit({run: _learner(run, store, net, dataset, where) for run in group}, where.device)
         _say_memory(store, keeper.learners.values())
@@ -156,13 +166,16 @@ def _train_cohort(groups: list[Group], store: Store, where: Where, show: Show | 
             return
         runs = [keeper.runs[learner.label] for group in active for learner in group]
         loader = _loader(runs, dataset, [learner for group in active for learner in group])
-        cohort = Cohort(tuple(active), loader, None if net is None else Fixed(net))
+        along = routes.Follower(runs[0], store, dataset, where.device) if first.route is not None else None
+        teacher = along.teacher if along is not None else None if net is None else Fixed(net)
+        cohort = Cohort(tuple(active), loader, teacher)
+        listeners = [one for one in (along, keeper, show) if one is not None]
         if show is not None:
             show.cohort_begins(runs, first.teacher)
         torch.backends.cudnn.benchmark = not where.exact  # batches keep their shape, so a search for kernels pays
         try:
             with deterministic() if where.exact else contextlib.nullcontext():
-                train(cohort, dataset, [keeper] if show is None else [keeper, show], test_every=where.test_every)
+                train(cohort, dataset, listeners, test_every=where.test_every)
         finally:
             if show is not None:
                 show.cohort_ends()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from didact.data import Dataset
@@ -15,11 +15,20 @@ from didact.studies.store import Store
 class Keeper:
     """The listener that puts every epoch into the store and turns learners that are done into Records."""
 
-    def __init__(self, store: Store, dataset: Dataset, records: dict[str, Record], failures: dict[str, str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        dataset: Dataset,
+        records: dict[str, Record],
+        failures: dict[str, str],
+        routes: Mapping[str, frozenset[int]],
+    ) -> None:
         """
         Args:
             records, failures: by digest; the Records that there are when a group is admitted, and what came of the runs.
+            routes: by digest, after which epochs a run's network is kept for students.
         """
+        self.routes = routes
         self.store = store
         self.dataset = dataset
         self.records = records
@@ -67,7 +76,10 @@ class Keeper:
         pass
 
     def learned(self, learner: Learner, row: dict[str, Any]) -> None:
-        self.store.keep(self.runs[learner.label], learner, row)
+        run = self.runs[learner.label]
+        if learner.total in self.routes.get(run.digest, ()):
+            self.store.keep_anchor(run, learner)
+        self.store.keep(run, learner, row)
         if learner.done:
             self.ended.add(learner.label)
             group = next(group for group in self.groups if learner in group)

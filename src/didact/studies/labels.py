@@ -46,7 +46,8 @@ def row_label(run: Run) -> str:
     start = " from a branch" if run.start and run.start.part != "net" else " fine-tuned" if run.start else ""
     if run.peers:
         return f"{label} with {peers_label(run)}"
-    return (f"alone ({label})" if run.teacher is None else label) + start
+    along = f" along {run.route.label}" if run.route else ""
+    return (f"alone ({label})" if run.teacher is None else label) + along + start
 
 
 def peers_label(run: Run) -> str:

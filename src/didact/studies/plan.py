@@ -5,6 +5,7 @@ data     name or fields of Data                recipe    name ("short", "paper")
 method   name(s), with presets ("fitnet+kd"), or {"name": ..., fields}; fields of one of several: {"name": "kd,crd", "crd": {...}}
 teacher  {"net": ..., "how": "standard,sftn" or {"name": ..., fields}, "recipe", "data", "seed", "data_seed", "start"};
          an assistant is a teacher that learns from one: {"net": ..., "how": "kd", "teacher": {the same, to any depth}}
+route    "equal" or "greedy", with settings {"anchors", "threshold"}: the student follows the teacher's route (RCO)
 peers    the networks it learns together with, for methods that look at peers: {"net": "resnet20" or several, "method", "recipe",
          "seed"}, where these are not its own; several are one group of them all
 start    "branches" (the student begins with the blocks of its SFTN teacher's first branch)
@@ -28,8 +29,10 @@ from didact.spec import SpecError, choose, find, from_json, nearest, under
 from didact.studies.given import merged, named, only_known, recipe_fields, several, short_forms
 from didact.studies.peers import Peer, placed
 from didact.studies.run import Run
+from didact.teaching.route import Route
 
-KEYS = ("net", "data", "recipe", "method", "teacher", "peers", "start", "seeds", "seed", "data_seed", "epochs", "precision")
+STUDENT_KEYS = ("net", "method", "route", "peers", "start", "seeds", "seed")
+KEYS = (*STUDENT_KEYS, "data", "recipe", "teacher", "data_seed", "epochs", "precision")
 PEER_KEYS = ("net", "method", "recipe", "seed")
 TEACHER_KEYS = ("net", "how", "teacher", "data", "recipe", "seed", "data_seed", "start")
 
@@ -65,6 +68,10 @@ def plan(wanted: Mapping[str, Any], device: str = "cpu") -> list[Run]:
                         f"to train the teacher by it write teacher.how={method.name()}"
                     )
                 runs += [_student(wanted, net, teacher, method, seed, device) for seed in seeds]
+    if wanted.get("route") is not None and not any(run.route for run in runs):
+        raise SpecError(
+            "route: it is a teacher's, and no method that is asked for has one; e.g. teacher.net=resnet20 method=kd"
+        )
     if wanted.get("peers") and not any(run.peers for run in runs):
         raise SpecError(
             "peers: no method that is asked for looks at peers; write method=dml or method=kdcl, or leave peers out"
@@ -82,6 +89,9 @@ def _student(wanted: Mapping[str, Any], net: str, teacher: Run | None, method: M
         "seed": seed,
         "data_seed": wanted.get("data_seed", 0),
     }
+    if method.needs.teacher and wanted.get("route") is not None:
+        fields = named(wanted["route"], "equal")
+        tree["route"] = from_json(Route, {"how": fields.pop("name")} | fields, "route")
     if method.needs.peers:
         tree |= _peers(wanted, from_json(Peer, {key: tree[key] for key in PEER_KEYS}), device)
     start = wanted.get("start")

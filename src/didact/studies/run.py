@@ -18,6 +18,7 @@ from didact.nets.blocks import BlockNet
 from didact.seeds import derive, seeded
 from didact.spec import Chosen, Seed, SpecError, choose, digest, spec
 from didact.studies.peers import Peer, agree
+from didact.teaching.route import Route
 
 
 @spec
@@ -34,7 +35,7 @@ class Start:
 class Run:
     """The full description of one trained network."""
 
-    later: ClassVar = ("peers", "turn")
+    later: ClassVar = ("peers", "turn", "route")
 
     net: str
     """The network that learns; a name of the zoo, or module:function."""
@@ -56,6 +57,8 @@ class Run:
     """The other networks of a group that learns together, in the order of their turns."""
     turn: Annotated[int, Field(ge=0)] = 0
     """This network's own place in that order."""
+    route: Route | None = None
+    """The route of the teacher's training that is followed; none: the finished teacher teaches throughout."""
 
     @field_validator("net")
     @classmethod
@@ -72,6 +75,8 @@ class Run:
         if not reads and self.teacher is not None:
             raise ValueError(f"the method '{self.method.name()}' reads no teacher, but one is given")
         agree(self.peer, self.peers, self.turn)
+        if self.route is not None:
+            self._follows(self.route)
         if self.peers and self.start is not None:
             raise ValueError("networks that learn together begin with fresh weights; leave start out")
         if any(run.needs.held for run in (self.method, *(peer.method for peer in self.peers))) and not self.data.validation:
@@ -79,6 +84,15 @@ class Run:
                 f"the method '{self.method.name()}' as it is set reads held-out images; set some aside: data.validation=0.1"
             )
         return self
+
+    def _follows(self, route: Route) -> None:
+        if self.teacher is None:
+            raise ValueError("a route is the teacher's, and none is given; name one, e.g. teacher.net=resnet20")
+        route.epochs(self.teacher.epochs)
+        if route.how == "equal" and route.anchors > self.epochs:
+            raise ValueError(f"a route of {route.anchors} anchors in {self.epochs} epochs; take {self.epochs} at most")
+        if route.how == "greedy" and self.peers:
+            raise ValueError("a greedy route goes by one student; leave its peers out, or write route=equal")
 
     @property
     def digest(self) -> str:
@@ -124,6 +138,16 @@ class Run:
         return f"{self.net.replace(':', '-')}.{method_label(self.method)}.s{self.seed}"
 
     @property
+    def epochs(self) -> int:
+        """Length of the training, over all stages."""
+        return sum(stage.length(self.recipe.epochs) for stage in self.method.stages())
+
+    @property
+    def anchors(self) -> tuple[int, ...]:
+        """The epochs of the teacher along the route; none without a route."""
+        return () if self.route is None or self.teacher is None else self.route.epochs(self.teacher.epochs)
+
+    @property
     def needed(self) -> tuple[Run, ...]:
         """The runs that must be finished before this one can begin."""
         return tuple(r for r in (self.teacher, self.start and self.start.run) if r is not None)
@@ -132,7 +156,10 @@ class Run:
     def cohort(self) -> tuple[Any, ...]:
         """Runs with equal values here can share batches and a teacher's pass."""
         batches = (digest(self.data), self.data_seed, self.recipe.batch_size, self.recipe.precision)
-        return (*batches, self.teacher.digest if self.teacher else None)
+        if self.route is None:
+            return (*batches, self.teacher.digest if self.teacher else None)
+        by = self.digest if self.route.how == "greedy" else self.epochs  # what decides on the anchor of an epoch
+        return (*batches, self.teacher.digest if self.teacher else None, digest(self.route), by)
 
 
 def method_label(method: Method) -> str:

@@ -168,6 +168,36 @@ class Store:
             (folder / CHECKPOINT).replace(folder / PREVIOUS)
         write_tensors(folder / CHECKPOINT, *learner.state())
 
+    def keep_anchor(self, run: Run, learner: Learner) -> None:
+        """Keep the network as it is after this epoch, for students who follow the route. Before the epoch itself is kept."""
+        path = self._anchor(run, learner.total)
+        path.parent.mkdir(exist_ok=True)
+        write_tensors(path, {f"net.{k}": v for k, v in learner.net.state_dict().items()}, {"epoch": learner.total})
+
+    def anchors(self, run: Run) -> frozenset[int]:
+        """The epochs after which the run's network was kept, but its end."""
+        return frozenset(int(path.stem) for path in self.folder(run).glob("route/*.safetensors"))
+
+    def anchor(self, run: Run, epoch: int) -> BlockNet:
+        """The run's network as it was after ``epoch``, on the CPU in eval mode.
+
+        Raises:
+            DamagedError: it was not kept, or is not what was written.
+        """
+        if epoch == run.epochs:
+            return self.load(run)[0]
+        tensors, _ = read_tensors(self._anchor(run, epoch))
+        net = network(run)
+        net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items()})
+        return net.eval()
+
+    def _anchor(self, run: Run, epoch: int) -> Path:
+        return self.folder(run) / "route" / f"{epoch:04d}.safetensors"
+
+    def rows(self, run: Run) -> list[dict[str, Any]]:
+        """The metrics of a run so far, one row an epoch."""
+        return read_rows(self.folder(run) / "metrics.jsonl")
+
     def finish(self, run: Run, learner: Learner, samples: int) -> Record:
         """Turn the kept state of a learner that is done into a Record. ``samples``: size of the training set."""
         folder = self.folder(run)
