@@ -89,11 +89,13 @@ class Study:
         for label, net in self.students.items():
             cells = [_cell(c.runs[method].get(net, ()), records) for c in columns]
             against = _cell(base.runs.get(method, {}).get(net, ()), records)
-            texts = [_with_gain(cell, None if c is base else against) for c, cell in zip(columns, cells, strict=True)]
+            most = max((len(cell.values) for cell in cells if cell is not None), default=0)
+            texts = [_with_gain(cell, None if c is base else against, most) for c, cell in zip(columns, cells, strict=True)]
             rows.append((label, *texts))
             plain[label] = {"net": net} | _figures(columns, cells)
         note = (
-            f"Test accuracy in percent after the last epoch, mean ± standard deviation over {_counts(columns, method)}; "
+            f"Test accuracy in percent after the last epoch, mean ± standard deviation over {_counts(columns, method)} "
+            "(where a cell has fewer, n says how many); "
             f"in brackets the difference to '{base.label}'."
         )
         return Sheet(f"{self.title}: {method}", head, tuple(rows), note, plain)
@@ -130,10 +132,12 @@ def _cell(runs: Sequence[Run], records: Mapping[str, Record]) -> Cell | None:
     return Cell(tuple(v for _, v in values), tuple(s for s, _ in values)) if values else None
 
 
-def _with_gain(cell: Cell | None, base: Cell | None) -> str:
+def _with_gain(cell: Cell | None, base: Cell | None, most: int) -> str:
+    """The figure with its difference to ``base``; with the number of its values where others have more, ``most`` of them."""
     if cell is None:
         return ""
-    return cell.text() + ("" if base is None else f" ({cell.mean - base.mean:+.2f})")
+    gain = "" if base is None else f" ({cell.mean - base.mean:+.2f})"
+    return cell.text() + gain + (f" n={len(cell.values)}" if len(cell.values) < most else "")
 
 
 def _figures(columns: Sequence[Column], cells: Sequence[Cell | None]) -> dict[str, Any]:
