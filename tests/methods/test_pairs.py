@@ -16,7 +16,8 @@ from didact.method import Pair
 from didact.nets import create
 from didact.seeds import seeded
 from didact.spec import from_json
-from didact.studies.run import Run, check
+from didact.studies.check import check
+from didact.studies.run import Run
 from walk import TAUGHT, made
 
 PAIRS = [

@@ -19,8 +19,9 @@ from didact.methods import sckd
 from didact.nets.blocks import BlockNet
 from didact.seeds import stream
 from didact.spec import SpecError, choose, from_json, spec, to_json
+from didact.studies.check import check
 from didact.studies.plan import plan
-from didact.studies.run import Run, check
+from didact.studies.run import Run
 from didact.tensors import Batch, Needs, Outputs, reads
 
 LABELS = torch.tensor([0, 1, 2, 3])

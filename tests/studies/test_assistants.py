@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from didact.spec import SpecError, from_json, to_json
+from didact.studies.check import check
 from didact.studies.execute import Where, ask
 from didact.studies.labels import how, teacher_label
 from didact.studies.plan import plan
-from didact.studies.run import Run, check, depth, everything
+from didact.studies.run import Run, depth, everything
 from didact.studies.store import Store
 from didact.studies.table import cells, tables
 from didact.teaching.sftn import SFTN

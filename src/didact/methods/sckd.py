@@ -30,7 +30,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import exact
-from didact.method import Method, Pair, Seen, Stage
+from didact.method import Held, Method, Pair, Seen, Stage
 from didact.nets.blocks import BlockNet
 from didact.spec import Chosen, choose, spec
 from didact.tensors import Needs, Outputs, Scalar
@@ -73,6 +73,13 @@ class SCKD(Method):
     @property
     def needs(self) -> Needs:
         return self.inner.needs
+
+    @property
+    def turns(self) -> bool:
+        return self.inner.turns
+
+    def refresh(self, extras: nn.Module, held: Held) -> None:
+        self.inner.refresh(extras, held)
 
     def stages(self) -> tuple[Stage, ...]:
         return self.inner.stages()

@@ -17,8 +17,9 @@ from didact.nets.blocks import BlockNet
 from didact.seeds import derive, deterministic
 from didact.spec import SpecError, digest
 from didact.studies import routes
+from didact.studies.check import check
 from didact.studies.keeper import Keeper
-from didact.studies.run import Run, begin, check, depth, everything, extras, network, pair
+from didact.studies.run import Run, begin, depth, everything, extras, network, pair
 from didact.studies.store import Store
 
 Group = tuple[Run, ...]

@@ -46,12 +46,20 @@ def placed(own: Peer, others: Sequence[Peer]) -> tuple[tuple[Peer, ...], int]:
     return tuple(peer for peer in group if peer is not own), turn
 
 
-def agree(own: Peer, peers: Sequence[Peer], turn: int) -> None:
+def agree(own: Peer, peers: Sequence[Peer], turn: int, held: bool) -> None:
     """Whether a network and its peers can learn together; a network without peers can if it reads none.
+
+    Args:
+        held: whether there are held-out images.
 
     Raises:
         ValueError: they cannot; the message says what to write instead.
     """
+    for peer in (own, *peers):
+        if peer.method.needs.held and not held:
+            raise ValueError(
+                f"the method '{peer.method.name()}' as it is set reads held-out images; set some aside: data.validation=0.1"
+            )
     if not peers:
         if own.method.needs.peers:
             raise ValueError(

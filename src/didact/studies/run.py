@@ -16,7 +16,7 @@ from didact.method import Method, Pair
 from didact.methods.ce import CE
 from didact.nets.blocks import BlockNet
 from didact.seeds import derive, seeded
-from didact.spec import Chosen, Seed, SpecError, choose, digest, spec
+from didact.spec import Chosen, Seed, choose, digest, spec
 from didact.studies.peers import Peer, agree
 from didact.teaching.route import Route
 
@@ -74,25 +74,14 @@ class Run:
             )
         if not reads and self.teacher is not None:
             raise ValueError(f"the method '{self.method.name()}' reads no teacher, but one is given")
-        agree(self.peer, self.peers, self.turn)
-        if self.route is not None:
-            self._follows(self.route)
+        agree(self.peer, self.peers, self.turn, bool(self.data.validation))
+        if self.route is not None and self.teacher is None:
+            raise ValueError("a route is the teacher's, and none is given; name one, e.g. teacher.net=resnet20")
+        if self.route is not None and self.teacher is not None:
+            self.route.check(self.teacher.epochs, self.epochs, alone=not self.peers)
         if self.peers and self.start is not None:
             raise ValueError("networks that learn together begin with fresh weights; leave start out")
-        if any(run.needs.held for run in (self.method, *(peer.method for peer in self.peers))) and not self.data.validation:
-            raise ValueError(
-                f"the method '{self.method.name()}' as it is set reads held-out images; set some aside: data.validation=0.1"
-            )
         return self
-
-    def _follows(self, route: Route) -> None:
-        if self.teacher is None:
-            raise ValueError("a route is the teacher's, and none is given; name one, e.g. teacher.net=resnet20")
-        route.epochs(self.teacher.epochs)
-        if route.how == "equal" and route.anchors > self.epochs:
-            raise ValueError(f"a route of {route.anchors} anchors in {self.epochs} epochs; take {self.epochs} at most")
-        if route.how == "greedy" and self.peers:
-            raise ValueError("a greedy route goes by one student; leave its peers out, or write route=equal")
 
     @property
     def digest(self) -> str:
@@ -240,52 +229,6 @@ def extras(run: Run, two: Pair) -> nn.Module:
     """The parts that the run's method adds, freshly initialised on the CPU under the run's own seed."""
     with seeded(run.own_seed, "extras"):
         return run.method.build(two)
-
-
-def check(run: Run) -> None:
-    """Build everything once without training, so that what cannot work says so now.
-
-    Raises:
-        SpecError: the network, the method and the teacher do not fit; the message says which run, and why.
-    """
-    try:
-        with torch.device("meta"):  # shapes are all that matters
-            teacher = network(run.teacher) if run.teacher else None
-            net = network(run)
-            added = extras(run, pair(run, net, teacher, placeholders(run, 2)))
-            if run.teacher is not None:
-                _check_teacher(run.teacher)
-            if run.start is not None:
-                _check_start(run, net)
-        moving = [f"net.{k}" for k, _ in net.named_parameters()] + [f"extras.{k}" for k, _ in added.named_parameters()]
-        for stage in run.method.stages():
-            if not any(name.startswith(prefix) for name in moving for prefix in stage.moves):
-                raise ValueError(f"its stage '{stage.name}' moves no parameter")
-    except ValueError as error:
-        raise SpecError(f"{run.label}: {error}") from None
-
-
-def _check_teacher(run: Run) -> None:
-    """An assistant teaches with its net, so its method must hand on that net."""
-    net = network(run)
-    master = network(run.teacher) if run.teacher else None
-    if run.method.deployed(extras(run, pair(run, net, master, placeholders(run, 2))), net) is not net:
-        raise ValueError(
-            f"its teacher {run.label} learns by '{run.method.name()}', which hands on another network than {run.net}; "
-            "a teacher learns by a method that keeps its network, such as kd"
-        )
-
-
-def _check_start(run: Run, net: BlockNet) -> None:
-    assert run.start is not None
-    source = run.start.run
-    donor = network(source)
-    if run.start.part != "net":
-        donor_teacher = network(source.teacher) if source.teacher else None
-        added = extras(source, pair(source, donor, donor_teacher, placeholders(source, 2)))
-        begin(net, {f"extras.{k}": v for k, v in added.state_dict().items()}, run.start.part)
-    else:
-        begin(net, {f"net.{k}": v for k, v in donor.state_dict().items()}, "net")
 
 
 def begin(net: BlockNet, tensors: dict[str, Any], part: str) -> None:

@@ -64,6 +64,22 @@ class Route:
             )
         return tuple(i * length // self.anchors for i in range(1, self.anchors + 1))
 
+    def check(self, teacher: int, student: int, *, alone: bool) -> None:
+        """Refuse a route that a student cannot follow.
+
+        Args:
+            teacher, student: how many epochs they train, over all stages.
+            alone: whether the student learns without peers.
+
+        Raises:
+            ValueError: the route has more anchors than either has epochs, or is greedy and the student not alone.
+        """
+        self.epochs(teacher)
+        if self.how == "equal" and self.anchors > student:
+            raise ValueError(f"a route of {self.anchors} anchors in {student} epochs; take {student} at most")
+        if self.how == "greedy" and not alone:
+            raise ValueError("a greedy route goes by one student; leave its peers out, or write route=equal")
+
 
 class Along:
     """The Teacher that shows one anchor after another.

@@ -1,0 +1,55 @@
+"""Whether a run can work, found out without training: everything is built once, without memory."""
+
+from __future__ import annotations
+
+import torch
+
+from didact.nets.blocks import BlockNet
+from didact.spec import SpecError
+from didact.studies.run import Run, begin, extras, network, pair, placeholders
+
+
+def check(run: Run) -> None:
+    """Build everything once without training, so that what cannot work says so now.
+
+    Raises:
+        SpecError: the network, the method and the teacher do not fit; the message says which run, and why.
+    """
+    try:
+        with torch.device("meta"):  # shapes are all that matters
+            teacher = network(run.teacher) if run.teacher else None
+            net = network(run)
+            added = extras(run, pair(run, net, teacher, placeholders(run, 2)))
+            if run.teacher is not None:
+                _check_teacher(run.teacher)
+            if run.start is not None:
+                _check_start(run, net)
+        moving = [f"net.{k}" for k, _ in net.named_parameters()] + [f"extras.{k}" for k, _ in added.named_parameters()]
+        for stage in run.method.stages():
+            if not any(name.startswith(prefix) for name in moving for prefix in stage.moves):
+                raise ValueError(f"its stage '{stage.name}' moves no parameter")
+    except ValueError as error:
+        raise SpecError(f"{run.label}: {error}") from None
+
+
+def _check_teacher(run: Run) -> None:
+    """An assistant teaches with its net, so its method must hand on that net."""
+    net = network(run)
+    master = network(run.teacher) if run.teacher else None
+    if run.method.deployed(extras(run, pair(run, net, master, placeholders(run, 2))), net) is not net:
+        raise ValueError(
+            f"its teacher {run.label} learns by '{run.method.name()}', which hands on another network than {run.net}; "
+            "a teacher learns by a method that keeps its network, such as kd"
+        )
+
+
+def _check_start(run: Run, net: BlockNet) -> None:
+    assert run.start is not None
+    source = run.start.run
+    donor = network(source)
+    if run.start.part != "net":
+        donor_teacher = network(source.teacher) if source.teacher else None
+        added = extras(source, pair(source, donor, donor_teacher, placeholders(source, 2)))
+        begin(net, {f"extras.{k}": v for k, v in added.state_dict().items()}, run.start.part)
+    else:
+        begin(net, {f"net.{k}": v for k, v in donor.state_dict().items()}, "net")
