@@ -24,9 +24,9 @@ def check(thing: Any) -> Any:
 
 jaxtyping.install_import_hook("didact", f"sys.modules[{__name__!r}].check")  # before anything of didact is imported
 
-from didact import nets  # noqa: E402
+from didact.data import Split, digits  # noqa: E402
 from didact.method import Pair  # noqa: E402
-from didact.seeds import seeded  # noqa: E402
+from training import network, shapes, taught  # noqa: E402
 
 torch.set_num_threads(1)
 settings.register_profile("didact", deadline=None, max_examples=25)
@@ -44,18 +44,26 @@ def same_numbers(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
+def all_digits() -> tuple[Split, Split, tuple[str, ...]]:
+    return digits.read()
+
+
+@pytest.fixture
+def few_digits(all_digits: tuple[Split, Split, tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only 50 of the 797 images to test on: a tiny training would spend most of its time on them."""
+    train, test, names = all_digits
+    few = test.take(torch.arange(50))
+    monkeypatch.setattr(digits, "read", lambda: (train, few, names))
+
+
+@pytest.fixture(scope="session")
 def pair() -> Callable[..., Pair]:
     """Makes a pair of fresh networks, the teacher frozen: ``pair("resnet20", "resnet8", classes=7, size=32)``."""
 
     def make(teacher: str | None, net: str, *, classes: int = 5, size: int = 16, channels: int = 3) -> Pair:
         image, labels = (channels, size, size), torch.arange(50) % classes
-        with seeded(0, "net"):
-            learner = nets.create(net, classes, channels)
-        if teacher is None:
-            return Pair(learner, learner.shapes(image), image, classes, labels, 4)
-        with seeded(0, "teacher"):
-            frozen = nets.create(teacher, classes, channels).eval().requires_grad_(False)
-        return Pair(learner, learner.shapes(image), image, classes, labels, 4, frozen, frozen.shapes(image))
+        shown = (None, None) if teacher is None else taught(teacher, image, classes)
+        return Pair(network(net, classes, channels), shapes(net, image, classes), image, classes, labels, 4, *shown)
 
     return make
 

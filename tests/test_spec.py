@@ -35,7 +35,6 @@ from didact.spec import (
     spec,
     to_json,
 )
-from didact.studies.fields import fields
 from didact.studies.run import Run
 from didact.teaching.sftn import SFTN
 
@@ -49,13 +48,6 @@ class Leaf:
     rate: float = 0.5
     kind: Literal["oak", "elm"] = "oak"
     seed: Seed = 0
-
-
-@spec
-class Bud(Leaf):
-    rate: float = 0.25
-    scent: float = 1.0
-    """How strong."""
 
 
 @spec
@@ -325,29 +317,3 @@ def test_assign() -> None:
     assign(tree, "teacher", None)
     assign(tree, "teacher.net", "vgg13")
     assert tree["teacher"] == {"net": "vgg13"}
-
-
-def test_fields_walks_nested_specs() -> None:
-    assert fields(Leaf) == [
-        ("width", "int", "1", "How wide."),
-        ("rate", "float", "0.5", ""),
-        ("kind", "oak | elm", "'oak'", ""),
-        ("seed", "int", "0", ""),
-    ]
-    assert fields(Bud) == [
-        ("width", "int", "1", "How wide."),
-        ("rate", "float", "0.25", ""),
-        ("kind", "oak | elm", "'oak'", ""),
-        ("seed", "int", "0", ""),
-        ("scent", "float", "1.0", "How strong."),
-    ]
-    rows = {path: (kind, default) for path, kind, default, _ in fields(Tree)}
-    assert rows["title"] == ("str", "required")
-    assert rows["twig.leaf.width"] == rows["twig.spare.width"] == ("int", "1")
-    assert rows["twig.share"] == ("float", "1.0")
-    assert "twig" not in rows and "method" in rows
-
-
-def test_fields_of_specs_that_hold_each_other_end() -> None:
-    paths = [path for path, *_ in fields(Run)]
-    assert {"net", "recipe.epochs", "data.name", "seed"} <= set(paths)

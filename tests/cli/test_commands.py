@@ -17,6 +17,8 @@ from didact.cli.main import main
 from didact.cli.settings import parse
 from didact.spec import SpecError
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
 SMALL = ["--net", "resnet8", "--data.per_class", "6", "--epochs", "1", "--recipe.batch_size", "16", "--test-every", "9"]
 
 

@@ -15,6 +15,8 @@ from didact.cli.main import main
 from didact.method import Method
 from didact.spec import catalogue
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
 Said = pytest.CaptureFixture[str]
 
 

@@ -39,6 +39,7 @@ def test_a_tally_averages_over_images_and_finds_the_first_fault() -> None:
 GOLDEN = Path(__file__).with_name("golden.json")
 
 
+@pytest.mark.usefixtures("few_digits")
 def test_the_losses_are_yesterdays(tmp_path: Path) -> None:
     """The loss of every epoch of an SFTN teacher and its students. A change here changes results: raise the part's version.
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from didact import data
+from didact.data import Data, augment, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.engine.train import Cohort, Fixed, train
 from didact.method import Clock, Pair, Seen, View
 from didact.methods import sskd
-from didact.nets import create
-from didact.seeds import seeded, stream
+from didact.seeds import stream
 from didact.tensors import Batch, Outputs
+from training import Ear, learner, run, taught
 
 random = np.random.default_rng(6)
 
@@ -161,8 +161,8 @@ def test_what_is_kept(rank: list[int], ratio: float, expected: list[int]) -> Non
 def test_the_rows_of_the_view() -> None:
     """Upright first, then the turns, as the loader gives them."""
     pixels = torch.arange(2 * 9, dtype=torch.uint8).reshape(2, 1, 3, 3)
-    still = data.augment.Draws(*(torch.zeros(2, 4, dtype=torch.long),) * 2, torch.zeros(2, dtype=torch.bool))
-    view = data.augment.rotations(pixels, torch.arange(2), still, 0)
+    still = augment.Draws(*(torch.zeros(2, 4, dtype=torch.long),) * 2, torch.zeros(2, dtype=torch.bool))
+    view = augment.rotations(pixels, torch.arange(2), still, 0)
     upright, turned = sskd.apart(view.flatten(1).float())
     assert torch.equal(upright, pixels.flatten(1).float())
     expected = [torch.rot90(pixels[i], k, (1, 2)).flatten().float() for i in range(2) for k in (1, 2, 3)]
@@ -259,32 +259,23 @@ def changed(module: torch.nn.Module, before: dict[str, Tensor]) -> set[str]:
 
 
 def test_a_training_moves_one_head_then_the_student() -> None:
-    source = data.Data(name="digits", per_class=3)
-    dataset, image = data.load(source), data.facts(source).image
-    with seeded(0, "net"):
-        teacher, net = create("resnet14", 10, 1).eval().requires_grad_(False), create("resnet8", 10, 1)
-        about = (image, 10, dataset.train.labels, 10)
-        extras = sskd.SSKD().build(Pair(net, net.shapes(image), *about, teacher, teacher.shapes(image)))
+    dataset = load(Data(per_class=3))
+    shown = taught("resnet14", dataset.image)
     recipe = Recipe(epochs=4, batch_size=10, learning_rate=0.01)
-    learner = Learner(label="one", net=net, method=sskd.SSKD(), extras=extras, recipe=recipe, seed=0)
-    parts = {"net": net, "student": extras.student_head, "teacher": extras.teacher_head}
-    before, trained = {k: copied(v) for k, v in parts.items()}, copied(teacher)  # type: ignore[arg-type]
+    one = learner(sskd.SSKD(), "resnet8", dataset, recipe, teacher=shown)
+    parts = {"net": one.net, "student": one.extras.student_head, "teacher": one.extras.teacher_head}
+    before, trained = {k: copied(v) for k, v in parts.items()}, copied(shown[0])  # type: ignore[arg-type]
     rows = []
 
-    class Ear:
-        def epoch_begins(self, *_: object) -> None: ...
-        def step_ends(self) -> None: ...
-        def failed(self, learner: Learner) -> None: ...
-        def learned(self, learner: Learner, row: dict[str, object]) -> None:
-            rows.append(row)
-            moved = {k for k, v in parts.items() if changed(v, before[k])}  # type: ignore[arg-type]
-            assert moved == ({"teacher"} if row["stage"] == "head" else {"net", "student"})  # statistics included
-            before.update({k: copied(v) for k, v in parts.items()})  # type: ignore[arg-type]
+    def after(_: Learner, row: dict[str, Any]) -> None:
+        rows.append(row)
+        moved = {k for k, v in parts.items() if changed(v, before[k])}  # type: ignore[arg-type]
+        assert moved == ({"teacher"} if row["stage"] == "head" else {"net", "student"})  # statistics included
+        before.update({k: copied(v) for k, v in parts.items()})  # type: ignore[arg-type]
 
-    loader = data.Loader(dataset, batch_size=10, data_seed=0, views=learner.views)
-    train(Cohort(((learner,),), loader, Fixed(teacher)), dataset, [Ear()], test_every=99)
+    run((one,), dataset=dataset, teacher=shown[0], ear=Ear(after))
     assert [row["stage"] for row in rows] == ["head"] + ["train"] * 4
     assert [set(row["terms"]) for row in rows] == [{"head"}] + [{"ce", "kd", "tf", "ss"}] * 4
     assert ["train_top1" in row for row in rows] == [False] + [True] * 4
     assert rows[-1]["loss"] < rows[1]["loss"]
-    assert not changed(teacher, trained)
+    assert not changed(shown[0], trained)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -13,15 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from didact.data import Data, Loader, load
+import training
+from didact.data import Data, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
 from didact.engine.records import read_tensors, write_tensors
-from didact.engine.train import Cohort, Fixed, train
-from didact.method import Method, Pair
-from didact.nets import create
-from didact.nets.blocks import BlockNet
-from didact.seeds import seeded
+from didact.method import Method
+from training import Ear, Taught
 from walk import ALONE, TAUGHT, made
 
 DATASET = dataclasses.replace(load(Data(per_class=1)), test=load(Data(per_class=1)).train)  # 10 images: 5 and 5
@@ -30,9 +27,8 @@ State = tuple[dict[str, Tensor], dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def teacher() -> BlockNet:
-    with seeded(0, "teacher"):
-        return create("resnet14", 10, 1).eval().requires_grad_(False)
+def teacher() -> Taught:
+    return training.taught("resnet14", DATASET.image)
 
 
 def long(name: str) -> Method:
@@ -42,34 +38,16 @@ def long(name: str) -> Method:
     return made(name, **({"init_epochs": 2} if "init_epochs" in fields else {}))
 
 
-def learner(name: str, teacher: BlockNet, precision: str = "fp32", seed: int = 0) -> Learner:
+def learner(name: str, teacher: Taught, precision: str = "fp32", seed: int = 0) -> Learner:
     method = long(name)
-    with seeded(seed, "net"):
-        net = create("resnet8", 10, 1)
-        about = (DATASET.image, 10, DATASET.train.labels, 5)
-        taught = (teacher, teacher.shapes(DATASET.image)) if method.needs.teacher else (None, None)
-        extras = method.build(Pair(net, net.shapes(DATASET.image), *about, *taught))
     recipe = Recipe(epochs=2, batch_size=5, learning_rate=0.01, precision=precision)  # type: ignore[arg-type]
-    return Learner(label=f"{name}.{seed}", net=net, method=method, extras=extras, recipe=recipe, seed=seed)
+    shown = teacher if method.needs.teacher else None
+    return training.learner(method, "resnet8", DATASET, recipe, teacher=shown, label=f"{name}.{seed}", seed=seed)
 
 
-class Ear:
-    """Calls a function after every epoch of every learner."""
-
-    def __init__(self, after: Callable[[Learner], None] = lambda one: None) -> None:
-        self.after = after
-
-    def epoch_begins(self, *_: object) -> None: ...
-    def step_ends(self) -> None: ...
-    def failed(self, learner: Learner) -> None: ...
-    def learned(self, learner: Learner, row: dict[str, Any]) -> None:
-        self.after(learner)
-
-
-def run(learners: list[Learner], teacher: BlockNet, ear: Ear | None = None) -> None:
-    loader = Loader(DATASET, batch_size=5, data_seed=0, views=VIEWS)
-    shown = Fixed(teacher) if any(one.method.needs.teacher for one in learners) else None
-    train(Cohort(tuple((one,) for one in learners), loader, shown), DATASET, [ear or Ear()], test_every=99)
+def run(learners: list[Learner], teacher: Taught, ear: Ear | None = None) -> None:
+    shown = teacher[0] if any(one.method.needs.teacher for one in learners) else None
+    training.run(*((one,) for one in learners), dataset=DATASET, teacher=shown, ear=ear, views=VIEWS)
     assert all(one.done for one in learners), [one.failure for one in learners]
 
 
@@ -79,7 +57,7 @@ def kept(learner: Learner) -> State:
 
 
 @pytest.fixture(scope="module")
-def together(teacher: BlockNet) -> Callable[[str], dict[str, State]]:
+def together(teacher: Taught) -> Callable[[str], dict[str, State]]:
     """By precision, how every method ended in one cohort of all, with a second seed of some."""
 
     @functools.cache
@@ -100,7 +78,7 @@ def same(a: State, b: State) -> list[str]:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", ALONE)
 def test_alone_equals_cohort_bitwise(
-    together: Callable[[str], dict[str, State]], teacher: BlockNet, name: str, precision: str
+    together: Callable[[str], dict[str, State]], teacher: Taught, name: str, precision: str
 ) -> None:
     one = learner(name, teacher, precision)
     run([one], teacher)
@@ -109,30 +87,20 @@ def test_alone_equals_cohort_bitwise(
 
 @pytest.mark.parametrize("name", ALONE)
 def test_stopped_after_any_epoch_it_ends_the_same(
-    together: Callable[[str], dict[str, State]], teacher: BlockNet, name: str, tmp_path: Path
+    together: Callable[[str], dict[str, State]], teacher: Taught, name: str, tmp_path: Path
 ) -> None:
     """Through a file: weights, extras, momentum, memory and random stream come back, in the middle of a stage too."""
-
-    class Stop(BaseException): ...
-
+    run([learner(name, teacher)], teacher, Ear(lambda one, row: write_tensors(tmp_path / str(row["epoch"]), *one.state())))
     for stop in range(1, learner(name, teacher).epochs):
-
-        def halt(one: Learner, stop: int = stop) -> None:
-            if one.total == stop:
-                write_tensors(tmp_path / "state", *one.state())
-                raise Stop
-
-        with contextlib.suppress(Stop):
-            run([learner(name, teacher)], teacher, Ear(halt))
         again = learner(name, teacher)
-        again.restore(*read_tensors(tmp_path / "state"))
+        again.restore(*read_tensors(tmp_path / str(stop)))
         assert again.total == stop
         run([again], teacher)
         assert same(kept(again), together("fp32")[again.label]) == [], f"stopped after epoch {stop}"
 
 
 @pytest.mark.parametrize("name", ALONE)
-def test_every_declared_parameter_is_trained_and_saved(teacher: BlockNet, name: str) -> None:
+def test_every_declared_parameter_is_trained_and_saved(teacher: Taught, name: str) -> None:
     one = learner(name, teacher)
     declared = {f"extras.{k}": p for k, p in one.extras.named_parameters()}
     optimised: set[str] = set()

@@ -12,6 +12,7 @@ from didact.nets.blocks import Block, BlockNet, Head, join, macs, parameters
 from didact.nets.shufflenet import Shuffle
 from didact.nets.zoo import create, entry, names
 from didact.tensors import PARTS, Outputs
+from training import network
 
 FAMILIES = ["resnet8", "wrn_16_1", "vgg8", "shufflenet_v1", "shufflenet_v2", "mobilenet_v2"]
 
@@ -21,8 +22,7 @@ def images(size: int = 16, batch: int = 2, channels: int = 3) -> Tensor:
 
 
 def made(name: str, classes: int = 5, channels: int = 3) -> BlockNet:
-    torch.manual_seed(0)
-    return create(name, classes, channels)
+    return network(name, classes, channels)
 
 
 def settled(name: str) -> BlockNet:
@@ -94,11 +94,11 @@ def test_shuffle_by_hand() -> None:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("channels", "sizes"), [(1, (8, 33)), (3, (15, 64))])
 @torch.no_grad()
-def test_any_resolution(name: str, channels: int) -> None:
+def test_any_resolution(name: str, channels: int, sizes: tuple[int, ...]) -> None:
     net = made(name, channels=channels).eval()
-    for size in (8, 15, 33, 64):
+    for size in sizes:
         seen = net.look(images(size, 1, channels))
         told = net.shapes((channels, size, size))
         assert logits_of(seen).shape == (1, told.classes) == (1, 5)
@@ -122,6 +122,12 @@ def test_images_that_do_not_survive_the_strides() -> None:
     assert net.shapes((3, 8, 8)).features[-1] == (512, 1, 1)
     with pytest.raises(ValueError, match=r"cannot take images of shape \(1, 32, 32\)"):
         net.shapes((1, 32, 32))
+
+
+def test_a_norm_of_other_channels_is_found() -> None:
+    net = BlockNet(nn.Identity(), [("1", Block(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(5))))], Head(4, 5))
+    with pytest.raises(ValueError, match=r"cannot take images of shape \(3, 8, 8\)"):
+        net.shapes((3, 8, 8))
 
 
 def test_looking_keeps_only_what_is_asked() -> None:

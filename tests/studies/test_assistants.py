@@ -17,6 +17,9 @@ from didact.studies.store import Store
 from didact.studies.table import cells, tables
 from didact.teaching.sftn import SFTN
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
+
 CHAIN = {"net": "resnet14", "how": "kd", "teacher": {"net": "resnet20"}}
 
 

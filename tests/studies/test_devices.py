@@ -16,6 +16,9 @@ from didact.studies.execute import Where, ask
 from didact.studies.run import Run
 from didact.studies.store import Store
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
+
 METHODS = ["ce", "kd", "fitnet+kd", "at+kd", "sp+kd", {"name": "sftn", "student": "resnet8"}]
 
 

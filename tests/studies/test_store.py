@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,20 +17,39 @@ import pytest
 import torch
 
 from didact.engine import records
-from didact.engine.records import DamagedError, read_tensors, write, write_tensors
+from didact.engine.records import DamagedError, Record, read_tensors, write, write_tensors
 from didact.studies import execute
 from didact.studies.execute import Where, ask
 from didact.studies.run import Run, Start, network
 from didact.studies.store import Store
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
+
 Tiny = Callable[..., Run]
+Finished = Callable[[Run, Store], Record]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Puts a finished run into a store: trained once for the whole file."""
+    shelf = Store(tmp_path_factory.mktemp("finished"))
+
+    def put(run: Run, store: Store) -> Record:
+        ask([run], shelf, Where())
+        shutil.copytree(shelf.folder(run), store.folder(run))
+        return ask([run], store, Where()).records[run.digest]
+
+    return put
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "metrics.jsonl", "spec.json", "record.json"])
 @pytest.mark.parametrize("how", ["flip", "cut", "gone"])
-def test_a_damaged_record_is_detected_and_trained_again(tiny: Tiny, store: Store, name: str, how: str) -> None:
+def test_a_damaged_record_is_detected_and_trained_again(
+    tiny: Tiny, store: Store, finished: Finished, name: str, how: str
+) -> None:
     run = tiny("ce")
-    record = ask([run], store, Where()).records[run.digest]
+    record = finished(run, store)
     before = record.weights()[0]
     path = record.folder / name
     data = bytearray(path.read_bytes())
@@ -46,9 +66,9 @@ def test_a_damaged_record_is_detected_and_trained_again(tiny: Tiny, store: Store
         assert any(".damaged-" in folder.name for folder in (store.root / "runs").iterdir())
 
 
-def test_looking_at_a_damaged_record_moves_nothing(tiny: Tiny, store: Store) -> None:
+def test_looking_at_a_damaged_record_moves_nothing(tiny: Tiny, store: Store, finished: Finished) -> None:
     run = tiny("ce")
-    folder = ask([run], store, Where()).records[run.digest].folder
+    folder = finished(run, store).folder
     (folder / "weights.safetensors").write_bytes(b"x")
     said: list[str] = []
     assert list(Store(store.root, said.append).runs()) == []
@@ -56,9 +76,9 @@ def test_looking_at_a_damaged_record_moves_nothing(tiny: Tiny, store: Store) -> 
     assert folder.exists()
 
 
-def test_a_run_of_another_version_is_named(tiny: Tiny, store: Store) -> None:
+def test_a_run_of_another_version_is_named(tiny: Tiny, store: Store, finished: Finished) -> None:
     run = tiny("ce")
-    folder = ask([run], store, Where()).records[run.digest].folder
+    folder = finished(run, store).folder
     folder.rename(folder.with_name("resnet8.ce.s0.0123456789abcdef"))
     said: list[str] = []
     assert list(Store(store.root, said.append).runs()) == []
@@ -224,7 +244,7 @@ def test_kill_minus_nine_and_ask_again(tiny: Tiny, tmp_path: Path) -> None:
     """A real SIGKILL at some moment of the training; asked again it resumes and ends with the weights of an unbroken run."""
     from didact.engine.recipe import Recipe
 
-    run = tiny("ce", recipe=Recipe(epochs=30, batch_size=16, schedule="one-cycle"))
+    run = tiny("ce", recipe=Recipe(epochs=20, batch_size=16, schedule="one-cycle"))
     whole, broken = Store(tmp_path / "whole"), Store(tmp_path / "broken")
     ask([run], whole, Where())
     process = child(broken, run)
@@ -236,7 +256,7 @@ def test_kill_minus_nine_and_ask_again(tiny: Tiny, tmp_path: Path) -> None:
     process.communicate()
     assert broken.get(run) is None
     kept = read_tensors(broken.folder(run) / "checkpoint.safetensors")[1]["total"]
-    assert 0 < kept < 30
+    assert 0 < kept < 20
     ask([run], broken, Where())
     first, second = (s.get(run).weights()[0] for s in (whole, broken))  # type: ignore[union-attr]
     assert all(torch.equal(first[k], second[k]) for k in first)

@@ -1,0 +1,65 @@
+"""Every setting as a row: nested specs are walked, inherited settings keep their descriptions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from didact.method import Method
+from didact.methods.kd import KD
+from didact.spec import Chosen, Count, Seed, spec
+from didact.studies.fields import fields
+from didact.studies.run import Run
+
+
+@spec
+class Sail:
+    """One of several."""
+
+    area: Count = 1
+    """How large."""
+    cut: Literal["lug", "gaff"] = "lug"
+    seed: Seed = 0
+
+
+@spec
+class Jib(Sail):
+    cut: Literal["lug", "gaff"] = "gaff"
+    sheets: float = 2.0
+    """How many ropes."""
+
+
+@spec
+class Mast:
+    sail: Sail = Sail()
+    spare: Sail | None = None
+    share: float = 1.0
+
+
+@spec
+class Boat:
+    title: str
+    mast: Mast = Mast()
+    method: Chosen[Method] = KD()
+
+
+def test_a_row_is_path_type_default_and_description() -> None:
+    rows = [("area", "int", "1", "How large."), ("cut", "lug | gaff", "'lug'", ""), ("seed", "int", "0", "")]
+    assert fields(Sail) == rows
+
+
+def test_inherited_settings_keep_their_descriptions() -> None:
+    rows = [("area", "int", "1", "How large."), ("cut", "lug | gaff", "'gaff'", ""), ("seed", "int", "0", "")]
+    assert fields(Jib) == [*rows, ("sheets", "float", "2.0", "How many ropes.")]
+
+
+def test_nested_specs_are_walked() -> None:
+    rows = {path: (kind, default) for path, kind, default, _ in fields(Boat)}
+    assert rows["title"] == ("str", "required")
+    assert rows["mast.sail.area"] == rows["mast.spare.area"] == ("int", "1")
+    assert rows["mast.share"] == ("float", "1.0")
+    assert "mast" not in rows and "method" in rows
+
+
+def test_specs_that_hold_each_other_end() -> None:
+    paths = [path for path, *_ in fields(Run)]
+    assert {"net", "recipe.epochs", "data.name", "seed"} <= set(paths)
