@@ -119,6 +119,9 @@ def settings() -> list[tuple[str, str, str, str]]:
         (path, kind, str(short[path.removeprefix("recipe.")]), text) for path, kind, _, text in fields(Recipe, "recipe.")
     ]
     rows += fields(find(Method, "sftn"), "teacher.how.")
+    rows += fields(
+        find(Method, "gtn"), "teacher.how.gtn."
+    )  # where several ways are asked for, those of one lie below its name
     rows.append(("method.*", "", "", "Any field of the methods asked for; see didact explain METHOD."))
     return rows
 
@@ -128,7 +131,12 @@ def _plans_own() -> list[tuple[str, str, str, str]]:
     names = "|".join(catalogue("didact.methods", "didact.peers"))
     return [
         ("net", "names", "required", "The student, or several, separated by commas."),
-        ("method", "names", "kd", f"How it learns, or several: {names}; a preset after a plus sign: fitnet+kd."),
+        (
+            "method",
+            "names",
+            "kd, or ce without a teacher",
+            f"How it learns, or several: {names}; a preset after a plus sign: fitnet+kd.",
+        ),
         ("route", "equal | greedy", "none", "Follow the teacher's route from its early anchors on (RCO)."),
         ("route.anchors", "int", "4", "How many, at equal intervals of the teacher's epochs, its end included."),
         ("route.threshold", "float", "", "greedy: the KL (nats) below which the next anchor takes over."),
@@ -143,7 +151,7 @@ def _plans_own() -> list[tuple[str, str, str, str]]:
             "teacher.how",
             "names",
             "standard",
-            "How it was trained: standard, sftn, both (standard,sftn), or a student's method.",
+            "How it was trained: standard, sftn, gtn, several (standard,sftn), or a student's method.",
         ),
         (
             "teacher.teacher.net",

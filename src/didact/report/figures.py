@@ -14,8 +14,8 @@ from didact.studies.table import Table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
-"""Paul Tol's bright scheme: told apart by colour-blind readers too."""
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#000000")
+"""Paul Tol's bright scheme and black: told apart by colour-blind readers too."""
 
 
 def comparison(made: Sequence[Table], found: Sequence[tuple[Run, Record]], path: Path) -> None:

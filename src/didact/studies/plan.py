@@ -219,8 +219,9 @@ def _methods(fields: dict[str, Any], at: str, teaches: str | None = None) -> lis
                     one = {"name": "ce"}
             found.append(choose(Method, one))
         except SpecError as error:
-            of = f" (of '{name}'; what is for one method of the list alone goes under {at}.{_base(name)})"
-            raise SpecError(under(at, str(error)) + (of if len(names) > 1 else "")) from None
+            alone = own[_base(name)]
+            of = "" if alone or len(names) == 1 else f" (of '{name}'; what is for it alone goes under {at}.{_base(name)})"
+            raise SpecError(under(f"{at}.{_base(name)}" if alone else at, str(error)) + of) from None
     return found
 
 
