@@ -81,6 +81,10 @@ def test_a_chain_goes_to_any_depth_and_every_teacher_knows_its_student() -> None
         ({**CHAIN, "teacher": {}}, r"^teacher\.teacher\.net: say which network teaches"),
         ({**CHAIN, "teacher": {"nte": "resnet20"}}, r"^teacher\.teacher\.nte: no such setting; did you mean 'net'"),
         ({**CHAIN, "teacher": {"net": "resnet20", "how": "sftm"}}, r"^teacher\.teacher\.how: unknown method 'sftm'"),
+        (
+            {"net": "resnet14", "how": "dml"},
+            r"^teacher\.how: 'dml' learns from peers, and a teacher has none; write teacher\.how=sftn",
+        ),
         ({**CHAIN, "teacher": 7}, r"^teacher\.teacher: expected a network's name"),
         ({**CHAIN, "teacher": {"net": "resnet20", "seed": -1}}, r"^teacher\.teacher\.seed: "),
         ({**CHAIN, "how": {"name": "kd", "gama": 1}}, r"^teacher\.how\.gama: no such setting; did you mean 'gamma'"),

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from didact.cli.main import main
-from didact.nets.supernet import SPACES
 from didact.spec import SpecError, from_json, to_json
 from didact.studies.execute import Where, ask
 from didact.studies.labels import teacher_label
@@ -97,67 +96,3 @@ def too_small(self: Any, image: tuple[int, ...]) -> Any:
     if any("MaxPool" in type(m).__name__ for m in self.modules()):
         raise ValueError("images of 16x16 do not survive this network's strides; the smallest that do are 32x32")
     return self._shapes(image)
-
-
-# ------------------------------------------------------------------------------------------------ settings of one of several
-
-
-def taught(how: Any) -> list[GTN | Any]:
-    runs = plan({**BASE, "net": "resnet8", "method": "kd", "teacher": {"net": "resnet14", "how": how}})
-    return [run.teacher.method for run in runs if run.teacher]
-
-
-def test_settings_of_one_of_several_methods() -> None:
-    standard, generic = taught({"name": "standard,gtn", "gtn": {"pool": "tiny", "alpha": 2.0}})
-    assert (standard.name(), generic.pool, generic.alpha) == ("ce", SPACES["tiny"], 2.0)
-    friendly, generic = taught({"name": "sftn,gtn", "gtn": {"pool": "vgg8"}, "sftn": {"kl_weight": 1.0}, "temperature": 2.0})
-    assert (friendly.kl_weight, friendly.student, generic.pool.members) == (1.0, "resnet8", ("vgg8",))
-    assert friendly.temperature == generic.temperature == 2.0
-    both = taught({"name": "sftn,gtn", "temperature": 2.0, "gtn": {"pool": "vgg8", "temperature": 3.0}})
-    assert [m.temperature for m in both] == [2.0, 3.0]  # its own goes before what is said of all
-    for how in (
-        {"name": "gtn", "pool": "tiny"},
-        {"name": "gtn", "gtn": {"pool": "tiny"}},
-        {"name": "GTN", "gtn": {"pool": "tiny"}},
-    ):
-        assert taught(how) == [GTN(pool=SPACES["tiny"])]
-    assert taught({"name": ["standard", "gtn"], "GTN": {"pool": to_json(SPACES["tiny"])}})[1] == GTN(pool=SPACES["tiny"])
-    runs = plan({**BASE, "net": "resnet8", "teacher": "resnet14", "method": {"name": "kd,crd+kd", "crd": {"negatives": 64}}})
-    assert [getattr(run.method, "negatives", None) for run in runs] == [None, 64]
-
-
-@pytest.mark.parametrize(
-    ("how", "said"),
-    [
-        ("gtn", r"teacher\.how\.pool: say which students the teacher is for, e\.g\. pool=tiny"),
-        ("standard,gtn", r"teacher\.how\.pool: say which .*under teacher\.how\.gtn\)"),
-        (
-            {"name": "standard,gtn", "gnt": {"pool": "tiny"}},
-            r"teacher\.how\.gnt: neither a method of the list nor a setting; did you mean 'gtn'",
-        ),
-        (
-            {"name": "standard,gtn", "sftn": {"kl_weight": 1.0}},
-            r"teacher\.how\.sftn: neither a method of the list nor a setting",
-        ),
-        ({"name": "gtn", "pol": {"kind": "basic"}}, r"teacher\.how\.pol: neither .*did you mean 'pool'"),
-        (
-            {"name": "standard,gtn", "gtn": {"pol": "tiny"}},
-            r"teacher\.how\.gtn\.pol: no such setting; did you mean 'pool'\?$",
-        ),
-        ({"name": "standard,gtn", "pol": "tiny"}, r"teacher\.how\.pol: no such setting; did you mean 'pool'"),
-        ({"name": "standard,gtn", "gtn": "tiny"}, r"teacher\.how\.gtn: expected settings such as .*found 'tiny'"),
-        (
-            {"name": "standard,gtn", "gtn": {"pool": "tinny"}},
-            r"teacher\.how\.gtn\.pool: 'tinny' is neither .*did you mean 'tiny'",
-        ),
-        (
-            {"name": "standard,gtn", "standard": {"pool": "tiny"}, "gtn": {"pool": "tiny"}},
-            r"teacher\.how\.standard\.pool: a standard teacher has no settings",
-        ),
-        ({"name": "standard", "gtn": {"pool": "tiny"}}, r"teacher\.how\.gtn: a standard teacher has no such setting"),
-        ({"name": "standard,gtm", "gtm": {"pool": "tiny"}}, r"teacher\.how\.gtm: unknown method 'gtm'; did you mean 'gtn'"),
-    ],
-)
-def test_misspelt_settings_of_one_of_several(how: Any, said: str) -> None:
-    with pytest.raises(SpecError, match=said):
-        taught(how)

@@ -28,7 +28,7 @@ def short_forms(wanted: Mapping[str, Any]) -> dict[str, Any]:
         if key in wanted:
             recipe = named(wanted.get("recipe"), "short")
             if recipe.get(key, wanted[key]) != wanted[key]:
-                raise SpecError(f"{key}: {wanted[key]!r} contradicts recipe.{key}: {recipe[key]!r}")
+                raise SpecError(f"{key}: {key}={wanted[key]} contradicts recipe.{key}={recipe[key]}")
             wanted["recipe"] = recipe | {key: wanted.pop(key)}
     return wanted
 

@@ -11,12 +11,14 @@ peers    the networks it learns together with, for methods that look at peers: {
 start    "branches" (the student begins with the blocks of its SFTN teacher's first branch)
 seeds    how many, from 0; or seed for a single one.  data_seed: order and augmentation
 epochs, precision   short for those of the recipe
+
+Messages name a setting by its path, with a value as in teacher.how=sftn: {"teacher": {"how": "sftn"}} here, --teacher.how=sftn or
+--teacher.how sftn on the command line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -25,10 +27,11 @@ from didact.data import Data
 from didact.engine.recipe import Recipe
 from didact.method import Method
 from didact.methods.ce import CE
-from didact.spec import SpecError, choose, find, from_json, nearest, under
+from didact.spec import SpecError, from_json, under
 from didact.studies.given import merged, named, only_known, recipe_fields, several, short_forms
 from didact.studies.peers import Peer, placed
 from didact.studies.run import Run
+from didact.studies.ways import methods
 from didact.teaching.route import Route
 
 STUDENT_KEYS = ("net", "method", "route", "peers", "start", "seeds", "seed")
@@ -53,14 +56,14 @@ def plan(wanted: Mapping[str, Any], device: str = "cpu") -> list[Run]:
     wanted = short_forms(wanted)
     seeds = range(from_json(int, wanted["seeds"], "seeds")) if "seeds" in wanted else [wanted.get("seed", 0)]
     if not seeds or ("seeds" in wanted and "seed" in wanted):
-        raise SpecError("seeds: at least 1; and either seeds (how many) or seed (which one)")
+        raise SpecError("seeds: write seeds=3 (how many, at least 1) or seed=3 (which one), not both")
     runs = []  # the student's settings are checked before its teacher's, which inherit them
     from_json(Data, named(wanted.get("data"), "digits"), "data")
     for net in map(nets.resolve, several(wanted["net"])):
         from_json(Recipe, recipe_fields(wanted.get("recipe"), net, device), "recipe")
         for teacher in _teachers(wanted, net, device):
             usual = "kd" if teacher else "dml" if wanted.get("peers") else "ce"
-            for method in _methods(named(wanted.get("method"), usual), "method"):
+            for method in methods(named(wanted.get("method"), usual), "method"):
                 company = bool(wanted.get("peers") and method.needs.peers)
                 if teacher and not (method.needs.teacher or company or isinstance(method, CE)):
                     raise SpecError(
@@ -70,7 +73,8 @@ def plan(wanted: Mapping[str, Any], device: str = "cpu") -> list[Run]:
                 runs += [_student(wanted, net, teacher, method, seed, device) for seed in seeds]
     if wanted.get("route") is not None and not any(run.route for run in runs):
         raise SpecError(
-            "route: it is a teacher's, and no method that is asked for has one; e.g. teacher.net=resnet20 method=kd"
+            "route: it is a teacher's, and no method that is asked for has one; "
+            "write e.g. teacher.net=resnet20 and method=kd, or leave route out"
         )
     if wanted.get("peers") and not any(run.peers for run in runs):
         raise SpecError(
@@ -96,9 +100,9 @@ def _student(wanted: Mapping[str, Any], net: str, teacher: Run | None, method: M
         tree |= _peers(wanted, from_json(Peer, {key: tree[key] for key in PEER_KEYS}), device)
     start = wanted.get("start")
     if start is not None and start != "branches":
-        raise SpecError(f"start: 'branches' is all that is known, found {start!r}")
+        raise SpecError(f"start: write start=branches, or leave start out; found {start!r}")
     if start == "branches" and not hasattr(teacher and teacher.method, "student"):
-        raise SpecError("start: 'branches' needs a teacher that has branches, such as teacher.how=sftn")
+        raise SpecError("start: needs a teacher that has branches, such as teacher.how=sftn")
     if start == "branches":
         tree["start"] = {"run": teacher, "part": "branches.0.net"}
     return from_json(Run, tree)
@@ -115,9 +119,9 @@ def _peers(wanted: Mapping[str, Any], own: Peer, device: str) -> dict[str, Any]:
     only_known(given, PEER_KEYS, "peers.")
     if not isinstance(given.get("net"), str):
         raise SpecError("peers.net: say which networks learn together with it, e.g. peers.net=resnet20")
-    ways = _methods(named(given["method"], ""), "peers.method") if "method" in given else [own.method]
+    ways = methods(named(given["method"], ""), "peers.method") if "method" in given else [own.method]
     if len(ways) > 1:
-        raise SpecError("peers.method: one for all peers")
+        raise SpecError(f"peers.method: one for all peers, such as peers.method=ce; found {given['method']!r}")
     how = merged(named(wanted.get("recipe"), "short"), given.get("recipe"))
     others = []
     for net in several(given["net"]):
@@ -143,7 +147,7 @@ def _teachers(wanted: Mapping[str, Any], student: str, device: str, at: str = "t
     except SpecError as error:
         raise SpecError(under(f"{at}.net", str(error))) from None
     given = _inherited(wanted, given)
-    ways = _methods(named(given.get("how"), "standard"), f"{at}.how", teaches=student)
+    ways = methods(named(given.get("how"), "standard"), f"{at}.how", teaches=student)
     _sensible(ways, given, net, at)
     masters = _teachers(given, net, device, f"{at}.teacher")
     return [
@@ -166,6 +170,11 @@ def _inherited(wanted: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str,
 def _sensible(ways: list[Method], given: Mapping[str, Any], net: str, at: str) -> None:
     """Whether the teacher's settings go together with the ``ways`` in which it is trained."""
     names = ",".join("standard" if way.name() == "ce" else way.name() for way in ways)
+    among = next((way.name() for way in ways if way.needs.peers), None)
+    if among:
+        raise SpecError(
+            f"{at}.how: '{among}' learns from peers, and a teacher has none; write {at}.how=sftn or {at}.how=standard"
+        )
     learns = next((way.name() for way in ways if way.needs.teacher), None)
     if learns and given.get("teacher") is None:
         raise SpecError(
@@ -181,7 +190,8 @@ def _sensible(ways: list[Method], given: Mapping[str, Any], net: str, at: str) -
         raise SpecError(f"{at}.start: fine-tunes a teacher that is not standard, such as {at}.how=sftn")
     if given.get("start", "standard") not in ("standard", None):
         raise SpecError(
-            f"{at}.start: 'standard' (fine-tune the standard teacher) is all that is known, found {given['start']!r}"
+            f"{at}.start: write {at}.start=standard (it fine-tunes the standard teacher), or leave it out; "
+            f"found {given['start']!r}"
         )
 
 
@@ -197,53 +207,3 @@ def _teacher(given: Mapping[str, Any], net: str, way: Method, master: Run | None
     if given.get("start") and way.name() != "ce":
         start = {"run": from_json(Run, tree, at)}
     return from_json(Run, {**tree, "method": way, "teacher": master, "start": start}, at)
-
-
-def _methods(fields: dict[str, Any], at: str, teaches: str | None = None) -> list[Method]:
-    """Methods from names and fields. Teaching ``teaches``, "standard" is the labels alone, and who asks for a student is told."""
-    found = []
-    if teaches is not None and fields["name"] == "standard" and len(fields) > 1:
-        key = next(k for k in fields if k != "name")
-        raise SpecError(f"{at}.{key}: a standard teacher has no such setting; say for whom it is, e.g. {at}=sftn")
-    names = several(fields["name"])
-    shared, own = _divided(fields, names, at)
-    for name in names:
-        one = {**shared, **own[_base(name)], "name": name}
-        try:
-            if teaches is not None:
-                one["name"] = "ce" if name == "standard" else name
-                takes = getattr(find(Method, one["name"].partition("+")[0]), "__dataclass_fields__", {})
-                if "student" in takes:
-                    one.setdefault("student", teaches)
-                elif name == "standard":
-                    one = {"name": "ce"}
-            found.append(choose(Method, one))
-        except SpecError as error:
-            alone = own[_base(name)]
-            of = "" if alone or len(names) == 1 else f" (of '{name}'; what is for it alone goes under {at}.{_base(name)})"
-            raise SpecError(under(f"{at}.{_base(name)}" if alone else at, str(error)) + of) from None
-    return found
-
-
-def _divided(fields: dict[str, Any], names: list[str], at: str) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
-    """Settings for every method of the list, and by method's name those that are for it alone."""
-    own: dict[str, Mapping[str, Any]] = {_base(name): {} for name in names}
-    known = {"name"}
-    for name in own:
-        with suppress(SpecError):  # a method that nobody knows is told of when it is chosen
-            known.update(getattr(find(Method, name), "__dataclass_fields__", ()))
-    for key, value in fields.items():
-        if _base(key) in own and isinstance(value, Mapping):
-            own[_base(key)] = value
-        elif _base(key) in own:
-            raise SpecError(f"{at}.{key}: expected settings such as {at}.{key}.temperature, found {value!r}")
-        elif isinstance(value, Mapping) and key not in known:
-            raise SpecError(f"{at}.{key}: neither a method of the list nor a setting{nearest(key, {*own, *known})}")
-    if own.get("standard"):
-        raise SpecError(f"{at}.standard.{next(iter(own['standard']))}: a standard teacher has no settings; leave it out")
-    return {key: value for key, value in fields.items() if _base(key) not in own}, own
-
-
-def _base(name: str) -> str:
-    """A method's name without its preset, as its file has it."""
-    return name.partition("+")[0].lower().replace("-", "")
