@@ -7,11 +7,15 @@ import json
 import pytest
 
 from didact import nets
+from didact.cli.settings import parse
 from didact.data import Data
 from didact.method import Method, Stage
 from didact.nets.blocks import parameters
 from didact.spec import SpecError, catalogue
+from didact.studies.check import check
 from didact.studies.describe import Added, added, describe, reads_text, stage_details, stage_text
+from didact.studies.plan import plan
+from didact.studies.run import method_label
 from didact.tensors import reads
 
 CIFAR = Data(name="cifar100")
@@ -26,6 +30,21 @@ def test_every_method_is_described(name: str) -> None:
     assert len(plain["stages"]) == len(found.stages)
     for preset in found.presets:
         assert describe(f"{name}+{preset}").settings != found.settings
+
+
+@pytest.mark.parametrize("name", [*catalogue(*Method.homes), "fitnet+kd"])
+def test_the_command_asks_for_the_method(name: str) -> None:
+    program, command, *tokens = describe(name).command.split()
+    assert (program, command) == ("didact", "train")
+    (run,) = plan(parse(tokens))
+    check(run)
+    assert name in (method_label(run.method), run.teacher and method_label(run.teacher.method))
+
+
+def test_peers_are_asked_for_by_methods_that_look_at_them() -> None:
+    assert describe("dml").command == "didact train --net resnet8 --peers.net resnet20 --method dml"
+    assert describe("ce").command == "didact train --net resnet8 --method ce"
+    assert describe("gtn").plain()["command"].endswith("--teacher.how gtn --teacher.how.pool tiny")
 
 
 def test_a_preset_gives_its_defaults_and_what_is_read() -> None:

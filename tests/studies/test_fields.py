@@ -6,7 +6,7 @@ from typing import Literal
 
 from didact.method import Method
 from didact.methods.kd import KD
-from didact.spec import Chosen, Count, Seed, spec
+from didact.spec import Chosen, Count, Seed, digest, spec
 from didact.studies.fields import fields
 from didact.studies.run import Run
 
@@ -63,3 +63,17 @@ def test_nested_specs_are_walked() -> None:
 def test_specs_that_hold_each_other_end() -> None:
     paths = [path for path, *_ in fields(Run)]
     assert {"net", "recipe.epochs", "data.name", "seed"} <= set(paths)
+
+
+def test_a_digest_does_not_depend_on_descriptions() -> None:
+    def boom(text: str) -> type:
+        class Boom:
+            length: Count = 1
+
+        Boom.__doc__ = text
+        return spec(Boom)
+
+    plain, told = boom("A spar."), boom("A spar below the sail.")
+    told.__pydantic_fields__["length"].description = "In metres."
+    assert plain.__doc__ != told.__doc__
+    assert digest(plain(length=3)) == digest(told(length=3)) != digest(plain(length=4))

@@ -143,3 +143,22 @@ def test_the_state_holds_all_that_is_trained() -> None:
     assert {f"extras.{key}" for key, _ in one.extras.named_parameters()} <= keys
     assert not any("table" in key for key in keys)  # what can be counted again is not kept
     assert any("distribution.theta.stage1_width" in key for key in keys)
+
+
+def test_weight_decay_pulls_the_distribution_to_uniform() -> None:
+    """As the file's docstring says: theta is decayed like every weight, and theta = 0 is uniform."""
+    one = learner("trained")
+    assert isinstance(one.extras, Conditioning) and one.extras.distribution is not None
+    distribution = one.extras.distribution
+    with torch.no_grad():
+        for theta in distribution.theta.values():
+            theta.copy_(torch.linspace(-1, 1, len(theta)))
+    before = distribution.entropy().item()
+    (group,) = one.optimiser.param_groups
+    held = {id(parameter) for parameter in group["params"]}
+    assert group["weight_decay"] == one.recipe.weight_decay > 0
+    assert {id(theta) for theta in distribution.theta.values()} <= held
+    for parameter in group["params"]:
+        parameter.grad = torch.zeros_like(parameter)  # nothing else moves it
+    one.optimiser.step()
+    assert before < distribution.entropy().item() < math.log(one.extras.pool.size)

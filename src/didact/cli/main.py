@@ -115,7 +115,7 @@ def explain(
     *,
     json: Json = False,
 ) -> int:
-    """One method: paper, formula, every setting with its default and meaning, presets, what it reads, stages, notes."""
+    """One method: paper, formula, how to ask for it, settings with defaults and meaning, presets, what it reads, stages."""
     from didact.studies.describe import describe
 
     found = describe(method)
@@ -160,6 +160,7 @@ app.command(
     help="""A paper's tables, trained again, with the published figures beside them. Asked again, it goes on or only prints.
 
     didact study gtn --scale small --method kd,fitnet+kd
+    didact study sftn --table 4,7,8 --scale small
     """,
 )
 

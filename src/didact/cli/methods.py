@@ -71,7 +71,7 @@ def _row(found: Described) -> list[Any]:
 def explained(found: Described) -> str:
     """All there is to know of a method, as text."""
     told = found.about
-    parts = [f"{found.name}: {told.heading}", told.citation, *told.body]
+    parts = [f"{found.name}: {told.heading}", told.citation, *told.body, f"To ask for it:\n  {found.command}"]
     lines = []
     for key, kind, default, text in found.settings:
         lines += [f"  --{found.option}.{key}  [{kind}, default {default}]", f"        {text}"]

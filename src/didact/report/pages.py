@@ -65,7 +65,22 @@ def _index(found: dict[str, list[Described]]) -> str:
     ]
     lines = [f"- [{page}]({page}.md): {FAMILIES[page][0]}" for page, methods in found.items() if methods]
     head = ["method", "what it is", "source", "reads", "stages"]
-    return _joined([MARK, "# Methods by family", "\n".join(lines), PARTS, _table(head, rows)])
+    count = _counted([one for methods in found.values() for one in methods])
+    return _joined([MARK, "# Methods by family", "\n".join(lines), count, PARTS, _table(head, rows)])
+
+
+def _counted(methods: list[Described]) -> str:
+    """How many methods there are, by who learns from whom."""
+    kinds: dict[str, list[str]] = {"teacher": [], "peers": [], "own": [], "labels": []}
+    for one in methods:
+        from_whom = next((who for who in ("teacher", "peers") if one.reads[who]), "labels")
+        kinds["own" if one.option == "teacher.how" else from_whom].append(f"`{one.name}`")
+    told = {kind: f"{len(names)} ({', '.join(names)})" for kind, names in kinds.items()}
+    return (
+        f"{len(methods)} methods, presets not counted: {len(kinds['teacher'])} for a student of a teacher, {told['peers']} for\n"
+        f"networks among peers, {told['own']} for the teacher itself, {told['labels']} by the labels alone.\n"
+        f"[RCO](../peers.md#along-the-teachers-route) is none of them: it is a teacher's route, along which each of those {len(kinds['teacher'])} works."
+    )
 
 
 def _page(page: str, methods: list[Described]) -> str:
@@ -80,7 +95,8 @@ def _section(one: Described) -> list[str]:
     told = one.about
     paper = f" {_prose(told.authors)}: *{_prose(told.paper)}* ([{_source(one)}]({told.link}))." if told.paper else ""
     settings = [[f"`{key}`", f"`{default}`", _prose(text)] for key, _, default, text in one.settings]
-    facts = [f"Settings: `--{one.option}.NAME`" if settings else "No settings."]
+    facts = [f"Asked for by `{one.command}`"]
+    facts += [f"Settings: `--{one.option}.NAME`" if settings else "No settings."]
     facts += [f"Preset `{one.name}+{name}`: `{changes_text(changes)}`" for name, changes in one.presets.items()]
     facts += [f"Reads {reads_text(one.reads)}", f"Stages: {_prose('; '.join(map(stage_details, one.stages)))}"]
     path = f"src/{one.file.replace('.', '/')}.py"

@@ -19,6 +19,9 @@ from didact.studies.peers import Peer
 from didact.studies.run import Run, extras, network, pair, placeholders, required
 from didact.tensors import Needs
 
+STAND_INS = {"inner": "kd", "pool": "tiny"}
+"""What is taken for a setting without a default where a method is described."""
+
 ORDER = ("logits", "pooled", "features", "preacts", "stem")
 
 
@@ -32,6 +35,7 @@ class Described:
         settings: (name, type, default, meaning); the default is the preset's where there is one.
         presets: by name, what they change.
         option: the path of its settings on the command line; "teacher.how" for one on the teacher.
+        command: asks for it, with all that it cannot do without.
         reads: what it is shown, by whom.
         stages: in order.
         file: the module that holds it.
@@ -42,6 +46,7 @@ class Described:
     settings: tuple[tuple[str, str, str, str], ...]
     presets: dict[str, dict[str, Any]]
     option: str
+    command: str
     reads: dict[str, list[str]]
     stages: tuple[Stage, ...]
     file: str
@@ -57,6 +62,7 @@ class Described:
             "settings": [dict(zip(("name", "type", "default", "meaning"), row, strict=True)) for row in self.settings],
             "presets": self.presets,
             "option": self.option,
+            "command": self.command,
             "reads": self.reads,
             "stages": [_plain_stage(stage) for stage in self.stages],
             "file": self.file,
@@ -81,7 +87,8 @@ def describe(name: str) -> Described:
         about=about(cls),
         settings=tuple(settings),
         presets={key: dict(changes) for key, changes in cls.presets.items()},
-        option="teacher.how" if cls.teaches else "method",
+        option=_option(method),
+        command=_command(name, method),
         reads=reads(method.needs),
         stages=method.stages(),
         file=cls.__module__,
@@ -94,9 +101,22 @@ def stand_in(name: str, student: str = "resnet8x4") -> Method:
     Raises:
         SpecError: no such method or preset, or another setting without a default.
     """
-    given = {"student": student, "inner": "kd", "pool": "tiny"}
+    given = {"student": student, **STAND_INS}
     cls = find(Method, name.partition("+")[0])
     return choose(Method, {"name": name, **{key: given[key] for key in required(cls) if key in given}})
+
+
+def _option(method: Method) -> str:
+    return "teacher.how" if method.teaches else "method"
+
+
+def _command(name: str, method: Method) -> str:
+    parts = ["didact train --net resnet8"]
+    parts += ["--teacher.net resnet20"] if method.teaches or method.needs.teacher else []
+    parts += ["--peers.net resnet20"] if method.needs.peers else []
+    parts.append(f"--{_option(method)} {name}")
+    parts += [f"--{_option(method)}.{key} {STAND_INS[key]}" for key in required(type(method)) if key in STAND_INS]
+    return " ".join(parts)
 
 
 def reads(needs: Needs) -> dict[str, list[str]]:

@@ -22,7 +22,8 @@ near the pool's capacity:
 
     L_A = beta ( log E_theta[parameters] - log E_uniform[parameters] )^2
 
-Both means are exact. The distribution's entropy and mean parameters are in the metrics.
+Both means are exact. The recipe's weight decay holds for the distribution as for all that is trained, and pulls it towards
+uniform, too. The distribution's entropy and mean parameters are in the metrics.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class GTN(Method):
     paths: Count = 1
     """Students drawn for each branch in an iteration."""
     sampling: Sampling = "uniform"
-    """How they are drawn: uniform, trained (Gumbel-softmax), or sandwich (smallest, largest, the others uniform)."""
+    """uniform, trained (Gumbel-softmax; weight decay pulls it to uniform) or sandwich (smallest, largest, others uniform)."""
     sharpness: Positive = 1.0
     """trained: temperature of the softened draw, from which the gradient comes."""
     architecture_weight: NonNegative = 1.0
