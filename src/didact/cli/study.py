@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -23,13 +26,17 @@ from didact.cli.options import (
 from didact.spec import SpecError, nearest
 
 if TYPE_CHECKING:
-    from didact.studies.study import Sheet, Study
+    from rich.console import Console
 
-STUDIES = ("gtn",)
+    from didact.studies.execute import Where
+    from didact.studies.store import Store
+    from didact.studies.study import Sheet
+
+STUDIES = ("gtn", "sftn")
 
 
 def study(
-    name: Annotated[str, Parameter(help="gtn.")],
+    name: Annotated[str, Parameter(help="gtn or sftn.")],
     *settings: Settings,
     store: StorePath = STORE,
     device: Device = None,
@@ -49,39 +56,67 @@ def study(
     if name not in STUDIES:
         raise SpecError(f"unknown study {name!r}{nearest(name, STUDIES)}")
     answer.check_picture(picture)
-    from didact.papers import gtn
-
     where = Where(device=answer.device(device), compiled=compile, test_every=test_every, together=together)
-    made = gtn.study(parse(settings), where.device)
     talk = terminal.stderr()
     kept = Store(store, lambda message: talk.print(message, markup=False))
-    found = made.ask(kept, where, terminal.show(talk), retry=retry)
-    sheets = [made.accuracies(found.records, m) for m in made.methods]
-    sheets += [*gtn.costs(made, found.records), *made.published]
-    print_sheets(sheets, made, "json" if json else "markdown" if markdown else "table")
-    if picture is not None:
-        from didact.report.generic import generic
-
-        generic(made, found.records, picture)
+    asked = _gtn if name == "gtn" else _sftn
+    found = asked(parse(settings), kept, where, talk, retry, picture)
+    if json:
+        tables = [{"title": s.title, "note": s.note, "figures": s.plain} for s in found.sheets if s.plain is not None]
+        answer.print_json({"title": found.title, "students": dict(found.students), "tables": tables})
+    else:
+        print_sheets(found, in_markdown=markdown)
     for digest, reason in found.failures.items():
         talk.print(f"FAILED {digest}: {reason}", markup=False)
     return 1 if found.failures else 0
 
 
-def print_sheets(sheets: list[Sheet], made: Study, form: str) -> None:
-    if form == "json":
-        plain = [{"title": s.title, "note": s.note, "figures": s.plain} for s in sheets if s.plain is not None]
-        answer.print_json({"title": made.title, "students": dict(made.students), "tables": plain})
-        return
-    for sheet in sheets:
-        if form == "markdown":
+@dataclass(frozen=True)
+class Told:
+    """What a study has to say."""
+
+    title: str
+    sheets: Sequence[Sheet]
+    published: Sequence[Sheet]
+    students: Mapping[str, str]
+    failures: Mapping[str, str]
+
+
+def _gtn(wanted: Any, kept: Store, where: Where, talk: Console, retry: bool, picture: Path | None) -> Told:
+    from didact.papers import gtn
+
+    made = gtn.study(wanted, where.device)
+    found = made.ask(kept, where, terminal.show(talk), retry=retry)
+    sheets = [*(made.accuracies(found.records, m) for m in made.methods), *gtn.costs(made, found.records)]
+    if picture is not None:
+        from didact.report.generic import generic
+
+        generic(made, found.records, picture)
+    return Told(made.title, sheets, made.published, made.students, found.failures)
+
+
+def _sftn(wanted: Any, kept: Store, where: Where, talk: Console, retry: bool, picture: Path | None) -> Told:
+    from didact.papers import sftn
+
+    made = sftn.study(wanted, where.device)
+    found = made.ask(kept, where, terminal.show(talk), retry=retry)
+    sheets = made.sheets(kept, where.device, lambda line: talk.print(f"  {line}", markup=False, highlight=False))
+    if picture is not None:
+        from didact.report.sheets import drawn
+
+        drawn(sheets, picture)
+    return Told("SFTN", sheets, made.published, {}, found.failures)
+
+
+def print_sheets(found: Told, in_markdown: bool) -> None:
+    for sheet in (*found.sheets, *found.published):
+        if in_markdown:
             print(markdown(sheet))
         else:
             terminal.print_rows(list(sheet.head), [list(row) for row in sheet.rows], sheet.title)
             print(f"{sheet.note}\n")
-    if form == "table":
-        for label, net in made.students.items():
-            print(f"{label}: {net}")
+    for label, net in found.students.items() if not in_markdown else ():
+        print(f"{label}: {net}")
 
 
 def markdown(sheet: Sheet) -> str:

@@ -13,14 +13,14 @@ from typing import Any
 
 from didact.engine.records import Record
 from didact.nets.supernet import as_pool
-from didact.spec import SpecError, from_json, nearest
+from didact.spec import from_json
+from didact.studies import scales
 from didact.studies.labels import recipe_label
 from didact.studies.plan import plan
 from didact.studies.run import Run, method_label
 from didact.studies.study import Column, Sheet, Study
 
-KEYS = ("scale", "pool", "students", "draw", "teacher", "sftn", "gtn", "sckd", "method", "data", "recipe", "seeds")
-PASSED = ("data", "recipe", "data_seed", "epochs", "precision")
+KEYS = ("pool", "students", "draw", "teacher", "sftn", "gtn", "sckd", "method", "seeds")
 
 SCALES: dict[str, dict[str, Any]] = {
     "digits": {
@@ -77,16 +77,7 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Study:
     Raises:
         SpecError: unknown keys, names nobody knows, more students than the pool has.
     """
-    for key in wanted:
-        if key not in (*KEYS, *PASSED):
-            raise SpecError(f"{key}: no such setting{nearest(key, (*KEYS, *PASSED))}")
-    scale = wanted.get("scale", "small")
-    if scale not in SCALES:
-        raise SpecError(f"scale: unknown {scale!r}{nearest(str(scale), SCALES)}")
-    settings = {**SCALES[scale], **{k: v for k, v in wanted.items() if k != "scale"}}
-    for key in ("data", "recipe", "teacher"):
-        base = {k: v for k, v in SCALES[scale][key].items() if k not in wanted}  # epochs and precision have short forms
-        settings[key] = _laid_over(base, wanted.get(key))
+    settings = scales.settings(wanted, SCALES, KEYS)
     pool = as_pool(settings["pool"])
     students = settings.get("students", 4)
     nets = pool.draw(students, settings.get("draw", 0)) if isinstance(students, int) else _named(students, pool)
@@ -95,7 +86,7 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Study:
 
 def _grid(settings: Mapping[str, Any], pool: Any, nets: Sequence[str], device: str) -> Study:
     labels = {f"s{i}": net for i, net in enumerate(nets, 1)}
-    passed = {key: settings[key] for key in PASSED if key in settings} | {"seeds": settings["seeds"]}
+    passed = {key: settings[key] for key in scales.PASSED if key in settings} | {"seeds": settings["seeds"]}
     teacher = dict(settings["teacher"])
     seeds = range(from_json(int, teacher.pop("seeds", 1), "teacher.seeds"))
     method = settings.get("method", "kd")
@@ -134,15 +125,6 @@ def _grid(settings: Mapping[str, Any], pool: Any, nets: Sequence[str], device: s
 def _named(students: Any, pool: Any) -> tuple[str, ...]:
     names = [part.strip() for part in students.split(",")] if isinstance(students, str) else list(students)
     return tuple(pool.spelt(name) for name in names)
-
-
-def _laid_over(base: Any, given: Any) -> Any:
-    if isinstance(given, str):
-        given = {"net" if "net" in base else "name": given}
-    if given is None:
-        return base
-    same = given.get("name", base.get("name")) == base.get("name")
-    return {**base, **given} if same else dict(given)
 
 
 def costs(made: Study, records: Mapping[str, Record]) -> tuple[Sheet, ...]:

@@ -109,7 +109,7 @@ def probe(
         LookupError: a run has no Record.
     """
     wanted = [replace(one, augment="none") for one in data]  # nothing is augmented: not a part of the question
-    asked = [[_Asked(run, _record(store, run), one, _size(run, one, size)) for run in runs] for one in wanted]
+    asked = [[_Asked(run, _record(store, run), one, fitting_size(run, one, size)) for run in runs] for one in wanted]
     available({of.data for row in asked for of in row if any(of.kept(way) is None for way in ways)})
     answers: list[Answer] = []
     for one, row in zip(wanted, asked, strict=True):
@@ -135,7 +135,7 @@ def _record(store: Store, run: Run) -> Record:
     return record
 
 
-def _size(run: Run, data: Data, size: int | None) -> int:
+def fitting_size(run: Run, data: Data, size: int | None = None) -> int:
     """The size at which ``run`` looks at ``data``: a size that its network survives."""
     own, other = facts(run.data).image, facts(data).image
     if own[0] != other[0]:

@@ -1,0 +1,204 @@
+"""A paper's table as a grid: Runs over seeds in rows and columns, and measures that tell a figure of each Run."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from didact.analysis.probe import Exact, Way
+from didact.data import Data, available
+from didact.studies.execute import Answer, Show, Where, ask
+from didact.studies.probe import Tell, fitting_size, probe
+from didact.studies.run import Run
+from didact.studies.similarity import similarities
+from didact.studies.store import Store
+from didact.studies.study import Sheet
+from didact.studies.table import Cell
+
+Values = Callable[[Store, Sequence[Run], str, Tell], Mapping[str, float]]
+"""Figures by digest of finished runs: (store, runs, device, tell) -> values. Runs that have no such figure are left out."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure of a Run.
+
+    Attributes:
+        heading: what is measured, in which unit.
+        values: measures finished runs.
+        teachers: whether the runs' teachers are measured in their place.
+        digits: after the point.
+        needs: data sets that must be at hand.
+    """
+
+    heading: str
+    values: Values
+    teachers: bool = False
+    digits: int = 2
+    needs: tuple[Data, ...] = ()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of a paper.
+
+    Attributes:
+        title: what is compared, on which data, with which recipe.
+        rows: row -> column -> Runs over seeds; a cell may be missing.
+        columns: their order.
+        base: the row or the column that differences are against.
+        measures: each makes one sheet of all rows and columns.
+        plain: rows that are compared with nothing and counted in no mean, such as the teacher's own.
+        average: whether a last row has the mean of the others' means.
+        published: the paper's own table.
+    """
+
+    title: str
+    rows: Mapping[str, Mapping[str, tuple[Run, ...]]]
+    columns: tuple[str, ...]
+    base: str
+    measures: tuple[Measure, ...]
+    plain: frozenset[str] = frozenset()
+    average: bool = False
+    published: Sheet | None = None
+
+    @property
+    def runs(self) -> list[Run]:
+        """All Runs, each once."""
+        return list({run.digest: run for row in self.rows.values() for cell in row.values() for run in cell}.values())
+
+    def sheets(self, store: Store, device: str, tell: Tell) -> list[Sheet]:
+        """A sheet for every measure, of what is finished."""
+        return [self._sheet(measure, store, device, tell) for measure in self.measures]
+
+    def _sheet(self, measure: Measure, store: Store, device: str, tell: Tell) -> Sheet:
+        asked = {row: {c: _measured(cell, measure) for c, cell in cells.items()} for row, cells in self.rows.items()}
+        runs = {run.digest: run for cells in asked.values() for cell in cells.values() for run in cell}
+        values = measure.values(store, [run for run in runs.values() if store.get(run) is not None], device, tell)
+        found = {row: {c: _cell(cell, values) for c, cell in cells.items()} for row, cells in asked.items()}
+        told = {row: cells for row, cells in found.items() if any(cells.values())}
+        most = max((len(cell.values) for cells in told.values() for cell in cells.values() if cell), default=0)
+        body = []
+        for row in told:
+            line = [self._text(found, asked, row, column, measure.digits, most) for column in self.columns]
+            body.append((row, *line))
+        if self.average:
+            body.append(("mean", *self._means(told, measure.digits)))
+        figures = {
+            row: {
+                c: {"values": cell.values, "n": len(cell.values), "mean": cell.mean, "std": cell.std}
+                for c, cell in cells.items()
+                if cell
+            }
+            for row, cells in told.items()
+        }
+        return Sheet(f"{self.title}: {measure.heading}", ("", *self.columns), tuple(body), self._note(most), figures)
+
+    def _text(self, found: Any, asked: Any, row: str, column: str, digits: int, most: int) -> str:
+        cell = found[row].get(column)
+        if cell is None:
+            return ""
+        at = (row, self.base) if self.base in self.columns else (self.base, column)
+        base = found.get(at[0], {}).get(at[1])
+        same = asked.get(at[0], {}).get(at[1]) == asked[row][column]
+        gain = "" if base is None or same or row in self.plain else f" ({cell.mean - base.mean:+.{digits}f})"
+        return cell.text(digits) + gain + (f" n={len(cell.values)}" if 1 < len(cell.values) < most else "")
+
+    def _means(self, told: Mapping[str, Mapping[str, Cell | None]], digits: int) -> list[str]:
+        """By column the mean over the rows that have a figure in every column."""
+        whole = [cells for row, cells in told.items() if row not in self.plain and all(cells.get(c) for c in self.columns)]
+        if not whole:
+            return [""] * len(self.columns)
+        means = {c: statistics.fmean(cell.mean for row in whole if (cell := row[c])) for c in self.columns}
+        gains = {
+            c: "" if c == self.base or self.base not in means else f" ({means[c] - means[self.base]:+.{digits}f})"
+            for c in means
+        }
+        return [f"{means[c]:.{digits}f}{gains[c]}" for c in self.columns]
+
+    def _note(self, most: int) -> str:
+        seeds = sorted(
+            {run.seed for row, cells in self.rows.items() if row not in self.plain for c in cells.values() for run in c}
+        )
+        spread = (
+            f"Mean ± standard deviation over training seeds {', '.join(map(str, seeds))} "
+            "(where a cell has fewer, n says how many; a single figure stands alone)"
+            if most > 1
+            else "Single figures: no spread is known"
+        )
+        return f"{spread}; in brackets the difference of the means to '{self.base}'."
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Several tables of a paper that are asked for together: a run that stands in more than one is trained once."""
+
+    grids: tuple[Grid, ...]
+
+    @property
+    def runs(self) -> list[Run]:
+        """All Runs, each once."""
+        return list({run.digest: run for grid in self.grids for run in grid.runs}.values())
+
+    @property
+    def published(self) -> tuple[Sheet, ...]:
+        """The paper's own tables, each once."""
+        return tuple({g.published.title: g.published for g in self.grids if g.published is not None}.values())
+
+    def ask(self, store: Store, where: Where, show: Show | None = None, *, retry: bool = False) -> Answer:
+        """Train what is missing.
+
+        Raises:
+            SpecError, DataError: something that would be measured afterwards cannot be; nothing has been trained by then.
+        """
+        for grid in self.grids:
+            for measure in grid.measures:
+                for data in measure.needs:
+                    for run in grid.runs:
+                        fitting_size(run, data)
+        available({data for grid in self.grids for measure in grid.measures for data in measure.needs})
+        return ask(self.runs, store, where, show, retry=retry)
+
+    def sheets(self, store: Store, device: str, tell: Tell = lambda line: None) -> list[Sheet]:
+        """All measures of all tables."""
+        return [sheet for grid in self.grids for sheet in grid.sheets(store, device, tell)]
+
+
+def accuracy(store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str, float]:
+    """Test accuracy after the last epoch, in percent."""
+    return {run.digest: record.final()["test_top1"] for run in runs if (record := store.get(run)) is not None}
+
+
+def kl(store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str, float]:
+    """KL(teacher || student) in nats, on the test set."""
+    return {key: one.kl for key, one in similarities(store, runs, device).items()}
+
+
+def cka(store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str, float]:
+    """Linear CKA of the pooled vectors with the teacher's, on the test set."""
+    return {key: one.cka for key, one in similarities(store, runs, device).items()}
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """Accuracy in percent of a linear probe on other data: :func:`didact.studies.probe.probe`, its mean over probe seeds."""
+
+    data: Data
+    way: Way = field(default_factory=Exact)
+
+    def __call__(self, store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str, float]:
+        found = probe(store, runs, [self.data], [self.way], device=device, tell=tell)
+        return {one.run.digest: sum(one.probed.top1) / len(one.probed.top1) for one in found}
+
+
+def _measured(runs: Sequence[Run], measure: Measure) -> tuple[Run, ...]:
+    if not measure.teachers:
+        return tuple(runs)
+    return tuple({run.teacher.digest: run.teacher for run in runs if run.teacher is not None}.values())
+
+
+def _cell(runs: Sequence[Run], values: Mapping[str, float]) -> Cell | None:
+    seen = [(run.seed, values[run.digest]) for run in runs if run.digest in values]
+    return Cell(tuple(v for _, v in seen), tuple(s for s, _ in seen)) if seen else None

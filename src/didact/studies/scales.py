@@ -1,0 +1,47 @@
+"""A study's settings: what is asked for, laid over a scale that has a name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from didact.spec import SpecError, nearest
+
+PASSED = ("data", "recipe", "data_seed", "epochs", "precision")
+"""Settings that a study passes on as in ``didact train``."""
+
+
+def settings(
+    wanted: Mapping[str, Any], scales: Mapping[str, Mapping[str, Any]], keys: Sequence[str], usual: str = "small"
+) -> dict[str, Any]:
+    """``wanted`` laid over the scale that it names (``usual`` when none); settings inside a setting are laid over one by one.
+
+    ``keys``: the study's own settings, beside those that it passes on.
+
+    Raises:
+        SpecError: a setting or a scale that nobody knows.
+    """
+    known = ("scale", *keys, *PASSED)
+    for key in wanted:
+        if key not in known:
+            raise SpecError(f"{key}: no such setting{nearest(key, known)}")
+    scale = wanted.get("scale", usual)
+    if scale not in scales:
+        raise SpecError(f"scale: unknown {scale!r}{nearest(str(scale), scales)}")
+    base = scales[scale]
+    found = {**base, **{key: value for key, value in wanted.items() if key != "scale"}}
+    for key, fields in base.items():
+        if isinstance(fields, Mapping):
+            short = {k: v for k, v in fields.items() if k not in wanted}  # epochs and precision have short forms
+            found[key] = _laid_over(short, wanted.get(key))
+    return found
+
+
+def _laid_over(base: dict[str, Any], given: Any) -> dict[str, Any]:
+    """The settings ``given`` over ``base``; another name starts afresh."""
+    if given is None:
+        return base
+    if isinstance(given, str):
+        given = {"net" if "net" in base else "name": given}
+    same = given.get("name", base.get("name")) == base.get("name")
+    return {**base, **given} if same else dict(given)
