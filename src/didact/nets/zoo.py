@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 
 from didact.nets import architecture, mobilenet, resnet, shufflenet, vgg, wide_resnet
 from didact.nets.blocks import Block, BlockNet, Head
@@ -114,17 +115,31 @@ def create(name: str, num_classes: int, in_channels: int = 3) -> BlockNet:
     return _FAMILIES[known.family][known.name](num_classes, in_channels)
 
 
+def imported(name: str, what: str) -> tuple[ModuleType, str]:
+    """The module of ``module:NAME``, and NAME.
+
+    Args:
+        what: the kind of thing that is named so, for the message.
+
+    Raises:
+        SpecError: the module cannot be imported.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        return importlib.import_module(module), attribute
+    except (ImportError, TypeError, ValueError) as error:  # the last two: "" and ".x" are no module names
+        raise SpecError(f"cannot import {module!r} for the {what} {name!r}: {error}") from error
+
+
 def _own(name: str, num_classes: int, in_channels: int) -> BlockNet:
     """The network that the constructor ``module:function`` makes."""
-    module_name, _, function = name.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except (ImportError, TypeError, ValueError) as error:
-        raise SpecError(f"cannot import {module_name!r} for the network {name!r}: {error}") from error
+    module, function = imported(name, "network")
     make = getattr(module, function, None)
     if not callable(make):
         known = [key for key, value in vars(module).items() if callable(value)]
-        raise SpecError(f"{module_name!r} holds no function {function!r} for the network {name!r}{nearest(function, known)}")
+        raise SpecError(
+            f"{module.__name__!r} holds no function {function!r} for the network {name!r}{nearest(function, known)}"
+        )
     try:
         net = make(num_classes, in_channels)
     except TypeError as error:

@@ -134,6 +134,7 @@ def test_pools_in_every_form(module: types.ModuleType) -> None:
         (None, "expected a pool .*found None"),
         ([1, 2], r"expected a pool .*found \[1, 2\]"),
         ("no_such_module:POOL", "cannot import 'no_such_module' for the pool 'no_such_module:POOL'"),
+        (":POOL", "cannot import '' for the pool ':POOL'"),
         ("pools_of_my_own:SPAC", "'pools_of_my_own' holds no pool 'SPAC'; did you mean 'SPACE'"),
         ("pools_of_my_own:NUMBER", "'pools_of_my_own' holds no pool 'NUMBER'"),
         ("nothing_of_the_kind:POOL", "holds no pool 'POOL'; a pool is a Space or a Pool of didact.nets.supernet"),

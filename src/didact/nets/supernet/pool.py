@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -15,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from didact.nets.architecture import Architecture, Stage, cost, parse, spells
 from didact.nets.blocks import Shape, parameters
 from didact.nets.supernet.space import SPACES, Decision, Space, draw
-from didact.nets.zoo import create, resolve
+from didact.nets.zoo import create, imported, resolve
 from didact.nets.zoo import names as zoo_names
 from didact.spec import SpecError, from_json, nearest, spec
 
@@ -159,18 +158,14 @@ def as_pool(value: Any) -> Space | Pool:
 
 def _own(name: str) -> Space | Pool:
     """The pool ``module:NAME``; a module's function of that name is a network, the only member."""
-    module_name, _, attribute = name.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except (ImportError, TypeError, ValueError) as error:
-        raise SpecError(f"cannot import {module_name!r} for the pool {name!r}: {error}") from error
+    module, attribute = imported(name, "pool")
     found = getattr(module, attribute, None)
     if callable(found):
         return Pool(members=(name,))
     if not isinstance(found, Space | Pool):
         pools = [key for key, value in vars(module).items() if isinstance(value, Space | Pool)]
         near = nearest(attribute, pools) if pools else "; a pool is a Space or a Pool of didact.nets.supernet"
-        raise SpecError(f"{module_name!r} holds no pool {attribute!r}{near}")
+        raise SpecError(f"{module.__name__!r} holds no pool {attribute!r}{near}")
     return found
 
 
