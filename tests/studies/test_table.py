@@ -15,7 +15,7 @@ from didact.data import evaluation_batches, load
 from didact.engine.records import Record
 from didact.studies.execute import Where, ask
 from didact.studies.run import Run
-from didact.studies.similarity import similarities
+from didact.studies.similarity import Similarity, similarities
 from didact.studies.store import Store
 from didact.studies.table import Cell, cells, markdown, tables
 
@@ -86,6 +86,43 @@ def test_settings_that_differ_from_the_defaults_are_said(tiny: Callable[..., Run
     (table,) = tables(found, {found[0][0].digest})
     assert table.rows[0].method == "kd (temperature=2.0)"
     assert "A single training seed" in table.covers
+
+
+@pytest.mark.parametrize(
+    ("method", "net", "label"),
+    [
+        ({"name": "gtn", "pool": "tiny"}, "resnet14", "gtn (pool=tiny)"),
+        ({"name": "gtn", "pool": "tiny", "after": [0, 1]}, "resnet14", "gtn (pool=tiny, after=(0, 1))"),
+        ({"name": "sftn", "student": "resnet8"}, "resnet14", "sftn (for resnet8)"),
+        ("ce", "resnet8", "alone (ce)"),
+    ],
+)
+def test_a_teacher_by_itself_is_not_alone(tiny: Callable[..., Run], method: Any, net: str, label: str) -> None:
+    """Nor is there anything to be said of a likeness to a teacher, or of a difference between two."""
+    run = tiny(method, net=net)
+    (table,) = tables([(run, record(80.0))], {run.digest})
+    assert cells(table) == (["method", "accuracy"], [[label, "80.00"]])
+    assert table.covers == "A single training seed (0): no spread is known."
+    (table,) = tables(
+        [(one, record(80.0)) for one in (run, tiny(method, net=net, seed=1))],
+        {run.digest, tiny(method, net=net, seed=1).digest},
+    )
+    assert table.covers.endswith("order and augmentation of the batches (data seed 0) are the same for all.")
+
+
+def test_what_a_table_holds_is_explained_below_it(tiny: Callable[..., Run]) -> None:
+    standard, other = tiny("ce", net="resnet14"), tiny("ce", net="resnet14", seed=5)
+    found: list[tuple[Run, Record]] = [(standard, record(80.0)), (other, record(79.0))]
+    students = [tiny("kd", teacher=teacher, seed=seed) for teacher in (standard, other) for seed in (0, 1)]
+    found += [(run, record(70.0)) for run in students]
+    wanted = {run.digest for run in students}
+    (table,) = tables(found, wanted)
+    assert "and the teacher are the same for all. The difference is over the seeds that both teachers have." in table.covers
+    assert "KL" not in table.covers
+    (table,) = tables(found, wanted, {students[0].digest: Similarity(0.1, 0.9, 95.0)})
+    assert table.covers.endswith("on the test set: alike means low KL, high CKA.")
+    (table,) = tables(found, {run.digest for run in students[:2]})
+    assert "difference" not in table.covers and "and the teacher are" in table.covers
 
 
 def test_similarity_is_measured_on_the_test_set_once(tiny: Callable[..., Run], store: Store) -> None:

@@ -40,14 +40,15 @@ def teacher_label(run: Run) -> str:
 
 
 def row_label(run: Run) -> str:
-    """The method's label with its changed settings; with whom it learned; "alone" if with nobody and from no teacher; how the
-    student began if not from scratch."""
+    """The method's label with its changed settings; with whom it learned; "alone" if with nobody, from no teacher and not as a
+    teacher; how the student began if not from scratch."""
     label = method_label(run.method) + _changed(run.method)
     start = " from a branch" if run.start and run.start.part != "net" else " fine-tuned" if run.start else ""
     if run.peers:
         return f"{label} with {peers_label(run)}"
     along = f" along {run.route.label}" if run.route else ""
-    return (f"alone ({label})" if run.teacher is None else label) + along + start
+    alone = run.teacher is None and not run.method.teaches
+    return (f"alone ({label})" if alone else label) + along + start
 
 
 def peers_label(run: Run) -> str:

@@ -147,7 +147,10 @@ def _table(
         teachers={key: (names[key], finished[key][1].final()["test_top1"]) for key in taught},
         rows=sorted(rows.values(), key=lambda row: "" not in row.accuracy),
         covers=covers(
-            [run for run, _ in members], {len(cell.values) for row in rows.values() for cell in row.accuracy.values()}
+            [run for run, _ in members],
+            {len(cell.values) for row in rows.values() for cell in row.accuracy.values()},
+            two=len(taught) == 2,
+            similar=any(row.kl for row in rows.values()),
         ),
         members=frozenset(run.digest for run, _ in members),
     )
@@ -159,17 +162,26 @@ def _names(labels: Mapping[str, str]) -> dict[str, str]:
     return {key: label if said.count(label) == 1 else f"{label} {key[:6]}" for key, label in labels.items()}
 
 
-def covers(runs: Sequence[Run], counts: Collection[int]) -> str:
-    """What the ± of a table stands for. ``counts``: how many figures its cells hold."""
+def covers(runs: Sequence[Run], counts: Collection[int], *, two: bool, similar: bool) -> str:
+    """What the figures of a table stand for.
+
+    Args:
+        counts: how many of them its cells hold.
+        two: whether there are two teachers, and so a difference.
+        similar: whether there are figures of KL and CKA.
+    """
     seeds = sorted({run.seed for run in runs})
     alike = "KL(teacher || student) in nats and CKA of the pooled vectors, on the test set: alike means low KL, high CKA."
+    alike = f" {alike}" if similar else ""
     if len(seeds) == 1:
-        return f"A single training seed ({seeds[0]}): no spread is known. {alike}"
+        return f"A single training seed ({seeds[0]}): no spread is known.{alike}"
+    taught = " and the teacher" if any(run.teacher for run in runs) else ""
     n = f"n = {min(counts)}" if len(counts) == 1 else "n, in brackets,"
     return (
         f"± is the sample standard deviation over {n} training seeds (initialisation and the learner's own random streams); "
-        f"order and augmentation of the batches (data seed {runs[0].data_seed}) and the teacher are the same for all. "
-        f"The difference is over the seeds that both teachers have. {alike}"
+        f"order and augmentation of the batches (data seed {runs[0].data_seed}){taught} are the same for all."
+        + (" The difference is over the seeds that both teachers have." if two else "")
+        + alike
     )
 
 
