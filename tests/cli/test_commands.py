@@ -20,6 +20,7 @@ from didact.spec import SpecError
 pytestmark = pytest.mark.usefixtures("few_digits")
 
 SMALL = ["--net", "resnet8", "--data.per_class", "6", "--epochs", "1", "--recipe.batch_size", "16", "--test-every", "9"]
+WORDS = "nets, pools, methods, data, devices, recipes, settings or runs"
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_train_then_compare_show_and_list(store: str, capsys: pytest.CaptureFixt
     assert "test_top1" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("what", ["nets", "methods", "data", "recipes", "settings"])
+@pytest.mark.parametrize("what", ["nets", "pools", "methods", "data", "devices", "recipes", "settings"])
 def test_list(what: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", what]) == 0
     assert len(capsys.readouterr().out.splitlines()) > 4
@@ -121,7 +122,11 @@ def test_list(what: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["train", "--net", "resnet8", "--method", "nowhere:M"], "cannot import 'nowhere'"),
         (["compare", "--picture", "who.txt"], "ends in .png, .svg or .pdf"),
         (["list", "netz"], "did you mean 'nets'"),
-        (["show", "abcdef"], "fits 0 runs"),
+        (["list", "foo"], f"what: one of {WORDS}; found 'foo'\n"),
+        (["list", "NETS"], f"what: one of {WORDS}; found 'NETS', did you mean 'nets'?\n"),
+        (["list"], f"what: one of {WORDS}\n"),
+        (["list", "--net", "resnet8"], f"what: one of {WORDS}\n"),
+        (["show", "abcdef"], "'abcdef' fits no finished run in"),
         (["compare"], "no finished run"),
         (["quickstart", "--data", "cifra100"], "did you mean 'cifar100'"),
         (["trian"], "trian"),
@@ -167,6 +172,12 @@ def test_missing_data_is_said_before_training(
 def test_a_failed_run_exits_with_1(store: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", *SMALL, "--recipe.learning_rate", "1e30", "--epochs", "2", "--store", store]) == 1
     assert "FAILED" in capsys.readouterr().err
+
+
+def test_the_help_of_list_names_what_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert WORDS in shown
 
 
 def test_help_needs_no_torch() -> None:

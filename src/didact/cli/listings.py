@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from didact.spec import SpecError, catalogue, nearest
+from didact.spec import SpecError, catalogue
 from didact.studies.fields import fields
 
 Rows = tuple[list[str], list[list[Any]]]
@@ -25,32 +26,45 @@ class Listing:
     title: str = ""
 
 
-def listing(what: str, store: Path, pair: dict[str, str] | None = None) -> Listing:
+def listing(what: str | None, store: Path, pair: dict[str, str] | None = None) -> Listing:
     """What there is, for a word such as ``nets``. ``pair``: net, teacher and data for ``methods``, each where it is asked for.
 
     Raises:
-        SpecError: an unknown word; the nearest are named.
+        SpecError: no word, or an unknown one; the nearest is named, or all where none is near.
     """
-    if what == "methods":
-        from didact.cli.methods import methods
-
-        return Listing(*methods(**(pair or {})))
-    if what == "devices":
-        from didact.cli.devices import listed
-
-        return Listing(*listed())
-    known: dict[str, Callable[[], Rows]] = {
-        "nets": _nets,
-        "pools": _pools,
-        "data": _data,
-        "recipes": _recipes,
-        "settings": _settings,
-        "runs": lambda: _runs(store),
+    known: dict[str, Callable[[], Listing]] = {
+        "nets": lambda: _listed(_nets()),
+        "pools": lambda: _listed(_pools()),
+        "methods": lambda: _methods(pair or {}),
+        "data": lambda: _listed(_data()),
+        "devices": _devices,
+        "recipes": lambda: _listed(_recipes()),
+        "settings": lambda: _listed(_settings()),
+        "runs": lambda: _listed(_runs(store)),
     }
     if what not in known:
-        raise SpecError(f"cannot list {what!r}{nearest(what, [*known, 'methods', 'devices'])}")
-    heading, rows = known[what]()
+        near = difflib.get_close_matches(str(what).lower(), known, n=1)
+        found = "" if what is None else f"; found {what!r}" + (f", did you mean {near[0]!r}?" if near else "")
+        *first, last = known
+        raise SpecError(f"what: one of {', '.join(first)} or {last}{found}")
+    return known[what]()
+
+
+def _listed(found: Rows) -> Listing:
+    heading, rows = found
     return Listing(heading, rows, [dict(zip(heading, row, strict=True)) for row in rows])
+
+
+def _methods(pair: dict[str, str]) -> Listing:
+    from didact.cli.methods import methods
+
+    return Listing(*methods(**pair))
+
+
+def _devices() -> Listing:
+    from didact.cli.devices import listed
+
+    return Listing(*listed())
 
 
 def _nets() -> Rows:
@@ -200,18 +214,12 @@ def details(asked: str, store: Path) -> dict[str, Any]:
     from didact.nets.blocks import macs, parameters
     from didact.spec import to_json
     from didact.studies.labels import teacher_label
+    from didact.studies.look import chosen
     from didact.studies.store import Store
 
-    found = [
-        (run, record)
-        for run, record in Store(store).runs()
-        if run.digest.startswith(asked) or record.folder.name.startswith(asked)
-    ]
-    if len(found) != 1:
-        names = [f"{run.digest} {run.label}" for run, _ in found]
-        raise SpecError(f"{asked!r} fits {len(found)} runs in {store}" + (": " + "; ".join(names) if names else ""))
-    run, record = found[0]
-    deployed = Store(store).deployed(run)
+    kept = Store(store)
+    run, record = chosen(kept, asked)
+    deployed = kept.deployed(run)
     return {
         "digest": run.digest,
         "folder": str(record.folder),

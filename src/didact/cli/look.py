@@ -24,7 +24,9 @@ PAIRS = 8
 def look(
     run: Annotated[str, Parameter(help="A digest, or the beginning of one, or a folder's name.")],
     *,
-    against: Annotated[str | None, Parameter(help="Another run of the same data; its teacher by default.")] = None,
+    against: Annotated[
+        str | None, Parameter(help="Another run of the same data; by default its teacher, if it has one.")
+    ] = None,
     layers: Annotated[bool, Parameter(negative="", help="CKA between any two layers, too.")] = False,
     kind: Annotated[Literal["linear", "rbf"], Parameter(help="The kernel of the CKA.")] = "linear",
     biased: Annotated[bool, Parameter(negative="", help="The usual, biased CKA instead of the debiased one.")] = False,

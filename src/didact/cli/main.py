@@ -79,7 +79,7 @@ def train(
 
 @app.command(name="list")
 def list_(
-    what: Annotated[str, Parameter(help="nets, pools, methods, data, devices, recipes, settings or runs.")],
+    what: Annotated[str | None, Parameter(help="nets, pools, methods, data, devices, recipes, settings or runs.")] = None,
     *,
     net: ForPair = None,
     teacher: ForPair = None,
@@ -95,7 +95,7 @@ def list_(
     from didact.cli.listings import listing
 
     pair = {key: value for key, value in (("net", net), ("teacher", teacher), ("data", data)) if value is not None}
-    if pair and what != "methods":
+    if pair and what not in ("methods", None):
         raise SpecError(f"--{next(iter(pair))}: is for 'didact list methods'; 'didact list {what}' takes no pair")
     found = listing(what, store, pair)
     if json:
@@ -183,6 +183,7 @@ app.command(
 app.command(
     "didact.cli.look:look",
     help="""A student beside its teacher: divergence, agreement, calibration, classes, disagreement, likeness of their layers.
+    A run without a teacher, such as a standard teacher, takes --against: the run to set it beside.
 
     didact look 1f0c --layers --picture who.png saves who-layers.png, who-reliability.png and who-disagreement.png, too.
     """,
