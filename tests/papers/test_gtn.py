@@ -47,6 +47,13 @@ def test_every_student_learns_from_every_teacher() -> None:
     }
 
 
+def test_methods_with_settings() -> None:
+    made = gtn.study({"method": {"name": "at+kd", "beta": 10.0}})
+    (label,) = made.methods
+    assert {getattr(run.method, "beta", None) for run in made.columns[-1].runs[label][made.students["s1"]]} == {10.0}
+    assert made.columns[0].runs[label]  # alone stands beside every method
+
+
 def test_its_runs_are_those_of_plain_requests() -> None:
     made = gtn.study({"gtn": {"alpha": 0.5}, "teacher": {"net": "resnet14", "seeds": 2}})
     data, recipe = gtn.SCALES["small"]["data"], gtn.SCALES["small"]["recipe"]
@@ -84,7 +91,7 @@ def test_settings_are_laid_over_the_scale() -> None:
         ({"students": 2305}, "2305 different students are asked of a pool that has 2304"),
         ({"students": "basic-8-1x8-1x16-1x33"}, "the nearest student is basic-8-1x8-1x16-1x32"),
         ({"teacher": {"net": "resnet20", "hw": "sftn"}}, r"teacher\.hw: no such setting"),
-        ({"gtn": {"alhpa": 1}}, "alhpa: no such setting; did you mean 'alpha'"),
+        ({"gtn": {"alhpa": 1}}, r"^gtn\.alhpa: no such setting; did you mean 'alpha'"),
         ({"method": "kdd"}, "unknown method 'kdd'"),
     ],
 )

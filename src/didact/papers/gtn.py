@@ -98,18 +98,20 @@ def _grid(settings: Mapping[str, Any], pool: Any, nets: Sequence[str], device: s
             taught = [None] if how is None else [{**teacher, "how": how, "seed": seed} for seed in seeds]
             for given in taught:
                 asked = {**passed, "net": net, "method": method} | ({} if given is None else {"teacher": given})
-                for run in plan(asked, device):
+                with scales.told_as("teacher.how", how), scales.told_as("method", method):
+                    students = plan(asked, device)
+                for run in students:
                     rows = runs.setdefault(name or method_label(run.method), {})
                     rows[net] = (*rows.get(net, ()), run)
                     if run.teacher is not None:
                         teachers[run.teacher.digest] = run.teacher
         return Column(label, tuple(teachers.values()), runs)
 
-    methods = [m.strip() for m in method.split(",")] if isinstance(method, str) else list(method)
-    alone = column("alone", None, "ce")
+    alone, standard = column("alone", None, "ce"), column("standard", "standard", method)
+    methods = list(standard.runs)
     columns = [
         Column(alone.label, (), dict.fromkeys(methods, alone.runs["ce"])),
-        column("standard", "standard", method),
+        standard,
         column("SCKD", "standard", {"name": "sckd", "inner": "kd", **settings.get("sckd", {})}, methods[0]),
         *(
             column(f"for {label}", {"name": "sftn", "student": net, **settings.get("sftn", {})}, method)

@@ -15,9 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from didact import nets
 from didact.data import Data
-from didact.papers.sftn_tables import BRANCHES, METHODS, PAIRS, PUBLISHED
-from didact.spec import SpecError, from_json
+from didact.papers.sftn_tables import BRANCHES, METHODS, PAIRS, PUBLISHED, SCALES
+from didact.spec import SpecError, from_json, under
 from didact.studies import scales
 from didact.studies.grid import Grid, Measure, Tables, Transferred, accuracy, cka, kl
 from didact.studies.labels import recipe_label
@@ -28,35 +29,6 @@ KEYS = (
     "table", "pairs", "method", "seeds", "teacher", "sftn", "dml", "kdcl", "route", "long", "temperatures", "weights",
     "branches", "transfer",
 )  # fmt: skip
-
-SCALES: dict[str, dict[str, Any]] = {
-    "digits": {
-        "pairs": "resnet14/resnet8",
-        "branches": "basic-8-1x8-1x16-1x32,resnet8,resnet14",
-        "method": "kd,fitnet+kd,sp+kd",
-        "data": {"name": "digits", "per_class": 20},
-        "recipe": {"name": "short", "epochs": 45, "batch_size": 32, "learning_rate": 0.05},
-        "seeds": 3,
-        "long": True,
-    },
-    "small": {
-        "pairs": "resnet20/resnet8",
-        "branches": "basic-8-1x8-1x16-1x32,resnet8,resnet20",
-        "method": "kd,fitnet+kd,sp+kd",
-        "data": {"name": "cifar100", "classes": 20, "per_class": 200},
-        "recipe": {"name": "short", "epochs": 40, "batch_size": 64},
-        "seeds": 2,
-        "transfer": "tiny-imagenet",
-    },
-    "paper": {
-        "data": {"name": "cifar100"},
-        "recipe": {"name": "paper"},
-        "seeds": 3,
-        "long": True,
-        "transfer": "stl10,tiny-imagenet",
-    },
-}
-"""What is asked for by name: minutes on two cores; an hour or two on two cores; the paper's pairs and recipe, for a GPU."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +64,8 @@ class _Asked:
         asked = {**given, "net": pair[1], "method": method, **more}
         if how is not None:
             asked["teacher"] = {**self.settings["teacher"], "net": pair[0], "how": how}
-        once = plan(asked, self.device)
+        with scales.told_as("teacher.how", how), scales.told_as("method", method):
+            once = plan(asked, self.device)
         if times == 1:
             return tuple(once)
         epochs = once[0].recipe.epochs
@@ -214,7 +187,7 @@ def _branches(asked: _Asked) -> list[Grid]:
                 f"branches: expected three networks (smaller, equal, larger) for {'/'.join(pair)}, found {names}"
             )
         for size, name in zip(_SIZES, names, strict=True):
-            rows.setdefault(size, {})[pair] = asked.own("sftn", "sftn", student=name)
+            rows.setdefault(size, {})[pair] = asked.own("sftn", "sftn", student=_known(name))
     return [_by_teacher(asked, rows, "equal")]
 
 
@@ -241,6 +214,13 @@ TABLES: dict[str, Callable[[_Asked], list[Grid]]] = {
 }
 _ACCURACY = "test accuracy (%)"
 _SIZES = ("smaller", "equal", "larger")
+
+
+def _known(branch: str) -> str:
+    try:
+        return nets.resolve(branch)
+    except SpecError as error:
+        raise SpecError(under("branches", str(error))) from None
 
 
 def _teachers(runs: Sequence[Run]) -> tuple[Run, ...]:

@@ -1,9 +1,40 @@
-"""The published figures of the SFTN paper's tables on CIFAR-100 (Park et al.: Learning Student-Friendly Teacher Networks for
+"""Data of the SFTN paper's studies on CIFAR-100: scales, pairs, methods, and the published figures (Park et al.: Learning Student-Friendly Teacher Networks for
 Knowledge Distillation, arXiv 2102.07650): accuracies in percent, means of 3 runs, without their spread."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from didact.studies.study import Sheet
+
+SCALES: dict[str, dict[str, Any]] = {
+    "digits": {
+        "pairs": "resnet14/resnet8",
+        "branches": "basic-8-1x8-1x16-1x32,resnet8,resnet14",
+        "method": "kd,fitnet+kd,sp+kd",
+        "data": {"name": "digits", "per_class": 20},
+        "recipe": {"name": "short", "epochs": 45, "batch_size": 32, "learning_rate": 0.05},
+        "seeds": 3,
+        "long": True,
+    },
+    "small": {
+        "pairs": "resnet20/resnet8",
+        "branches": "basic-8-1x8-1x16-1x32,resnet8,resnet20",
+        "method": "kd,fitnet+kd,sp+kd",
+        "data": {"name": "cifar100", "classes": 20, "per_class": 200},
+        "recipe": {"name": "short", "epochs": 40, "batch_size": 64},
+        "seeds": 2,
+        "transfer": "tiny-imagenet",
+    },
+    "paper": {
+        "data": {"name": "cifar100"},
+        "recipe": {"name": "paper"},
+        "seeds": 3,
+        "long": True,
+        "transfer": "stl10,tiny-imagenet",
+    },
+}
+"""What is asked for by name: minutes on two cores; an hour or two on two cores; the paper's pairs and recipe, for a GPU."""
 
 PAIRS = {
     "1": ("wrn_40_2/wrn_16_2", "wrn_40_2/wrn_40_1", "resnet32x4/resnet8x4", "resnet32x4/resnet8x2"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from didact.spec import SpecError, nearest
@@ -35,6 +36,18 @@ def settings(
             short = {k: v for k, v in fields.items() if k not in wanted}  # epochs and precision have short forms
             found[key] = _laid_over(short, wanted.get(key))
     return found
+
+
+@contextmanager
+def told_as(at: str, given: Any) -> Iterator[None]:
+    """Faults in the settings ``given`` of a method, found at the path ``at``, are told of under the method's name: where a
+    study takes them."""
+    try:
+        yield
+    except SpecError as error:
+        name = given.get("name") if isinstance(given, Mapping) else None
+        text = str(error)
+        raise SpecError(f"{name}.{text.removeprefix(f'{at}.')}" if name and text.startswith(f"{at}.") else text) from None
 
 
 def _laid_over(base: dict[str, Any], given: Any) -> dict[str, Any]:
