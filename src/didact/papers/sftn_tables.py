@@ -1,5 +1,8 @@
-"""Data of the SFTN paper's studies on CIFAR-100: scales, pairs, methods, and the published figures (Park et al.: Learning Student-Friendly Teacher Networks for
-Knowledge Distillation, arXiv 2102.07650): accuracies in percent, means of 3 runs, without their spread."""
+"""Data of the SFTN paper's studies on CIFAR-100: scales, pairs, methods, published figures.
+
+Park et al.: Learning Student-Friendly Teacher Networks for Knowledge Distillation (arXiv 2102.07650). Accuracies are in percent,
+means of 3 runs, without their spread.
+"""
 
 from __future__ import annotations
 
