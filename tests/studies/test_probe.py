@@ -13,7 +13,7 @@ import torch
 
 from didact.analysis.probe import SGD, Exact, Probed
 from didact.cli.main import main
-from didact.data import Data, DataError, facts, load
+from didact.data import Data, DataError, facts, load, source
 from didact.data.resize import resized
 from didact.engine.records import Record
 from didact.spec import SpecError
@@ -97,8 +97,16 @@ def test_another_part_of_the_data_or_other_weights_are_probed_again(
 
 def test_what_cannot_be_probed(trained: tuple[Store, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, run = trained
-    with pytest.raises(SpecError, match=r"takes images of 1 channel, as digits has; stl10 has 3"):
+    only = r"takes images of 1 channel, as digits has; stl10 has 3; no other data set .* of 1 channel, .* on digits only$"
+    with pytest.raises(SpecError, match=only):
         probe(store, [run], [Data(name="stl10")])
+    with pytest.raises(
+        SpecError, match=r"of 3 channels, as cifar10 has; digits has 1; .* also cifar100, stl10, tiny-imagenet$"
+    ):
+        studies.fitting_size(replace(run, data=Data(name="cifar10")), PART)
+    monkeypatch.setitem(source.CATALOGUE, "letters", replace(source.CATALOGUE["digits"], classes=26))
+    with pytest.raises(SpecError, match=r"stl10 has 3; of 1 channel are also letters$"):  # as the catalogue has it
+        studies.fitting_size(run, Data(name="stl10"))
     with pytest.raises(SpecError, match="size: at least 1, found 0"):
         probe(store, [run], [PART], size=0)
     other = replace(run, data=Data(name="cifar100"))

@@ -11,7 +11,7 @@ import torch
 
 from didact.analysis.probe import Exact, Features, Probed, Way, pooled
 from didact.analysis.probe import probe as fit
-from didact.data import Data, Dataset, available, evaluation_batches, facts, here, load
+from didact.data import Data, Dataset, available, evaluation_batches, facts, here, load, names
 from didact.data.resize import resized
 from didact.engine.records import DamagedError, Record, file_checksum, read_json, write_json
 from didact.nets.blocks import BlockNet
@@ -140,8 +140,8 @@ def fitting_size(run: Run, data: Data, size: int | None = None) -> int:
     own, other = facts(run.data).image, facts(data).image
     if own[0] != other[0]:
         raise SpecError(
-            f"{run.label} ({run.digest}) takes images of {own[0]} channel{'s' * (own[0] > 1)}, as {run.data.name} has; "
-            f"{data.name} has {other[0]}"
+            f"{run.label} ({run.digest}) takes images of {_channels(own[0])}, as {run.data.name} has; "
+            f"{data.name} has {other[0]}; {_alike(run.data.name, own[0])}"
         )
     size = own[1] if size is None else size
     if size < 1:
@@ -152,6 +152,18 @@ def fitting_size(run: Run, data: Data, size: int | None = None) -> int:
     except (ValueError, RuntimeError) as error:
         raise SpecError(f"size: {run.label} ({run.digest}) at {size}x{size}: {error}") from None
     return size
+
+
+def _channels(count: int) -> str:
+    return f"{count} channel{'s' * (count > 1)}"
+
+
+def _alike(own: str, channels: int) -> str:
+    """Which data sets of the catalogue, other than a run's ``own``, have images of so many channels."""
+    found = [name for name in names() if name != own and facts(Data(name=name)).image[0] == channels]
+    if not found:
+        return f"no other data set of the catalogue has images of {_channels(channels)}, so it can be probed on {own} only"
+    return f"of {_channels(channels)} are also {', '.join(found)}"
 
 
 @dataclass(frozen=True)
