@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from didact.cli.main import main
+from didact.cli.settings import parse
 from didact.method import Method
-from didact.spec import catalogue
+from didact.spec import SpecError, catalogue
+from didact.studies.plan import plan
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 
@@ -166,3 +168,30 @@ def test_show_counts_the_deployed_network(tmp_path: Path, capsys: Said) -> None:
 def test_help_and_version_need_no_torch() -> None:
     code = "import sys\nfrom didact.cli.main import main\nmain(['explain', '--help'])\nassert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "--net resnet8 --method dml",
+        "--net resnet8 --method kd",
+        "--net resnet8 --method ce --peers.net resnet14",
+        "--net resnet8 --method dml --peers.seed 1",
+        "--net resnet8 --peers.net resnet14 --method kdcl --method.target general",
+        "--net resnet8 --teacher.net resnet14 --teacher.how kd",
+        "--net resnet8 --teacher.net resnet14 --teacher.teacher.net resnet20",
+        "--net resnet8 --teacher.net resnet14 --teacher.how dml",
+        "--net resnet8 --teacher.net resnet14 --start branches",
+        "--net resnet8 --teacher.net resnet14 --teacher.start standard",
+        "--net resnet8 --teacher.net resnet14 --teacher.how sftn --teacher.start x",
+        "--net resnet8 --route equal --epochs 4",
+        "--net resnet8 --seeds 0",
+    ],
+)
+def test_what_a_message_says_to_write_works_behind_two_dashes(asked: str) -> None:
+    tokens = asked.split()
+    with pytest.raises(SpecError) as refused:
+        plan(parse(tokens))
+    hints = re.search(r"(?:e\.g\.|such as|write) ([a-z_.]+=\w+(?:\.\d+)?)(?: and ([a-z_.]+=\w+))?", str(refused.value))
+    assert hints is not None, refused.value
+    assert plan(parse([*tokens, *(f"--{hint}" for hint in hints.groups() if hint)]))

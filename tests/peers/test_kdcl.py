@@ -200,7 +200,7 @@ def test_renderings_are_drawn_from_their_own_seeds() -> None:
 
 def test_general_asks_for_held_out_images() -> None:
     wanted = {"net": "resnet8", "peers": "resnet14", "method": {"name": "kdcl", "target": "general"}}
-    with pytest.raises(SpecError, match=r"reads held-out images; set some aside: data.validation=0.1"):
+    with pytest.raises(SpecError, match=r"reads held-out images; set some aside, e.g. data.validation=0.1"):
         plan(wanted)
     (run,) = plan(wanted | {"data": {"name": "digits", "validation": 0.2}})
     assert {one.net for one in run.group} == {"resnet8", "resnet14"}

@@ -58,7 +58,7 @@ def agree(own: Peer, peers: Sequence[Peer], turn: int, held: bool) -> None:
     for peer in (own, *peers):
         if peer.method.needs.held and not held:
             raise ValueError(
-                f"the method '{peer.method.name()}' as it is set reads held-out images; set some aside: data.validation=0.1"
+                f"the method '{peer.method.name()}' as it is set reads held-out images; set some aside, e.g. data.validation=0.1"
             )
     if not peers:
         if own.method.needs.peers:
