@@ -1,24 +1,24 @@
-"""``didact search``: what it prints, what it refuses, and the command that it ends with."""
+"""``didact search``: what it prints, what it refuses, and what it says to run."""
 
 from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from didact.cli.distil import command
 from didact.cli.main import main
 from didact.cli.settings import parse
-from didact.data import Data
-from didact.engine.recipe import Recipe
-from didact.nets.supernet import SPACES, Choices, Pool, Space
+from didact.nets.supernet import SPACES
+from didact.studies.front import Front, Member
+from didact.studies.limits import Search
 from didact.studies.plan import plan
-from didact.studies.run import Run, Start
+from didact.studies.predict import pool_of
+from didact.studies.run import Run
 from didact.studies.store import Store
-from didact.teaching.gtn import GTN
 
 Said = pytest.CaptureFixture[str]
 POOL = "basic-4-1x4-1x8,basic-4-1x4-1x16,basic-8-1x8-1x16"
@@ -26,18 +26,31 @@ POOL = "basic-4-1x4-1x8,basic-4-1x4-1x16,basic-8-1x8-1x16"
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A generic teacher, trained alone as the page of the pools says."""
+    """Two generic teachers, trained alone as the page of the pools says, the one for much too short a time; a plain network."""
     root = tmp_path_factory.mktemp("store")
-    asked = ["train", "--net", "resnet8", "--method", "gtn", "--method.pool", POOL, "--method.after", "[0,1]"]
-    asked += ["--data.per_class", "12", "--data.validation", "0.5", "--epochs", "1", "--recipe.batch_size", "16"]
-    assert main([*asked, "--store", str(root)]) == 0
+    shared = ["--net", "resnet8", "--data.per_class", "12", "--recipe.batch_size", "16", "--store", str(root)]
+    asked = ["--method", "gtn", "--method.pool", POOL, "--method.after", "[0,1]", "--data.validation", "0.5"]
+    for epochs in ("1", "24"):
+        assert main(["train", *shared, *asked, "--epochs", epochs]) == 0
+    assert main(["train", *shared, "--epochs", "1"]) == 0
     return root
+
+
+def _run(store: Path, epochs: int, method: str = "gtn") -> Run:
+    (run,) = [run for run, _ in Store(store).runs() if run.recipe.epochs == epochs and run.method.name() == method]
+    return run
 
 
 @pytest.fixture(scope="module")
 def teacher(store: Path) -> Run:
-    ((run, _),) = list(Store(store).runs())
-    return run
+    return _run(store, 24)
+
+
+def planned(line: str) -> list[Run]:
+    """What a command that was printed asks for."""
+    words = shlex.split(line.strip())
+    assert words[:2] == ["didact", "train"]
+    return plan(parse(words[2 : words.index("--store")]))
 
 
 def test_the_front_and_how_to_go_on(store: Path, teacher: Run, tmp_path: Path, capsys: Said) -> None:
@@ -45,14 +58,93 @@ def test_the_front_and_how_to_go_on(store: Path, teacher: Run, tmp_path: Path, c
     asked = ["search", teacher.digest[:6], "--store", str(store), "--max-macs", "10000000", "--picture", str(picture)]
     assert main(asked) == 0
     shown = capsys.readouterr().out
-    assert "l_nas" in shown and "at most 10,000,000 MACs" in shown and "3 of the pool's 3 students" in shown
+    assert "l_nas" in shown and "at most 10,000,000 MACs" in shown and "Predicted 3 of the pool's 3 students: " in shown
+    for heading in ("predicted accuracy (%)", "parameters", "MACs (million)", "size at 8 bit", "size at 32 bit"):
+        assert heading in shown
+    assert "1.41 KB" in shown and "5.62 KB" in shown and "60 validation images" in shown and "WARNING" not in shown
     assert picture.stat().st_size > 5000 and str(picture) in shown
-    line = shown.strip().splitlines()[-1]
-    assert line.startswith("didact train --net basic-")
-    words = shlex.split(line)[2:]
-    at = words.index("--store")
-    assert words[at + 1] == str(store)
-    assert all(run.teacher is not None and run.teacher.digest == teacher.digest for run in plan(parse(words[:at])))
+    lines = shown.strip().splitlines()
+    assert lines[-2].startswith("Distil") and lines[-1].startswith("didact train --net basic-")
+    assert all(run.teacher is not None and run.teacher.digest == teacher.digest for run in planned(lines[-1]))
+
+
+def test_one_student_has_several_labels(store: Path, teacher: Run, capsys: Said) -> None:
+    assert main(["search", teacher.digest, "--store", str(store), "--max-parameters", "1500"]) == 0
+    shown = capsys.readouterr().out
+    assert "s_nas, l_nas" in shown and "The front is a single student: the one with the fewest parameters is also" in shown
+    assert "Predicted 1 of the pool's 3 students: 1 on the front. The other 2 exceed a limit." in shown
+    assert [run.net for run in planned(shown.strip().splitlines()[-1])] == ["basic-4-1x4-1x8"]
+
+
+def test_the_notes_of_fronts(teacher: Run) -> None:
+    """Named by hand, for a front of any length."""
+    from didact.cli.front import _picked, _tried, size
+
+    one, two, three = (Member(name, accuracy, cost, int(cost), 1) for name, accuracy, cost in FIGURES[:3])
+    others = tuple(Member(name, accuracy, cost, int(cost), 1) for name, accuracy, cost in FIGURES[3:])
+    (line,) = _picked(Front("", Search(), (one, two), (), 2, 100, 10.0))
+    assert "two students, so there is no m_nas" in line
+    (line,) = _picked(Front("", Search(), (one, two, three), (), 3, 100, 10.0))
+    assert "m_nas: between them" in line
+    (line,) = _tried(Front("", Search(trials=5), (one, two, three), others, 2304, 100, 10.0))
+    assert line == (
+        "Predicted 5 of the pool's 2,304 students: 3 on the front, 2 beaten; the best of these is e, 60.50 % with 25 parameters, "
+        "beaten by b."
+    )
+    assert [size(count) for count in (703, 70_400, 999_499, 999_500, 12_300_000)] == [
+        "0.703 KB",
+        "70.4 KB",
+        "999 KB",
+        "1 MB",
+        "12.3 MB",
+    ]
+
+
+FIGURES = [("a", 50.0, 10.0), ("b", 61.0, 20.0), ("c", 70.0, 30.0), ("d", 40.0, 11.0), ("e", 60.5, 25.0)]
+
+
+def test_predictions_at_chance(store: Path, capsys: Said) -> None:
+    short = _run(store, 1)
+    assert main(["search", short.digest, "--store", str(store)]) == 0
+    shown = capsys.readouterr().out
+    assert (
+        "no better than guessing (10 classes; the most frequent one is 10.0 % of 60 images): its order means nothing"
+        in shown
+    )
+    assert "longer than 1 epoch:" in shown and "Distil" not in shown
+    assert planned(shown.strip().splitlines()[-1]) == [replace(short, recipe=replace(short.recipe, epochs=3))]
+    assert main(["search", short.digest, "--store", str(store), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["at_chance"] is True
+
+
+def test_what_to_train_instead(store: Path, capsys: Said) -> None:
+    plain = _run(store, 1, "ce")
+    assert main(["search", plain.digest, "--store", str(store)]) == 2
+    said = capsys.readouterr().err
+    (asked,) = planned(said.strip().splitlines()[-1])
+    assert asked.data == replace(plain.data, validation=0.1) and asked.recipe == plain.recipe
+    assert pool_of(asked) == SPACES["tiny"] and said.strip().endswith(f"--store {store}")
+
+
+def test_students_that_were_trained(store: Path, teacher: Run, tmp_path: Path, capsys: Said) -> None:
+    copied = shutil.copytree(store, tmp_path / "copied")
+    asked = ["search", teacher.digest, "--trained", "--store", str(copied)]
+    assert main(asked) == 2
+    said = capsys.readouterr().err
+    assert "has no 3 students of the pool (3 networks) that were trained in the same way" in said
+    assert main(shlex.split(said.strip().splitlines()[-1])[1:]) == 0
+    capsys.readouterr()
+    assert main(asked) == 0
+    shown = capsys.readouterr().out
+    assert "kd from gtn" in shown and "tau" in shown and "60 validation images" in shown and "None of these" not in shown
+    assert all(shown.count(name + " ") == 1 for name in POOL.split(","))
+    assert main([*asked, "--json"]) == 0
+    (way,) = json.loads(capsys.readouterr().out)["rank_correlation"]
+    assert way["own"] and way["students"] == 3 and {one["name"] for one in way["each"]} == set(POOL.split(","))
+    assert main([*asked[:2], *asked[3:]]) == 0  # a search says so, too
+    shown = capsys.readouterr().out
+    assert "Kendall's tau of prediction and test accuracy, 3 students by kd from gtn" in shown
+    assert f"didact search {teacher.digest} --trained --store" in shown
 
 
 def test_json(store: Path, teacher: Run, capsys: Said) -> None:
@@ -71,7 +163,11 @@ def test_json(store: Path, teacher: Run, capsys: Said) -> None:
     ]
     assert main(asked) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["of"] == teacher.digest and found["predicted"] == 1 and found["picks"] == {"l_nas": "basic-4-1x4-1x8"}
+    assert (
+        found["of"] == teacher.digest
+        and found["predicted"] == 1
+        and found["picks"] == dict.fromkeys(("s_nas", "l_nas"), "basic-4-1x4-1x8")
+    )
     (one,) = found["front"]
     assert (one["name"], one["parameters"], one["cost"], one["bytes"]) == (
         "basic-4-1x4-1x8",
@@ -93,6 +189,9 @@ def test_what_is_refused(store: Path, teacher: Run, capsys: Said) -> None:
     assert "did you mean 'edge-tpu'?" in said("--device", "edge-tp")
     assert "edge-tpu computes in 8 bit, not in 32" in said("--device", "edge-tpu", "--bits", "32")
     assert "ends in .png" in said("--picture", "front.txt")
+    assert "leave out --cost, --max-macs, --picture" in said(
+        "--trained", "--cost", "macs", "--max-macs", "9", "--picture", "f.png"
+    )
     assert "fits no finished run" in said(run="zzz") and "trials" in said("--trials", "0")
 
 
@@ -103,46 +202,3 @@ def test_of_the_command_line_s_devices(store: Path, teacher: Run, tmp_path: Path
     assert "dot: 100 bytes for weights and activations at 8 bit" in capsys.readouterr().err
     assert main(["search", teacher.digest, "--store", str(store), *own, "--device", "Edge TPU"]) == 0
     assert "edge-tpu holds it at 8 bit" in capsys.readouterr().out
-
-
-# ------------------------------------------------------------------------------------------------ the command
-
-DATA = Data(name="cifar100", classes=20, validation=0.1)
-OWN = Space(
-    kind="inverted", stages=(Choices(depth=(1, 2), width=(8, 16)), Choices(depth=(1,), width=(16, 24))), head=(32, 64)
-)
-
-
-@pytest.mark.parametrize(
-    "run",
-    [
-        Run(net="resnet20", data=DATA, method=GTN(pool=SPACES["tiny"], after=(0, 1))),
-        Run(
-            net="resnet20", data=DATA, recipe=Recipe(epochs=7, learning_rate=0.2), seed=3, data_seed=4, method=GTN(pool=OWN)
-        ),
-        Run(
-            net="vgg8",
-            data=DATA,
-            recipe=Recipe(epochs=3, precision="bf16", schedule="one-cycle"),
-            method=GTN(pool=Pool(members=("resnet8", "basic-4-1x4-1x8")), sampling="sandwich", paths=2, alpha=0.5),
-        ),
-    ],
-    ids=["paper", "own-space", "list"],
-)
-def test_it_names_the_very_teacher(run: Run) -> None:
-    fine_tuned = replace(run, start=Start(run=Run(net=run.net, data=run.data, recipe=run.recipe, data_seed=run.data_seed)))
-    for one in (run, fine_tuned) if run.seed == 0 else (run,):
-        line = command(one, ["resnet8", "basic-4-1x4-1x8"], Path("my store"))
-        assert line is not None and "--store 'my store'" in line
-        words = shlex.split(line)[2:-2]
-        assert [(r.net, r.teacher and r.teacher.digest) for r in plan(parse(words))] == [
-            ("resnet8", one.digest),
-            ("basic-4-1x4-1x8", one.digest),
-        ]
-
-
-def test_a_teacher_that_no_command_describes() -> None:
-    other = Run(net="resnet20", data=DATA, seed=9)
-    assert (
-        command(Run(net="resnet20", data=DATA, method=GTN(pool=OWN), start=Start(run=other)), ["resnet8"], Path("s")) is None
-    )

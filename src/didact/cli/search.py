@@ -13,9 +13,8 @@ from didact.cli.options import STORE, Json, StorePath
 from didact.spec import SpecError
 
 if TYPE_CHECKING:
-    from didact.studies.front import Front
     from didact.studies.limits import Search
-    from didact.studies.predict import Correlation
+    from didact.studies.predict import UnsuitableError
 
 EVERY = 5.0  # seconds between lines of progress
 
@@ -40,16 +39,21 @@ def search(
     seed: Annotated[int, Parameter(help="Draws the suggestions.")] = 0,
     picture: Annotated[Path | None, Parameter(help="Save a picture there (png, svg or pdf).")] = None,
     compute: Annotated[str | None, Parameter(help="Where to compute: cpu, cuda ...; the GPU when there is one.")] = None,
+    trained: Annotated[
+        bool,
+        Parameter(negative="", help="Instead of a search: the prediction beside students that were trained (tau, rho)."),
+    ] = False,
     store: StorePath = STORE,
     json: Json = False,
 ) -> int:
     """Search and print; what ``--help`` says stands where the command is named."""
+    from didact.cli import front
+    from didact.cli import trained as beside
     from didact.cli.terminal import stderr
     from didact.spec import from_json
     from didact.studies.limits import Search
     from didact.studies.look import chosen
-    from didact.studies.predict import Predictor, rank_correlation
-    from didact.studies.search import search as find
+    from didact.studies.predict import UnsuitableError
     from didact.studies.store import Store
 
     answer.check_picture(picture)
@@ -60,10 +64,37 @@ def search(
     kept = Store(store, lambda message: stderr().print(message, markup=False))
     teacher, _ = chosen(kept, run)
     where = answer.device(compute)
-    found = find(kept, teacher, wanted, where, _Progress())
-    compared = rank_correlation(Predictor(kept, teacher, images, where), kept)
-    _report(found, teacher, store, compared, picture, json)
+    try:
+        if trained:
+            _nothing_searched(wanted, picture)
+            beside.report(kept, teacher, images, where, json)
+        else:
+            front.report(kept, teacher, wanted, where, _Progress(), picture, json)
+    except UnsuitableError as error:
+        raise SpecError(_completed(error, store)) from None
     return 0
+
+
+def _nothing_searched(wanted: Search, picture: Path | None) -> None:
+    """Refuse, beside --trained, what only a search heeds."""
+    from didact.spec import to_json
+    from didact.studies.limits import Search
+
+    usual = to_json(Search(images=wanted.images))
+    given = [name for name, value in to_json(wanted).items() if value != usual[name]] + (["picture"] if picture else [])
+    if given:
+        told = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise SpecError(f"--trained searches nothing and draws nothing; leave out {told}, or leave out --trained")
+
+
+def _completed(error: UnsuitableError, store: Path) -> str:
+    """What is wrong, with the whole command that trains what is wanted instead."""
+    from didact.cli.distil import alone, command
+    from didact.teaching.gtn import GTN
+
+    assert isinstance(error.instead.method, GTN)
+    line = alone(error.instead, store) or command(error.instead, [error.instead.method.pool.smallest], store)
+    return f"{error}:\n    {line}" if line else str(error)
 
 
 class _Progress:
@@ -97,85 +128,3 @@ def _device(name: str | None, devices: str | None) -> Any:
         instead = f"; to compute there write --compute {name}" if name.partition(":")[0] in ("cpu", "cuda") else ""
         raise SpecError(f"device: {error}{instead}") from None
     return found
-
-
-# ------------------------------------------------------------------------------------------------ what is printed
-
-
-def _report(
-    found: Front, teacher: Any, store: Path, compared: list[Correlation], picture: Path | None, as_json: bool
-) -> None:
-    from didact.cli.distil import command as distil
-    from didact.studies.labels import teacher_label
-
-    command = distil(teacher, list(found.picks.values()), store)
-    if picture is not None:
-        from didact.report.front import picture as draw
-
-        draw(found, f"students for {teacher_label(teacher)}; {teacher.data.label}", picture)
-    if as_json:
-        told = {"rank_correlation": [vars(one) for one in compared], "distil": command, "picture": picture and str(picture)}
-        answer.print_json(found.plain() | told)
-        return
-    from didact.cli.terminal import print_rows
-
-    print_rows(*_table(found), _title(found, teacher))
-    for line in _notes(found, compared):
-        print(line)
-    if picture is not None:
-        print(f"Picture: {picture}")
-    print("Distil to the students picked:" if command else "From Python: Run(net=..., teacher=...) distils to any of them.")
-    print(command or "", end="\n" if command else "")
-
-
-def _title(found: Front, teacher: Any) -> str:
-    from didact.studies.labels import teacher_label
-
-    return f"{teacher_label(teacher)}, {teacher.data.label}: accuracy against {found.wanted.cost}{_limits(found.wanted)}"
-
-
-def _limits(wanted: Search) -> str:
-    given = {
-        "parameters": wanted.max_parameters,
-        "MACs": wanted.max_macs,
-        f"bytes at {wanted.bits} bit": wanted.max_bytes,
-        "ms": wanted.max_latency,
-    }
-    said = [f"at most {value:,} {what}" for what, value in given.items() if value is not None]
-    said += [f"{wanted.device.name} holds it at {wanted.bits} bit"] if wanted.device else []
-    return f" ({', '.join(said)})" if said else ""
-
-
-def _table(found: Front) -> tuple[list[str], list[list[str]]]:
-    from didact.cli.devices import megabytes
-
-    labels = {name: label for label, name in found.picks.items()}
-    timed = found.members[0].latency is not None
-    heading = ["", "student", "accuracy (%)", "parameters", "MACs (M)", "MB at 32 bit", "MB at 8 bit"]
-    rows = []
-    for one in found.members:
-        sizes = [megabytes(one.bytes(bits)) for bits in (32, 8)]
-        row = [
-            labels.get(one.name, ""),
-            one.name,
-            f"{one.accuracy:.2f}",
-            f"{one.parameters:,}",
-            f"{one.macs / 1e6:.2f}",
-            *sizes,
-        ]
-        rows.append(row + ([f"{one.latency:.2f}"] if timed else []))
-    return heading + (["ms"] if timed else []), rows
-
-
-def _notes(found: Front, compared: list[Correlation]) -> list[str]:
-    done = len(found.members) + len(found.others)
-    lines = [
-        f"Accuracy: on the validation split, predicted with the supernet's weights for {done:,} of the pool's {found.size:,} "
-        "students. The test set chose nothing."
-    ]
-    for one in compared:
-        tau = "not defined, all are equal" if one.tau is None else f"{one.tau:.2f}"
-        lines.append(
-            f"Kendall's tau of prediction and test accuracy, {one.students} students trained by {one.trained}: {tau}"
-        )
-    return lines

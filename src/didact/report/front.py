@@ -1,11 +1,16 @@
-"""The figure of a search for students: predicted accuracy against cost, the front, and the three students that it names."""
+"""The figure of a search for students: predicted accuracy against cost, the front, and the students that it names."""
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from didact.report.figures import COLOURS
 from didact.studies.front import Front
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _AXES = {
     "parameters": "parameters",
@@ -14,9 +19,17 @@ _AXES = {
     "latency": "ms for one image",
 }
 
+WIDE = 4.0
+"""Costs that differ by a larger factor are drawn on a logarithmic scale, which has few marks within a smaller one."""
+
+LETTERS = 85
+"""Of the title in a line."""
+
 
 def picture(found: Front, title: str, path: Path) -> None:
-    """Grey: students that were predicted. Line: the front. The s_nas, m_nas and l_nas are written beside their dots.
+    """Grey: students that were beaten. Line: the front; s_nas, m_nas and l_nas are written beside their dots.
+
+    Where the predictions are at chance, a line says where guessing lies.
 
     Raises:
         OSError: ``path`` cannot be written.
@@ -27,20 +40,43 @@ def picture(found: Front, title: str, path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-    grey, colour, marked = COLOURS[6], COLOURS[0], COLOURS[1]
-    axes.plot([one.cost for one in found.others], [one.accuracy for one in found.others], ".", color=grey, label="predicted")
+    axes.margins(0.18, 0.1)  # room for the words beside the cheapest student
+    grey, colour = COLOURS[6], COLOURS[0]
+    if found.others:
+        x, y = [one.cost for one in found.others], [one.accuracy for one in found.others]
+        axes.plot(x, y, ".", color=grey, label="beaten")
     cost, accuracy = [one.cost for one in found.members], [one.accuracy for one in found.members]
     axes.step(cost, accuracy, "o-", where="post", color=colour, markersize=4, label="front")
-    for label, name in found.picks.items():
-        one = next(one for one in found.members if one.name == name)
-        axes.plot([one.cost], [one.accuracy], "o", color=marked, markersize=7)
-        axes.annotate(label, (one.cost, one.accuracy), xytext=(4, -12), textcoords="offset points", fontsize=9)
-    axes.set_xscale("log")
-    bits = f", {found.wanted.bits} bit" if found.wanted.cost == "bytes" else ""
-    axes.set_xlabel(_AXES[found.wanted.cost] + bits)
-    axes.set_ylabel("predicted validation accuracy (%)")
-    axes.set_title(title, fontsize=9, loc="left")
-    axes.legend(fontsize=8, loc="lower right")
+    if found.at_chance:
+        axes.axhline(found.guess, color=COLOURS[7], linestyle="--", linewidth=1, label="guessing")
+    _named(axes, found)
+    _scaled(axes, found)
+    axes.set_title("\n".join(textwrap.wrap(title, LETTERS)), fontsize=9, loc="left")
+    figure.legend(fontsize=8, loc="outside lower right", ncols=3)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
+
+
+def _named(axes: Axes, found: Front) -> None:
+    """The students picked, in a colour of their own; the words to the upper left of the dot, where no student can lie."""
+    for one in found.members:
+        words = found.labels(one.name)
+        if words:
+            axes.plot([one.cost], [one.accuracy], "o", color=COLOURS[1], markersize=7)
+            place = {"textcoords": "offset points", "fontsize": 9, "horizontalalignment": "right"}
+            axes.annotate(words, (one.cost, one.accuracy), xytext=(-2, 6), **place)
+
+
+def _scaled(axes: Axes, found: Front) -> None:
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+    costs = [one.cost for one in (*found.members, *found.others)]
+    if max(costs) > WIDE * min(costs):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    bits = f", {found.wanted.bits} bit" if found.wanted.cost == "bytes" else ""
+    axes.set_xlabel(_AXES[found.wanted.cost] + bits)
+    axes.set_ylabel(f"predicted accuracy (%), {found.images:,} validation images")

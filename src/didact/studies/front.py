@@ -5,8 +5,8 @@
              accuracy and the logarithm of the cost being scaled to 0..1
     l_nas    the most accurate student of the front
 
-These stand for the small, medium and large students of the GTN poster, which does not say how it picked them. A front of two
-students has no m_nas, one of a single student only l_nas.
+These stand for the small, medium and large students of the GTN poster, which does not say how it picked them. A front of one or
+two students has no m_nas; a single one is both the cheapest and the most accurate.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from didact.spec import to_json
 from didact.studies.limits import Search, weights
+from didact.studies.predict import at_chance
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Front:
         of: digest of the generic teacher. wanted: what was asked.
         members: no other student that was predicted has both at least their accuracy and at most their cost; by rising cost.
         others: the other students that were predicted. size: students of the pool.
+        images: of the validation split. guess: percent of them that are right where its most frequent class is always answered.
     """
 
     of: str
@@ -60,15 +62,35 @@ class Front:
     members: tuple[Member, ...]
     others: tuple[Member, ...]
     size: int
+    images: int
+    guess: float
 
     @cached_property
     def picks(self) -> dict[str, str]:
         """Names of the students called s_nas, m_nas and l_nas, as far as the front has them."""
         names = [one.name for one in self.members]
-        if len(names) == 1:
-            return {"l_nas": names[0]}
         middle = {"m_nas": names[_knee(self.members)]} if len(names) > 2 else {}
         return {"s_nas": names[0], **middle, "l_nas": names[-1]}
+
+    @property
+    def best(self) -> Member:
+        """The most accurate student."""
+        return self.members[-1]
+
+    @property
+    def error(self) -> float:
+        """Standard error of the best student's accuracy, in points, because the validation split has no more images."""
+        share = self.best.accuracy / 100
+        return 100 * math.sqrt(share * (1 - share) / self.images)
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether guessing reaches the best prediction (:func:`didact.studies.predict.at_chance`): the order means nothing."""
+        return at_chance(self.best.accuracy, self.images, self.guess, len(self.members) + len(self.others))
+
+    def labels(self, name: str) -> str:
+        """What the student is picked as: "s_nas, l_nas", or nothing."""
+        return ", ".join(label for label, picked in self.picks.items() if picked == name)
 
     def plain(self) -> dict[str, Any]:
         """Everything as plain JSON data."""
@@ -77,6 +99,9 @@ class Front:
             "wanted": to_json(self.wanted),
             "size": self.size,
             "predicted": len(self.members) + len(self.others),
+            "images": self.images,
+            "guess": self.guess,
+            "at_chance": self.at_chance,
             "picks": self.picks,
             "front": [asdict(one) | {"bytes": {str(b): one.bytes(b) for b in (32, 8)}} for one in self.members],
             "others": [asdict(one) for one in self.others],
@@ -91,7 +116,7 @@ class Front:
         """
         fields = [{key: value for key, value in one.items() if key != "bytes"} for one in plain["front"]]
         members, others = (tuple(Member(**one) for one in some) for some in (fields, plain["others"]))
-        return cls(plain["of"], wanted, members, others, plain["size"])
+        return cls(plain["of"], wanted, members, others, plain["size"], plain["images"], plain["guess"])
 
 
 def front(students: Iterable[Member]) -> tuple[Member, ...]:

@@ -7,22 +7,19 @@ training images, because those of the supernet belong to no student in particula
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from statistics import fmean
 
-import numpy as np
 import torch
+from scipy.stats import binom
 
-from didact.data import Dataset, evaluation_batches, facts, load
+from didact.data import Dataset, Split, evaluation_batches, facts, load
 from didact.deploy.latency import latency
 from didact.engine.records import DamagedError, Record, file_checksum, read_json, write_json
 from didact.nets.blocks import BlockNet
-from didact.nets.supernet import Pool, Space, Supernet, recalibrated
+from didact.nets.supernet import SPACES, Pool, Space, Supernet, recalibrated
 from didact.seeds import stream
-from didact.spec import SpecError, canonical
-from didact.studies.labels import recipe_label, row_label, teacher_label
+from didact.spec import SpecError
 from didact.studies.run import Run, network
 from didact.studies.store import Store
 from didact.teaching.gtn import GTN, Conditioning
@@ -30,6 +27,12 @@ from didact.tensors import Batch
 
 VERSION = 1
 """Rises when the same student of the same Record is predicted otherwise."""
+
+VALIDATION = 0.1
+"""The share of the training images that is proposed for the validation split."""
+
+DOUBT = 0.05
+"""At chance is what guessing reaches more often than this."""
 
 BATCH = 256
 """Images, at most, of a batch from which norms take their statistics."""
@@ -51,7 +54,7 @@ class Predictor:
         record: the run's. seal: the checksum that stands for all of it.
 
     Raises:
-        SpecError: another kind of run, one without a validation split, or one whose students have no first blocks.
+        UnsuitableError: another kind of run, one without a validation split, or one whose students have no first blocks.
         LookupError: the run has no Record.
     """
 
@@ -75,8 +78,7 @@ class Predictor:
         name = self.pool.spelt(name)
         if name not in self._known:
             net = self.student(name)
-            split = self._dataset.validation
-            assert split is not None
+            split = self._validation
             with torch.no_grad():
                 batches = evaluation_batches(self._dataset, split)
                 right = sum(int((net(batch.images).argmax(1) == batch.labels).sum()) for batch in batches)
@@ -92,6 +94,20 @@ class Predictor:
     def latency(self, name: str) -> float:
         """Milliseconds of the student for one image, measured on this machine (:func:`didact.deploy.latency.latency`)."""
         return latency(self._supernet.extract(name), facts(self.run.data).image).median
+
+    @cached_property
+    def images_held(self) -> int:
+        """Images of the validation split."""
+        return len(self._validation)
+
+    @cached_property
+    def guess(self) -> float:
+        """Percent of the validation split that are right where the answer is always its most frequent class."""
+        return 100 * int(self._validation.labels.bincount().max()) / self.images_held
+
+    def at_chance(self, best: float, students: int) -> bool:
+        """Whether guessing reaches the best prediction of so many students (:func:`at_chance`)."""
+        return at_chance(best, self.images_held, self.guess, students)
 
     def _kept(self) -> dict[str, float]:
         try:
@@ -111,6 +127,12 @@ class Predictor:
         return load(self.run.data, self.device)
 
     @cached_property
+    def _validation(self) -> Split:
+        split = self._dataset.validation
+        assert split is not None
+        return split
+
+    @cached_property
     def _batches(self) -> list[Batch]:
         """Batches of training images as they are, of nearly equal sizes, because their statistics count equally."""
         train = self._dataset.train
@@ -120,50 +142,80 @@ class Predictor:
         return list(evaluation_batches(self._dataset, split, -(-len(split) // parts)))
 
 
+def at_chance(best: float, images: int, guess: float, students: int) -> bool:
+    """Whether the best of so many students is no better than guessing, so that their order means nothing.
+
+    A student that guesses has by chance a binomial number of the images right. At chance: the best of as many students that
+    all only guess has ``best`` percent or more with a probability above 5 % (Bonferroni's bound, which holds however alike they
+    are).
+
+    Args:
+        best, guess: percent; what the best has, and what guessing has on average.
+        images: how many were answered.
+    """
+    right = round(best / 100 * images)
+    return students * float(binom.sf(right - 1, images, guess / 100)) > DOUBT
+
+
+# ------------------------------------------------------------------------------------------------ which runs are suitable
+
+
+class UnsuitableError(SpecError):
+    """A run whose pool cannot be searched.
+
+    Attributes:
+        instead: one like it that can be.
+    """
+
+    def __init__(self, message: str, instead: Run) -> None:
+        super().__init__(message)
+        self.instead = instead
+
+
 def pool_of(run: Run) -> Space | Pool:
     """The pool of a generic teacher whose students can be predicted.
 
     Raises:
-        SpecError: see :class:`Predictor`; the message says what to train instead.
+        UnsuitableError: see :class:`Predictor`; it says, and holds, what to train instead.
+        SpecError: a student; its teacher is named.
     """
     method = run.method
     if not isinstance(method, GTN):
-        taught = run.teacher is not None and isinstance(run.teacher.method, GTN)
-        instead = (
-            f"its teacher {run.teacher.digest} is: ask for that"
-            if taught and run.teacher is not None
-            else f"train one first: {_asked(run, _blocks(run), 'tiny')}"
+        teacher = run.teacher or run
+        if isinstance(teacher.method, GTN):
+            pool_of(teacher)
+            raise SpecError(
+                f"{run.label} ({run.digest}) is no generic teacher, which has a pool of students; "
+                f"its teacher {teacher.digest} is: ask for that"
+            )
+        raise UnsuitableError(
+            f"{run.label} ({run.digest}) is no generic teacher, which has a pool of students; train one first, "
+            "by method gtn, with a validation split and 0 in after (students that run from the images)",
+            _suitable(
+                replace(teacher, teacher=None, route=None, start=None, peers=(), turn=0, method=GTN(pool=SPACES["tiny"]))
+            ),
         )
-        raise SpecError(f"{run.label} ({run.digest}) is no generic teacher, which has a pool of students; {instead}")
+    faults: list[str] = []
     if 0 not in (method.after or ()):
         found = "every block but the last" if method.after is None else f"the blocks {list(method.after)}"
-        again = _asked(run, [0, *(method.after or _blocks(run)[1:])], method.pool.label)
-        raise SpecError(
-            f"{run.label} ({run.digest}): its students only ever ran after {found} of the teacher, so they have no first blocks "
-            f"and cannot be searched; train it with after containing 0: {again}"
+        faults.append(
+            f"its students only ever ran after {found} of the teacher, so they have no first blocks: train it with 0 in after"
         )
     if run.data.validation == 0:
-        again = _asked(run, list(method.after or ()), method.pool.label)
-        raise SpecError(
-            f"{run.label} ({run.digest}) was trained without a validation split, and the test set chooses nothing; "
-            f"train it with one: {again}"
-        )
+        faults.append("it has no validation split, and the test set chooses nothing: train it with data.validation")
+    if faults:
+        raise UnsuitableError(f"{run.label} ({run.digest}) cannot be searched: {'; '.join(faults)}", _suitable(run))
     return method.pool
 
 
-def _blocks(run: Run) -> list[int]:
-    """0 and every block of the run's network but the last."""
+def _suitable(run: Run) -> Run:
+    """The generic teacher ``run`` with all that a search needs."""
+    assert isinstance(run.method, GTN)
     with torch.device("meta"):
-        return list(range(len(network(run).shapes(facts(run.data).image).features)))
-
-
-def _asked(run: Run, after: Sequence[int], pool: str) -> str:
-    listed = ",".join(map(str, after))
-    share = run.data.validation or 0.1
-    return (
-        f'didact train --net {run.net} --data {run.data.name} --data.validation {share:g} --method gtn --method.pool "{pool}" '
-        f'--method.after "[{listed}]" ...'
-    )
+        blocks = len(network(run).shapes(facts(run.data).image).features)
+    after = sorted({0, *(run.method.after or range(1, blocks))})
+    data = replace(run.data, validation=run.data.validation or VALIDATION)
+    return replace(run, data=data, method=replace(run.method, after=tuple(after)))
 
 
 def _record(store: Store, run: Run) -> Record:
@@ -171,56 +223,3 @@ def _record(store: Store, run: Run) -> Record:
     if record is None:
         raise LookupError(f"{run.label} ({run.digest}) has not been trained; its folder would be {store.folder(run)}")
     return record
-
-
-# ------------------------------------------------------------------------------------------------ how good is the prediction
-
-
-@dataclass(frozen=True)
-class Correlation:
-    """How predicted accuracies order students, against the test accuracies of the same students trained on their own.
-
-    Attributes:
-        trained: how those were trained. students: how many of the pool's.
-        tau: Kendall's tau-b, from -1 (reversed) over 0 (unrelated) to 1 (the same order); None where all are equal.
-    """
-
-    trained: str
-    students: int
-    tau: float | None
-
-
-def rank_correlation(predictor: Predictor, store: Store, least: int = 3) -> list[Correlation]:
-    """The prediction against the finished runs of the store, for every way in which ``least`` students of the pool were trained.
-
-    A way is a method, a teacher and a recipe. Runs of the same images count, whatever part was set aside for validation; a
-    student that was trained with several seeds has its mean test accuracy. This reports, and chooses nothing.
-    """
-    ways: dict[str, dict[str, list[float]]] = {}
-    for run, record in store.runs():
-        if _belongs(run, predictor):
-            way = f"{row_label(run)}{f' from {teacher_label(run.teacher)}' if run.teacher else ''}; {recipe_label(run)}"
-            ways.setdefault(way, {}).setdefault(run.net, []).append(record.final()["test_top1"])
-    found = []
-    for way, trained in sorted(ways.items()):
-        if len(trained) >= least:
-            predicted = [predictor.accuracy(name) for name in trained]
-            found.append(Correlation(way, len(trained), kendall(predicted, [fmean(values) for values in trained.values()])))
-    return found
-
-
-def _belongs(run: Run, predictor: Predictor) -> bool:
-    own, theirs = (canonical(replace(data, validation=0.0)) for data in (predictor.run.data, run.data))
-    if own != theirs or run.method.teaches:
-        return False
-    try:
-        return predictor.pool.spelt(run.net) == run.net
-    except SpecError:
-        return False
-
-
-def kendall(x: Sequence[float], y: Sequence[float]) -> float | None:
-    """Kendall's tau-b of two rows of figures, which corrects for ties; None where one of the rows is constant."""
-    dx, dy = (np.sign(np.subtract.outer(values, values)) for values in (np.asarray(x), np.asarray(y)))
-    norm = np.sqrt((dx * dx).sum() * (dy * dy).sum())
-    return float((dx * dy).sum() / norm) if norm else None

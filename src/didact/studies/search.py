@@ -48,8 +48,8 @@ def search(
     The same Record and the same search give the same front, unless latencies are measured.
 
     Raises:
-        SpecError: a run that cannot be searched (:class:`didact.studies.predict.Predictor`), limits that no student keeps to,
-            or no Optuna to search with.
+        UnsuitableError: a run that cannot be searched (:class:`didact.studies.predict.Predictor`).
+        SpecError: limits that no student keeps to, or no Optuna to search with.
         LookupError: the run has no Record.
     """
     wanted = wanted or Search()
@@ -65,7 +65,7 @@ def search(
     students = [_member(name, accuracy, costs) for name, accuracy in found.items()]
     members = front(students)
     others = tuple(one for one in students if one not in members)
-    answer = Front(run.digest, wanted, members, others, predictor.pool.size)
+    answer = Front(run.digest, wanted, members, others, predictor.pool.size, predictor.images_held, predictor.guess)
     write_json(path, answer.plain() | {"seal": predictor.seal})
     return answer
 
