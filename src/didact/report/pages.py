@@ -79,7 +79,8 @@ def _counted(methods: list[Described]) -> str:
     return (
         f"{len(methods)} methods, presets not counted: {len(kinds['teacher'])} for a student of a teacher, {told['peers']} for\n"
         f"networks among peers, {told['own']} for the teacher itself, {told['labels']} by the labels alone.\n"
-        f"[RCO](../peers.md#along-the-teachers-route) is none of them: it is a teacher's route, along which each of those {len(kinds['teacher'])} works."
+        "[RCO](../peers.md#along-the-teachers-route) is none of them: it is a teacher's route, along which each of those "
+        f"{len(kinds['teacher'])} works."
     )
 
 
