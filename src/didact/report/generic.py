@@ -50,7 +50,9 @@ def _accuracies(axes: Axes, made: Study, records: Mapping[str, Record]) -> None:
     axes.set_xticks(range(len(made.students)), list(made.students))
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(f"students by {method}: mean, and single seeds", fontsize=9, loc="left")
-    axes.legend(fontsize=8, ncols=len(columns), loc="upper center", bbox_to_anchor=(0.5, -0.08), frameon=False, columnspacing=1)
+    axes.legend(
+        fontsize=8, ncols=len(columns), loc="upper center", bbox_to_anchor=(0.5, -0.08), frameon=False, columnspacing=1
+    )
 
 
 def _costs(axes: Axes, made: Study, records: Mapping[str, Record]) -> None:
