@@ -1,25 +1,23 @@
-"""Runs that learn together: one group is one training, whoever is asked for, however it was scheduled or interrupted."""
+"""Runs that learn together: one group is one training, whoever is asked for, however it was scheduled."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from didact.data import Data
 from didact.engine.recipe import Recipe
 from didact.engine.records import Record
-from didact.method import Method, Seen
 from didact.methods.kd import KD
 from didact.peers.dml import DML
 from didact.peers.kdcl import KDCL
-from didact.spec import SpecError, canonical, from_json, spec, to_json
-from didact.studies import store as storing
+from didact.spec import SpecError, canonical, from_json, to_json
 from didact.studies.execute import Where, ask
 from didact.studies.labels import row_label
 from didact.studies.peers import Peer, placed
@@ -27,39 +25,12 @@ from didact.studies.plan import plan
 from didact.studies.run import Run, everything, network
 from didact.studies.store import Store
 from didact.studies.table import tables
-
-DATA = Data(name="digits", per_class=4)
-RECIPE = Recipe(epochs=2, batch_size=20, schedule="one-cycle")
-
-
-def pair(
-    method: Method, peers: Sequence[str] = ("resnet14",), *, net: str = "resnet8", recipe: Recipe = RECIPE, **fields: Any
-) -> Run:
-    seed = fields.get("seed", 0)
-    others = tuple(Peer(net=peer, recipe=recipe, method=method, seed=seed) for peer in peers)
-    return Run(**{"net": net, "data": DATA, "recipe": recipe, "method": method, "peers": others, **fields})
-
-
-def weights(store: Store, run: Run) -> dict[str, Tensor]:
-    record = store.get(run)
-    assert record is not None, run.label
-    return record.weights()[0]
-
-
-def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
-
-
-# ------------------------------------------------------------------------------------------------ what a run says
+from together import DATA, RECIPE, pair, same, weights
 
 
 def test_digests_of_runs_without_peers_are_what_they_were() -> None:
     assert Run(net="resnet8").digest == "d2dfa8103ffffe2a"
-    data = {"name": "cifar100"}
+    data = Data(name="cifar100")
     assert (
         Run(net="resnet8x4", teacher=Run(net="resnet32x4", data=data), data=data, method=KD(), seed=3).digest
         == "17ec1e7324e7386f"
@@ -195,113 +166,6 @@ def test_an_augmentation_of_ones_own(store: Store) -> None:
         own, shared = pair(KDCL(), data=data), pair(KDCL(images="shared"), data=data)
         ask([own, shared], store, Where(test_every=9))
         assert same(weights(store, own), weights(store, shared)) == equal
-
-
-@pytest.mark.parametrize("where", ["row", "between", "written", "finished"])
-def test_a_group_goes_on_together_wherever_it_was_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
-) -> None:
-    """One member's files are an epoch ahead of the other's, or half written; twice, so that the way back is gone once."""
-    recipe = Recipe(epochs=3, batch_size=20, schedule="one-cycle")
-    run = pair(DML(), recipe=recipe)
-    whole, broken = Store(tmp_path / "whole"), Store(tmp_path / "broken")
-    ask([run], whole, Where(test_every=9))
-    steps = {
-        "row": (storing, "append_row"),
-        "between": (storing, "write_tensors"),
-        "written": (Store, "keep"),
-        "finished": (Store, "finish"),
-    }
-    owner, name = steps[where]
-    original = getattr(owner, name)
-    after = where in ("row", "written", "finished")
-    for kill in (
-        (1,) if where == "finished" else (3, 1, 2)
-    ):  # of the first member in its second epoch, in the next one, of the other
-        count = 0
-
-        def dying(*arguments: Any, kill: int = kill, **named: Any) -> Any:
-            nonlocal count
-            trained = where != "between" or arguments[2].get("total", 0) > 0  # not the beginning that is kept
-            count += trained
-            if count == kill and trained and not after:
-                raise Killed
-            done = original(*arguments, **named)
-            if count == kill and trained:
-                raise Killed
-            return done
-
-        monkeypatch.setattr(owner, name, dying)
-        with pytest.raises(Killed):
-            ask([run], broken, Where(test_every=9))
-        monkeypatch.setattr(owner, name, original)
-    said: list[str] = []
-    ask([run], Store(broken.root, said.append), Where(test_every=9))
-    assert said
-    for member in run.group:
-        assert same(weights(whole, member), weights(broken, member))
-        rows = [
-            [{k: row[k] for k in ("epoch", "loss", "terms")} for row in s.get(member).metrics()] for s in (whole, broken)
-        ]  # type: ignore[union-attr]
-        assert rows[0] == rows[1]
-
-
-def test_a_group_with_a_damaged_record_is_trained_again(store: Store) -> None:
-    run = pair(DML())
-    first = ask([run], store, Where(test_every=9)).records
-    before = {member: weights(store, member) for member in run.group}
-    (first[run.group[1].digest].folder / "weights.safetensors").write_bytes(b"x")
-    said: list[str] = []
-    records = ask([run], Store(store.root, said.append), Where(test_every=9)).records
-    assert set(records) == {member.digest for member in run.group}
-    assert any("takes the whole group" in line for line in said)
-    assert all(same(before[member], weights(store, member)) for member in run.group)
-    assert len(list(Store(store.root).runs())) == 2  # what was moved aside is none
-
-
-def test_a_record_that_only_lacks_its_seal_is_finished_without_training(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = pair(DML())
-    finish, calls = Store.finish, []
-
-    def dying(self: Store, *arguments: Any) -> Record:
-        calls.append(arguments[0])
-        if len(calls) == 2:
-            raise Killed
-        return finish(self, *arguments)
-
-    monkeypatch.setattr(Store, "finish", dying)
-    with pytest.raises(Killed):
-        ask([run], store, Where(test_every=9))
-    monkeypatch.setattr(Store, "finish", finish)
-    monkeypatch.setattr("didact.studies.execute.train", None)
-    assert len(ask([run], store, Where(test_every=9)).records) == 2
-
-
-@spec
-class Poisoned(DML):
-    """DML with a loss that is not finite in the second epoch."""
-
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        terms = super().terms(extras, seen)
-        return terms | {"ce": terms["ce"] * (float("nan") if seen.clock.epoch == 1 else 1)}
-
-
-def test_one_who_fails_stops_its_group_and_no_other(store: Store) -> None:
-    poisoned = Peer(net="resnet14", recipe=RECIPE, method=Poisoned())  # its peer looks at nobody, and would not notice
-    sick = Run(net="resnet8", data=DATA, recipe=RECIPE, peers=(poisoned,))
-    healthy = pair(DML())
-    answer = ask([sick, healthy], store, Where(test_every=9))
-    assert all(member.digest in answer.records for member in healthy.group)
-    first, second = (answer.failures[member.digest] for member in sick.group)
-    assert second == "epoch 2: term 'ce' was not finite from step 1 on"
-    assert first.startswith("its peer resnet14.") and first.endswith(f"stopped in {second}")
-    assert all(1 in store.kept(member) for member in sick.group)
-    for asked in sick.group:  # asked for again, either says so at once
-        again = ask([asked], store, Where(test_every=9)).failures
-        assert all("so it was before" in again[member.digest] for member in sick.group)
-    assert set(ask([sick], store, Where(test_every=9), retry=True).failures) == {member.digest for member in sick.group}
 
 
 # ------------------------------------------------------------------------------------------------ settings and tables
