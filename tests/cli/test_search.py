@@ -144,6 +144,7 @@ def test_students_that_were_trained(store: Path, teacher: Run, tmp_path: Path, c
     assert main([*asked[:2], *asked[3:]]) == 0  # a search says so, too
     shown = capsys.readouterr().out
     assert "Kendall's tau of prediction and test accuracy, 3 students by kd from gtn" in shown
+    assert "of their parameters alone: " in shown
     assert f"didact search {teacher.digest} --trained --store" in shown
 
 

@@ -134,9 +134,10 @@ def _reliable(found: Front, compared: list[Correlation], teacher: Run, store: St
     ]
     for one in compared:
         if one.own:
-            tau = "not defined, all are equal" if one.tau is None else f"{one.tau:.2f}"
+            tau, size = ("not defined, all are equal" if t is None else f"{t:.2f}" for t in (one.tau, one.by_size))
             lines.append(
-                f"Kendall's tau of prediction and test accuracy, {len(one.students)} students by {one.trained}: {tau}"
+                f"Kendall's tau of prediction and test accuracy, {len(one.students)} students by {one.trained}: {tau}; "
+                f"of their parameters alone: {size}"
             )
     if compared:
         line = shlex.join(["didact", "search", teacher.digest, "--trained", "--store", str(store.root)])

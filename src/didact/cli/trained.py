@@ -18,7 +18,8 @@ PROPOSED = 8
 COVERS = """\
 predicted: with the supernet's weights, on {images:,} validation images. trained: test accuracy, mean and standard deviation over
 seeds. tau (Kendall) and rho (Spearman): 1 the same order, 0 unrelated, -1 reversed. p: how often a random order has a tau as far
-from 0."""
+from 0. tau of size: of the numbers of parameters and the test accuracies; a prediction that is not above it tells no more than
+size."""
 
 
 def report(store: Store, teacher: Run, images: int, device: str, as_json: bool) -> None:
@@ -42,7 +43,7 @@ def report(store: Store, teacher: Run, images: int, device: str, as_json: bool) 
         if one.own:
             print_rows(*_students(one), one.trained)
     title = f"{teacher_label(teacher)}, {teacher.data.label}: students by prediction and when trained"
-    print_rows(["students trained by", "students", "tau", "rho", "p"], [_row(one) for one in found], title)
+    print_rows(["students trained by", "students", "tau", "rho", "p", "tau of size"], [_row(one) for one in found], title)
     print(COVERS.format(images=predictor.images_held))
     best = max(student.predicted for one in found for student in one.students)
     names = {student.name for one in found for student in one.students}
@@ -56,12 +57,12 @@ def _students(found: Correlation) -> tuple[list[str], list[list[str]]]:
     rows = []
     for one in found.students:
         spread = f" ± {one.std:.2f}" if one.std is not None else ""
-        rows.append([one.name, f"{one.predicted:.2f}", f"{one.trained:.2f}{spread}", f"{one.seeds}"])
-    return ["student", "predicted (%)", "trained (%)", "seeds"], rows
+        rows.append([one.name, f"{one.parameters:,}", f"{one.predicted:.2f}", f"{one.trained:.2f}{spread}", f"{one.seeds}"])
+    return ["student", "parameters", "predicted (%)", "trained (%)", "seeds"], rows
 
 
 def _row(found: Correlation) -> list[str]:
-    figures = ["-" if value is None else f"{value:.2f}" for value in (found.tau, found.rho, found.p)]
+    figures = ["-" if value is None else f"{value:.2f}" for value in (found.tau, found.rho, found.p, found.by_size)]
     return [found.trained, f"{len(found.students)}", *figures]
 
 

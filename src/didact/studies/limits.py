@@ -105,7 +105,7 @@ class Costs:
     def counts(self, name: str) -> tuple[int, int]:
         """(parameters, multiply-accumulates)."""
         if name not in self._counted:
-            self._counted[name] = _count(name, self.classes, self.image)
+            self._counted[name] = counted(name, self.classes, self.image)
         return self._counted[name]
 
     def latency(self, name: str) -> float:
@@ -172,7 +172,8 @@ def weights(parameters: int, bits: int) -> int:
     return -(-parameters * bits // 8)
 
 
-def _count(name: str, classes: int, image: Shape) -> tuple[int, int]:
+def counted(name: str, classes: int, image: Shape) -> tuple[int, int]:
+    """Parameters, and multiply-accumulates for one image, of a pool's student."""
     if spells(name):
         found = cost(parse(name), classes, image)
         return found.parameters, found.macs

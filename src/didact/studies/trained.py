@@ -2,7 +2,8 @@
 
 Kendall's tau-b and Spearman's rho: 1 where both order the students alike, 0 where the orders have nothing to do with each other,
 -1 where one is the reverse of the other. Students are predicted as a search predicts them, on the validation split; what they
-reached when trained is their test accuracy. This reports, and chooses nothing.
+reached when trained is their test accuracy. This reports, and chooses nothing. Larger students are mostly better ones, so a
+prediction is of use where it orders them better than their numbers of parameters do.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import Any
 
 from scipy.stats import kendalltau, spearmanr
 
+from didact.data import facts
 from didact.spec import SpecError, canonical
 from didact.studies.labels import recipe_label, row_label, teacher_label
+from didact.studies.limits import counted
 from didact.studies.predict import Predictor
 from didact.studies.run import Run
 from didact.studies.store import Store
@@ -29,11 +32,12 @@ class Student:
     """A student of the pool that was trained.
 
     Attributes:
-        name: spells it out. predicted: on the validation split, in percent.
+        name: spells it out. parameters: how many it has. predicted: on the validation split, in percent.
         trained: mean test accuracy over seeds, in percent. std: its standard deviation; None for a single seed. seeds: how many.
     """
 
     name: str
+    parameters: int
     predicted: float
     trained: float
     std: float | None
@@ -49,6 +53,7 @@ class Correlation:
         students: the most accurate by prediction first.
         tau: Kendall's tau-b. p: how often a random order has a tau as far from 0. rho: Spearman's. None where all figures of a
             side are equal.
+        by_size: Kendall's tau-b of their parameters and what they reached, for comparison.
     """
 
     trained: str
@@ -57,6 +62,7 @@ class Correlation:
     tau: float | None
     rho: float | None
     p: float | None
+    by_size: float | None
 
     def plain(self) -> dict[str, Any]:
         """Everything as plain JSON data."""
@@ -79,13 +85,15 @@ def rank_correlation(predictor: Predictor, store: Store, least: int = LEAST) -> 
 
 
 def _compared(predictor: Predictor, way: str, own: bool, trained: dict[str, list[float]]) -> Correlation:
-    students = [
-        Student(name, predictor.accuracy(name), fmean(all_), stdev(all_) if len(all_) > 1 else None, len(all_))
-        for name, all_ in trained.items()
-    ]
+    about = facts(predictor.run.data)
+    students = []
+    for name, all_ in trained.items():
+        size, spread = counted(name, about.classes, about.image)[0], stdev(all_) if len(all_) > 1 else None
+        students.append(Student(name, size, predictor.accuracy(name), fmean(all_), spread, len(all_)))
     students.sort(key=lambda one: (-one.predicted, one.name))
     x, y = [one.predicted for one in students], [one.trained for one in students]
-    return Correlation(way, own, tuple(students), *correlated(x, y))
+    by_size, *_ = correlated([one.parameters for one in students], y)
+    return Correlation(way, own, tuple(students), *correlated(x, y), by_size)
 
 
 def correlated(x: Sequence[float], y: Sequence[float]) -> tuple[float | None, float | None, float | None]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from didact.methods.kd import KD
+from didact.nets.architecture import cost, parse
 from didact.studies.execute import Where, ask
 from didact.studies.predict import Predictor
 from didact.studies.run import Run
@@ -61,6 +62,9 @@ def test_prediction_beside_students_that_were_trained(fresh: Store) -> None:
     assert (twice.trained, twice.std, twice.seeds) == pytest.approx((np.mean(figures), np.std(figures, ddof=1), 2))
     x, y = [one.predicted for one in found.students], [one.trained for one in found.students]
     assert (found.tau, found.rho) == pytest.approx(by_hand(x, y))
+    sizes = [float(cost(parse(one.name), 10, (1, 32, 32)).parameters) for one in found.students]
+    assert [one.parameters for one in found.students] == sizes
+    assert found.by_size == pytest.approx(by_hand(sizes, y)[0])
     told = found.plain()
     assert (told["students"], told["each"][0]["name"]) == (3, found.students[0].name)
 
