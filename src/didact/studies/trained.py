@@ -92,7 +92,7 @@ def _compared(predictor: Predictor, way: str, own: bool, trained: dict[str, list
         students.append(Student(name, size, predictor.accuracy(name), fmean(all_), spread, len(all_)))
     students.sort(key=lambda one: (-one.predicted, one.name))
     x, y = [one.predicted for one in students], [one.trained for one in students]
-    by_size, *_ = correlated([one.parameters for one in students], y)
+    by_size, *_ = correlated([float(one.parameters) for one in students], y)
     return Correlation(way, own, tuple(students), *correlated(x, y), by_size)
 
 
