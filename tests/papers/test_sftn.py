@@ -107,6 +107,7 @@ def test_tables_share_their_runs() -> None:
         ({"table": 9, "scale": "paper", "pairs": "resnet20/resnet8"}, "branches: expected three networks"),
         ({"dml": {"alpha": 1}}, r"^dml\.alpha: no such setting"),
         ({"table": 9, "branches": "resnet8,resnet9,resnet20"}, "^branches: unknown network 'resnet9'"),
+        ({"table": 7, "transfer": {"fraction": 2}}, "transfer.fraction"),
         ({"table": 7, "transfer": "stl11"}, "transfer.*stl10"),
         ({"table": 8, "method": "kdd"}, "unknown method 'kdd'"),
     ],

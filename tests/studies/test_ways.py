@@ -50,7 +50,7 @@ def test_settings_of_one_of_several_methods() -> None:
         ),
         (
             {"name": "standard,gtn", "sftn": {"kl_weight": 1.0}},
-            r"teacher\.how\.sftn: neither a method of the list nor a setting",
+            r"teacher\.how\.sftn: sftn is not among .*; write teacher\.how=gtn,sftn$",
         ),
         ({"name": "gtn", "pol": {"kind": "basic"}}, r"teacher\.how\.pol: neither .*did you mean 'pool'"),
         (

@@ -161,6 +161,10 @@ app.command(
 
     didact study gtn --scale small --method kd,fitnet+kd
     didact study sftn --table 4,7,8 --scale small
+
+    Settings of both: --scale digits|small|paper, --method, --seeds, --epochs, --data..., --recipe..., --teacher...;
+    of sftn: --table, --pairs resnet20/resnet8, --transfer, --long, --temperatures, --weights, --branches;
+    of gtn: --pool, --students, --draw. docs/studies.md has them all.
     """,
 )
 

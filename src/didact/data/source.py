@@ -152,7 +152,8 @@ class Data:
         """The name, with how much of it where that is not all."""
         share = f" {100 * self.fraction:g} %" if self.fraction < 1 else ""
         only = f" {self.classes} classes" if self.classes else ""
-        return self.name + only + share + (f" {self.per_class} per class" if self.per_class else "")
+        held = f", {100 * self.validation:g} % for validation" if self.validation else ""
+        return self.name + only + share + (f" {self.per_class} per class" if self.per_class else "") + held
 
     @field_validator("name")
     @classmethod

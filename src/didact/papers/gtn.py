@@ -13,7 +13,7 @@ from typing import Any
 
 from didact.engine.records import Record
 from didact.nets.supernet import as_pool
-from didact.spec import from_json
+from didact.spec import SpecError, from_json
 from didact.studies import scales
 from didact.studies.labels import recipe_label
 from didact.studies.plan import plan
@@ -80,6 +80,10 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Study:
     settings = scales.settings(wanted, SCALES, KEYS)
     pool = as_pool(settings["pool"])
     students = settings.get("students", 4)
+    if isinstance(students, int) and students > pool.size:
+        raise SpecError(
+            f"students: {students} different students are asked of a pool that has {pool.size}; write students={pool.size}"
+        )
     nets = pool.draw(students, settings.get("draw", 0)) if isinstance(students, int) else _named(students, pool)
     return _grid(settings, pool, nets, device)
 

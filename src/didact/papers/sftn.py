@@ -86,7 +86,7 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Tables:
     seeds      training seeds of each student     teacher   seed, recipe, data, data_seed of the teachers
     sftn, dml, kdcl, route    settings of these   long      Table 4: also trainings four times as long
     temperatures, weights     of tables 5 and 6   branches  of Table 9: smaller, equal, larger network
-    transfer   what Table 7 probes on: stl10,tiny-imagenet
+    transfer   what Table 7 probes on: stl10,tiny-imagenet; or {"name": ..., "fraction": of the training images}
     data, recipe, data_seed, epochs, precision    as in ``didact train``
 
     Raises:
@@ -131,9 +131,9 @@ def _compared(asked: _Asked, pair: tuple[str, str]) -> Grid:
 
 def _measures(asked: _Asked) -> tuple[Measure, ...]:
     if asked.table == "7":
-        names = asked.settings.get("transfer", "stl10,tiny-imagenet")
-        names = [name.strip() for name in names.split(",")] if isinstance(names, str) else names
-        sets = [from_json(Data, {"name": name}, "transfer") for name in names]
+        fields = {"name": "stl10,tiny-imagenet", **_named(asked.settings.get("transfer"))}
+        names = [name.strip() for name in fields["name"].split(",")]
+        sets = [from_json(Data, {**fields, "name": name}, "transfer") for name in names]
         return tuple(Measure(f"linear probe on {data.name} (%)", Transferred(data), needs=(data,)) for data in sets)
     if asked.table == "8":
         return (Measure("KL(teacher || student) (nats)", kl, digits=3), Measure("CKA, pooled vectors", cka, digits=3))
@@ -187,8 +187,9 @@ def _branches(asked: _Asked) -> list[Grid]:
                 f"branches: expected three networks (smaller, equal, larger) for {'/'.join(pair)}, found {names}"
             )
         for size, name in zip(_SIZES, names, strict=True):
-            rows.setdefault(size, {})[pair] = asked.own("sftn", "sftn", student=_known(name))
-    return [_by_teacher(asked, rows, "equal")]
+            row = f"{size} ({name})" if len(asked.pairs) == 1 else size
+            rows.setdefault(row, {})[pair] = asked.own("sftn", "sftn", student=_known(name))
+    return [_by_teacher(asked, rows, next(row for row in rows if row.startswith("equal")))]
 
 
 def _by_teacher(asked: _Asked, ways: Mapping[str, Mapping[tuple[str, str], Any]], base: str) -> Grid:

@@ -70,17 +70,22 @@ def _bars(axes: Axes, table: Table) -> None:
         if keys != [""] and "" in row.accuracy:
             axes.axhline(row.accuracy[""].mean, color="black", linestyle=":", linewidth=1, label=f"student {row.method}")
             drawn.append(row.accuracy[""].mean)
-    axes.set_xticks(range(len(taught)), [row.method for row in taught])
+    slanted: dict[str, Any] = {"rotation": 20, "ha": "right"} if max(len(row.method) for row in taught) > 14 else {}
+    axes.set_xticks(range(len(taught)), [row.method for row in taught], **slanted)
     spread = max(drawn) - min(drawn)
     axes.set_ylim(max(0, min(drawn) - 0.4 * spread - 0.5), min(100, max(drawn) + 0.1 * spread + 0.5))
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(table.title, fontsize=9, loc="left")
-    axes.legend(fontsize=8, loc="lower right")
+    if table.teachers:
+        axes.legend(fontsize=8, loc="lower right")
 
 
 def _curves(axes: Axes, table: Table, found: Sequence[tuple[Run, Record]]) -> None:
     """Test accuracy by epoch: teachers dashed, students of each teacher in its colour."""
     keys = list(table.teachers)
+    if not keys:
+        axes.set_axis_off()
+        return
     for run, record in found:
         teacher = run.teacher.digest if run.teacher and run.digest in table.members else None
         if run.digest in keys:
@@ -98,5 +103,4 @@ def _curves(axes: Axes, table: Table, found: Sequence[tuple[Run, Record]]) -> No
     axes.set_xlabel("epoch")
     axes.set_ylabel("test accuracy (%)")
     axes.set_title("dashed: teachers; thin: their students", fontsize=9, loc="right")
-    if keys:
-        axes.legend(fontsize=8)
+    axes.legend(fontsize=8)

@@ -93,9 +93,10 @@ class Study:
             texts = [_with_gain(cell, None if c is base else against, most) for c, cell in zip(columns, cells, strict=True)]
             rows.append((label, *texts))
             plain[label] = {"net": net} | _figures(columns, cells)
+        single = all(len(runs) == 1 for c in columns for runs in c.runs[method].values())
+        spread = f"mean ± standard deviation over {_counts(columns, method)} (where a cell has fewer, n says how many)"
         note = (
-            f"Test accuracy in percent after the last epoch, mean ± standard deviation over {_counts(columns, method)} "
-            "(where a cell has fewer, n says how many); "
+            f"Test accuracy in percent after the last epoch, {'single figures: no spread is known' if single else spread}; "
             f"in brackets the difference to '{base.label}'."
         )
         return Sheet(f"{self.title}: {method}", head, tuple(rows), note, plain)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from didact.method import Method
-from didact.spec import SpecError, choose, find, nearest, under
+from didact.spec import SpecError, catalogue, choose, find, nearest, under
 from didact.studies.given import several
 
 STANDARD = "standard"
@@ -83,6 +83,8 @@ def _check_shared(key: str, value: Any, takes: Takes, at: str) -> None:
     having = [name for name, settings in takes.items() if key in settings]
     lacking = [name for name in takes if name not in having]
     known = {setting for settings in takes.values() for setting in settings}
+    if not having and isinstance(value, Mapping) and key in catalogue(*Method.homes):
+        raise SpecError(f"{at}.{key}: {key} is not among the methods asked for; write {at}={','.join([*takes, key])}")
     if not having and isinstance(value, Mapping):
         raise SpecError(f"{at}.{key}: neither a method of the list nor a setting{nearest(key, {*takes, *known})}")
     if not having:

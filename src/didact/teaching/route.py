@@ -60,7 +60,7 @@ class Route:
         """
         if self.anchors > length:
             raise ValueError(
-                f"a route of {self.anchors} anchors through {length} epochs of the teacher; take {length} at most"
+                f"route.anchors: a route of {self.anchors} anchors through {length} epochs of the teacher; take {length} at most"
             )
         return tuple(i * length // self.anchors for i in range(1, self.anchors + 1))
 
