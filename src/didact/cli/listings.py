@@ -193,15 +193,15 @@ def settings_help() -> str:
 
 
 def _runs(store: Path) -> Rows:
-    from didact.studies.labels import recipe_label, teacher_label
+    from didact.studies.labels import recipe_label, row_label, teacher_label
     from didact.studies.store import Store
 
     rows = []
     for run, record in Store(store, lambda message: print(message, file=sys.stderr)).runs():
         teacher = teacher_label(run.teacher) if run.teacher else ""
         top1 = round(record.final()["test_top1"], 2)
-        rows.append([run.digest, run.label, run.data.label, teacher, recipe_label(run), top1])
-    return ["digest", "run", "data", "teacher", "recipe", "test top-1 (%)"], rows
+        rows.append([run.digest, run.label, row_label(run), run.data.label, teacher, recipe_label(run), top1])
+    return ["digest", "run", "how", "data", "teacher", "recipe", "test top-1 (%)"], rows
 
 
 def details(asked: str, store: Path) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def _bars(axes: Axes, table: Table) -> None:
         )
         for at, (_, cell) in zip(x, cells, strict=True):
             axes.plot([at] * len(cell.values), cell.values, "k.", markersize=4)
-            drawn += cell.values
+            drawn += [*cell.values, cell.mean - (cell.std or 0), cell.mean + (cell.std or 0)]
         if key:
             axes.axhline(
                 table.teachers[key][1], color=colour, linestyle="--", linewidth=1, label=f"{table.teachers[key][0]} teacher"
