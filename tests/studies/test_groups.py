@@ -25,7 +25,8 @@ from didact.studies.plan import plan
 from didact.studies.run import Run, everything, network
 from didact.studies.store import Store
 from didact.studies.table import tables
-from together import DATA, RECIPE, pair, same, weights
+from kept import same, weights
+from together import DATA, RECIPE, pair
 
 
 def test_digests_of_runs_without_peers_are_what_they_were() -> None:

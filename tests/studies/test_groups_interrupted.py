@@ -18,11 +18,8 @@ from didact.studies.execute import Where, ask
 from didact.studies.peers import Peer
 from didact.studies.run import Run
 from didact.studies.store import Store
-from together import DATA, RECIPE, pair, same, weights
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
+from kept import Killed, same, weights
+from together import DATA, RECIPE, pair
 
 
 def losses(store: Store, run: Run) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from didact.studies import execute
 from didact.studies.execute import Where, ask
 from didact.studies.run import Run
 from didact.studies.store import Store
+from kept import Killed, same, weights
 from training import Ear
 
 pytestmark = pytest.mark.usefixtures("few_digits")
@@ -28,20 +29,6 @@ pytestmark = pytest.mark.usefixtures("few_digits")
 
 Tiny = Callable[..., Run]
 METHODS = ["ce", "kd", "fitnet", "fitnet+kd", "at", "sp", {"name": "sftn", "student": "resnet8"}]
-
-
-def weights(store: Store, run: Run) -> dict[str, Tensor]:
-    record = store.get(run)
-    assert record is not None
-    return record.weights()[0]
-
-
-def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from torch import Tensor
 
 from didact.data import Data, evaluation_batches, load
@@ -22,6 +20,8 @@ from didact.studies.plan import plan
 from didact.studies.run import Run
 from didact.studies.store import Store
 from didact.teaching.route import Route, divergence
+from kept import Killed, same, weights
+from training import Ear
 
 DATA = Data(name="digits", per_class=6)
 RECIPE = Recipe(epochs=4, batch_size=20, schedule="one-cycle")
@@ -35,45 +35,16 @@ def student(method: Any = "kd", *, route: Route | None = Route(anchors=2), **fie
     )
 
 
-def weights(store: Store, run: Run) -> dict[str, Tensor]:
-    record = store.get(run)
-    assert record is not None, run.label
-    return record.weights()[0]
-
-
-def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
-
-
-class Hook:
-    """A listener that calls a function after every epoch of every learner."""
-
-    def __init__(self, after: Any) -> None:
-        self.after = after
-
-    def cohort_begins(self, runs: Sequence[Run], teacher: Run | None) -> None: ...
-    def cohort_ends(self) -> None: ...
-    def epoch_begins(self, epoch: int, epochs: int, steps: int, learners: Sequence[Learner]) -> None: ...
-    def step_ends(self) -> None: ...
-    def failed(self, learner: Learner) -> None: ...
-    def learned(self, learner: Learner, row: dict[str, Any]) -> None:
-        self.after(learner)
-
-
 def test_the_teacher_is_the_same_with_and_without_a_route(tmp_path: Path) -> None:
     """Its weights bit for bit; its anchors are what it was after these epochs, in its Record, sealed."""
     with_, without = Store(tmp_path / "with"), Store(tmp_path / "without")
     seen: dict[int, dict[str, Tensor]] = {}
 
-    def after(learner: Learner) -> None:
+    def after(learner: Learner, row: dict[str, Any]) -> None:
         if learner.label.endswith(TEACHER.digest):
             seen[learner.total] = {k: v.clone() for k, v in learner.net.state_dict().items()}
 
-    ask([student(route=Route(anchors=4))], with_, Where(test_every=9), Hook(after))
+    ask([student(route=Route(anchors=4))], with_, Where(test_every=9), Ear(after))
     ask([TEACHER], without, Where(test_every=9))
     assert same(weights(with_, TEACHER), weights(without, TEACHER))
     assert with_.anchors(TEACHER) == {1, 2, 3} and not without.anchors(TEACHER)
@@ -126,24 +97,24 @@ def test_alone_equals_cohort_and_killed_equals_whole(tmp_path: Path, threshold: 
         for kill in (2, 1):  # of the teacher, in the middle of its route; then of the student, again and again
             count = 0
 
-            def after(learner: Learner, kill: int = kill) -> None:
+            def after(learner: Learner, row: dict[str, Any], kill: int = kill) -> None:
                 nonlocal count
                 count += 1
                 if count == kill:
                     raise Killed
 
             with pytest.raises(Killed):
-                ask([run], broken, Where(test_every=9), Hook(after))
+                ask([run], broken, Where(test_every=9), Ear(after))
         for _ in range(2):
             ends: list[int] = []
 
-            def once(learner: Learner, ends: list[int] = ends, digest: str = run.digest) -> None:
+            def once(learner: Learner, row: dict[str, Any], ends: list[int] = ends, digest: str = run.digest) -> None:
                 ends.append(1)
                 if learner.label.endswith(digest):
                     raise Killed
 
             with pytest.raises(Killed):
-                ask([run], broken, Where(test_every=9), Hook(once))
+                ask([run], broken, Where(test_every=9), Ear(once))
         again = ask([run], broken, Where(test_every=9)).records[run.digest].metrics()
         assert same(weights(broken, run), weights(together, run))
         whole = answer.records[run.digest].metrics()
@@ -178,12 +149,12 @@ def test_a_finished_teacher_without_its_route_is_told_of(tmp_path: Path) -> None
 def test_an_unfinished_teacher_keeps_what_is_yet_to_come(tmp_path: Path) -> None:
     store = Store(tmp_path)
 
-    def after(learner: Learner) -> None:
+    def after(learner: Learner, row: dict[str, Any]) -> None:
         if learner.total == 1:
             raise Killed
 
     with pytest.raises(Killed):
-        ask([TEACHER], store, Where(test_every=9), Hook(after))
+        ask([TEACHER], store, Where(test_every=9), Ear(after))
     with pytest.raises(RequestError, match="as it was after epoch 1, which was not kept"):
         ask([student(route=Route(anchors=4))], store, Where(test_every=9))
     ask([student()], store, Where(test_every=9))
