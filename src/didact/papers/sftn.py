@@ -117,7 +117,7 @@ def _compared(asked: _Asked, pair: tuple[str, str]) -> Grid:
     alone = asked.runs(pair, "ce")
     for column, how in (("standard", "standard"), ("SFTN", asked.own("sftn", "sftn"))):
         runs = asked.runs(pair, asked.method, how)
-        rows["teacher"][column] = tuple({run.teacher.digest: run.teacher for run in runs if run.teacher}.values())
+        rows["teacher"][column] = _teachers(runs)
         rows["alone"][column] = alone
         for run in runs:
             row = rows.setdefault(method_label(run.method), {})

@@ -86,14 +86,7 @@ class Grid:
             body.append((row, *line))
         if self.average:
             body.append(("mean", *self._means(told, measure.digits)))
-        figures = {
-            row: {
-                c: {"values": cell.values, "n": len(cell.values), "mean": cell.mean, "std": cell.std}
-                for c, cell in cells.items()
-                if cell
-            }
-            for row, cells in told.items()
-        }
+        figures = {row: {c: cell.plain() for c, cell in cells.items() if cell} for row, cells in told.items()}
         return Sheet(f"{self.title}: {measure.heading}", ("", *self.columns), tuple(body), self._note(most), figures)
 
     def _text(self, found: Any, asked: Any, row: str, column: str, digits: int, most: int) -> str:

@@ -142,11 +142,7 @@ def _with_gain(cell: Cell | None, base: Cell | None, most: int) -> str:
 
 
 def _figures(columns: Sequence[Column], cells: Sequence[Cell | None]) -> dict[str, Any]:
-    return {
-        c.label: {"values": cell.values, "n": len(cell.values), "mean": cell.mean, "std": cell.std}
-        for c, cell in zip(columns, cells, strict=True)
-        if cell is not None
-    }
+    return {c.label: cell.plain() for c, cell in zip(columns, cells, strict=True) if cell is not None}
 
 
 def _counts(columns: Sequence[Column], method: str) -> str:

@@ -38,6 +38,10 @@ class Cell:
             return f"{self.mean:.{digits}f}"
         return f"{self.mean:.{digits}f} ± {self.std:.{digits}f}"
 
+    def plain(self) -> dict[str, Any]:
+        """The figures for programs."""
+        return {"values": self.values, "n": len(self.values), "mean": self.mean, "std": self.std}
+
     def minus(self, other: Cell) -> float | None:
         """The mean difference over the seeds that both have; None when they share none."""
         mine, its = dict(zip(self.seeds, self.values, strict=True)), dict(zip(other.seeds, other.values, strict=True))
@@ -84,9 +88,7 @@ class Table:
         names = {key: label for key, (label, _) in self.teachers.items()} | {"": "none"}
 
         def figures(cells: Mapping[str, Cell]) -> dict[str, Any]:
-            return {
-                names[k]: {"values": c.values, "n": len(c.values), "mean": c.mean, "std": c.std} for k, c in cells.items()
-            }
+            return {names[k]: cell.plain() for k, cell in cells.items()}
 
         return {
             "title": self.title,
