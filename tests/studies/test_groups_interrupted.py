@@ -13,11 +13,12 @@ from didact.engine.records import Record
 from didact.method import Seen
 from didact.peers.dml import DML
 from didact.spec import spec
-from didact.studies import store as storing
+from didact.studies import unfinished as storing
 from didact.studies.execute import Where, ask
 from didact.studies.peers import Peer
 from didact.studies.run import Run
 from didact.studies.store import Store
+from didact.studies.unfinished import Unfinished
 from kept import Killed, same, weights
 from together import DATA, RECIPE, pair
 
@@ -40,8 +41,8 @@ def test_a_group_goes_on_together_wherever_it_was_killed(
     steps = {
         "row": (storing, "append_row"),
         "between": (storing, "write_tensors"),
-        "written": (Store, "keep"),
-        "finished": (Store, "finish"),
+        "written": (Unfinished, "keep"),
+        "finished": (Unfinished, "finish"),
     }
     owner, name = steps[where]
     original = getattr(owner, name)
@@ -91,18 +92,18 @@ def test_a_record_that_only_lacks_its_seal_is_finished_without_training(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = pair(DML())
-    finish, calls = Store.finish, []
+    finish, calls = Unfinished.finish, []
 
-    def dying(self: Store, *arguments: Any) -> Record:
+    def dying(self: Unfinished, *arguments: Any) -> Record:
         calls.append(arguments[0])
         if len(calls) == 2:
             raise Killed
         return finish(self, *arguments)
 
-    monkeypatch.setattr(Store, "finish", dying)
+    monkeypatch.setattr(Unfinished, "finish", dying)
     with pytest.raises(Killed):
         ask([run], store, Where(test_every=9))
-    monkeypatch.setattr(Store, "finish", finish)
+    monkeypatch.setattr(Unfinished, "finish", finish)
     monkeypatch.setattr("didact.studies.execute.train", None)
     assert len(ask([run], store, Where(test_every=9)).records) == 2
 
@@ -125,7 +126,7 @@ def test_one_who_fails_stops_its_group_and_no_other(store: Store) -> None:
     first, second = (answer.failures[member.digest] for member in sick.group)
     assert second == "epoch 2: term 'ce' was not finite from step 1 on"
     assert first.startswith("its peer resnet14.") and first.endswith(f"stopped in {second}")
-    assert all(1 in store.kept(member) for member in sick.group)
+    assert all(1 in Unfinished(store, member).kept() for member in sick.group)
     for asked in sick.group:  # asked for again, either says so at once
         again = ask([asked], store, Where(test_every=9)).failures
         assert all("so it was before" in again[member.digest] for member in sick.group)

@@ -19,6 +19,7 @@ from didact.studies.labels import row_label
 from didact.studies.plan import plan
 from didact.studies.run import Run
 from didact.studies.store import Store
+from didact.studies.unfinished import Unfinished
 from didact.teaching.route import Route, divergence
 from kept import Killed, same, weights
 from training import Ear
@@ -47,7 +48,7 @@ def test_the_teacher_is_the_same_with_and_without_a_route(tmp_path: Path) -> Non
     ask([student(route=Route(anchors=4))], with_, Where(test_every=9), Ear(after))
     ask([TEACHER], without, Where(test_every=9))
     assert same(weights(with_, TEACHER), weights(without, TEACHER))
-    assert with_.anchors(TEACHER) == {1, 2, 3} and not without.anchors(TEACHER)
+    assert Unfinished(with_, TEACHER).anchors() == {1, 2, 3} and not Unfinished(without, TEACHER).anchors()
     for epoch in (1, 2, 3, 4):
         assert same(with_.anchor(TEACHER, epoch).state_dict(), seen[epoch])
     path = with_.folder(TEACHER) / "route" / "0002.safetensors"
@@ -158,7 +159,7 @@ def test_an_unfinished_teacher_keeps_what_is_yet_to_come(tmp_path: Path) -> None
     with pytest.raises(RequestError, match="as it was after epoch 1, which was not kept"):
         ask([student(route=Route(anchors=4))], store, Where(test_every=9))
     ask([student()], store, Where(test_every=9))
-    assert store.anchors(TEACHER) == {2}
+    assert Unfinished(store, TEACHER).anchors() == {2}
 
 
 def test_what_has_no_route_is_refused() -> None:

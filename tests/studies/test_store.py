@@ -20,6 +20,7 @@ from didact.engine import records
 from didact.engine.records import DamagedError, Record, read_tensors, write, write_tensors
 from didact.studies import execute
 from didact.studies.execute import Where, ask
+from didact.studies.locks import locked
 from didact.studies.run import Run, Start, network
 from didact.studies.store import Store
 
@@ -210,7 +211,7 @@ def child(store: Store, run: Run) -> subprocess.Popen[str]:
 def test_two_processes_train_a_run_once(tiny: Tiny, store: Store) -> None:
     """While one holds the run, the other says so and waits; then it reads the Record."""
     run = tiny("ce")
-    with store.locked([run]):
+    with locked(store, [run]):
         process = child(store, run)
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(2)]

@@ -158,6 +158,11 @@ def _processor() -> str:
         return platform.processor()
 
 
+def anchor_path(folder: Path, epoch: int) -> Path:
+    """Where a run's network after ``epoch`` lies."""
+    return folder / "route" / f"{epoch:04d}.safetensors"
+
+
 @dataclass(frozen=True)
 class Record:
     """What a finished run left behind, in ``folder``."""

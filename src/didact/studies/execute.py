@@ -11,7 +11,7 @@ import torch
 
 from didact import data
 from didact.engine.learner import Learner
-from didact.engine.records import Record
+from didact.engine.records import DamagedError, Record
 from didact.engine.train import Cohort, Fixed, Listener, train
 from didact.nets.blocks import BlockNet
 from didact.seeds import derive, deterministic
@@ -19,8 +19,10 @@ from didact.spec import SpecError, digest
 from didact.studies import routes
 from didact.studies.check import check
 from didact.studies.keeper import Keeper
+from didact.studies.locks import locked
 from didact.studies.run import Run, begin, depth, everything, extras, network, pair
 from didact.studies.store import Store
+from didact.studies.unfinished import Unfinished
 
 Group = tuple[Run, ...]
 """Runs that look at each other while they are trained; most are alone."""
@@ -90,9 +92,10 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
     wanted = everything(list(runs))
     answer = Answer({}, {})
     for run in wanted:
-        record = store.get(run, repair=True)
-        if record is not None:
-            answer.records[run.digest] = record
+        with contextlib.suppress(DamagedError):  # trained again under its lock
+            record = store.record(run)
+            if record is not None:
+                answer.records[run.digest] = record
     missing = [run for run in wanted if run.digest not in answer.records]
     for run in {digest(replace(run, seed=0, data_seed=0)): run for run in missing}.values():
         check(run)  # once for runs that differ in their seeds only
@@ -147,9 +150,10 @@ def _train_cohort(
     answer: Answer,
     anchors: Mapping[str, frozenset[int]],
 ) -> None:
-    with store.locked([run for group in groups for run in group]):
-        for run in (run for group in groups for run in group):
-            record = store.get(run)  # another process may have finished it while we waited
+    members = [run for group in groups for run in group]
+    with locked(store, members):
+        for run in members:
+            record = _repaired(store, run)  # another process may have finished it while we waited
             if record is not None:
                 answer.records[run.digest] = record
         groups = [group for group in groups if any(run.digest not in answer.records for run in group)]
@@ -180,6 +184,15 @@ def _train_cohort(
         finally:
             if show is not None:
                 show.cohort_ends()
+
+
+def _repaired(store: Store, run: Run) -> Record | None:
+    """The run's Record; a damaged one is moved out of the way. For a run that is locked."""
+    try:
+        return store.record(run)
+    except DamagedError as error:
+        Unfinished(store, run).put_aside(error)
+        return None
 
 
 def _say_memory(store: Store, learners: Iterable[Learner]) -> None:

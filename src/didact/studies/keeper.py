@@ -10,6 +10,7 @@ from didact.engine.learner import Learner
 from didact.engine.records import Record
 from didact.studies.run import Run
 from didact.studies.store import Store
+from didact.studies.unfinished import Unfinished
 
 
 class Keeper:
@@ -45,7 +46,7 @@ class Keeper:
         for run, learner in open_.items():
             self.runs[learner.label] = run
             self.learners[learner.label] = learner
-            self.store.open(run, learner, device, self.dataset.record(), epoch)
+            Unfinished(self.store, run).open(learner, device, self.dataset.record(), epoch)
             if learner.done:
                 self._finish(learner)
         self.groups.append(tuple(open_.values()))
@@ -56,18 +57,20 @@ class Keeper:
         Where a member lacks its Record and its end, the group is trained again, also those that have one.
         """
         done = {run for run in group if run.digest in self.records}
-        kept = {run: self.store.kept(run) for run in group if run not in done}
+        kept = {run: Unfinished(self.store, run).kept() for run in group if run not in done}
         end = next(learner.epochs for learner in group.values())
         if all(end in epochs for epochs in kept.values()):
             return end
         for run in done:
-            self.store.set_aside(run, f"a peer of {run.label} has to be trained again, and that takes the whole group")
+            Unfinished(self.store, run).set_aside(
+                f"a peer of {run.label} has to be trained again, and that takes the whole group"
+            )
             del self.records[run.digest]
         return max(set.intersection(*({*epochs} for epochs in kept.values())), default=0) if not done else 0
 
     def _finish(self, learner: Learner) -> None:
         run = self.runs[learner.label]
-        self.records[run.digest] = self.store.finish(run, learner, len(self.dataset.train))
+        self.records[run.digest] = Unfinished(self.store, run).finish(learner, len(self.dataset.train))
 
     def epoch_begins(self, epoch: int, epochs: int, steps: int, learners: Sequence[Learner]) -> None:
         pass
@@ -77,9 +80,10 @@ class Keeper:
 
     def learned(self, learner: Learner, row: dict[str, Any]) -> None:
         run = self.runs[learner.label]
+        unfinished = Unfinished(self.store, run)
         if learner.total in self.routes.get(run.digest, ()):
-            self.store.keep_anchor(run, learner)
-        self.store.keep(run, learner, row)
+            unfinished.keep_anchor(learner)
+        unfinished.keep(learner, row)
         if learner.done:
             self.ended.add(learner.label)
             group = next(group for group in self.groups if learner in group)
@@ -90,5 +94,5 @@ class Keeper:
     def failed(self, learner: Learner) -> None:
         assert learner.failure is not None
         run = self.runs[learner.label]
-        self.store.fail(run, learner.failure)
+        Unfinished(self.store, run).fail(learner.failure)
         self.failures[run.digest] = learner.failure

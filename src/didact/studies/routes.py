@@ -13,6 +13,7 @@ from didact.nets.blocks import BlockNet
 from didact.spec import RequestError
 from didact.studies.run import Run
 from didact.studies.store import Store
+from didact.studies.unfinished import Unfinished
 from didact.teaching.route import Along
 
 IMAGES = 2000
@@ -39,8 +40,9 @@ def check_kept(runs: Iterable[Run], store: Store) -> None:
         if run.teacher is None or run.route is None:
             continue
         teacher = run.teacher
-        past = teacher.epochs if store.get(teacher) is not None else max(store.kept(teacher), default=0)
-        lost = [epoch for epoch in run.anchors[:-1] if epoch <= past and epoch not in store.anchors(teacher)]
+        unfinished = Unfinished(store, teacher)
+        past = teacher.epochs if store.get(teacher) is not None else max(unfinished.kept(), default=0)
+        lost = [epoch for epoch in run.anchors[:-1] if epoch <= past and epoch not in unfinished.anchors()]
         if lost:
             raise RequestError(
                 f"{run.label}: its route takes the teacher {teacher.label} ({teacher.digest}) as it was after epoch "
@@ -65,7 +67,7 @@ class Follower:
         self.greedy = run.route.how == "greedy"
         self.dataset = dataset
         self.split = dataset.validation or dataset.train.take(torch.arange(min(IMAGES, len(dataset.train))))
-        rows = store.rows(run) if self.greedy else []
+        rows = Unfinished(store, run).rows() if self.greedy else []
         if rows:
             self.teacher.position = run.anchors.index(rows[-1]["next_anchor"])
 
