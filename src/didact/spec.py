@@ -245,6 +245,11 @@ def _explain(cls: type, error: ValidationError, at: str) -> list[str]:
     return lines
 
 
+def clean(text: Any) -> str:
+    """``text`` with its unprintable characters, such as a terminal's escape codes and line breaks, written as ``\\x1b``."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
 def under(path: str, faults: str) -> str:
     """The lines of an error message as faults of what is below ``path``."""
     return "\n".join(f"{path}.{line}" if _is_fault(line) else f"{path}: {line}" for line in faults.split("\n"))

@@ -16,9 +16,10 @@ from didact.method import Method
 from didact.report.look import pictures
 from didact.spec import SpecError, choose
 from didact.studies import layers as kept
+from didact.studies.choice import chosen
 from didact.studies.execute import Where, ask
 from didact.studies.layers import Layers
-from didact.studies.look import chosen, look
+from didact.studies.look import look
 from didact.studies.run import Run
 from didact.studies.store import Store
 

@@ -18,8 +18,9 @@ from didact.data.resize import resized
 from didact.engine.records import Record
 from didact.spec import SpecError
 from didact.studies import probe as studies
+from didact.studies.choice import chosen_all
 from didact.studies.execute import Where, ask
-from didact.studies.probe import Answer, chosen, probe
+from didact.studies.probe import Answer, probe
 from didact.studies.run import Run
 from didact.studies.store import Store
 from didact.studies.transfer import transfers
@@ -113,8 +114,8 @@ def test_what_cannot_be_probed(trained: tuple[Store, Run], tmp_path: Path, monke
     with pytest.raises(LookupError, match="has not been trained"):
         probe(store, [other], [PART])
     with pytest.raises(SpecError, match="'ffff' fits no finished run"):
-        chosen(store, [run.digest[:6], "ffff"])
-    assert chosen(store, [run.digest[:6], "resnet8."]) == [run]
+        chosen_all(store, [run.digest[:6], "ffff"])
+    assert chosen_all(store, [run.digest[:6], "resnet8."]) == [run]
 
 
 def test_missing_data_are_told_of_before_anything_is_computed(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from didact.spec import SpecError
+
+if TYPE_CHECKING:
+    from didact.studies.store import Store
 
 
 def answer(
@@ -38,6 +41,20 @@ def answer(
     if hints:
         terminal.print_hints(store, image)
     return 1 if answer.failures else 0
+
+
+def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:
+    """The store at ``store`` for a command that reads it; what a person should know of it goes to standard error.
+
+    Args:
+        trust: whether code that its Records name is imported and called.
+        named: names of such code in the request.
+    """
+    from didact.cli.terminal import stderr
+    from didact.studies.store import Store
+
+    talk = stderr()
+    return Store(store, lambda message: talk.print(message, markup=False, highlight=False), trust=trust, named=named)
 
 
 def report(kept: Any, runs: list[Any], found: list[Any], device: str, picture: Path | None, form: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from didact.cli import answer
-from didact.cli.options import STORE, Device, Json, Markdown, Picture, StorePath
+from didact.cli.options import STORE, Device, Json, Markdown, Picture, StorePath, TrustStore
 from didact.spec import SpecError
 
 
@@ -18,17 +18,16 @@ def compare(
     picture: Picture = None,
     markdown: Markdown = False,
     store: StorePath = STORE,
+    trust_store: TrustStore = False,
     device: Device = None,
     json: Json = False,
 ) -> int:
     """Read and print; what ``--help`` says stands where the command is named."""
     from didact import nets
-    from didact.cli.terminal import stderr
-    from didact.studies.store import Store
 
     answer.check_picture(picture)
-    kept = Store(store, lambda message: stderr().print(message, markup=False))
     wanted = net and nets.resolve(net)
+    kept = answer.opened(store, trust_store, named=[wanted] if wanted else [])
     found = [(run, record) for run, record in kept.runs() if data in (None, run.data.name)]
     students = [run for run, _ in found if wanted in (None, run.net)]
     if not students:

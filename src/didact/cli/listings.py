@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import difflib
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from didact.spec import SpecError, catalogue
+from didact.spec import SpecError, catalogue, clean
 from didact.studies.fields import fields
+
+if TYPE_CHECKING:
+    from didact.studies.entries import Finished
+    from didact.studies.run import Run
+    from didact.studies.store import Store
 
 Rows = tuple[list[str], list[list[Any]]]
 
@@ -26,8 +30,9 @@ class Listing:
     title: str = ""
 
 
-def listing(what: str | None, store: Path, pair: dict[str, str] | None = None) -> Listing:
+def listing(what: str | None, store: Path, pair: dict[str, str] | None = None, trust: bool = False) -> Listing:
     """What there is, for a word such as ``nets``. ``pair``: net, teacher and data for ``methods``, each where it is asked for.
+    ``trust``: whether code that the store's Records name is imported.
 
     Raises:
         SpecError: no word, or an unknown one; the nearest is named, or all where none is near.
@@ -40,7 +45,7 @@ def listing(what: str | None, store: Path, pair: dict[str, str] | None = None) -
         "devices": _devices,
         "recipes": lambda: _listed(_recipes()),
         "settings": lambda: _listed(_settings()),
-        "runs": lambda: _listed(_runs(store)),
+        "runs": lambda: _listed(_runs(store, trust)),
     }
     if what not in known:
         near = difflib.get_close_matches(str(what).lower(), known, n=1)
@@ -192,46 +197,72 @@ def settings_help() -> str:
     return "\n".join(lines)
 
 
-def _runs(store: Path) -> Rows:
-    from didact.studies.labels import recipe_label, row_label, teacher_label
-    from didact.studies.store import Store
+def _runs(store: Path, trust: bool) -> Rows:
+    from didact.cli.answer import opened
+    from didact.studies.entries import Finished, Listed, untrusted
 
+    kept = opened(store, trust)
     rows = []
-    for run, record in Store(store, lambda message: print(message, file=sys.stderr)).runs():
-        teacher = teacher_label(run.teacher) if run.teacher else ""
-        top1 = round(record.final()["test_top1"], 2)
-        rows.append([run.digest, run.label, row_label(run), run.data.label, teacher, recipe_label(run), top1])
+    code: set[str] = set()
+    for entry in kept.entries():
+        if isinstance(entry, Finished):
+            rows.append(_row(entry))
+        elif isinstance(entry, Listed):
+            top1 = "" if entry.top1 is None else round(entry.top1, 2)
+            rows.append([entry.digest, entry.label, f"{entry.method} (code not trusted)", "", "", "", top1])
+            code.update(entry.code)
+        elif not entry.running:
+            kept.say(entry.why)
+    if code:
+        kept.say(f"listed only: a Record that {untrusted(tuple(sorted(code)))}")
     return ["digest", "run", "how", "data", "teacher", "recipe", "test top-1 (%)"], rows
 
 
-def details(asked: str, store: Path) -> dict[str, Any]:
-    """Everything about one run of the store.
+def _row(entry: Finished) -> list[Any]:
+    from didact.studies.labels import recipe_label, row_label, teacher_label
+
+    run = entry.run
+    teacher = teacher_label(run.teacher) if run.teacher else ""
+    texts = [run.digest, run.label, row_label(run), run.data.label, teacher, recipe_label(run)]
+    return [*map(clean, texts), round(entry.record.final()["test_top1"], 2)]
+
+
+def details(kept: Store, asked: str) -> dict[str, Any]:
+    """Everything about one run of the store; where no network can be built from its Record, what that holds.
 
     Raises:
         SpecError: no run, or several, whose digest or folder begins like ``asked``.
     """
+    from didact.studies.choice import entry_of
+    from didact.studies.entries import Finished
+
+    entry = entry_of(kept, asked)
+    record = entry.record
+    known = _built(kept, entry.run) if isinstance(entry, Finished) else {"spec": entry.spec, "note": entry.note}
+    return {
+        "digest": entry.run.digest if isinstance(entry, Finished) else entry.digest,
+        "folder": str(record.folder),
+        **known,
+        "environment": record.environment(),
+        "final": record.final(),
+        "test_top1_by_epoch": [row.get("test_top1") for row in record.metrics()],
+        "similarity": _similarity(record.folder),
+    }
+
+
+def _built(kept: Store, run: Run) -> dict[str, Any]:
     from didact.data import facts
     from didact.nets.blocks import macs, parameters
     from didact.spec import to_json
     from didact.studies.labels import teacher_label
-    from didact.studies.look import chosen
-    from didact.studies.store import Store
 
-    kept = Store(store)
-    run, record = chosen(kept, asked)
     deployed = kept.deployed(run)
     return {
-        "digest": run.digest,
-        "folder": str(record.folder),
         "spec": {key: value for key, value in to_json(run).items() if key not in ("teacher", "start", "peers")},
         "teacher": run.teacher and f"{run.teacher.digest} {teacher_label(run.teacher)}",
         "peers": [f"{one.digest} {one.net}" for one in run.group if one != run] or None,
         "start": run.start and f"{run.start.part} of {run.start.run.digest}",
         "deployed": {"parameters": parameters(deployed), "MACs": macs(deployed, facts(run.data).image)},
-        "environment": record.environment(),
-        "final": record.final(),
-        "test_top1_by_epoch": [row.get("test_top1") for row in record.metrics()],
-        "similarity": _similarity(record.folder),
     }
 
 

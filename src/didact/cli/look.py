@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from didact.cli import answer
-from didact.cli.options import STORE, Device, Json, StorePath
+from didact.cli.options import STORE, Device, Json, StorePath, TrustStore
 
 if TYPE_CHECKING:
     from didact.analysis.layers import Compared
@@ -33,19 +33,17 @@ def look(
     images: Annotated[int, Parameter(help="At most so many test images for the CKA, from the first.")] = 2000,
     picture: Annotated[Path | None, Parameter(help="Save pictures beside this name (png, svg or pdf).")] = None,
     store: StorePath = STORE,
+    trust_store: TrustStore = False,
     device: Device = None,
     json: Json = False,
 ) -> int:
     """Look and print; what ``--help`` says stands where the command is named."""
-    from didact.cli.terminal import stderr
     from didact.studies.layers import Layers
     from didact.studies.look import look as study
-    from didact.studies.store import Store
 
     answer.check_picture(picture)
     wanted = Layers(images=images, kind=kind, unbiased=not biased) if layers or picture is not None else None
-    talk = stderr()
-    kept = Store(store, lambda message: talk.print(message, markup=False))
+    kept = answer.opened(store, trust_store)
     found = study(kept, run, against, wanted, answer.device(device))
     written: list[Path] = []
     if picture is not None:

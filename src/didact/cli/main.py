@@ -24,6 +24,7 @@ from didact.cli.options import (
     StorePath,
     TestEvery,
     Together,
+    TrustStore,
 )
 from didact.spec import RequestError, SpecError
 
@@ -85,6 +86,7 @@ def list_(
     teacher: ForPair = None,
     data: ForPair = None,
     store: StorePath = STORE,
+    trust_store: TrustStore = False,
     markdown: Markdown = False,
     json: Json = False,
 ) -> int:
@@ -97,7 +99,7 @@ def list_(
     pair = {key: value for key, value in (("net", net), ("teacher", teacher), ("data", data)) if value is not None}
     if pair and what not in ("methods", None):
         raise SpecError(f"--{next(iter(pair))}: is for 'didact list methods'; 'didact list {what}' takes no pair")
-    found = listing(what, store, pair)
+    found = listing(what, store, pair, trust_store)
     if json:
         answer.print_json(found.plain)
     elif markdown:
@@ -133,12 +135,13 @@ def show(
     run: Annotated[str, Parameter(help="A digest, or the beginning of one, or a folder's name.")],
     *,
     store: StorePath = STORE,
+    trust_store: TrustStore = False,
     json: Json = False,
 ) -> int:
     """One run of the store: what it is, what it was computed with, how it went, where it lies."""
     from didact.cli.listings import details
 
-    found = details(run, store)
+    found = details(answer.opened(store, trust_store), run)
     if json:
         answer.print_json(found)
     else:

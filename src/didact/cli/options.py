@@ -8,6 +8,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 StorePath = Annotated[Path, Parameter(name="--store", help="Folder of Records.", env_var="DIDACT_STORE")]
+TrustStore = Annotated[
+    bool,
+    Parameter(name="--trust-store", negative="", help="Import and call code that the store's Records name (module:Name)."),
+]
 Device = Annotated[str | None, Parameter(help="cpu, cuda, cuda:1 ...; the GPU when there is one, by default.")]
 Compile = Annotated[bool, Parameter(name="--compile", negative="", help="Compile networks with torch.compile.")]
 Exact = Annotated[bool, Parameter(negative="", help="Ask torch for deterministic kernels (matters on a GPU).")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from didact.cli import answer
-from didact.cli.options import STORE, Device, Json, Markdown, StorePath
+from didact.cli.options import STORE, Device, Json, Markdown, StorePath, TrustStore
 from didact.spec import SpecError, from_json, nearest
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def probe(
     seeds: Annotated[int | None, Parameter(help="sgd: how many classifiers are trained; 3 by default.")] = None,
     fraction: Annotated[float, Parameter(help="Share of the training images to fit to, the same in every class.")] = 1.0,
     store: StorePath = STORE,
+    trust_store: TrustStore = False,
     device: Device = None,
     markdown: Markdown = False,
     json: Json = False,
@@ -35,17 +36,16 @@ def probe(
     from didact.analysis.probe import Exact
     from didact.cli.terminal import stderr
     from didact.data import Data
-    from didact.studies.probe import chosen
+    from didact.studies.choice import chosen_all
     from didact.studies.probe import probe as find
-    from didact.studies.store import Store
 
     ways = _ways(way, seeds)
     wanted = [from_json(Data, {"name": name, "fraction": fraction}, "data") for name in _names(data)]
     talk = stderr()
-    kept = Store(store, lambda message: talk.print(message, markup=False))
+    kept = answer.opened(store, trust_store)
     found = find(
         kept,
-        chosen(kept, _names(runs)),
+        chosen_all(kept, _names(runs)),
         list(dict.fromkeys(wanted)),
         ways,
         size,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from didact.cli import answer
-from didact.cli.options import STORE, Json, StorePath
+from didact.cli.options import STORE, Json, StorePath, TrustStore
 from didact.spec import SpecError
 
 if TYPE_CHECKING:
@@ -44,24 +44,23 @@ def search(
         Parameter(negative="", help="Instead of a search: the prediction beside students that were trained (tau, rho)."),
     ] = False,
     store: StorePath = STORE,
+    trust_store: TrustStore = False,
     json: Json = False,
 ) -> int:
     """Search and print; what ``--help`` says stands where the command is named."""
     from didact.cli import front
     from didact.cli import trained as beside
-    from didact.cli.terminal import stderr
     from didact.spec import from_json
+    from didact.studies.choice import chosen
     from didact.studies.limits import Search
-    from didact.studies.look import chosen
     from didact.studies.predict import UnsuitableError
-    from didact.studies.store import Store
 
     answer.check_picture(picture)
     limits = {"parameters": max_parameters, "macs": max_macs, "bytes": _bytes(max_bytes), "latency": max_latency}
     fields: dict[str, Any] = {f"max_{name}": value for name, value in limits.items()}
     fields |= {"cost": cost, "bits": bits, "trials": trials, "images": images, "seed": seed}
     wanted = from_json(Search, fields | {"device": _device(device, devices)})
-    kept = Store(store, lambda message: stderr().print(message, markup=False))
+    kept = answer.opened(store, trust_store)
     teacher, _ = chosen(kept, run)
     where = answer.device(compute)
     try:

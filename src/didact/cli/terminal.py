@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as RichTable
 
 from didact.engine.learner import Learner
+from didact.spec import clean
 from didact.studies.labels import teacher_label
 from didact.studies.run import Run, method_label
 from didact.studies.table import Table, cells
@@ -157,15 +158,16 @@ def print_rows(heading: Sequence[str], rows: Sequence[Sequence[Any]], title: str
 
 
 def print_details(found: dict[str, Any], indent: str = "") -> None:
-    """Nested values as indented lines."""
+    """Nested values as indented lines; unprintable characters in them are spelt out."""
     for key, value in found.items():
         if isinstance(value, dict):
-            print(f"{indent}{key}:")
+            print(f"{indent}{clean(key)}:")
             print_details(value, indent + "  ")
         elif isinstance(value, list):
-            print(f"{indent}{key}: {', '.join(f'{v:g}' if isinstance(v, float) else str(v) for v in value)}")
+            values = (f"{v:g}" if isinstance(v, float) else clean(v) for v in value)
+            print(f"{indent}{clean(key)}: {', '.join(values)}")
         elif value is not None:
-            print(f"{indent}{key}: {value}")
+            print(f"{indent}{clean(key)}: {clean(value)}")
 
 
 def print_hints(store: Path, picture: Path | None) -> None:

@@ -18,6 +18,7 @@ from didact.seeds import derive, deterministic
 from didact.spec import SpecError, digest
 from didact.studies import routes
 from didact.studies.check import check
+from didact.studies.entries import codes
 from didact.studies.keeper import Keeper
 from didact.studies.locks import locked
 from didact.studies.run import Run, begin, depth, everything, extras, network, pair
@@ -89,6 +90,7 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
         RequestError: a run cannot work (a network and its data, teacher or method do not fit), or its data cannot be had;
             nothing has been trained.
     """
+    store.named |= set().union(*map(codes, runs))
     wanted = everything(list(runs))
     answer = Answer({}, {})
     for run in wanted:

@@ -13,6 +13,7 @@ from didact.data import Dataset, facts, load
 from didact.engine.records import Record
 from didact.spec import SpecError
 from didact.studies import similarity
+from didact.studies.choice import chosen
 from didact.studies.layers import Layers, compared
 from didact.studies.run import Run
 from didact.studies.store import Store
@@ -163,25 +164,6 @@ def look(store: Store, asked: str, against: str | None, layers: Layers | None, d
         differ=answers.disagreement(zt, zs),
         layers=layers and compared(store, (run, record), (other, beside), dataset, layers, device),
     )
-
-
-def chosen(store: Store, asked: str) -> tuple[Run, Record]:
-    """The one run of the store whose digest or folder begins with ``asked``.
-
-    Raises:
-        SpecError: there is none, or there are several.
-    """
-    found = [
-        (run, record) for run, record in store.runs() if run.digest.startswith(asked) or record.folder.name.startswith(asked)
-    ]
-    if len(found) != 1:
-        names = "; ".join(f"{run.digest} {run.label}" for run, _ in found)
-        raise SpecError(
-            f"{asked!r} fits {len(found)} runs in {store.root}: {names}; write more of the digest"
-            if found
-            else f"{asked!r} fits no finished run in {store.root}; 'didact list runs --store {store.root}' lists them"
-        )
-    return found[0]
 
 
 def _teacher(store: Store, run: Run) -> tuple[Run, Record]:

@@ -70,24 +70,6 @@ def name(way: Way) -> str:
     return "exact" if isinstance(way, Exact) else "sgd"
 
 
-def chosen(store: Store, asked: Sequence[str]) -> list[Run]:
-    """All finished runs of the store whose digest or folder begins with one of ``asked``, each once, in that order.
-
-    Raises:
-        SpecError: one of ``asked`` fits none.
-    """
-    runs = [(run, record.folder.name) for run, record in store.runs()]
-    found: dict[str, Run] = {}
-    for start in asked:
-        fits = [run for run, folder in runs if run.digest.startswith(start) or folder.startswith(start)]
-        if not fits:
-            raise SpecError(
-                f"{start!r} fits no finished run in {store.root}; 'didact list runs --store {store.root}' lists them"
-            )
-        found |= {run.digest: run for run in fits}
-    return list(found.values())
-
-
 def probe(
     store: Store,
     runs: Sequence[Run],

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from didact.engine.records import DamagedError, Record, anchor_path, read_json, read_tensors
 from didact.nets.blocks import BlockNet
-from didact.spec import canonical, from_json
+from didact.spec import canonical, clean, digest, from_json
+from didact.studies.entries import Entry, Finished, Listed, Lost, code_names, untrusted
 from didact.studies.run import Run, extras, network, pair, placeholders
 
 Say = Callable[[str], None]
 
 
 class Store:
-    """Records in a folder; ``say`` is told what a person should know (a damaged Record, a wait for another process)."""
+    """Records in a folder.
 
-    def __init__(self, root: Path | str, say: Say = lambda message: None) -> None:
+    A Record may name code of one's own as ``module:Name``. It is imported only where the store is trusted, or where the name is
+    among those that the person has given: in ``named``, or in runs that were asked for (:func:`didact.studies.execute.ask`).
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        say: Say = lambda message: None,
+        *,
+        trust: bool = False,
+        named: Iterable[str] = (),
+    ) -> None:
+        """
+        Args:
+            say: is told what a person should know (a damaged Record, a wait for another process).
+            trust: whether code that Records name is imported and called.
+            named: such names that the person has given.
+        """
         self.root = Path(root)
         self.say = say
+        self.trust = trust
+        self.named = set(named)
 
     def folder(self, run: Run) -> Path:
         return self.root / "runs" / f"{run.label}.{run.digest}"
@@ -30,7 +51,7 @@ class Store:
         try:
             return self.record(run)
         except DamagedError as error:
-            self.say(f"damaged: {error}; asked for again, the run is trained again")
+            self.say(_damaged(error))
             return None
 
     def record(self, run: Run) -> Record | None:
@@ -50,22 +71,66 @@ class Store:
         path = self.folder(run) / "failed.json"
         return read_json(path)["reason"] if path.exists() else None
 
-    def runs(self) -> Iterator[tuple[Run, Record]]:
-        """Every finished run in the store that this version of didact can read."""
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """What lies in the store, by folder: finished runs, Records that are only listed, and folders without a Record.
+
+        Args:
+            prefix: only folders that begin with it, or a digest of which begins with it.
+        """
         for folder in sorted(self.root.glob("runs/*")):
-            if folder.name.count(".damaged-") + folder.name.count(".aside-") or not (folder / "record.json").exists():
-                continue
-            try:
-                run = from_json(Run, read_json(folder / "spec.json"))
-            except (DamagedError, ValueError) as error:
-                self.say(f"skipped {folder.name}: {error}")
-                continue
-            if self.folder(run) != folder:
-                self.say(f"skipped {folder.name}: written by another version of didact, to which it was another run")
-                continue
-            record = self.get(run)
-            if record is not None:
-                yield run, record
+            aside = folder.name.count(".damaged-") + folder.name.count(".aside-")
+            if not aside and any(name.startswith(prefix) for name in (folder.name, folder.suffix[1:])):
+                yield self._entry(folder)
+
+    def _entry(self, folder: Path) -> Entry:
+        if not (folder / "record.json").exists():
+            return _unsealed(folder)
+        try:
+            spec = read_json(folder / "spec.json")
+            code = code_names(spec)
+            if not self.trusts(code):
+                return self._listed(folder, spec, code)
+            run = from_json(Run, spec)
+        except (DamagedError, ValueError) as error:
+            return Lost(folder, f"skipped {clean(folder.name)}: {error}")
+        if self.folder(run) != folder:
+            return Lost(
+                folder, f"skipped {clean(folder.name)}: written by another version of didact, to which it was another run"
+            )
+        try:
+            record = self.record(run)
+        except DamagedError as error:
+            return Lost(folder, _damaged(error))
+        return Lost(folder, f"skipped {clean(folder.name)}: just removed") if record is None else Finished(run, record)
+
+    def trusts(self, code: frozenset[str]) -> bool:
+        """Whether Runs may be built that name ``code``."""
+        return self.trust or code <= self.named
+
+    def _listed(self, folder: Path, spec: Any, code: frozenset[str]) -> Entry:
+        if not isinstance(spec, dict) or folder.suffix[1:] != digest(spec):
+            return Lost(folder, f"skipped {clean(folder.name)}: its spec.json is not that of the run in its name")
+        try:
+            record = Record.open(folder)
+        except DamagedError as error:
+            return Lost(folder, _damaged(error))
+        assert record is not None
+        return Listed(record, spec, tuple(sorted(map(clean, code))))
+
+    def runs(self) -> Iterator[tuple[Run, Record]]:
+        """Every finished run in the store of which a Run may be built; what is left out is said."""
+        left: list[Listed] = []
+        for entry in self.entries():
+            match entry:
+                case Finished():
+                    yield entry.run, entry.record
+                case Listed():
+                    left.append(entry)
+                case Lost() if not entry.running:
+                    self.say(entry.why)
+        if left:
+            code = tuple(sorted({name for entry in left for name in entry.code}))
+            self.say(f"left out {len(left)} of the Records: each {untrusted(code)}")
 
     def anchor(self, run: Run, epoch: int) -> BlockNet:
         """The run's network as it was after ``epoch``, on the CPU in eval mode.
@@ -103,3 +168,16 @@ class Store:
         """The network to evaluate, export and hand on."""
         net, added = self.load(run)
         return run.method.deployed(added, net).eval()
+
+
+def _unsealed(folder: Path) -> Lost:
+    name = clean(folder.name)
+    if (folder / "failed.json").exists():
+        return Lost(folder, f"{name} has stopped; --retry goes on from its last good state", running=True)
+    if (folder / "weights.safetensors").exists() and not (folder / "checkpoint.safetensors").exists():
+        return Lost(folder, _damaged(DamagedError(f"{folder / 'record.json'} is missing")))
+    return Lost(folder, f"{name} is not finished; asked for again, it goes on", running=True)
+
+
+def _damaged(error: DamagedError) -> str:
+    return f"damaged: {error}; asked for again, the run is trained again"

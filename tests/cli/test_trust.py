@@ -1,0 +1,145 @@
+"""A store is data: whatever its Records name, a command that reads it imports and calls nothing of it, unless it is trusted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from didact.cli.main import main
+from recorded import recorded
+
+pytestmark = pytest.mark.usefixtures("few_digits")
+Said = pytest.CaptureFixture[str]
+
+EVIL = "didact-runs.runs.x.evil:M"
+READING = [
+    ["list", "runs"],
+    ["compare"],
+    ["show", "{digest}"],
+    ["look", "{digest}"],
+    ["look", "{digest}", "--against", "{digest}"],
+    ["probe", "{digest}", "--data", "digits"],
+    ["search", "{digest}"],
+    ["search", "{digest}", "--trained"],
+]
+"""Every command that reads a store."""
+
+SPECS: list[dict[str, Any]] = [
+    {"net": "resnet8", "method": {"name": EVIL}},
+    {"net": EVIL, "method": {"name": "ce"}},
+    {"net": "os:kill", "method": {"name": "ce"}},
+    {"net": "resnet8", "method": {"name": "sftn", "student": "os:kill"}},
+    {"net": "resnet8", "method": {"name": "gtn", "pool": EVIL}},
+    {"net": "resnet8", "method": {"name": "gtn", "pool": {"members": ["resnet8", "os:kill"]}}},
+    {"net": "resnet8", "method": {"name": "kd"}, "teacher": {"net": "resnet14", "teacher": {"net": "os:kill"}}},
+    {"net": "resnet8", "method": {"name": "dml"}, "peers": [{"net": "resnet8", "method": {"name": EVIL}}]},
+    {"net": "resnet8", "start": {"run": {"net": EVIL}}},
+]
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a store of which a module would be found, and its functions be called."""
+    module = tmp_path / "didact-runs/runs/x/evil.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("open('MARK', 'w').close()\nM = lambda *_: open('MARK', 'w').close()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+
+    def kill(*called: object) -> None:
+        (tmp_path / "MARK").touch()
+
+    monkeypatch.setattr(os, "kill", kill)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_no_command_runs_what_a_record_names(work: Path, command: list[str], capsys: Said) -> None:
+    refused = command[0] in ("look", "probe", "search")
+    for spec in SPECS:
+        record = recorded(work / "didact-runs", spec)
+        digest = record.folder.name.rpartition(".")[2]
+        code = main([word.format(digest=digest) for word in command])
+        shown = capsys.readouterr()
+        assert code == (2 if refused or command == ["compare"] else 0)
+        assert not (work / "MARK").exists()
+        said = shown.err if command[0] != "show" else shown.out
+        assert "--trust-store" in said
+        assert re.search(f"'({re.escape(EVIL)}|os:kill)'", said)
+        if command in (["list", "runs"], ["show", "{digest}"]):
+            assert digest in shown.out
+            assert "50" in shown.out
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_a_record_that_was_not_even_sealed(work: Path, command: list[str], capsys: Said) -> None:
+    folder = work / "didact-runs/runs/x"
+    (folder / "record.json").write_text("{}")
+    (folder / "spec.json").write_text(json.dumps(SPECS[0]))
+    main([word.format(digest="x") for word in command])
+    assert not (work / "MARK").exists()
+    assert "x" in capsys.readouterr().err
+
+
+def test_a_trusted_store_is_as_code(work: Path, capsys: Said) -> None:
+    recorded(work / "didact-runs", SPECS[0])
+    main(["list", "runs", "--trust-store"])
+    assert (work / "MARK").exists()
+
+
+MINE = """
+from torch import nn
+from didact import Block, BlockNet
+from didact.nets import Head
+
+def tiny(num_classes, in_channels):
+    body = nn.Sequential(nn.Conv2d(in_channels, 4, 3, 2, 1), nn.BatchNorm2d(4))
+    return BlockNet(nn.Identity(), [("1", Block(body, nn.ReLU()))], Head(4, num_classes))
+"""
+
+
+def test_ones_own_network_is_found_by_the_request_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    (tmp_path / "own_of_trust.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    small = ["--data.per_class", "2", "--epochs", "1", "--recipe.batch_size", "10", "--method", "ce", "--precision", "fp32"]
+    assert main(["train", "--net", "resnet8,own_of_trust:tiny", *small]) == 0
+    capsys.readouterr()
+    assert main(["train", "--net", "own_of_trust:tiny", *small, "--json"]) == 0  # its Record is used again
+    shown = capsys.readouterr()
+    assert "training" not in shown.err
+    top1 = json.loads(shown.out)[0]["rows"][0]["top1"]["none"]["mean"]
+
+    assert main(["list", "runs", "--json"]) == 0
+    shown = capsys.readouterr()
+    own, other = sorted(json.loads(shown.out), key=lambda row: row["run"])
+    assert (own["run"], own["how"], own["test top-1 (%)"]) == (
+        "own_of_trust-tiny.ce.s0",
+        "ce (code not trusted)",
+        round(top1, 2),
+    )
+    assert other["how"] == "alone (ce)"
+    assert "'own_of_trust:tiny'" in shown.err
+
+    assert main(["compare", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert [table["title"].split()[0] for table in json.loads(shown.out)] == ["resnet8"]
+    (line,) = shown.err.splitlines()
+    assert line.startswith("left out 1 of the Records") and "own_of_trust:tiny" in line and "--trust-store" in line
+
+    for named in (["--net", "own_of_trust:tiny"], ["--trust-store"]):
+        assert main(["compare", "--json", *named]) == 0
+        shown = capsys.readouterr()
+        assert "own_of_trust:tiny" in [table["title"].split()[0] for table in json.loads(shown.out)]
+        assert shown.err == ""
+    assert main(["list", "runs", "--trust-store", "--json"]) == 0
+    assert {row["how"] for row in json.loads(capsys.readouterr().out)} == {"alone (ce)"}
+    assert main(["show", own["digest"], "--trust-store", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["deployed"]["parameters"] == 4 * 9 + 4 + 8 + 4 * 10 + 10
