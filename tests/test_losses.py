@@ -12,7 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 
-from didact.losses import attention_map, cross_entropy, exact, pool_alike, rows_alike, softened_kl, standardised, task
+from didact.losses import (
+    attention_map,
+    cross_entropy,
+    divergences,
+    exact,
+    pool_alike,
+    rows_alike,
+    softened_kl,
+    standardised,
+    task,
+    unit_rows,
+    varies,
+)
 from didact.methods.kd import KD
 from didact.tensors import Outputs
 
@@ -236,3 +248,48 @@ def test_shapes_are_checked_in_the_tests() -> None:
         softened_kl(torch.randn(4, 5), torch.randn(4, 6))
     with pytest.raises(TypeCheckError):
         attention_map(torch.randn(4, 5))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_zero_probabilities_in_a_divergence(dtype: torch.dtype) -> None:
+    """0 log (0 / q) is 0 without gradient, whatever q is; p log (p / 0) is infinite."""
+    low = -1e30  # a probability that underflows
+    log_p = tensor([-torch.inf, -torch.inf, low, low, np.log(0.5), np.log(0.5)], dtype).requires_grad_()
+    log_q = tensor([-torch.inf, np.log(0.3), -torch.inf, 0.0, np.log(0.25), -torch.inf], dtype).requires_grad_()
+    found = divergences(log_p, log_q)
+    np.testing.assert_allclose(found.detach(), [0, 0, 0, 0, np.log(2) / 2, np.inf], rtol=1e-6)
+    found[:5].sum().backward()
+    np.testing.assert_allclose(log_q.grad, [0, 0, 0, 0, -0.5, 0], rtol=1e-6)  # type: ignore[arg-type]
+    assert log_p.grad is not None  # where the value is infinite there is none
+    np.testing.assert_allclose(log_p.grad[:5], [0, 0, 0, 0, (np.log(2) + 1) / 2], rtol=1e-6)
+    assert divergences(tensor([np.nan], dtype), tensor([0.0], dtype)).isnan().all()
+
+
+def test_a_masked_class_changes_no_divergence() -> None:
+    """KL of (0.73, 0.27) from (0.27, 0.73), and of (0.05, 0.95) from (0.27, 0.73), by hand: 0.316 on average."""
+    zs, zt = tensor([[1.0, 2.0], [0.0, 1.0]]), tensor([[2.0, 1.0], [0.0, 3.0]])
+    own, other = (torch.cat([z, torch.full((2, 1), -torch.inf)], 1).requires_grad_() for z in (zs, zt))
+    value = softened_kl(other, own)
+    assert value.item() == pytest.approx(kl(zt.numpy(), zs.numpy(), 1.0)) == pytest.approx(0.316, abs=5e-4)
+    value.backward()
+    assert own.grad is not None and other.grad is not None
+    expected = (softmax(zs.numpy()) - softmax(zt.numpy())) / 2
+    np.testing.assert_allclose(own.grad, np.c_[expected, [0, 0]], atol=1e-12)
+    assert other.grad.isfinite().all() and not other.grad[:, 2].any()
+    assert (
+        softened_kl(torch.cat([zt, zt[:, :1]], 1), own).item() == np.inf
+    )  # the student rules out what the teacher does not
+
+
+def test_what_varies() -> None:
+    """More than 16 roundings of the largest value; what is not finite counts, so that nothing is hidden."""
+    eps = torch.finfo(torch.float64).eps
+    rows = [[1, 1, 1], [1, 1 + 8 * eps, 1], [1, 1 + 32 * eps, 1], [0, 0, 0], [1e-30, 2e-30, 0]]
+    rows += [[torch.nan, 1, 1], [torch.inf, 1, 1], [-torch.inf, 1, 1]]
+    assert varies(tensor(rows), 1).flatten().tolist() == [False, False, True, False, True, True, True, True]
+    assert not standardised(tensor([rows[1]])).any()
+    assert standardised(tensor([rows[5]])).isnan().all()
+
+
+def test_nan_passes_unit_rows() -> None:
+    assert unit_rows(tensor([[torch.nan, 1.0], [3.0, 4.0]])).isnan().tolist() == [[True, True], [False, False]]

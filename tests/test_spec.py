@@ -28,6 +28,7 @@ from didact.spec import (
     from_json,
     nearest,
     spec,
+    strict_json,
     to_json,
 )
 from didact.studies.run import Run
@@ -224,3 +225,15 @@ def test_assign() -> None:
     assign(tree, "teacher", None)
     assign(tree, "teacher.net", "vgg13")
     assert tree["teacher"] == {"net": "vgg13"}
+
+
+def test_reports_are_json_that_any_reader_takes() -> None:
+    """NaN and infinities are no JSON: they are null, however deep they lie."""
+    given = {"mean": float("nan"), "rows": [(1.5, float("inf")), [-float("inf")]], "n": 3, "text": "NaN", "flag": True}
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    found = json.loads(strict_json(given), parse_constant=refuse)
+    assert found == {"mean": None, "rows": [[1.5, None], [None]], "n": 3, "text": "NaN", "flag": True}
+    assert strict_json({"a": [1]}, indent=1) == '{\n "a": [\n  1\n ]\n}'

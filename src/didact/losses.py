@@ -22,13 +22,17 @@ R = TypeVar("R")
 
 
 def exact(formula: Callable[P, R]) -> Callable[P, R]:
-    """Run ``formula`` outside autocast, with bfloat16 and float16 tensors among its arguments widened to float32."""
+    """Run ``formula`` outside autocast, with bfloat16 and float16 tensors among its arguments widened to float32.
+
+    Also those in a list or a tuple among them.
+    """
 
     @wraps(formula)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         wide = [_widen(a) for a in args]
         named = {k: _widen(a) for k, a in kwargs.items()}
-        devices = (a.device.type for a in wide if isinstance(a, Tensor) and not a.is_meta)  # meta has no autocast
+        flat = (t for a in wide for t in (a if isinstance(a, (list, tuple)) else (a,)))
+        devices = (t.device.type for t in flat if isinstance(t, Tensor) and not t.is_meta)  # meta has no autocast
         device = next(devices, "cpu")
         with torch.autocast(device, enabled=False):
             return formula(*wide, **named)  # type: ignore[arg-type]
@@ -37,6 +41,8 @@ def exact(formula: Callable[P, R]) -> Callable[P, R]:
 
 
 def _widen(x: Any) -> Any:
+    if type(x) in (list, tuple):
+        return type(x)(_widen(inner) for inner in x)
     return x.float() if isinstance(x, Tensor) and x.dtype in (torch.bfloat16, torch.float16) else x
 
 
@@ -50,22 +56,44 @@ def cross_entropy(logits: Logits, labels: Labels) -> Scalar:
 def softened_kl(z_from: Logits, z_to: Logits, temperature: float = 1.0) -> Scalar:
     """KL(softmax(z_from / T) || softmax(z_to / T)), summed over classes, mean over the batch, without the factor T^2.
 
-    Computed from log-probabilities, so probabilities that underflow to zero count as 0 log 0 = 0 and extreme logits stay
-    finite. Gradients flow to both sides.
+    Computed from log-probabilities by :func:`divergences`, so extreme logits stay finite. Gradients flow to both sides.
     """
     log_p = F.log_softmax(z_from / temperature, dim=1)
     log_q = F.log_softmax(z_to / temperature, dim=1)
-    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return divergences(log_p, log_q).sum() / len(log_p)
+
+
+@exact
+def divergences(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """p log(p / q), elementwise, from log p and log q; a sum over an outcome's dimension is KL(p || q).
+
+    The one convention of didact for zeros: where p is 0 the value is 0, whatever q is, with zero gradient to both sides; where
+    q alone is 0 it is infinite. So a class that both networks mask with a logit of -inf changes nothing.
+    """
+    absent = log_p.detach().exp() == 0
+    return F.kl_div(log_q.masked_fill(absent, 0), log_p.masked_fill(absent, 0), reduction="none", log_target=True)
 
 
 @exact
 def standardised(z: Logits) -> Logits:
     """Each row minus its mean, divided by its standard deviation over the classes (unbiased) + 1e-7.
 
-    A constant row is all zero and has no gradient (1e7 times what comes, otherwise).
+    A row that does not vary is all zero and has no gradient (1e7 times what comes, otherwise). With two classes every other
+    row is (0.71, -0.71) in one order or the other, so the gradient vanishes.
     """
-    varies = z.amax(1, keepdim=True) > z.amin(1, keepdim=True)  # a rounded mean leaves a constant row a deviation of its own
-    return torch.where(varies, (z - z.mean(1, keepdim=True)) / (z.std(1, keepdim=True) + 1e-7), 0)
+    return torch.where(varies(z, 1), (z - z.mean(1, keepdim=True)) / (z.std(1, keepdim=True) + 1e-7), 0)
+
+
+@exact
+def varies(x: Tensor, dim: int) -> Tensor:
+    """Whether the values along ``dim`` (kept, of size 1) differ by more than 16 roundings of the largest.
+
+    What divides by a spread asks this first: a spread of rounding errors alone says nothing, and its gradient is huge. A spread
+    that is not finite counts as one, so that what made it is not hidden.
+    """
+    least, most = x.amin(dim, keepdim=True), x.amax(dim, keepdim=True)
+    spread = most - least
+    return (spread > 16 * torch.finfo(x.dtype).eps * torch.maximum(most, -least)) | ~spread.isfinite()
 
 
 @runtime_checkable
@@ -131,7 +159,7 @@ def rows_alike(x: Tensor) -> Tensor:
 def unit_rows(x: Tensor) -> Tensor:
     """Each row (dimension 1) divided by max(its L2 norm, 1e-12).
 
-    An all-zero row has no gradient (1e12 times what comes, otherwise).
+    An all-zero row has no gradient (1e12 times what comes, otherwise). NaN passes on.
     """
     norm = x.norm(dim=1, keepdim=True)
-    return torch.where(norm > 0, x / norm.clamp(min=1e-12), 0)
+    return torch.where(norm == 0, 0, x / norm.clamp(min=1e-12))

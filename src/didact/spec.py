@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import math
 import pkgutil
 import typing
 from collections.abc import Iterable, Mapping
@@ -159,6 +160,19 @@ def _unsaid(value: Any, field: dataclasses.Field[Any]) -> bool:
 def canonical(value: Any) -> str:
     """The one JSON text of ``value``: sorted keys, no white space, no NaN."""
     return json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def strict_json(value: Any, indent: int | None = None) -> str:
+    """JSON as RFC 8259 has it, which knows no NaN and no infinity: a number that is not finite is null. For what is reported."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def digest(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 Images = Float[Tensor, "b c h w"]
@@ -22,6 +22,11 @@ Scalar = Float[Tensor, ""]
 
 PARTS = frozenset({"logits", "pooled", "features", "preacts", "stem"})
 """What a network can show; the names of the fields of :class:`Outputs`."""
+
+
+def answered(logits: Logits) -> Bool[Tensor, " b"]:
+    """Which rows hold an answer: the highest logit is a finite number. A class may be masked with -inf."""
+    return logits.amax(1).isfinite()
 
 
 @dataclass(frozen=True)

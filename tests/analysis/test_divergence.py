@@ -47,3 +47,20 @@ def test_agreement_and_accuracy() -> None:
     assert divergence.agreement(zt, 10 * zt + 3) == 100
     assert divergence.accuracy(zs, torch.tensor([0, 2, 2, 0])) == 75
     assert divergence.accuracy(zs[:3], torch.tensor([0, 0, 0])) == pytest.approx(100 / 3)
+
+
+def test_a_student_that_rules_out_what_the_teacher_does_not() -> None:
+    zt, zs = torch.tensor([[0.0, 0.0]]), torch.tensor([[0.0, -torch.inf]])
+    assert divergence.kl(zt, zs) == np.inf
+    assert divergence.kl(zs, zt) == pytest.approx(np.log(2))
+
+
+def test_networks_without_answers_are_not_alike_and_not_right() -> None:
+    """Nor is their divergence 0: the highest of NaN is no answer."""
+    none, some = torch.full((2, 3), torch.nan), torch.tensor([[3.0, 0.0, 0.0], [0.0, 1.0, -torch.inf]])
+    some_right = torch.tensor([0, 1])
+    assert np.isnan(divergence.kl(none, some)) and np.isnan(divergence.kl(some, none))
+    assert divergence.agreement(none, none) == divergence.agreement(none, some) == 0
+    assert divergence.accuracy(none, torch.tensor([0, 0])) == 0
+    assert divergence.accuracy(torch.tensor([[torch.inf, 0.0]]), torch.tensor([0])) == 0
+    assert divergence.accuracy(some, some_right) == divergence.agreement(some, some) == 100

@@ -97,15 +97,40 @@ def test_dist_of_logits_of_scale_60(eps: str, temperature: float) -> None:
 
 
 @pytest.mark.parametrize("eps", ["clamp", "product"])
-def test_what_does_not_vary_counts_as_uncorrelated(eps: str) -> None:
-    own = torch.zeros(3, 4, requires_grad=True)
-    value = dist.loss(own, torch.randn(3, 4), eps=eps)  # type: ignore[arg-type]
-    value.backward()
-    assert value.item() == pytest.approx(64)
-    assert own.grad is not None and own.grad.isfinite().all()
-    both = torch.zeros(3, 4, requires_grad=True)
-    dist.loss(both, torch.zeros(3, 4), eps=eps).backward()  # type: ignore[arg-type]
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_does_not_vary_counts_as_uncorrelated(eps: str, dtype: torch.dtype) -> None:
+    """A classifier that starts at zero, exactly or up to rounding: every correlation is 0, and so is the gradient."""
+    zt = torch.randn(3, 4, dtype=dtype)
+    for noise in (0.0, 2 * torch.finfo(dtype).eps):
+        own = (noise * torch.randn(3, 4, dtype=dtype)).requires_grad_()
+        value = dist.loss(own, zt, eps=eps)  # type: ignore[arg-type]
+        value.backward()
+        assert value.item() == 64 and own.grad is not None and not own.grad.any()
+    both = torch.zeros(3, 4, dtype=dtype, requires_grad=True)
+    dist.loss(both, torch.zeros(3, 4, dtype=dtype), eps=eps).backward()  # type: ignore[arg-type]
     assert both.grad is not None and not both.grad.any()
+
+
+@pytest.mark.parametrize("eps", ["clamp", "product"])
+def test_one_row_that_does_not_vary(slope: Callable, eps: str) -> None:
+    """It has no gradient of the inter term; the others have theirs, by differences."""
+    zs, zt = random.normal(size=(2, 3, 4))
+    zs[1] = 0.5
+    own = torch.tensor(zs, requires_grad=True)
+    dist.loss(own, torch.tensor(zt), 2.0, 0.0, eps=eps).backward()  # type: ignore[arg-type]
+
+    def others(x: np.ndarray) -> float:
+        return reference(np.delete(x, 1, 0), np.delete(zt, 1, 0), 2.0, 0.0, eps=eps) * 2 / 3
+
+    expected = slope(others, zs)
+    assert not expected[1].any() and own.grad is not None and not own.grad[1].any()
+    np.testing.assert_allclose(own.grad, expected, atol=1e-6)
+
+
+def test_nan_is_not_hidden() -> None:
+    zs = torch.randn(3, 4)
+    zs[1, 2] = torch.nan
+    assert dist.loss(zs, torch.randn(3, 4)).isnan()
 
 
 @pytest.mark.parametrize("eps", ["clamp", "product"])

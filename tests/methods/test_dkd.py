@@ -157,3 +157,23 @@ def test_terms(epoch: int, factor: float) -> None:
     assert terms["ce"].item() == pytest.approx(0.5 * ce)
     assert terms["dkd"].item() == pytest.approx(factor * reference(zs, zt, labels, 2, 3, 2))
     assert list(dkd.DKD(gamma=0.0).terms(torch.nn.Module(), seen)) == ["dkd"]
+
+
+def test_a_class_that_both_mask_changes_nothing() -> None:
+    zs, zt = (torch.tensor(z) for z in random.normal(size=(2, 4, 3)))
+    labels = torch.tensor([0, 1, 2, 1])
+    own, other = (torch.cat([z, torch.full((4, 2), -torch.inf)], 1) for z in (zs, zt))
+    zs, own = zs.requires_grad_(), own.requires_grad_()
+    value = dkd.loss(own, other, labels)
+    assert value.item() == pytest.approx(reference(zs.detach().numpy(), zt.numpy(), labels.numpy()))
+    value.backward()
+    dkd.loss(zs, zt, labels).backward()
+    assert own.grad is not None and not own.grad[:, 3:].any()
+    np.testing.assert_allclose(own.grad[:, :3], zs.grad, atol=1e-12)
+
+
+def test_where_all_other_classes_are_masked_there_is_nothing_to_learn() -> None:
+    own = torch.tensor([[1.0, -torch.inf, -torch.inf]], requires_grad=True)
+    value = dkd.loss(own, torch.tensor([[2.0, -torch.inf, -torch.inf]]), torch.tensor([0]))
+    value.backward()
+    assert value.item() == 0 and own.grad is not None and not own.grad.any()

@@ -10,8 +10,32 @@ import torch
 from torch import Tensor
 
 from didact import losses
-from didact.methods import at, cc, ce, crd, dist, dkd, fitnet, fsp, ft, kd, nst, ofd, pkt, reviewkd, rkd, simkd, sp, vid
-from didact.teaching import sftn
+from didact.methods import (
+    at,
+    cc,
+    ce,
+    crd,
+    dist,
+    dkd,
+    fitnet,
+    fsp,
+    ft,
+    kd,
+    kdsvd,
+    nst,
+    ofd,
+    pkt,
+    reviewkd,
+    rkd,
+    semckd,
+    simkd,
+    sp,
+    srrl,
+    sskd,
+    vid,
+)
+from didact.peers import dml, kdcl
+from didact.teaching import gtn, sftn
 
 LABELS = torch.tensor([0, 3, 2, 5, 1, 9])
 
@@ -34,6 +58,12 @@ def scores() -> Tensor:
 
 def branched(zt: Tensor, first: Tensor, second: Tensor) -> Tensor:
     return sftn.loss(zt, [first, second], LABELS, temperature=4.0, squared=True)
+
+
+def turned(zs: Tensor, zt: Tensor, own: Tensor, other: Tensor) -> Tensor:
+    """Of one image in four turns; the other projection gets no gradient."""
+    terms = sskd.loss(zs[:4], zt[:4], own[:4], other[:4].detach(), LABELS[:1])
+    return torch.stack([*terms.values()]).sum() + sskd.head_loss(other[:4])
 
 
 FORMULAS: dict[str, tuple[Callable[..., Tensor], Callable[[], Tensor], int]] = {
@@ -65,6 +95,18 @@ FORMULAS: dict[str, tuple[Callable[..., Tensor], Callable[[], Tensor], int]] = {
     "simkd kl": (lambda fs, ft: simkd.loss(fs, ft, kind="kl"), maps, 2),
     "vid": (lambda mean, ft: vid.loss(mean, ft, torch.full((8,), 0.5)), maps, 2),
     "sftn": (branched, logits, 3),
+    "gtn": (lambda zt, *branches: gtn.loss(zt, branches, LABELS), logits, 3),
+    "dml": (lambda z: dml.loss(z, [z.detach().flip(0)]), logits, 1),
+    "kdcl": (lambda z: kdcl.loss(z, kdcl.target([z, z.flip(0)], LABELS, "linear")), logits, 1),
+    "kdsvd": (lambda low, high: kdsvd.loss((low, high), (low.detach().flip(0), high.detach().flip(0))), maps, 2),
+    "semckd": (
+        lambda f, g: semckd.loss(*(semckd.gram(x, 6)[:, None] for x in (f, g)), semckd.error(f, g)[:, None, None]),
+        maps,
+        2,
+    ),
+    "srrl": (srrl.loss, vectors, 4),
+    "sskd": (turned, logits, 4),
+    "cc bilinear": (cc.matrix_distance, vectors, 2),
 }
 formulas = pytest.mark.parametrize(("formula", "draw", "count"), FORMULAS.values(), ids=FORMULAS.keys())
 

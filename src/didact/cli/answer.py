@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from didact.spec import SpecError
+from didact.spec import SpecError, strict_json
 
 if TYPE_CHECKING:
     from didact.studies.store import Store
@@ -99,9 +99,8 @@ def device(asked: str | None) -> str:
 
 
 def print_json(value: Any) -> None:
-    import json
-
-    print(json.dumps(value, indent=1))
+    """For programs; what is not a finite number is null."""
+    print(strict_json(value, indent=1))
 
 
 def print_markdown(heading: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -12,16 +12,19 @@ The weights beta and gamma' are the fields ``inter`` and ``intra``: 2 each at T 
 bases run it on CIFAR-100 (the authors' segmentation code has 1 each and no temperature).
 A correlation's denominator must not vanish. torchdistill keeps each of the two norms from falling below 1e-8 (the default);
 the authors' code adds 1e-8 to their product, which pulls the correlations of classes with tiny probabilities towards 0.
-In a batch of one image nothing varies: intra is T^2, without gradient.
+What does not vary is uncorrelated, without gradient: in a batch of one image intra is T^2. With two classes two rows always
+correlate by 1 or -1, so that inter teaches nothing. The gradient of a correlation grows as what varies shrinks: a classifier
+that starts at zero takes huge first steps, here as in the authors' code.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
-from didact.losses import cross_entropy, exact
+from didact.losses import cross_entropy, exact, varies
 from didact.method import Method, Seen
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Logits, Needs, Scalar, reads
@@ -35,7 +38,7 @@ def loss(
 ) -> Scalar:
     """beta T^2 (1 - mean correlation of rows) + gamma T^2 (1 - mean correlation of columns) of the softened predictions.
 
-    A row or column that does not vary counts as uncorrelated, with zero gradient.
+    A row or column that does not vary (:func:`didact.losses.varies`) counts as uncorrelated, with zero gradient.
     """
     p, q = (zs / temperature).softmax(1), (zt / temperature).softmax(1)
     inter = 1 - _correlation(p, q, 1, eps).mean()
@@ -44,12 +47,15 @@ def loss(
 
 
 def _correlation(a: Tensor, b: Tensor, dim: int, eps: Eps) -> Tensor:
-    """Pearson correlations of ``a`` and ``b`` along ``dim``."""
+    """Pearson correlations of ``a`` and ``b`` along ``dim``; 0 without gradient where one of them does not vary."""
+    both = (varies(a, dim) & varies(b, dim)).squeeze(dim)
     a, b = a - a.mean(dim, keepdim=True), b - b.mean(dim, keepdim=True)
     norms = a.norm(dim=dim), b.norm(dim=dim)
     if eps == "product":
-        return (a * b).sum(dim) / (norms[0] * norms[1] + 1e-8)
-    return (a * b).sum(dim) / (norms[0].clamp(min=1e-8) * norms[1].clamp(min=1e-8))
+        found = (a * b).sum(dim) / (norms[0] * norms[1] + 1e-8)
+    else:
+        found = (a * b).sum(dim) / (norms[0].clamp(min=1e-8) * norms[1].clamp(min=1e-8))
+    return torch.where(both, found, 0)
 
 
 @spec

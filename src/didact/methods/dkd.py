@@ -12,7 +12,7 @@ T 4. They take rest 8, 6 or 2 according to the pair.
 
 The authors' code removes the label's class by subtracting 1000 from its logit, and takes logarithms of summed probabilities,
 which are infinite for saturated logits. Here everything is computed from log-probabilities: equal up to rounding, and finite.
-With two classes NCKD is zero.
+With two classes NCKD is zero, for no more than one other class is left; standardised logits then teach nothing (see KD).
 
 ``standardise`` is logit standardisation (see KD): Sun, Ren, Li, Wang, Cao (CVPR 2024), https://arxiv.org/abs/2403.01427. The
 preset ``dkd+ls`` has their code's settings for CIFAR-100: T 2, both weights times 9 (their logs have other weights too).
@@ -23,11 +23,10 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from didact.losses import cross_entropy, exact, standardised
+from didact.losses import cross_entropy, divergences, exact, standardised
 from didact.method import Method, Seen
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Labels, Logits, Needs, Scalar, reads
@@ -44,14 +43,17 @@ def loss(
     *,
     standardise: bool = False,
 ) -> Scalar:
-    """T^2 (alpha TCKD + beta NCKD), mean over the batch; finite for extreme logits (0 log 0 = 0)."""
+    """T^2 (alpha TCKD + beta NCKD), mean over the batch; finite for extreme logits (0 log 0 = 0).
+
+    A class that both networks mask with a logit of -inf changes nothing; with one other class left NCKD is 0.
+    """
     if standardise:
         zs, zt = standardised(zs), standardised(zt)
     label = torch.arange(zs.shape[1], device=zs.device) == labels[:, None]
     two_s, rest_s = _decoupled(zs / temperature, label)
     two_t, rest_t = _decoupled(zt / temperature, label)
-    tckd = F.kl_div(two_s, two_t, reduction="batchmean", log_target=True)
-    nckd = F.kl_div(rest_s, rest_t, reduction="batchmean", log_target=True)
+    tckd = divergences(two_t, two_s).sum() / len(labels)
+    nckd = divergences(rest_t, rest_s).sum() / len(labels)
     return temperature**2 * (alpha * tckd + beta * nckd)
 
 
@@ -62,9 +64,11 @@ def _decoupled(z: Logits, label: Tensor) -> tuple[Tensor, Tensor]:
     """
     log_p = z.log_softmax(1)
     others = log_p.masked_fill(label, -torch.inf)
-    log_rest = others.logsumexp(1, keepdim=True)
+    none = (others == -torch.inf).all(1, keepdim=True)  # all masked: they have no distribution among themselves
+    log_rest = others.masked_fill(none, 0).logsumexp(1, keepdim=True).masked_fill(none, -torch.inf)
     log_label = log_p.masked_fill(~label, 0).sum(1, keepdim=True)
-    return torch.cat([log_label, log_rest], 1), (log_p - log_rest).masked_fill(label, 0)
+    among = log_p.masked_fill(label | none, 0) - log_rest.masked_fill(label | none, 0)
+    return torch.cat([log_label, log_rest], 1), among
 
 
 @spec

@@ -12,7 +12,8 @@ Distillation, CVPR 2024, https://arxiv.org/abs/2403.01427): for every image
     z <- (z - mean over classes) / (standard deviation over classes + 1e-7)
 
 with the unbiased deviation, as in the authors' code. The preset ``kd+ls`` has that code's settings for CIFAR-100: T 2,
-alpha 9, gamma 0.1 (their tables take T 3 or 4 for some pairs).
+alpha 9, gamma 0.1 (their tables take T 3 or 4 for some pairs). With two classes every standardised row is (0.71, -0.71) in
+one order or the other, which leaves no gradient; KD itself teaches there.
 """
 
 from __future__ import annotations

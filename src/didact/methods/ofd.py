@@ -47,7 +47,7 @@ def loss(fs: Feature, ft: TeacherFeature, margin: Tensor) -> Scalar:
         raise ValueError(f"a target of {ft.shape[1]} channels for a feature of {fs.shape[1]}: put a connector between them")
     fs, ft = pool_alike(fs, ft)
     target = torch.maximum(ft, margin[:, None, None])
-    counted = (fs > target) | (target > 0)
+    counted = ~((fs <= target) & (target <= 0))  # NaN counts, so that it is not hidden
     return torch.where(counted, fs - target, 0).pow(2).sum() / len(fs)
 
 

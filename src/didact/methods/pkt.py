@@ -41,7 +41,7 @@ def similarities(x: Tensor) -> Tensor:
     """(b, b): (cosine + 1) / 2 of the flattened samples, each row divided by its sum."""
     flat = x.flatten(1)
     norm = flat.norm(dim=1, keepdim=True)
-    unit = torch.where(norm > 0, flat / (norm + EPSILON), 0)
+    unit = torch.where(norm == 0, 0, flat / (norm + EPSILON))
     shifted = (unit @ unit.T + 1).clamp(min=0) / 2  # rounding takes the cosine of opposite vectors below -1
     return shifted / shifted.sum(1, keepdim=True)
 

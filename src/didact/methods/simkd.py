@@ -30,7 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from didact.losses import exact, pool_alike
+from didact.losses import divergences, exact, pool_alike
 from didact.method import Method, Pair, Seen, Stage
 from didact.nets.adapt import Frozen, match
 from didact.nets.blocks import Block, BlockNet, Head, Shape, join
@@ -60,7 +60,7 @@ def loss(projected: Feature, ft: TeacherFeature, counted: Tensor | None = None, 
         each = (fs - ft).pow(2).mean((1, 2, 3))
     else:
         log_q, log_p = F.log_softmax(fs, dim=1), F.log_softmax(ft, dim=1)
-        each = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(1).mean((1, 2))
+        each = divergences(log_p, log_q).sum(1).mean((1, 2))
     if counted is None:
         return each.mean()
     return torch.where(counted, each, 0).sum() / counted.sum().clamp(min=1)

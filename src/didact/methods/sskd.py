@@ -34,7 +34,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from didact.losses import cross_entropy, exact, softened_kl, unit_rows
+from didact.losses import cross_entropy, divergences, exact, softened_kl, unit_rows
 from didact.method import Method, Pair, Seen, Stage
 from didact.spec import Count, NonNegative, Positive, spec
 from didact.tensors import Labels, Needs, Scalar, reads
@@ -119,7 +119,7 @@ def kept(rank: Integers, ratio: float) -> Kept:
 def _kept_kl(z_from: Tensor, z_to: Tensor, temperature: float, counted: Kept) -> Scalar:
     """T^2 KL(softmax(z_from / T) || softmax(z_to / T)), mean over the rows that count; 0 where none does."""
     log_p, log_q = F.log_softmax(z_from / temperature, 1), F.log_softmax(z_to / temperature, 1)
-    each = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(1)
+    each = divergences(log_p, log_q).sum(1)
     return temperature**2 * torch.where(counted, each, 0).sum() / counted.sum().clamp(min=1)
 
 

@@ -67,11 +67,12 @@ def target(
     """
     if how == "general" and weights is None:
         raise ValueError("the target 'general' takes the networks' weights: kdcl.general(held-out logits, held-out labels)")
-    return _target(torch.stack(tuple(logits)).detach(), labels, how, weights)
+    return _target(tuple(logits), labels, how, weights)
 
 
 @exact
-def _target(z: Stacked, labels: Labels, how: How, weights: Weights | None) -> Tensor:
+def _target(logits: tuple[Logits, ...], labels: Labels, how: How, weights: Weights | None) -> Tensor:
+    z = torch.stack(logits).detach()
     if how == "naive":
         errors = torch.stack([F.cross_entropy(one, labels, reduction="none") for one in z])
         return z[errors.argmin(0), torch.arange(len(labels), device=z.device)]
