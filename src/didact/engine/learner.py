@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from didact.engine.recipe import Recipe
 from didact.method import Clock, Method, Stage
 from didact.nets.blocks import BlockNet
+from didact.nets.layers import index_strides
 from didact.seeds import stream
 from didact.tensors import Batch, Needs, Outputs
 
@@ -45,6 +46,8 @@ class Learner:
         self.method = method
         self.recipe = recipe
         self.device = torch.device(device)
+        index_strides(net)  # networks and extras of one's own are not made by conv_norm
+        index_strides(extras)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.extras = extras.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.random = stream(seed, "learner", device=self.device)

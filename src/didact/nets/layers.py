@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.nets.blocks import Block
 from didact.tensors import Feature
+
+FEW_CHANNELS = 16
+"""oneDNN's largest block of float32 channels (AVX-512; AVX2 has 8)."""
 
 Unit = Callable[[int, int, int], nn.Module]
 """Makes one unit from (channels in, channels out, stride); the unit's output is not activated."""
@@ -25,10 +30,38 @@ class Residual(nn.Module):
         return self.branch(x) + self.shortcut(x)
 
 
+class StridedPointwise(nn.Conv2d):
+    """A 1x1 convolution with a stride and few input channels. In training on the CPU it strides by indexing.
+
+    There oneDNN's weight gradient of channels-last images writes past its workspace where the input has fewer channels than a
+    block (https://github.com/uxlfoundation/oneDNN/issues/6035): wrong gradients, or a crash. Stride 1 is not affected.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.device.type != "cpu" or not (torch.is_grad_enabled() and self.weight.requires_grad):
+            return super().forward(input)
+        rows, columns = self.stride
+        return F.conv2d(input[:, :, ::rows, ::columns].contiguous(memory_format=torch.channels_last), self.weight, self.bias)
+
+
+def needs_indexing(conv: nn.Conv2d) -> bool:
+    """Whether oneDNN may compute a wrong weight gradient for ``conv``: see :class:`StridedPointwise`."""
+    plain = set(conv.kernel_size) == {1} and conv.groups == 1 and not any(conv.padding)
+    return plain and max(conv.stride) > 1 and conv.in_channels < FEW_CHANNELS
+
+
+def index_strides(net: nn.Module) -> nn.Module:
+    """Make every ``nn.Conv2d`` in ``net`` that needs it a :class:`StridedPointwise`, in place: parameters and names stay."""
+    for module in net.modules():
+        if type(module) is nn.Conv2d and needs_indexing(module):
+            module.__class__ = StridedPointwise
+    return net
+
+
 def conv_norm(source: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> list[nn.Module]:
     """A convolution without bias, which divides the size by ``stride`` and rounds up, and its batch norm."""
     conv = nn.Conv2d(source, width, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
-    return [conv, nn.BatchNorm2d(width)]
+    return [index_strides(conv), nn.BatchNorm2d(width)]
 
 
 def stage(unit: Unit, source: int, width: int, length: int, stride: int, act: Callable[[], nn.Module] = nn.ReLU) -> Block:
