@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -235,18 +234,20 @@ def details(kept: Store, asked: str) -> dict[str, Any]:
     """
     from didact.studies.choice import entry_of
     from didact.studies.entries import Finished
+    from didact.studies.similarity import known
 
     entry = entry_of(kept, asked)
     record = entry.record
-    known = _built(kept, entry.run) if isinstance(entry, Finished) else {"spec": entry.spec, "note": entry.note}
+    similar = known(kept, entry.run, record) if isinstance(entry, Finished) else None
+    built = _built(kept, entry.run) if isinstance(entry, Finished) else {"spec": entry.spec, "note": entry.note}
     return {
         "digest": entry.run.digest if isinstance(entry, Finished) else entry.digest,
         "folder": str(record.folder),
-        **known,
+        **built,
         "environment": record.environment(),
         "final": record.final(),
         "test_top1_by_epoch": [row.get("test_top1") for row in record.metrics()],
-        "similarity": _similarity(record.folder),
+        "similarity": similar and similar.plain(),
     }
 
 
@@ -264,11 +265,3 @@ def _built(kept: Store, run: Run) -> dict[str, Any]:
         "start": run.start and f"{run.start.part} of {run.start.run.digest}",
         "deployed": {"parameters": parameters(deployed), "MACs": macs(deployed, facts(run.data).image)},
     }
-
-
-def _similarity(folder: Path) -> dict[str, Any] | None:
-    """KL, CKA and agreement with the teacher, where they have been measured."""
-    path = folder / "similarity.json"
-    if not path.exists():
-        return None
-    return {key: value for key, value in json.loads(path.read_text()).items() if key != "of"}

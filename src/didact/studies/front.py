@@ -112,10 +112,12 @@ class Front:
         """The front whose :meth:`plain` is given.
 
         Raises:
-            KeyError, TypeError: it is none.
+            KeyError, TypeError, ValueError: it is none.
         """
         fields = [{key: value for key, value in one.items() if key != "bytes"} for one in plain["front"]]
         members, others = (tuple(Member(**one) for one in some) for some in (fields, plain["others"]))
+        if not members:
+            raise ValueError("a front has a student")
         return cls(plain["of"], wanted, members, others, plain["size"], plain["images"], plain["guess"])
 
 

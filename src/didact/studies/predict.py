@@ -15,11 +15,12 @@ from scipy.stats import binom
 
 from didact.data import Dataset, Split, evaluation_batches, facts, load
 from didact.deploy.latency import latency
-from didact.engine.records import DamagedError, Record, file_checksum, read_json, write_json
+from didact.engine.records import Record
 from didact.nets.blocks import BlockNet
 from didact.nets.supernet import SPACES, Pool, Space, Supernet, recalibrated
 from didact.seeds import stream
 from didact.spec import SpecError
+from didact.studies.results import Results
 from didact.studies.run import Run, network
 from didact.studies.store import Store
 from didact.teaching.gtn import GTN, Conditioning
@@ -51,7 +52,7 @@ class Predictor:
 
     Attributes:
         pool: whose students.
-        record: the run's. seal: the checksum that stands for all of it.
+        results: the answers beside the run's Record.
 
     Raises:
         UnsuitableError: another kind of run, one without a validation split, or one whose students have no first blocks.
@@ -64,10 +65,8 @@ class Predictor:
         self.run = run
         self.images = images
         self.device = device
-        self.record = _record(store, run)
-        self._path = self.record.folder / f"predicted-{images}.json"
-        self.seal = file_checksum(self.record.folder / "record.json")
-        self._known = self._kept()
+        self.results = Results(_record(store, run), store.once)
+        self._known: dict[str, float] = {}
 
     def accuracy(self, name: str) -> float:
         """Predicted top-1 accuracy of the student ``name`` on the validation split, in percent.
@@ -77,14 +76,18 @@ class Predictor:
         """
         name = self.pool.spelt(name)
         if name not in self._known:
-            net = self.student(name)
-            split = self._validation
-            with torch.no_grad():
-                batches = evaluation_batches(self._dataset, split)
-                right = sum(int((net(batch.images).argmax(1) == batch.labels).sum()) for batch in batches)
-            self._known[name] = 100 * right / len(split)
-            write_json(self._path, {"of": self.seal, "version": VERSION, "accuracy": self._known})
+            file, question = f"predicted-{self.images}", {"student": name, "version": VERSION}
+            kept = self.results.get(file, question, float)
+            self._known[name] = self.results.put(file, question, self._predicted(name)) if kept is None else kept
         return self._known[name]
+
+    def _predicted(self, name: str) -> float:
+        net = self.student(name)
+        split = self._validation
+        with torch.no_grad():
+            batches = evaluation_batches(self._dataset, split)
+            right = sum(int((net(batch.images).argmax(1) == batch.labels).sum()) for batch in batches)
+        return 100 * right / len(split)
 
     def student(self, name: str) -> BlockNet:
         """The student with its shared weights and norms of its own, in eval mode."""
@@ -108,13 +111,6 @@ class Predictor:
     def at_chance(self, best: float, students: int) -> bool:
         """Whether guessing reaches the best prediction of so many students (:func:`at_chance`)."""
         return at_chance(best, self.images_held, self.guess, students)
-
-    def _kept(self) -> dict[str, float]:
-        try:
-            kept = read_json(self._path)
-            return dict(kept["accuracy"]) if (kept["of"], kept["version"]) == (self.seal, VERSION) else {}
-        except (DamagedError, TypeError, KeyError):
-            return {}  # not there, or not readable: predicted again
 
     @cached_property
     def _supernet(self) -> Supernet:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,9 +12,10 @@ from didact.analysis.probe import Exact, Features, Probed, Way, pooled
 from didact.analysis.probe import probe as fit
 from didact.data import Data, Dataset, available, evaluation_batches, facts, here, load, names
 from didact.data.resize import resized
-from didact.engine.records import DamagedError, Record, file_checksum, read_json, write_json
+from didact.engine.records import Record
 from didact.nets.blocks import BlockNet
 from didact.spec import SpecError, digest, to_json
+from didact.studies.results import Results
 from didact.studies.run import Run, network
 from didact.studies.similarity import networks
 from didact.studies.store import Store
@@ -91,7 +91,8 @@ def probe(
         LookupError: a run has no Record.
     """
     wanted = [replace(one, augment="none") for one in data]  # nothing is augmented: not a part of the question
-    asked = [[_Asked(run, _record(store, run), one, fitting_size(run, one, size)) for run in runs] for one in wanted]
+    beside = {run.digest: Results(_record(store, run), store.once) for run in runs}
+    asked = [[_Asked(run, one, fitting_size(run, one, size), beside[run.digest]) for run in runs] for one in wanted]
     available({of.data for row in asked for of in row if any(of.kept(way) is None for way in ways)})
     answers: list[Answer] = []
     for one, row in zip(wanted, asked, strict=True):
@@ -153,39 +154,32 @@ class _Asked:
     """A run that is probed on ``data`` at ``size``."""
 
     run: Run
-    record: Record
     data: Data
     size: int
+    _results: Results
 
     def kept(self, way: Way) -> Answer | None:
-        """What was found before; None where there is nothing, or of other weights, or of another part of the data."""
-        try:
-            found = read_json(self._path(way))
-            now = here(self.data.name)
-            if found["of"] != self._seal or now not in (None, found["here"]):
-                return None
-            figures = Probed(tuple(found["top1"]), tuple(found["train_top1"]), found["slope"])
-            return Answer(self.run, self.data, way, self.size, found["train"], found["test"], figures)
-        except (DamagedError, TypeError, KeyError):
-            return None
+        """What was found before; None where there is nothing, or of another part of the data."""
+
+        def read(plain: Any) -> tuple[int | None, Answer]:
+            figures = Probed(tuple(plain["top1"]), tuple(plain["train_top1"]), plain["slope"])
+            return plain["here"], Answer(self.run, self.data, way, self.size, plain["train"], plain["test"], figures)
+
+        found = self._results.get(self._name(way), self._question(way), read)
+        return found[1] if found is not None and here(self.data.name) in (None, found[0]) else None
 
     def keep(self, way: Way, train: int, test: int, probed: Probed) -> Answer:
-        answer = Answer(self.run, self.data, way, self.size, train, test, probed)
         figures = {"top1": probed.top1, "train_top1": probed.train_top1, "slope": probed.slope}
         images = {"train": train, "test": test, "here": here(self.data.name)}
-        write_json(self._path(way), {"of": self._seal, "question": self._question(way)} | images | figures)
-        return answer
-
-    @property
-    def _seal(self) -> str | None:
-        return file_checksum(self.record.folder / "record.json")
+        self._results.put(self._name(way), self._question(way), images | figures)
+        return Answer(self.run, self.data, way, self.size, train, test, probed)
 
     def _question(self, way: Way) -> dict[str, Any]:
         way_ = {"name": name(way)} | to_json(way)
         return {"data": to_json(self.data), "way": way_, "size": self.size, "version": VERSION}
 
-    def _path(self, way: Way) -> Path:
-        return self.record.folder / f"probe-{digest(self._question(way))}.json"
+    def _name(self, way: Way) -> str:
+        return f"probe-{digest(self._question(way))}"
 
 
 class _Images:

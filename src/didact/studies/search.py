@@ -11,11 +11,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from didact.data import facts
-from didact.engine.records import DamagedError, read_json, write_json
 from didact.nets.supernet import Pool, Space
 from didact.seeds import derive
 from didact.spec import SpecError, digest, to_json
@@ -54,9 +52,9 @@ def search(
     """
     wanted = wanted or Search()
     predictor = Predictor(store, run, wanted.images, device)
-    address = digest({"search": to_json(wanted), "versions": [VERSION, predict.VERSION]})
-    path = predictor.record.folder / f"search-{address}.json"
-    kept = _read(path, predictor, wanted)
+    question = {"search": to_json(wanted), "versions": [VERSION, predict.VERSION]}
+    file = f"search-{digest(question)}"
+    kept = predictor.results.get(file, question, lambda plain: Front.read(plain, wanted))
     if kept is not None:
         return kept
     about = facts(run.data)
@@ -66,7 +64,7 @@ def search(
     members = front(students)
     others = tuple(one for one in students if one not in members)
     answer = Front(run.digest, wanted, members, others, predictor.pool.size, predictor.images_held, predictor.guess)
-    write_json(path, answer.plain() | {"seal": predictor.seal})
+    predictor.results.put(file, question, answer.plain())
     return answer
 
 
@@ -74,17 +72,6 @@ def _member(name: str, accuracy: float, costs: Costs) -> Member:
     parameters, macs = costs.counts(name)
     time = costs.latency(name) if costs.timed else None
     return Member(name, accuracy, costs.value(name), parameters, macs, time)
-
-
-def _read(path: Path, predictor: Predictor, wanted: Search) -> Front | None:
-    """The front that was kept; None when there is none, or one of other weights."""
-    try:
-        kept = read_json(path)
-        if kept["seal"] != predictor.seal:
-            return None
-        return Front.read(kept, wanted)
-    except (DamagedError, TypeError, KeyError):
-        return None
 
 
 # ------------------------------------------------------------------------------------------------ which students are predicted

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from didact.analysis import cka, divergence
 from didact.data import Data, Dataset, evaluation_batches, load
-from didact.engine.records import DamagedError, file_checksum, read_json, write_json
+from didact.engine.records import DamagedError, Record, file_checksum
 from didact.nets.blocks import BlockNet
+from didact.studies.results import Results
 from didact.studies.run import Run
 from didact.studies.store import Store
+
+VERSION = 1
+"""Rises when the same networks have other figures."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,15 @@ class Similarity:
     cka: float
     agreement: float
 
+    def plain(self) -> dict[str, float | None]:
+        """As plain JSON data; None where a figure is not defined."""
+        return {key: value if math.isfinite(value) else None for key, value in asdict(self).items()}
+
+    @classmethod
+    def read(cls, plain: dict[str, Any]) -> Similarity:
+        """From :meth:`plain`; NaN where a figure is not defined."""
+        return cls(*(math.nan if plain[one.name] is None else float(plain[one.name]) for one in fields(cls)))
+
 
 def similarities(store: Store, runs: Sequence[Run], device: str = "cpu") -> dict[str, Similarity]:
     """By digest, the similarity of every finished run in ``runs`` that has a teacher. Computed once, then read.
@@ -33,28 +48,52 @@ def similarities(store: Store, runs: Sequence[Run], device: str = "cpu") -> dict
     found: dict[str, Similarity] = {}
     shown: dict[str, tuple[Tensor, Tensor]] = {}
     loaded: dict[Data, Dataset] = {}
+    seals: dict[str, str | None] = {}
     for run in runs:
         record = store.get(run)
         if run.teacher is None or record is None:
             continue
-        seal = file_checksum(record.folder / "record.json")
-        path = record.folder / "similarity.json"
-        try:
-            kept = read_json(path)
-            if kept.pop("of") == seal:
-                found[run.digest] = Similarity(**kept)
-                continue
-        except (DamagedError, TypeError, KeyError):
-            pass  # not there, or not readable: it is computed again
-        if run.data not in loaded:
-            loaded[run.data] = load(run.data, device)
-        if run.teacher.digest not in shown:
-            shown[run.teacher.digest] = answers(store, run.teacher, loaded[run.data], device)
-        zt, vt = shown[run.teacher.digest]
-        zs, vs = answers(store, run, loaded[run.data], device)
-        found[run.digest] = Similarity(divergence.kl(zt, zs), cka.linear(vs, vt), divergence.agreement(zt, zs))
-        write_json(path, asdict(found[run.digest]) | {"of": seal})
+        if run.teacher.digest not in seals:
+            seals[run.teacher.digest] = _seal(store, run.teacher)
+        results, seal = Results(record, store.once), seals[run.teacher.digest]
+        kept = _kept(results, run.teacher, seal)
+        if kept is not None:
+            found[run.digest] = kept
+        elif seal is not None:
+            if run.data not in loaded:
+                loaded[run.data] = load(run.data, device)
+            if run.teacher.digest not in shown:
+                shown[run.teacher.digest] = answers(store, run.teacher, loaded[run.data], device)
+            zt, vt = shown[run.teacher.digest]
+            zs, vs = answers(store, run, loaded[run.data], device)
+            measured = Similarity(divergence.kl(zt, zs), cka.linear(vs, vt), divergence.agreement(zt, zs))
+            plain = results.put(*_question(run.teacher), measured.plain() | {"record": seal})
+            found[run.digest] = Similarity.read(plain)
     return found
+
+
+def known(store: Store, run: Run, record: Record) -> Similarity | None:
+    """What was measured before of ``run``; nothing is measured."""
+    return run.teacher and _kept(Results(record, store.once), run.teacher, _seal(store, run.teacher))
+
+
+def _kept(results: Results, teacher: Run, seal: str | None) -> Similarity | None:
+    """What was measured against the Record of the teacher with this seal, or, where it has none now, against the last."""
+    found = results.get(*_question(teacher), lambda plain: (plain["record"], Similarity.read(plain)))
+    return found[1] if found is not None and seal in (None, found[0]) else None
+
+
+def _question(teacher: Run) -> tuple[str, dict[str, Any]]:
+    return "similarity", {"teacher": teacher.digest, "version": VERSION}
+
+
+def _seal(store: Store, teacher: Run) -> str | None:
+    """The checksum that stands for the teacher's Record; None where it is missing or damaged."""
+    try:
+        record = store.record(teacher)
+    except DamagedError:
+        return None
+    return record and file_checksum(record.folder / "record.json")
 
 
 def answers(store: Store, run: Run, dataset: Dataset, device: str) -> tuple[Tensor, Tensor]:

@@ -42,6 +42,13 @@ class Store:
         self.say = say
         self.trust = trust
         self.named = set(named)
+        self._said: set[str] = set()
+
+    def once(self, message: str) -> None:
+        """Say ``message``, unless it was said before in this way."""
+        if message not in self._said:
+            self._said.add(message)
+            self.say(message)
 
     def folder(self, run: Run) -> Path:
         return self.root / "runs" / f"{run.label}.{run.digest}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections.abc import Sequence
@@ -105,16 +106,24 @@ def test_interrupted_it_keeps_what_was_predicted(fresh: Store, trained: Path, mo
     assert len(predicted) == 2
 
 
-def test_what_was_kept_of_other_weights_is_not_read(fresh: Store) -> None:
-    record = fresh.get(TEACHER)
-    assert record is not None
-    path = record.folder / "predicted-1024.json"
-    predictor = Predictor(fresh, TEACHER)
-    right = predictor.accuracy(SPACE.smallest)
-    path.write_text(path.read_text().replace(predictor.seal or "-", "0" * 64).replace(f"{right}", "99.0"))
-    assert Predictor(fresh, TEACHER).accuracy(SPACE.smallest) == right
-    path.write_text("{")
-    assert Predictor(fresh, TEACHER).accuracy(SPACE.smallest) == right
+def test_predictions_and_fronts_that_were_changed_are_not_read(fresh: Store) -> None:
+    told: list[str] = []
+    store = Store(fresh.root, told.append)
+    asked = Search(trials=6, max_parameters=20_000)
+    first = search(store, TEACHER, asked)
+    record = store.get(TEACHER)
+    assert record is not None and not told
+    (predicted,), (searched,) = (list(record.folder.glob(f"{name}-*.json")) for name in ("predicted", "search"))
+    assert json.loads(predicted.read_text())["answers"]
+    for path in (predicted, searched):
+        right = path.read_bytes()
+        path.write_bytes(right.replace(b"1", b"7"))
+        assert search(store, TEACHER, asked) == first
+    assert [path in line for line, path in zip(told, (f"{searched} ", f"{predicted} "), strict=True)] == [True, True]
+    searched.unlink()
+    predicted.write_text("null")
+    assert search(store, TEACHER, asked) == first
+    assert len(told) == 3 and f"{predicted} " in told[2]
 
 
 @given(some.lists(some.tuples(some.integers(1, 6), some.integers(0, 6)), min_size=1, max_size=12))
