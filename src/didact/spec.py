@@ -162,9 +162,9 @@ def canonical(value: Any) -> str:
     return json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def strict_json(value: Any, indent: int | None = None) -> str:
+def strict_json(value: Any, indent: int | None = None, *, sort_keys: bool = False) -> str:
     """JSON as RFC 8259 has it, which knows no NaN and no infinity: a number that is not finite is null. For what is reported."""
-    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+    return json.dumps(_finite(value), indent=indent, sort_keys=sort_keys, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

@@ -11,10 +11,12 @@ A Record's folder:
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from didact.spec import strict_json
+
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp", re.DOTALL)
 CHECKED = ("spec.json", "environment.json", "images.json", "metrics.jsonl", "weights.safetensors")
 
 
@@ -46,9 +51,17 @@ def write(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing can be removed
+            temporary.unlink(missing_ok=True)
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}; what was kept before is intact") from error
     _sync_folder(path.parent)
+
+
+def clear_temporary(folder: Path) -> None:
+    """Remove what :func:`write` had not finished in ``folder`` when its process died. For a folder that nobody else writes to."""
+    for path in folder.glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -61,7 +74,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    write(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
+    """What is not a finite number is null: JSON has no word for it."""
+    write(path, (strict_json(value, indent=1, sort_keys=True) + "\n").encode())
 
 
 def read_json(path: Path) -> Any:
@@ -77,9 +91,9 @@ def read_json(path: Path) -> Any:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-    """Tensors and plain values as one safetensors file that carries its own checksum."""
+    """Tensors and plain values as one safetensors file that carries its own checksum. A value that is not finite is null."""
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    text = json.dumps(values, sort_keys=True)
+    text = strict_json(values)
     # one key: safetensors writes several in an order that differs from process to process
     head = json.dumps({"sha256": _checksum(plain, text), "values": text})
     write(path, safetensors.torch.save(plain, {"didact": head}))
@@ -92,13 +106,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         DamagedError: the file is missing, torn, or its checksum does not fit.
     """
     try:
-        with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
-            head = json.loads((file.metadata() or {}).get("didact", "{}"))
-            # copies, not views of the mapped file, which somebody may overwrite
-            tensors = {k: file.get_tensor(k).clone() for k in file.keys()}  # noqa: SIM118 - not a dict
+        data = path.read_bytes()  # and not the library, which opens no path that is not UTF-8
+        tensors = safetensors.torch.load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])  # the length of the header, then the header
+        head = json.loads(header.get("__metadata__", {}).get("didact", "{}"))
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise DamagedError(f"{path}: {error}") from None
-    if head.get("sha256") != _checksum(tensors, head.get("values", "")):
+    if not isinstance(head, dict) or head.get("sha256") != _checksum(tensors, head.get("values", "")):
         raise DamagedError(f"{path}: the checksum does not fit the content")
     return tensors, json.loads(head["values"])
 
@@ -115,7 +129,7 @@ def _checksum(tensors: dict[str, Tensor], text: str) -> str:
 def append_row(path: Path, row: dict[str, Any]) -> None:
     """Add a line to metrics.jsonl. A line torn by a kill is dropped by the next :func:`read_rows`."""
     with open(path, "a") as file:
-        file.write(json.dumps(row) + "\n")
+        file.write(strict_json(row) + "\n")
 
 
 def read_rows(path: Path, epochs: int | None = None) -> list[dict[str, Any]]:
