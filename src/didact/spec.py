@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import hashlib
 import importlib
 import importlib.util
 import json
 import math
 import pkgutil
+import types
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform
@@ -89,10 +91,11 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return "; known: " + ", ".join(known)
 
 
-def catalogue(*packages: str) -> dict[str, str]:
+@functools.cache
+def catalogue(*packages: str) -> Mapping[str, str]:
     """The files of ``packages`` as a catalogue: name -> module path, in alphabetical order, without importing them.
 
-    A package may name, as ``apart``, files that hold something else.
+    A package may name, as ``apart``, files that hold something else. The packages are listed once.
     """
     found: dict[str, str] = {}
     for package in packages:
@@ -103,7 +106,7 @@ def catalogue(*packages: str) -> dict[str, str]:
         for module in pkgutil.iter_modules(where.submodule_search_locations):
             if module.name not in apart:
                 found[module.name] = f"{package}.{module.name}"
-    return dict(sorted(found.items()))
+    return types.MappingProxyType(dict(sorted(found.items())))
 
 
 def find(base: type[N], name: str) -> type[N]:

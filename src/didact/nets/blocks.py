@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from didact.tensors import PARTS, Feature, Images, Logits, Outputs
 
@@ -239,12 +241,24 @@ def macs(net: nn.Module, image: Shape) -> int:
     return counter.get_total_flops() // 2
 
 
+class _SameShape(TorchFunctionMode):
+    """Batch norms and activations give what they are given: on the meta device nothing but the shape matters, and torch takes
+    milliseconds to find out that theirs does not change."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (functional.relu, functional.hardtanh):
+            return args[0]
+        if func is functional.batch_norm and args[1] is not None and args[0].shape[1:2] == args[1].shape:
+            return args[0]
+        return func(*args, **(kwargs or {}))  # also where the channels of a norm do not fit: torch says so
+
+
 def _dry(module: nn.Module, image: Shape) -> Any:
     """What ``module`` gives for one image on the meta device, in eval mode; afterwards every part has its own mode back."""
     modes = [(part, part.training) for part in module.modules()]
     state = {k: v.to("meta") for k, v in [*module.named_parameters(), *module.named_buffers()]}
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _SameShape():
             return torch.func.functional_call(module.eval(), state, (torch.zeros(1, *image, device="meta"),))
     finally:
         for part, training in modes:

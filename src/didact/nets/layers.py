@@ -75,10 +75,17 @@ def stage(unit: Unit, source: int, width: int, length: int, stride: int, act: Ca
     return Block(body, act())
 
 
+def normal(weight: Tensor, std: float) -> None:
+    """Draw ``weight`` from N(0, std^2). On the meta device there is nothing to draw, and torch takes its time over it."""
+    if not weight.is_meta:
+        nn.init.normal_(weight, std=std)
+
+
 def he_normal(net: nn.Module) -> None:
     """Draw every convolution's weights from N(0, 2 / (kernel area x channels out)), as He et al. do; biases become 0."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if not module.weight.is_meta:
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

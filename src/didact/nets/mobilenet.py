@@ -15,7 +15,7 @@ from functools import partial
 from torch import nn
 
 from didact.nets.blocks import Block, BlockNet, Head
-from didact.nets.layers import Residual, conv_norm, he_normal
+from didact.nets.layers import Residual, conv_norm, he_normal, normal
 
 _BLOCKS = (
     ((1, 16, 1, 1), (6, 24, 2, 1)),
@@ -55,7 +55,7 @@ def mobilenet(factor: float, num_classes: int, in_channels: int) -> BlockNet:
     head = Head(1280, num_classes, body=nn.Sequential(*conv_norm(source, 1280), nn.ReLU()))
     net = BlockNet(stem, blocks, head)
     he_normal(net)
-    nn.init.normal_(head.classifier.weight, std=0.01)
+    normal(head.classifier.weight, std=0.01)
     nn.init.zeros_(head.classifier.bias)
     return net
 

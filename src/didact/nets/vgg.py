@@ -17,7 +17,7 @@ from functools import partial
 from torch import nn
 
 from didact.nets.blocks import Block, BlockNet, Head
-from didact.nets.layers import he_normal
+from didact.nets.layers import he_normal, normal
 
 _WIDTHS = (64, 128, 256, 512, 512)
 
@@ -33,7 +33,7 @@ def vgg(lengths: tuple[int, ...], num_classes: int, in_channels: int) -> BlockNe
     head = Head(_WIDTHS[-1], num_classes)
     net = BlockNet(stem, blocks, head)
     he_normal(net)
-    nn.init.normal_(head.classifier.weight, std=0.01)
+    normal(head.classifier.weight, std=0.01)
     nn.init.zeros_(head.classifier.bias)
     return net
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -83,7 +84,7 @@ class Run:
             raise ValueError("networks that learn together begin with fresh weights; leave start out")
         return self
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return digest(self)
 
@@ -121,7 +122,7 @@ class Run:
         """What initialisation and the learner's own random streams are drawn from: the seed, if it has no earlier twin."""
         return derive(self.seed, "twin", self.twins) if self.twins else self.seed
 
-    @property
+    @cached_property
     def label(self) -> str:
         """Short and readable; with the digest it is also the folder's name."""
         return f"{self.net.replace(':', '-')}.{method_label(self.method)}.s{self.seed}"
