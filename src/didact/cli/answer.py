@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from didact.cli.streams import say
 from didact.spec import SpecError, strict_json
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def answer(
     from didact.studies.store import Store
 
     talk = terminal.stderr()
-    kept = Store(store, lambda message: talk.print(message, markup=False))
+    kept = Store(store, talk.print)
     answer = ask(runs, kept, where, terminal.show(talk), retry=retry)
     found = [(run, answer.records[run.digest]) for run in everything(runs) if run.digest in answer.records]
     image = store / picture if picture else None
@@ -37,7 +39,7 @@ def answer(
         report(kept, runs, found, where.device, image, "json" if as_json else "table")
     for run in everything(runs):
         if run.digest in answer.failures:
-            talk.print(f"FAILED {run.label} ({run.digest}): {answer.failures[run.digest]}", markup=False)
+            talk.print(f"FAILED {run.label} ({run.digest}): {answer.failures[run.digest]}")
     if hints:
         terminal.print_hints(store, image)
     return 1 if answer.failures else 0
@@ -53,8 +55,7 @@ def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:
     from didact.cli.terminal import stderr
     from didact.studies.store import Store
 
-    talk = stderr()
-    return Store(store, lambda message: talk.print(message, markup=False, highlight=False), trust=trust, named=named)
+    return Store(store, stderr().print, trust=trust, named=named)
 
 
 def report(kept: Any, runs: list[Any], found: list[Any], device: str, picture: Path | None, form: str) -> None:
@@ -71,7 +72,7 @@ def report(kept: Any, runs: list[Any], found: list[Any], device: str, picture: P
         print_json([table.plain() for table in made])
     for table in made if form != "json" else ():
         if form == "markdown":
-            print(as_markdown(table))
+            say(as_markdown(table))
         else:
             terminal.print_table(terminal.stdout(), table)
     if picture is not None:
@@ -80,10 +81,21 @@ def report(kept: Any, runs: list[Any], found: list[Any], device: str, picture: P
         comparison(made, found, picture)
 
 
-def check_picture(path: Path | None) -> None:
-    """Refuse a picture's name before anything is computed for it."""
-    if path is not None and path.suffix not in (".png", ".svg", ".pdf"):
+def picture_path(path: Path | None) -> Path | None:
+    """Where a picture goes, with ``~`` expanded; looked at before anything is computed for it.
+
+    Raises:
+        SpecError: the name ends in no kind of picture, or no file of that name can be written.
+    """
+    if path is None:
+        return None
+    if path.suffix not in (".png", ".svg", ".pdf"):
         raise SpecError(f"picture: a name that ends in .png, .svg or .pdf, found {str(path)!r}")
+    path = Path(os.path.expanduser(path))
+    above = next(folder for folder in (*path.parents, Path()) if folder.exists())
+    if path.is_dir() or not above.is_dir() or not os.access(path if path.exists() else above, os.W_OK):
+        raise SpecError(f"picture: no file can be written at {str(path)!r}")
+    return path
 
 
 def device(asked: str | None) -> str:
@@ -100,12 +112,12 @@ def device(asked: str | None) -> str:
 
 def print_json(value: Any) -> None:
     """For programs; what is not a finite number is null."""
-    print(strict_json(value, indent=1))
+    say(strict_json(value, indent=1))
 
 
 def print_markdown(heading: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table in Markdown, and an empty line."""
     lines = [list(heading), ["---"] * len(heading), *([str(value) for value in row] for row in rows)]
     for line in lines:
-        print("| " + " | ".join(value.replace("|", "\\|") for value in line) + " |")
-    print()
+        say("| " + " | ".join(value.replace("|", "\\|") for value in line) + " |")
+    say()

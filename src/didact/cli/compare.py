@@ -25,7 +25,7 @@ def compare(
     """Read and print; what ``--help`` says stands where the command is named."""
     from didact import nets
 
-    answer.check_picture(picture)
+    picture = answer.picture_path(picture)
     wanted = net and nets.resolve(net)
     kept = answer.opened(store, trust_store, named=[wanted] if wanted else [])
     found = [(run, record) for run, record in kept.runs() if data in (None, run.data.name)]

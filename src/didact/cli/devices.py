@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from didact.cli.answer import print_json, print_markdown
 from didact.cli.options import Json, Markdown
+from didact.cli.streams import say
 from didact.data import Data, facts
 from didact.deploy.catalogue import DEVICES
 from didact.deploy.device import Device, choose, joined, own
@@ -106,7 +107,7 @@ def report(found: Sequence[Fit], form: str) -> None:
             from didact.cli.terminal import print_rows
 
             print_rows(heading, rows)
-    print(COVERS)
+    say(COVERS)
 
 
 def tables(found: Sequence[Fit]) -> list[tuple[list[str], list[list[str]]]]:

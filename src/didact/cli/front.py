@@ -11,6 +11,7 @@ from didact.cli import answer
 from didact.cli.devices import megabytes
 from didact.cli.distil import alone
 from didact.cli.distil import command as distil
+from didact.cli.streams import say
 from didact.cli.terminal import print_rows
 from didact.data import facts
 from didact.studies.front import Front
@@ -59,10 +60,10 @@ def report(
         return
     print_rows(*_table(found), _title(found, teacher))
     for line in (*_picked(found), *_tried(found), *_reliable(found, compared, teacher, store)):
-        print(line)
+        say(line)
     if picture is not None:
-        print(f"Picture: {picture}")
-    print(_onwards(found, teacher, command, store))
+        say(f"Picture: {picture}")
+    say(_onwards(found, teacher, command, store))
 
 
 def _title(found: Front, teacher: Run) -> str:

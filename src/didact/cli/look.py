@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from didact.cli import answer
 from didact.cli.options import STORE, Device, Json, StorePath, TrustStore
+from didact.cli.streams import say
 
 if TYPE_CHECKING:
     from didact.analysis.layers import Compared
@@ -41,7 +42,7 @@ def look(
     from didact.studies.layers import Layers
     from didact.studies.look import look as study
 
-    answer.check_picture(picture)
+    picture = answer.picture_path(picture)
     wanted = Layers(images=images, kind=kind, unbiased=not biased) if layers or picture is not None else None
     kept = answer.opened(store, trust_store)
     found = study(kept, run, against, wanted, answer.device(device))
@@ -59,13 +60,13 @@ def look(
 
 def _print(found: Look, written: list[Path]) -> None:
     for line in _summary(found):
-        print(line)
+        say(line)
     _print_classes(found)
     _print_confused(found)
     if found.layers is not None:
         _print_layers(found.layers, found)
     for path in written:
-        print(f"Picture: {path}")
+        say(f"Picture: {path}")
 
 
 def _summary(found: Look) -> list[str]:

@@ -1,8 +1,7 @@
-"""The commands. Exit codes: 0 done, 2 wrong request (before any training), 1 failed, 130 interrupted."""
+"""The commands. Exit codes: 0 done, 2 wrong request (before any training), 1 failed, 130 interrupted, 143 by SIGTERM."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from didact import __version__
-from didact.cli import answer
+from didact.cli import answer, failures, streams
 from didact.cli.options import (
     STORE,
     Compile,
@@ -126,7 +125,7 @@ def explain(
     else:
         from didact.cli.methods import explained
 
-        print(explained(found))
+        streams.say(explained(found))
     return 0
 
 
@@ -207,31 +206,47 @@ app.command(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # networks and methods of one's own are found in the working directory, as by python -m
-    if arguments[:1] == ["train"] and {"--help", "-h"} & set(arguments):
-        from didact.cli.listings import settings_help
+    with streams.prepared():
+        code = _answered(list(sys.argv[1:] if arguments is None else arguments))
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            return _say(failures.refusal(error), 1)
+        return code
 
-        app["train"].help_epilogue = settings_help()
+
+def _answered(arguments: list[str]) -> int:
+    """Run the command line, and say on standard error what stopped it."""
+    # Networks and methods of one's own are found in the working directory. It comes last, so that a file there called like a
+    # library (rich.py) is not imported instead of it.
+    if "" not in sys.path:
+        sys.path.append("")
     try:
+        if arguments[:1] == ["train"] and {"--help", "-h"} & set(arguments):
+            from didact.cli.listings import settings_help
+
+            app["train"].help_epilogue = settings_help()
         return app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
     except (RequestError, CycloptsError) as error:
         return _say(f"{error}", 2)
-    except KeyboardInterrupt:
-        return _say("interrupted; what was trained is kept: ask again and it goes on from the last epoch", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; nothing to say to it
-        return 0
+    except KeyboardInterrupt as error:
+        return _say(*failures.interrupted(error))
     except OSError as error:
-        return _say(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), 1)
+        return _say(failures.refusal(error), 1)
+    except (MemoryError, RuntimeError) as error:
+        told = failures.short_of_memory(error)
+        if told is None:
+            raise
+        return _say(told, 1)
 
 
 def _say(message: str, code: int) -> int:
-    print(f"didact: {message}", file=sys.stderr)
+    streams.say(f"didact: {message}", to_stderr=True)
     return code
 
 
 def entry() -> None:
     """The console script."""
+    streams.occupied()
+    failures.heed_signals()
     sys.exit(main())

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from didact.cli import answer
 from didact.cli.options import STORE, Device, Json, Markdown, StorePath, TrustStore
+from didact.cli.streams import say
 from didact.spec import SpecError, from_json, nearest
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def probe(
         ways,
         size,
         answer.device(device),
-        lambda line: talk.print(f"  {line}", markup=False, highlight=False),
+        lambda line: talk.print(f"  {line}"),
     )
     _report(found, "json" if json else "markdown" if markdown else "table")
     for one in found:
@@ -68,12 +69,12 @@ def _report(found: list[Answer], form: str) -> None:
         answer.print_json({"answers": [one.plain() for one in found], "tables": [table.plain() for table in made]})
     for table in made if form != "json" else ():
         if form == "markdown":
-            print(f"**{table.title}**\n")
+            say(f"**{table.title}**\n")
             answer.print_markdown(*table.cells())
-            print(f"{table.covers}\n")
+            say(f"{table.covers}\n")
         else:
             print_rows(*table.cells(), table.title)
-            stdout().print(table.covers, highlight=False, markup=False)
+            stdout().print(table.covers)
 
 
 def _names(text: str) -> list[str]:

@@ -55,7 +55,7 @@ def search(
     from didact.studies.limits import Search
     from didact.studies.predict import UnsuitableError
 
-    answer.check_picture(picture)
+    picture = answer.picture_path(picture)
     limits = {"parameters": max_parameters, "macs": max_macs, "bytes": _bytes(max_bytes), "latency": max_latency}
     fields: dict[str, Any] = {f"max_{name}": value for name, value in limits.items()}
     fields |= {"cost": cost, "bits": bits, "trials": trials, "images": images, "seed": seed}
@@ -107,7 +107,7 @@ class _Progress:
             from didact.cli.terminal import stderr
 
             self.last = time.monotonic()
-            stderr().print(f"  predicted {done} of at most {most} students", highlight=False)
+            stderr().print(f"  predicted {done} of at most {most} students")
 
 
 def _bytes(text: str | None) -> str | int | None:

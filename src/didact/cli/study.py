@@ -23,6 +23,7 @@ from didact.cli.options import (
     TestEvery,
     Together,
 )
+from didact.cli.streams import say
 from didact.spec import SpecError, nearest
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ def study(
 
     if name not in STUDIES:
         raise SpecError(f"unknown study {name!r}{nearest(name, STUDIES)}")
-    answer.check_picture(picture)
+    picture = answer.picture_path(picture)
     where = Where(device=answer.device(device), compiled=compile, test_every=test_every, together=together)
     talk = terminal.stderr()
-    kept = Store(store, lambda message: talk.print(message, markup=False))
+    kept = Store(store, talk.print)
     asked = _gtn if name == "gtn" else _sftn
     found = asked(parse(settings), kept, where, talk, retry, picture)
     if json:
@@ -67,7 +68,7 @@ def study(
     else:
         print_sheets(found, in_markdown=markdown)
     for digest, reason in found.failures.items():
-        talk.print(f"FAILED {digest}: {reason}", markup=False)
+        talk.print(f"FAILED {digest}: {reason}")
     return 1 if found.failures else 0
 
 
@@ -100,7 +101,7 @@ def _sftn(wanted: Any, kept: Store, where: Where, talk: Console, retry: bool, pi
 
     made = sftn.study(wanted, where.device)
     found = made.ask(kept, where, terminal.show(talk), retry=retry)
-    sheets = made.sheets(kept, where.device, lambda line: talk.print(f"  {line}", markup=False, highlight=False))
+    sheets = made.sheets(kept, where.device, lambda line: talk.print(f"  {line}"))
     if picture is not None:
         from didact.report.sheets import drawn
 
@@ -111,12 +112,12 @@ def _sftn(wanted: Any, kept: Store, where: Where, talk: Console, retry: bool, pi
 def print_sheets(found: Told, in_markdown: bool) -> None:
     for sheet in (*found.sheets, *found.published):
         if in_markdown:
-            print(markdown(sheet))
+            say(markdown(sheet))
         else:
             terminal.print_rows(list(sheet.head), [list(row) for row in sheet.rows], sheet.title)
-            print(f"{sheet.note}\n")
+            say(f"{sheet.note}\n")
     for label, net in found.students.items() if not in_markdown else ():
-        print(f"{label}: {net}")
+        say(f"{label}: {net}")
 
 
 def markdown(sheet: Sheet) -> str:

@@ -9,15 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
+from rich.text import Text
 
+from didact.cli.streams import fitted, lines, say
 from didact.engine.learner import Learner
 from didact.spec import clean
 from didact.studies.labels import teacher_label
 from didact.studies.run import Run, method_label
 from didact.studies.table import Table, cells
+
+
+class Screen(Console):
+    """A console that prints text as it is: no markup, no emoji codes, control characters escaped, in the stream's encoding."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Every string comes by here, also the cells of tables: it is replaced before its width is measured."""
+        return super().render_str(fitted(lines(text), self.encoding), **options)
 
 
 def show(console: Console) -> Bars | Lines:
@@ -75,7 +87,7 @@ class Lines:
 
     def _print(self, line: str) -> None:
         self.last = time.monotonic()
-        self.console.print(line, highlight=False, soft_wrap=True, markup=False)
+        self.console.print(line, soft_wrap=True)
 
 
 class Bars:
@@ -89,9 +101,8 @@ class Bars:
 
     def cohort_begins(self, runs: Sequence[Run], teacher: Run | None) -> None:
         self.rows = {}
-        self.console.print(
-            f"[bold]{_heading(runs, teacher).replace('[', chr(92) + '[')}[/] · {runs[0].data.label}", highlight=False
-        )
+        self.console.print(_heading(runs, teacher), style="bold", end="")
+        self.console.print(f" · {runs[0].data.label}")
         columns = (TextColumn("  epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=self.console, transient=True)
         self.task = self.progress.add_task("", total=None, epoch="", note="")
@@ -101,7 +112,8 @@ class Bars:
         assert self.progress is not None
         self.progress.stop()
         if self.rows:
-            self.console.print(f"  [green]done[/] {_accuracy(self.rows)}", highlight=False)
+            self.console.print("  done ", style="green", end="")
+            self.console.print(_accuracy(self.rows))
 
     def epoch_begins(self, epoch: int, epochs: int, steps: int, learners: Sequence[Learner]) -> None:
         assert self.progress is not None
@@ -119,9 +131,8 @@ class Bars:
         self.rows[learner.label] = row
 
     def failed(self, learner: Learner) -> None:
-        self.console.print(
-            f"  [red]STOPPED[/] {learner.label}: {learner.failure}; its last good state is kept", highlight=False
-        )
+        self.console.print("  STOPPED ", style="red", end="")
+        self.console.print(f"{learner.label}: {learner.failure}; its last good state is kept")
 
 
 def print_table(console: Console, table: Table) -> None:
@@ -132,28 +143,28 @@ def print_table(console: Console, table: Table) -> None:
         drawn.add_column(name, justify="left" if position == 0 else "right", overflow="fold")
     for row in body:
         drawn.add_row(*row)
-    console.print(table.title, style="bold", highlight=False, markup=False)
+    console.print(table.title, style="bold")
     console.print(drawn)
-    console.print(table.covers, highlight=False, markup=False)
+    console.print(table.covers)
 
 
 def stdout() -> Console:
     """A console on standard output, wide enough in a pipe that tables are not squeezed."""
-    return Console(width=None if sys.stdout.isatty() else 160)
+    return Screen(width=None if sys.stdout.isatty() else 160)
 
 
 def stderr() -> Console:
-    return Console(stderr=True, soft_wrap=True)
+    return Screen(stderr=True, soft_wrap=True)
 
 
 def print_rows(heading: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
     drawn = RichTable()
     for name in heading:
-        drawn.add_column(escape(name), overflow="fold")  # an address is of use only when it is whole
+        drawn.add_column(name, overflow="fold")  # an address is of use only when it is whole
     for row in rows:
-        drawn.add_row(*(escape(str(value)) for value in row))
+        drawn.add_row(*map(str, row))
     if title:
-        stdout().print(title, style="bold", highlight=False, markup=False)
+        stdout().print(title, style="bold")
     stdout().print(drawn)
 
 
@@ -161,18 +172,18 @@ def print_details(found: dict[str, Any], indent: str = "") -> None:
     """Nested values as indented lines; unprintable characters in them are spelt out."""
     for key, value in found.items():
         if isinstance(value, dict):
-            print(f"{indent}{clean(key)}:")
+            say(f"{indent}{clean(key)}:")
             print_details(value, indent + "  ")
         elif isinstance(value, list):
             values = (f"{v:g}" if isinstance(v, float) else clean(v) for v in value)
-            print(f"{indent}{clean(key)}: {', '.join(values)}")
+            say(f"{indent}{clean(key)}: {', '.join(values)}")
         elif value is not None:
-            print(f"{indent}{clean(key)}: {clean(value)}")
+            say(f"{indent}{clean(key)}: {clean(value)}")
 
 
 def print_hints(store: Path, picture: Path | None) -> None:
     """Where everything lies, and what to try next."""
-    lines = [
+    told = [
         f"Records (weights, metrics, specs): {store / 'runs'}",
         *([f"Picture: {picture}"] if picture else []),
         "Next:",
@@ -182,4 +193,4 @@ def print_hints(store: Path, picture: Path | None) -> None:
         "  didact train --net resnet8 --teacher.net resnet20 --teacher.how standard,sftn --method kd,at+kd,sp+kd --seeds 3",
         "  didact train --help",
     ]
-    stdout().print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    say("\n".join(told))

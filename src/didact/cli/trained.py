@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from didact.cli import answer, front
 from didact.cli.distil import command
+from didact.cli.streams import say
 from didact.cli.terminal import print_rows
 from didact.spec import SpecError
 from didact.studies.labels import teacher_label
@@ -44,13 +45,13 @@ def report(store: Store, teacher: Run, images: int, device: str, as_json: bool) 
             print_rows(*_students(one), one.trained)
     title = f"{teacher_label(teacher)}, {teacher.data.label}: students by prediction and when trained"
     print_rows(["students trained by", "students", "tau", "rho", "p", "tau of size"], [_row(one) for one in found], title)
-    print(COVERS.format(images=predictor.images_held))
+    say(COVERS.format(images=predictor.images_held))
     best = max(student.predicted for one in found for student in one.students)
     names = {student.name for one in found for student in one.students}
     if predictor.at_chance(best, len(names)):
-        print(front.warning(best, predictor.guess, predictor.images_held, teacher, store))
+        say(front.warning(best, predictor.guess, predictor.images_held, teacher, store))
     elif not any(one.own for one in found):
-        print(f"None of these were distilled from the teacher that predicts; {_more(predictor)}")
+        say(f"None of these were distilled from the teacher that predicts; {_more(predictor)}")
 
 
 def _students(found: Correlation) -> tuple[list[str], list[list[str]]]:

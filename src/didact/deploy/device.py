@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -103,7 +104,7 @@ def own(where: str) -> tuple[Device, ...]:
     if ":" in where and not where.lower().endswith(".json"):
         return _imported(where)
     try:
-        found = json.loads(Path(where).read_text(encoding="utf-8"))
+        found = json.loads(Path(os.path.expanduser(where)).read_text(encoding="utf-8"))
     except OSError as error:
         raise SpecError(f"cannot read devices from {where!r}: {error.strerror or error}") from None
     except ValueError as error:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from didact.engine.records import Record
+from didact.engine.records import Record, write
 from didact.studies.labels import teacher_label
 from didact.studies.run import Run
 from didact.studies.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#000000")
 """Paul Tol's bright scheme and black: told apart by colour-blind readers too."""
@@ -33,9 +35,22 @@ def comparison(made: Sequence[Table], found: Sequence[tuple[Run, Record]], path:
     for table, (bars, curves) in zip(made, axes, strict=True):
         _bars(bars, table)
         _curves(curves, table, found)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    save(figure, path)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure completely or not at all, in the format that the name ends in, and close it.
+
+    Raises:
+        OSError: ``path`` cannot be written; it is named.
+    """
+    from matplotlib import pyplot
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=path.suffix[1:], dpi=120)
     pyplot.close(figure)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, drawn.getvalue())
 
 
 def _bars(axes: Axes, table: Table) -> None:

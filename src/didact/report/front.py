@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from didact.report.figures import COLOURS
+from didact.report.figures import COLOURS, save
 from didact.studies.front import Front
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ def picture(found: Front, title: str, path: Path) -> None:
     _scaled(axes, found)
     axes.set_title("\n".join(textwrap.wrap(title, LETTERS)), fontsize=9, loc="left")
     figure.legend(fontsize=8, loc="outside lower right", ncols=3)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    save(figure, path)
 
 
 def _named(axes: Axes, found: Front) -> None:

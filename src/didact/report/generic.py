@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from didact.engine.records import Record
-from didact.report.figures import COLOURS
+from didact.report.figures import COLOURS, save
 from didact.studies.study import Study
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ def generic(made: Study, records: Mapping[str, Record], path: Path) -> None:
     _accuracies(left, made, records)
     _costs(right, made, records)
     figure.suptitle(made.title, fontsize=9, x=0.01, ha="left")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    save(figure, path)
 
 
 def _accuracies(axes: Axes, made: Study, records: Mapping[str, Record]) -> None:

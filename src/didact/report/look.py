@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from didact.analysis.layers import Compared
-from didact.report.figures import COLOURS
+from didact.report.figures import COLOURS, save
 from didact.studies.look import Look, Side
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ def pictures(look: Look, path: Path) -> list[Path]:
     Raises:
         OSError: the files cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     written = []
     if look.layers is not None:
         written.append(_beside(path, "layers"))
@@ -56,7 +55,7 @@ def heat_map(compared: Compared, own: str, other: str, path: Path) -> None:
     axes.set_ylabel(own)
     axes.set_title(compared.title, fontsize=10, loc="left")
     figure.colorbar(drawn, ax=axes)
-    _save(figure, path)
+    save(figure, path)
 
 
 def reliability(sides: Sequence[Side], path: Path) -> None:
@@ -74,7 +73,7 @@ def reliability(sides: Sequence[Side], path: Path) -> None:
     figure.legend(fontsize=7, loc="outside upper left")
     spread.set_ylabel("images (%)")
     spread.set_xlabel("confidence (%)")
-    _save(figure, path)
+    save(figure, path)
 
 
 def disagreement(look: Look, path: Path) -> None:
@@ -101,7 +100,7 @@ def disagreement(look: Look, path: Path) -> None:
         axes.set_title("\n".join(lines), fontsize=7)
     told = f"{shown} of {len(differ)} images on which {look.other.title} and {look.own.title} disagree"
     figure.suptitle(told, fontsize=8, x=0.01, ha="left")
-    _save(figure, path)
+    save(figure, path)
 
 
 def _cells(tall: int, wide: int) -> list[tuple[int, int]]:
@@ -119,10 +118,3 @@ def _figure(*rows_columns: int, **settings: Any) -> tuple[Figure, Any]:
     from matplotlib import pyplot
 
     return pyplot.subplots(*rows_columns, layout="constrained", **settings)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    from matplotlib import pyplot
-
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)

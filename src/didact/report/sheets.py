@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from didact.report.figures import COLOURS
+from didact.report.figures import COLOURS, save
 from didact.studies.study import Sheet
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ def drawn(sheets: Sequence[Sheet], path: Path) -> None:
     )
     for panel, sheet in zip(axes[:, 0], shown, strict=False):
         _panel(panel, sheet)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    save(figure, path)
 
 
 def _panel(axes: Axes, sheet: Sheet) -> None:

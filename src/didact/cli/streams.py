@@ -1,0 +1,131 @@
+"""What reaches standard output and standard error: text that shows whole, and streams that stop no training.
+
+A character that the encoding lacks is replaced, a control character is shown as its escape, a reader that leaves (``| head``)
+ends the output and not the command. Imports neither torch nor rich.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from didact.spec import clean
+
+FORMS = {"±": "+-", "×": "x", "·": "-", "✓": "yes", "✗": "no:", "…": "...", "–": "-", "—": "-", "•": "*", "−": "-"}
+"""What stands for a character where the encoding lacks it; any other is shown as its escape."""
+
+
+def fitted(text: str, encoding: str) -> str:
+    """``text`` with the characters that ``encoding`` lacks replaced by :data:`FORMS` or their escapes."""
+    return text if text.isascii() else text.encode(encoding, "didact.forms").decode(encoding)
+
+
+def _form(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    return "".join(FORMS.get(c, c.encode("unicode_escape").decode()) for c in lacking), error.end
+
+
+codecs.register_error("didact.forms", _form)
+
+
+def lines(text: str) -> str:
+    """``text`` with all but its line breaks :func:`clean`: names and paths in it come from files and from other people."""
+    return "\n".join(map(clean, text.split("\n")))
+
+
+def say(text: str = "", *, to_stderr: bool = False) -> None:
+    """Print ``text``, its lines as :func:`lines` gives them."""
+    print(lines(text), file=sys.stderr if to_stderr else sys.stdout)
+
+
+class Text(Protocol):
+    """What is needed of a stream: files, pipes and the streams of notebooks have it."""
+
+    @property
+    def encoding(self) -> str: ...
+    def write(self, text: str, /) -> int: ...
+    def flush(self) -> None: ...
+    def fileno(self) -> int: ...
+
+
+class Stream:
+    """A standard stream that takes any text, and goes on in silence once its reader has left.
+
+    Args:
+        stream: what is written to; all but writing is left to it.
+        name: what an error calls it; "" where no error is raised, because messages must not stop a training.
+    """
+
+    def __init__(self, stream: Text, name: str = "") -> None:
+        self._stream = stream
+        self._name = name
+        self._ended = False
+
+    def write(self, text: str) -> int:
+        """Write ``text``; returns the number of its characters.
+
+        Raises:
+            OSError: the disk is full, for a stream with a name.
+        """
+        if not self._ended:
+            with self._errors():
+                self._stream.write(fitted(text, self._stream.encoding or "utf-8"))
+        return len(text)
+
+    def flush(self) -> None:
+        if not self._ended:
+            with self._errors():
+                self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._end()
+            left = isinstance(error, BrokenPipeError) or error.errno == errno.EINVAL  # the latter on Windows
+            if self._name and not left:
+                raise OSError(error.errno, error.strerror, self._name) from None
+
+    def _end(self) -> None:
+        """Write no more, and let what is still buffered go nowhere: Python flushes it when the process ends."""
+        self._ended = True
+        try:
+            descriptor = self._stream.fileno()
+        except io.UnsupportedOperation:
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+
+
+@contextmanager
+def prepared() -> Iterator[None]:
+    """Standard output and standard error as a :class:`Stream` until the end of the block; closed ones lead nowhere."""
+    before = sys.stdout, sys.stderr
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        sys.stdout = Stream(before[0] or nowhere, "standard output")  # type: ignore[assignment]
+        sys.stderr = Stream(before[1] or nowhere)  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = before
+
+
+def occupied() -> None:
+    """Open the descriptors 0 to 2 where they are closed, so that no file of a Record gets the number of standard output."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free

@@ -1,0 +1,113 @@
+"""What stops a command from outside: signals, too little memory, the disk. What is said, and what is kept."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from didact.cli import failures, terminal
+from didact.cli.main import main
+
+pytestmark = pytest.mark.usefixtures("few_digits")
+
+TINY = ["--net", "basic-8-1x8-1x16", "--data.classes", "2", "--data.per_class", "5", "--precision", "fp32"]
+CPU = "[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."
+WINDOWS = "[enforce fail at alloc_cpu.cpp:121] data. DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."
+
+
+@pytest.fixture
+def heeding() -> Iterator[None]:
+    """Signals heeded as by the console script, and as before afterwards."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    failures.heed_signals()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def train_until(error: Any, store: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A training of three epochs with ``error`` (raised, or a signal) as the second begins; returns the exit code."""
+
+    def stop(self: Any, epoch: int, *rest: Any) -> None:
+        if epoch == 1:
+            if isinstance(error, signal.Signals):
+                signal.raise_signal(error)
+            else:
+                raise error
+
+    with monkeypatch.context() as here:
+        here.setattr(terminal.Lines, "epoch_begins", stop)
+        return main(["train", *TINY, "--epochs", "3", "--store", str(store)])
+
+
+def goes_on(store: Path, capsys: pytest.CaptureFixture[str]) -> bool:
+    """Whether the first epoch is there after all: asked again, only what is missing is trained."""
+    (rows,) = store.glob("runs/*/metrics.jsonl")
+    (first,) = map(json.loads, rows.read_text().splitlines())
+    assert main(["train", *TINY, "--epochs", "3", "--store", str(store)]) == 0
+    again, *rest = map(json.loads, rows.read_text().splitlines())
+    return again == first and len(rest) == 2 and "going on with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_a_training_as_ctrl_c_does(
+    number: signal.Signals,
+    code: int,
+    heeding: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert train_until(number, tmp_path, monkeypatch) == code
+    assert "didact: interrupted; what was trained is kept" in capsys.readouterr().err
+    assert goes_on(tmp_path, capsys)
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        failures.heed_signals()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(
+    ("error", "memory"),
+    [
+        (MemoryError(), "not enough memory;"),
+        (RuntimeError(CPU), f"not enough memory ({CPU});"),
+        (RuntimeError(WINDOWS), f"not enough memory ({WINDOWS});"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"), "not enough GPU memory (CUDA out of"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"), "not enough GPU memory (CUDA error"),
+    ],
+)
+def test_too_little_memory_in_a_step(
+    error: Exception, memory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train_until(error, tmp_path, monkeypatch) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("didact: ")]
+    assert memory in line
+    assert "what was trained is kept" in line
+    assert "--recipe.batch_size" in line
+    assert goes_on(tmp_path, capsys)
+
+
+def test_any_other_error_is_a_fault_of_didact_and_shows_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        train_until(RuntimeError("shapes do not fit"), tmp_path, monkeypatch)
+
+
+def test_what_the_system_refuses_names_the_file() -> None:
+    assert failures.refusal(FileNotFoundError(2, "No such file or directory", "a/b")) == "No such file or directory: a/b"
+    both = OSError(18, "Invalid cross-device link", "a", None, "b")
+    assert failures.refusal(both) == "Invalid cross-device link: a and b"
+    assert failures.refusal(OSError(28, "No space left on device")) == "No space left on device"
+    assert failures.refusal(ConnectionError("no route")) == "no route"
+    assert failures.refusal(PermissionError(13, "Permission denied", b"a\xff")) == "Permission denied: a\udcff"
