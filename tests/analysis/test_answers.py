@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan, nan
+
 import numpy as np
 import pytest
 import torch
@@ -80,3 +82,15 @@ def test_disagreement_is_ordered_by_divergence() -> None:
     np.testing.assert_allclose(found.sure_teacher.numpy(), pt.max(1).values[found.index].numpy())
     assert len(found) == len(found.index) and len(answers.disagreement(zt, zt)) == 0
     assert float(divergence.each(zt, zs).mean()) == divergence.kl(zt, zs)
+
+
+def test_networks_without_answers_hide_nothing() -> None:
+    """An image without an answer is in no cell of the confusion, is not calibrated, and comes last where networks differ."""
+    zs = torch.tensor([[4.0, 0.0], [nan, nan], [3.0, 0.0], [0.0, 1.0]])
+    zt = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 4.0], [0.0, 2.0]])
+    labels = torch.tensor([0, 0, 1, 1])
+    assert answers.confusion(zs, labels).tolist() == [[1, 0], [1, 1]]
+    assert isnan(calibration.ece(zs, labels))
+    found = answers.disagreement(zt, zs)
+    assert found.index.tolist() == [2, 0, 1] and found.divergence[2].isnan()
+    assert not isnan(calibration.ece(zt, labels))

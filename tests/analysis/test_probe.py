@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from torch.nn import functional
 
 from didact import nets
-from didact.analysis.probe import SGD, Exact, Features, Linear, exact, pooled, probe, sgd
+from didact.analysis.probe import SGD, Exact, Features, Linear, Way, exact, pooled, probe, sgd
 from didact.seeds import seeded, stream
 from didact.spec import SpecError, from_json
 from didact.tensors import Batch
@@ -130,3 +130,10 @@ def test_what_cannot_be_probed(pair: Callable[..., Any]) -> None:
         probe(features(), Features(torch.zeros(3, 5), torch.arange(3)), 4, Exact())
     with pytest.raises(SpecError, match="seeds"):
         from_json(SGD, {"seeds": 0})
+
+
+@pytest.mark.parametrize("way", [Exact(steps=5), SGD(epochs=1, seeds=1)])
+def test_vectors_that_are_not_finite_are_not_told_apart(way: Way) -> None:
+    """The highest of NaN is no answer, so that a network that has broken down is not as good as guessing."""
+    features = Features(torch.full((6, 3), torch.nan), torch.tensor([0, 0, 0, 0, 1, 1]))
+    assert probe(features, features, 2, way).top1 == (0.0,)

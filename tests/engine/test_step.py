@@ -21,6 +21,8 @@ def test_hits_by_hand() -> None:
     assert hits(logits, torch.tensor([0, 1, 5])).tolist() == [1, 3]
     assert hits(logits, torch.tensor([5, 0, 0])).tolist() == [1, 1]
     assert hits(torch.tensor([[1.0, 2.0]]), torch.tensor([0])).tolist() == [0, 1]  # fewer than five classes
+    none = torch.tensor([[torch.nan] * 3, [torch.inf, 0.0, 0.0], [-torch.inf] * 3, [0.0, 1.0, -torch.inf]])
+    assert hits(none, torch.tensor([0, 0, 0, 1])).tolist() == [1, 1]  # no answer, but where a class is masked
 
 
 def test_a_tally_averages_over_images_and_finds_the_first_fault() -> None:

@@ -159,7 +159,7 @@ def test_students_of_two_teachers_side_by_side(tiny: Callable[..., Run]) -> None
     assert head[:4] == ["method", "stl10, standard", "stl10, sftn", "stl10, difference"]
     assert head[4:] == ["tiny-imagenet, standard", "tiny-imagenet, sftn", "tiny-imagenet, difference"]
     assert body[0] == ["alone (ce)", "68.00", "68.00", "", "", "", ""]
-    assert body[1] == ["kd", "71.50 ± 2.12", "74.00 ± 1.41", "+2.50", "", "40.00", ""]
+    assert body[1] == ["kd", "71.50 ± 2.12", "74.00 ± 1.41", "+2.50 ± 0.71", "", "40.00", ""]
     assert "training seeds of the students, at most 2" in table.covers
     assert "stl10: 5,000 training and 8,000 test images" in table.covers
     assert "probed by exact at 32x32" in table.title

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,12 @@ import torch
 from didact.analysis import cka, divergence
 from didact.data import evaluation_batches, load
 from didact.engine.records import Record
+from didact.spec import strict_json
 from didact.studies.execute import Where, ask
 from didact.studies.run import Run
 from didact.studies.similarity import Similarity, similarities
 from didact.studies.store import Store
-from didact.studies.table import Cell, cells, markdown, tables
+from didact.studies.table import cells, markdown, tables
 
 
 @dataclass(frozen=True)
@@ -29,17 +32,12 @@ class Known(Record):
     def final(self) -> dict[str, Any]:
         return {"test_top1": self.top1}
 
+    def metrics(self) -> list[dict[str, Any]]:
+        return [{"epoch": 1, **self.final()}]
+
 
 def record(top1: float) -> Record:
     return Known(Path(), top1)
-
-
-def test_a_cell_is_mean_and_sample_standard_deviation() -> None:
-    cell = Cell((70.0, 72.0, 74.0))
-    assert (cell.mean, cell.std) == (72.0, 2.0)
-    assert cell.text() == "72.00 ± 2.00"
-    assert Cell((71.234,)).std is None
-    assert Cell((71.234,)).text() == "71.23"
 
 
 def test_who_taught_better(tiny: Callable[..., Run]) -> None:
@@ -53,11 +51,14 @@ def test_who_taught_better(tiny: Callable[..., Run]) -> None:
     assert head == ["method", "standard", "sftn", "difference"]  # the standard teacher goes first, whoever was found first
     assert body[0] == ["the teacher", "80.00", "79.00", "-1.00"]
     assert body[1] == ["alone (ce)", "68.50 ± 0.71", "68.50 ± 0.71", ""]
-    assert body[2] == ["kd", "71.00 ± 1.41", "73.50 ± 0.71", "+2.50"]
+    assert body[2] == ["kd", "71.00 ± 1.41", "73.50 ± 0.71", "+2.50 ± 0.71"]
     assert "resnet8 taught by resnet14 on digits 6 per class" in table.title
     assert "n = 2 training seeds" in table.covers
-    assert "| kd | 71.00 ± 1.41 | 73.50 ± 0.71 | +2.50 |" in markdown(table)
-    assert table.plain()["rows"][1]["top1"]["sftn"]["values"] == (73.0, 74.0)
+    assert "| kd | 71.00 ± 1.41 | 73.50 ± 0.71 | +2.50 ± 0.71 |" in markdown(table)
+    plain = table.plain()["rows"]
+    assert plain[1]["top1"]["sftn"]["values"] == (73.0, 74.0)
+    paired = {"values": (3.0, 2.0), "n": 2, "mean": 2.5, "std": pytest.approx(0.5**0.5)}
+    assert plain[1]["difference"] == paired and "difference" not in plain[0]
 
 
 def test_uneven_seeds_are_said_and_differences_are_paired(tiny: Callable[..., Run]) -> None:
@@ -68,8 +69,8 @@ def test_uneven_seeds_are_said_and_differences_are_paired(tiny: Callable[..., Ru
     found += [(tiny("at", teacher=standard), record(60.0)), (tiny("at", teacher=sftn, seed=9), record(66.0))]
     (table,) = tables(found, {run.digest for run, _ in found})
     _, body = cells(table)
-    assert body[1] == ["kd", "72.00 ± 2.00 (3)", "82.50 ± 10.61 (2)", "+1.00"]  # of seed 2 alone
-    assert body[2] == ["at", "60.00 (1)", "66.00 (1)", ""]  # no seed in common
+    assert body[1] == ["kd", "72.00 ± 2.00 (3)", "82.50 ± 10.61 (2)", "+1.00 (1)"]  # of seed 2 alone
+    assert body[2] == ["at", "60.00 (1)", "66.00 (1)", "-"]  # no seed in common
     assert "n, in brackets," in table.covers
 
 
@@ -146,3 +147,38 @@ def test_similarity_is_measured_on_the_test_set_once(tiny: Callable[..., Run], s
     assert kept.stat().st_mtime_ns == stamp
     kept.write_text("{")  # damaged: measured again
     assert similarities(store, [run])[run.digest].kl == pytest.approx(found.kl)
+
+
+def test_a_collapsed_student_takes_no_table_with_it(tiny: Callable[..., Run]) -> None:
+    """It shows the same for every image, so it has no CKA; the figures of the others are as they are."""
+    run, teacher = tiny("kd"), tiny("kd").teacher
+    assert teacher is not None
+    students = [run, tiny("kd", seed=1), tiny("at"), tiny("sp")]
+    found: list[tuple[Run, Record]] = [(teacher, record(80.0)), *((one, record(70.0)) for one in students)]
+    figures = [(0.1, 0.9), (nan, nan), (inf, 0.5), (0.25, nan)]
+    similar = {one.digest: Similarity(*both, 50.0) for one, both in zip(students, figures, strict=True)}
+    (table,) = tables(found, {one.digest for one in students}, similar)
+    head, body = cells(table)
+    assert head == ["method", *(f"{what}standard, seed 100" for what in ("", "KL ", "CKA "))]
+    assert body[1:] == [
+        ["kd", "70.00 ± 0.00 (2)", "0.100 (1)", "0.900 (1)"],
+        ["at", "70.00 (1)", "-", "0.500 (1)"],
+        ["sp", "70.00 (1)", "0.250 (1)", "-"],
+    ]
+    assert "'-' is not defined" in table.covers and "nan" not in markdown(table)
+    kl = json.loads(strict_json(table.plain()))["rows"][0]["kl"]["standard, seed 100"]
+    assert kl == {"values": [0.1, None], "n": 1, "mean": 0.1, "std": None}
+
+
+def test_a_picture_leaves_out_what_is_not_defined(tiny: Callable[..., Run], tmp_path: Path) -> None:
+    from didact.report.figures import comparison
+
+    students = [tiny("kd"), tiny("kd", seed=1), tiny("at")]
+    teacher = students[0].teacher
+    assert teacher is not None
+    found: list[tuple[Run, Record]] = [(teacher, record(80.0))]
+    found += [(one, record(value)) for one, value in zip(students, (70.0, nan, nan), strict=True)]
+    comparison(tables(found, {one.digest for one in students}), found, tmp_path / "all.png")
+    none: list[tuple[Run, Record]] = [(teacher, record(nan)), (students[2], record(nan))]
+    comparison(tables(none, {students[2].digest}), none, tmp_path / "none.png")
+    assert (tmp_path / "all.png").stat().st_size and (tmp_path / "none.png").stat().st_size

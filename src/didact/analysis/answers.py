@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from didact.analysis import divergence
-from didact.tensors import Labels, Logits
+from didact.tensors import Labels, Logits, answered
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Disagreement:
 
 
 def confusion(logits: Logits, labels: Labels) -> Int[Tensor, "k k"]:
-    """How many samples of each class (row) got each answer (column), on the CPU."""
+    """How many samples of each class (row) got each answer (column), on the CPU; those without an answer are left out."""
     classes = logits.shape[1]
-    cells = labels.cpu() * classes + logits.argmax(1).cpu()
+    cells = (labels.cpu() * classes + logits.argmax(1).cpu())[answered(logits).cpu()]
     return torch.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
@@ -70,11 +70,11 @@ def confused(matrix: Int[Tensor, "k k"], most: int = 10) -> list[Confused]:
 
 
 def disagreement(zt: Logits, zs: Logits) -> Disagreement:
-    """Where student and teacher give different answers, by divergence."""
+    """Where student and teacher give different answers, by divergence; where one has no answer it is NaN, and last."""
     pt, ps = zt.cpu().double().softmax(1), zs.cpu().double().softmax(1)
     far = divergence.each(zt.cpu(), zs.cpu())
     sure_teacher, teacher = pt.max(1)
     sure_student, student = ps.max(1)
-    differ = (teacher != student).nonzero().flatten()
-    index = differ[far[differ].argsort(descending=True, stable=True)]
+    differ = ((teacher != student) | far.isnan()).nonzero().flatten()
+    index = differ[far[differ].nan_to_num(-1.0, posinf=torch.inf).argsort(descending=True, stable=True)]
     return Disagreement(index, teacher[index], student[index], sure_teacher[index], sure_student[index], far[index])

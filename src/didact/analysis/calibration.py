@@ -37,9 +37,10 @@ class Reliability:
 
     @property
     def ece(self) -> float:
-        """The expected calibration error, in percent."""
-        gaps = (self.accuracy - self.confidence).abs().nan_to_num(0.0)
-        return 100 * float((gaps * self.counts).sum() / self.counts.sum())
+        """The expected calibration error, in percent; NaN where an answer has no confidence."""
+        held = self.counts > 0
+        gaps = (self.accuracy - self.confidence)[held].abs()
+        return 100 * float((gaps * self.counts[held]).sum() / self.counts.sum())
 
 
 def reliability(logits: Logits, labels: Labels, bins: int = BINS) -> Reliability:

@@ -22,6 +22,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from didact.analysis import divergence
 from didact.nets.blocks import BlockNet
 from didact.seeds import seeded, stream
 from didact.spec import Count, NonNegative, Positive, Share, spec
@@ -96,9 +97,8 @@ class Linear:
     slope: float | None = None
 
     def accuracy(self, features: Features) -> float:
-        """Top-1 in percent."""
-        logits = features.vectors.to(self.weight.dtype) @ self.weight.T + self.bias
-        return 100 * (logits.argmax(1) == features.labels).double().mean().item()
+        """Top-1 in percent; a vector that gets no answer, such as one that is not finite, counts as wrong."""
+        return divergence.accuracy(features.vectors.to(self.weight.dtype) @ self.weight.T + self.bias, features.labels)
 
 
 @dataclass(frozen=True)

@@ -70,16 +70,19 @@ def _print(found: Look, written: list[Path]) -> None:
 
 
 def _summary(found: Look) -> list[str]:
+    from didact.studies.spread import text
+
     own, other = found.own, found.other
     right = found.right()
     return [
         f"{own.title} beside {other.title}: {own.run.data.label}, {len(found.dataset.test)} test images",
         *(
-            f"{side.role}: accuracy {side.accuracy:.2f} %, ECE {side.reliability.ece:.2f} % ({len(side.reliability.counts)} bins)"
+            f"{side.role}: accuracy {text(side.accuracy)} %, ECE {text(side.reliability.ece)} % "
+            f"({len(side.reliability.counts)} bins)"
             for side in (own, other)
         ),
-        f"KL({other.role} || {own.role}): {found.kl:.4f} nats",
-        f"agreement: {found.agreement:.2f} %; they disagree on {len(found.differ)} images: {own.role} right on {right[0]}, "
+        f"KL({other.role} || {own.role}): {text(found.kl, 4)} nats",
+        f"agreement: {text(found.agreement)} %; they disagree on {len(found.differ)} images: {own.role} right on {right[0]}, "
         f"{other.role} right on {right[1]}, neither on {right[2]}",
     ]
 
@@ -88,6 +91,7 @@ def _print_classes(found: Look) -> None:
     """Accuracy by class, ordered by own's: all classes, or the worst and the best."""
     from didact.analysis import answers
     from didact.cli.terminal import print_rows
+    from didact.studies.spread import text
 
     own, other = (answers.by_class(side.confusion) for side in (found.own, found.other))
     order = [at for at in own.argsort(stable=True).tolist() if own[at] == own[at]]
@@ -96,7 +100,8 @@ def _print_classes(found: Look) -> None:
         title = f"the {CLASSES} worst and {CLASSES} best of {len(order)} classes: accuracy (%)"
         order = order[:CLASSES] + order[-CLASSES:]
     names = found.dataset.names
-    rows = [[names[at], f"{own[at]:.1f}", f"{other[at]:.1f}", f"{own[at] - other[at]:+.1f}"] for at in order]
+    figures = [(at, float(own[at]), float(other[at])) for at in order]
+    rows = [[names[at], text(a, 1), text(b, 1), text(a - b, 1, sign=True)] for at, a, b in figures]
     print_rows(["class", found.own.role, found.other.role, "difference"], rows, title)
 
 
@@ -116,9 +121,10 @@ def _print_confused(found: Look) -> None:
 
 def _print_layers(compared: Compared, found: Look) -> None:
     from didact.cli.terminal import print_rows
+    from didact.studies.spread import text
 
     rows = [
-        [name, *(f"{value:.3f}" if value == value else "-" for value in values)]
+        [name, *(text(value, 3) for value in values)]
         for name, values in zip(compared.rows, compared.values.tolist(), strict=True)
     ]
     heading = [f"{found.own.role} / {found.other.role}", *compared.columns]

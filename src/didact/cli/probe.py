@@ -55,7 +55,7 @@ def probe(
     )
     _report(found, "json" if json else "markdown" if markdown else "table")
     for one in found:
-        if isinstance(one.way, Exact) and (one.probed.slope or 0) > one.way.tolerance:
+        if isinstance(one.way, Exact) and not (one.probed.slope or 0) <= one.way.tolerance:  # NaN is no optimum either
             talk.print(f"not quite the optimum: {one.run.label} on {one.data.label}, gradient {one.probed.slope:.1e}")
     return 0
 

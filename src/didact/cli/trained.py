@@ -10,6 +10,7 @@ from didact.spec import SpecError
 from didact.studies.labels import teacher_label
 from didact.studies.predict import Predictor
 from didact.studies.run import Run
+from didact.studies.spread import text
 from didact.studies.store import Store
 from didact.studies.trained import LEAST, Correlation, rank_correlation
 
@@ -58,13 +59,13 @@ def _students(found: Correlation) -> tuple[list[str], list[list[str]]]:
     rows = []
     for one in found.students:
         spread = f" ± {one.std:.2f}" if one.std is not None else ""
-        rows.append([one.name, f"{one.parameters:,}", f"{one.predicted:.2f}", f"{one.trained:.2f}{spread}", f"{one.seeds}"])
+        figures = text(one.predicted), f"{text(one.trained)}{spread}"
+        rows.append([one.name, f"{one.parameters:,}", *figures, f"{one.seeds}"])
     return ["student", "parameters", "predicted (%)", "trained (%)", "seeds"], rows
 
 
 def _row(found: Correlation) -> list[str]:
-    figures = ["-" if value is None else f"{value:.2f}" for value in (found.tau, found.rho, found.p, found.by_size)]
-    return [found.trained, f"{len(found.students)}", *figures]
+    return [found.trained, f"{len(found.students)}", *map(text, (found.tau, found.rho, found.p, found.by_size))]
 
 
 def _more(predictor: Predictor) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 from didact.engine.learner import Learner
 from didact.method import Seen, View
 from didact.nets.blocks import BlockNet
-from didact.tensors import Batch, Labels, Logits, Outputs
+from didact.tensors import Batch, Labels, Logits, Outputs, answered
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,9 @@ class Tally:
 
 
 def hits(logits: Logits, labels: Labels) -> Tensor:
-    """How many labels are the highest and among the five highest logits: two integers on the device."""
-    found = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+    """How many labels are the highest and among the five highest logits: two integers on the device.
+
+    An image without an answer (:func:`didact.tensors.answered`) counts as wrong.
+    """
+    found = (logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]) & answered(logits)[:, None]
     return torch.stack([found[:, 0].sum(), found.sum()])

@@ -18,6 +18,7 @@ from didact.studies import scales
 from didact.studies.labels import recipe_label
 from didact.studies.plan import plan
 from didact.studies.run import Run, method_label
+from didact.studies.spread import text
 from didact.studies.study import Column, Sheet, Study
 
 KEYS = ("pool", "students", "draw", "teacher", "sftn", "gtn", "sckd", "method", "seeds")
@@ -144,8 +145,8 @@ def costs(made: Study, records: Mapping[str, Record]) -> tuple[Sheet, ...]:
     rows = []
     for k in sorted({1, 2, 3, 4, 7, len(special)}):
         measured = "" if k <= len(special) else f" (the mean of {len(special)}, times {k})"
-        pairs = [f"{_sum(special, k, what):.1f}" for what in WHAT], [f"{generic[what]:.1f}" for what in WHAT]
-        rows.append((f"{k}{measured}", *(text for pair in zip(*pairs, strict=True) for text in pair)))
+        pairs = [text(_sum(special, k, what), 1) for what in WHAT], [text(generic[what], 1) for what in WHAT]
+        rows.append((f"{k}{measured}", *(figure for pair in zip(*pairs, strict=True) for figure in pair)))
     head = ("students", "specialised: wall clock (s)", "generic", "specialised: processor (s)", "generic")
     return (
         each,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from didact.engine.records import Record, write
 from didact.studies.labels import teacher_label
 from didact.studies.run import Run
+from didact.studies.spread import defined
 from didact.studies.table import Table
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#b
 
 def comparison(made: Sequence[Table], found: Sequence[tuple[Run, Record]], path: Path) -> None:
     """For each table a row: accuracy of every method by teacher (mean, standard deviation, single seeds), and test curves.
+
+    What is not defined is left out.
 
     Raises:
         OSError: ``path`` cannot be written.
@@ -61,12 +64,12 @@ def _bars(axes: Axes, table: Table) -> None:
     drawn: list[float] = []
     for column, key in enumerate(keys):
         colour = COLOURS[column % len(COLOURS)]
-        cells = [(position, row.accuracy[key]) for position, row in enumerate(taught) if key in row.accuracy]
+        cells = [(at, row.accuracy[key]) for at, row in enumerate(taught) if key in row.accuracy and row.accuracy[key].n]
         x = [position + (column - (len(keys) - 1) / 2) * width for position, _ in cells]
         label = f"from {table.teachers[key][0]}" if key else None
         axes.bar(
             x,
-            [c.mean for _, c in cells],
+            [c.mean or 0 for _, c in cells],
             width * 0.92,
             yerr=[c.std or 0 for _, c in cells],
             color=colour,
@@ -74,24 +77,27 @@ def _bars(axes: Axes, table: Table) -> None:
             label=label,
         )
         for at, (_, cell) in zip(x, cells, strict=True):
-            axes.plot([at] * len(cell.values), cell.values, "k.", markersize=4)
-            drawn += [*cell.values, cell.mean - (cell.std or 0), cell.mean + (cell.std or 0)]
-        if key:
+            mean, spread = cell.mean or 0, cell.std or 0
+            axes.plot([at] * cell.n, cell.known, "k.", markersize=4)
+            drawn += [*cell.known, mean - spread, mean + spread]
+        if key and defined(table.teachers[key][1]):
             axes.axhline(
                 table.teachers[key][1], color=colour, linestyle="--", linewidth=1, label=f"{table.teachers[key][0]} teacher"
             )
             drawn.append(table.teachers[key][1])
     for row in table.rows:
-        if keys != [""] and "" in row.accuracy:
-            axes.axhline(row.accuracy[""].mean, color="black", linestyle=":", linewidth=1, label=f"student {row.method}")
-            drawn.append(row.accuracy[""].mean)
+        alone = row.accuracy[""].mean if keys != [""] and "" in row.accuracy else None
+        if alone is not None:
+            axes.axhline(alone, color="black", linestyle=":", linewidth=1, label=f"student {row.method}")
+            drawn.append(alone)
     slanted: dict[str, Any] = {"rotation": 20, "ha": "right"} if max(len(row.method) for row in taught) > 14 else {}
     axes.set_xticks(range(len(taught)), [row.method for row in taught], **slanted)
-    spread = max(drawn) - min(drawn)
-    axes.set_ylim(max(0, min(drawn) - 0.4 * spread - 0.5), min(100, max(drawn) + 0.1 * spread + 0.5))
+    if drawn:
+        spread = max(drawn) - min(drawn)
+        axes.set_ylim(max(0, min(drawn) - 0.4 * spread - 0.5), min(100, max(drawn) + 0.1 * spread + 0.5))
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(table.title, fontsize=9, loc="left")
-    if table.teachers:
+    if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=8, loc="lower right")
 
 

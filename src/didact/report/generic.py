@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from didact.engine.records import Record
 from didact.report.figures import COLOURS, save
+from didact.studies.spread import Cell
 from didact.studies.study import Study
 
 if TYPE_CHECKING:
@@ -38,13 +39,14 @@ def _accuracies(axes: Axes, made: Study, records: Mapping[str, Record]) -> None:
     columns = [c for c in made.columns if method in c.runs]
     for position, column in enumerate(columns):
         for row, net in enumerate(made.students.values()):
-            found = [records[r.digest].final()["test_top1"] for r in column.runs[method].get(net, ()) if r.digest in records]
+            runs = column.runs[method].get(net, ())
+            cell = Cell(tuple(records[run.digest].final()["test_top1"] for run in runs if run.digest in records))
             at = row + (position - (len(columns) - 1) / 2) * 0.8 / len(columns)
             colour = COLOURS[position % len(COLOURS)]
-            axes.plot([at] * len(found), found, ".", color=colour, markersize=5)
-            if found:
+            axes.plot([at] * cell.n, cell.known, ".", color=colour, markersize=5)
+            if cell.mean is not None:
                 label = column.label if row == 0 else None
-                axes.plot([at], [sum(found) / len(found)], "_", color=colour, markersize=14, markeredgewidth=3, label=label)
+                axes.plot([at], [cell.mean], "_", color=colour, markersize=14, markeredgewidth=3, label=label)
     axes.set_xticks(range(len(made.students)), list(made.students))
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(f"students by {method}: mean, and single seeds", fontsize=9, loc="left")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from didact.analysis.layers import Compared
 from didact.report.figures import COLOURS, save
 from didact.studies.look import Look, Side
+from didact.studies.spread import text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +48,7 @@ def heat_map(compared: Compared, own: str, other: str, path: Path) -> None:
     drawn = axes.imshow(values, cmap="viridis", vmin=0, vmax=1, origin="lower", aspect="auto")
     for (row, column), value in ((at, values[at]) for at in _cells(tall, wide)):
         axes.text(
-            column, row, f"{value:.2f}", ha="center", va="center", color="white" if value < 0.6 else "black", fontsize=8
+            column, row, text(float(value)), ha="center", va="center", color="white" if value < 0.6 else "black", fontsize=8
         )
     axes.set_xticks(range(wide), compared.columns, rotation=45, ha="right")
     axes.set_yticks(range(tall), compared.rows)
@@ -66,7 +67,7 @@ def reliability(sides: Sequence[Side], path: Path) -> None:
         found = side.reliability
         held = found.counts > 0
         points = (100 * found.confidence[held]).tolist(), (100 * found.accuracy[held]).tolist()
-        curve.plot(*points, "o-", color=colour, markersize=4, label=f"{side.title}: ECE {found.ece:.2f} %")
+        curve.plot(*points, "o-", color=colour, markersize=4, label=f"{side.title}: ECE {text(found.ece)} %")
         share = 100 * found.counts / found.counts.sum()
         spread.stairs(share.tolist(), (100 * found.edges).tolist(), color=colour)
     curve.set_ylabel("accuracy (%)")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from didact.report.figures import COLOURS, save
+from didact.studies.spread import Cell
 from didact.studies.study import Sheet
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ def _panel(axes: Axes, sheet: Sheet) -> None:
         colour = COLOURS[place % len(COLOURS)]
         offset = (place - (len(columns) - 1) / 2) * 0.7 / len(columns)
         for at, cells in enumerate(rows.values()):
-            values = cells.get(column, {}).get("values", ())
-            axes.plot(values, [at + offset] * len(values), ".", color=colour, markersize=5)
-            if values:
-                axes.plot([sum(values) / len(values)], [at + offset], "|", color=colour, markersize=12, markeredgewidth=3)
+            cell = Cell(tuple(cells.get(column, {}).get("values", ())))
+            axes.plot(cell.known, [at + offset] * cell.n, ".", color=colour, markersize=5)
+            if cell.mean is not None:
+                axes.plot([cell.mean], [at + offset], "|", color=colour, markersize=12, markeredgewidth=3)
         axes.plot([], [], "|", color=colour, markersize=10, markeredgewidth=3, label=column)
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_ylim(len(rows) - 0.5, -0.5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,10 @@ from didact.studies.execute import Answer, Show, Where, ask
 from didact.studies.probe import Tell, fitting_size, probe
 from didact.studies.run import Run
 from didact.studies.similarity import similarities
+from didact.studies.spread import Cell, beside, defined
+from didact.studies.spread import text as figure
 from didact.studies.store import Store
 from didact.studies.study import Sheet
-from didact.studies.table import Cell
 
 Values = Callable[[Store, Sequence[Run], str, Tell], Mapping[str, float]]
 """Figures by digest of finished runs: (store, runs, device, tell) -> values. Runs that have no such figure are left out."""
@@ -79,37 +80,40 @@ class Grid:
         values = measure.values(store, [run for run in runs.values() if store.get(run) is not None], device, tell)
         found = {row: {c: _cell(cell, values) for c, cell in cells.items()} for row, cells in asked.items()}
         told = {row: cells for row, cells in found.items() if any(cells.values())}
-        most = max((len(cell.values) for cells in told.values() for cell in cells.values() if cell), default=0)
-        body = []
-        for row in told:
-            line = [self._text(found, asked, row, column, measure.digits, most) for column in self.columns]
-            body.append((row, *line))
+        bases = {row: {c: self._base(found, asked, row, c) for c in cells} for row, cells in told.items()}
+        most = max((cell.n for cells in told.values() for cell in cells.values() if cell), default=0)
+        body = [(row, *self._line(cells, bases[row], most, measure.digits)) for row, cells in told.items()]
         if self.average:
             body.append(("mean", *self._means(told, measure.digits)))
-        figures = {row: {c: cell.plain() for c, cell in cells.items() if cell} for row, cells in told.items()}
+        figures = {row: {c: cell.plain(bases[row][c]) for c, cell in cells.items() if cell} for row, cells in told.items()}
         return Sheet(f"{self.title}: {measure.heading}", ("", *self.columns), tuple(body), self._note(most), figures)
 
-    def _text(self, found: Any, asked: Any, row: str, column: str, digits: int, most: int) -> str:
-        cell = found[row].get(column)
-        if cell is None:
-            return ""
+    def _line(self, cells: Mapping[str, Cell | None], bases: Mapping[str, Cell | None], most: int, digits: int) -> list[str]:
+        """A row as text. A single figure stands alone: that there is no spread shows that there is one only."""
+        several = {c: most if cell is not None and cell.n > 1 else 0 for c, cell in cells.items()}
+        return [beside(cells.get(c), bases.get(c), several.get(c, 0), digits) for c in self.columns]
+
+    def _base(self, found: Any, asked: Any, row: str, column: str) -> Cell | None:
+        """What the cell is compared with; None for one that is compared with nothing, or would be with itself."""
         at = (row, self.base) if self.base in self.columns else (self.base, column)
-        base = found.get(at[0], {}).get(at[1])
         same = asked.get(at[0], {}).get(at[1]) == asked[row][column]
-        gain = "" if base is None or same or row in self.plain else f" ({cell.mean - base.mean:+.{digits}f})"
-        return cell.text(digits) + gain + (f" n={len(cell.values)}" if 1 < len(cell.values) < most else "")
+        return None if same or row in self.plain else found.get(at[0], {}).get(at[1])
 
     def _means(self, told: Mapping[str, Mapping[str, Cell | None]], digits: int) -> list[str]:
-        """By column the mean over the rows that have a figure in every column."""
-        whole = [cells for row, cells in told.items() if row not in self.plain and all(cells.get(c) for c in self.columns)]
+        """By column the mean over the rows that have a figure in every column, and of their differences."""
+        rows = [[cells.get(c) for c in self.columns] for row, cells in told.items() if row not in self.plain]
+        whole = [[cell for cell in cells if cell is not None and cell.n] for cells in rows]
+        whole = [cells for cells in whole if len(cells) == len(self.columns)]
         if not whole:
             return [""] * len(self.columns)
-        means = {c: statistics.fmean(cell.mean for row in whole if (cell := row[c])) for c in self.columns}
-        gains = {
-            c: "" if c == self.base or self.base not in means else f" ({means[c] - means[self.base]:+.{digits}f})"
-            for c in means
-        }
-        return [f"{means[c]:.{digits}f}{gains[c]}" for c in self.columns]
+        base = self.columns.index(self.base) if self.base in self.columns else None
+        texts = []
+        for at in range(len(self.columns)):
+            gain = (
+                "" if base in (None, at) else f" ({figure(_mean(c[at].minus(c[base]) for c in whole), digits, sign=True)})"
+            )
+            texts.append(figure(_mean(cells[at] for cells in whole), digits) + gain)
+        return texts
 
     def _note(self, most: int) -> str:
         seeds = sorted(
@@ -121,7 +125,7 @@ class Grid:
             if most > 1
             else "Single figures: no spread is known"
         )
-        return f"{spread}; in brackets the difference of the means to '{self.base}'."
+        return f"{spread}; in brackets the difference to '{self.base}', seed by seed."
 
 
 @dataclass(frozen=True)
@@ -193,5 +197,11 @@ def _measured(runs: Sequence[Run], measure: Measure) -> tuple[Run, ...]:
 
 
 def _cell(runs: Sequence[Run], values: Mapping[str, float]) -> Cell | None:
-    seen = [(run.seed, values[run.digest]) for run in runs if run.digest in values]
-    return Cell(tuple(v for _, v in seen), tuple(s for s, _ in seen)) if seen else None
+    return Cell.of((run, values[run.digest]) for run in runs if run.digest in values)
+
+
+def _mean(cells: Iterable[Cell]) -> float | None:
+    """The mean of the cells' means; None where one of them has none."""
+    means = [cell.mean for cell in cells]
+    known = [mean for mean in means if defined(mean)]
+    return statistics.fmean(known) if len(known) == len(means) else None

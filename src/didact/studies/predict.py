@@ -16,6 +16,7 @@ from scipy.stats import binom
 from didact.data import Dataset, Split, evaluation_batches, facts, load
 from didact.deploy.latency import latency
 from didact.engine.records import Record
+from didact.engine.step import hits
 from didact.nets.blocks import BlockNet
 from didact.nets.supernet import SPACES, Pool, Space, Supernet, recalibrated
 from didact.seeds import stream
@@ -86,7 +87,7 @@ class Predictor:
         split = self._validation
         with torch.no_grad():
             batches = evaluation_batches(self._dataset, split)
-            right = sum(int((net(batch.images).argmax(1) == batch.labels).sum()) for batch in batches)
+            right = sum(int(hits(net(batch.images), batch.labels)[0]) for batch in batches)
         return 100 * right / len(split)
 
     def student(self, name: str) -> BlockNet:

@@ -13,8 +13,9 @@ from typing import Any
 from didact.engine.records import Record
 from didact.studies.execute import Answer, Show, Where, ask
 from didact.studies.run import Run
+from didact.studies.spread import Cell, beside
+from didact.studies.spread import text as figure
 from didact.studies.store import Store
-from didact.studies.table import Cell
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,15 @@ class Study:
         for label, net in self.students.items():
             cells = [_cell(c.runs[method].get(net, ()), records) for c in columns]
             against = _cell(base.runs.get(method, {}).get(net, ()), records)
-            most = max((len(cell.values) for cell in cells if cell is not None), default=0)
-            texts = [_with_gain(cell, None if c is base else against, most) for c, cell in zip(columns, cells, strict=True)]
-            rows.append((label, *texts))
-            plain[label] = {"net": net} | _figures(columns, cells)
+            bases = [None if c is base else against for c in columns]
+            most = max((cell.n for cell in cells if cell is not None), default=0)
+            rows.append((label, *(beside(cell, base, most) for cell, base in zip(cells, bases, strict=True))))
+            plain[label] = {"net": net} | _figures(columns, cells, bases)
         single = all(len(runs) == 1 for c in columns for runs in c.runs[method].values())
         spread = f"mean ± standard deviation over {_counts(columns, method)} (where a cell has fewer, n says how many)"
         note = (
             f"Test accuracy in percent after the last epoch, {'single figures: no spread is known' if single else spread}; "
-            f"in brackets the difference to '{base.label}'."
+            f"in brackets the difference to '{base.label}', seed by seed."
         )
         return Sheet(f"{self.title}: {method}", head, tuple(rows), note, plain)
 
@@ -111,7 +112,7 @@ class Study:
             if first is not None and first in records and first not in told:
                 told.add(first)
                 wall, processor = seconds(records[first])
-                rows.append((column.label, f"{wall:.1f}", f"{processor:.1f}"))
+                rows.append((column.label, figure(wall, 1), figure(processor, 1)))
                 plain[column.label] = {"seconds": wall, "cpu_seconds": processor}
         note = (
             "Seconds of training (without tests), one teacher at a time. The processor's seconds are those of all its threads; "
@@ -129,20 +130,18 @@ def seconds(record: Record) -> tuple[float, float]:
 
 
 def _cell(runs: Sequence[Run], records: Mapping[str, Record]) -> Cell | None:
-    values = [(run.seed, records[run.digest].final()["test_top1"]) for run in runs if run.digest in records]
-    return Cell(tuple(v for _, v in values), tuple(s for s, _ in values)) if values else None
+    return Cell.of((run, records[run.digest].final()["test_top1"]) for run in runs if run.digest in records)
 
 
-def _with_gain(cell: Cell | None, base: Cell | None, most: int) -> str:
-    """The figure with its difference to ``base``; with the number of its values where others have more, ``most`` of them."""
-    if cell is None:
-        return ""
-    gain = "" if base is None else f" ({cell.mean - base.mean:+.2f})"
-    return cell.text() + gain + (f" n={len(cell.values)}" if len(cell.values) < most else "")
-
-
-def _figures(columns: Sequence[Column], cells: Sequence[Cell | None]) -> dict[str, Any]:
-    return {c.label: cell.plain() for c, cell in zip(columns, cells, strict=True) if cell is not None}
+def _figures(
+    columns: Sequence[Column], cells: Sequence[Cell | None], bases: Sequence[Cell | None] | None = None
+) -> dict[str, Any]:
+    """By column the figures, and their differences to ``bases``."""
+    found = {}
+    for column, cell, base in zip(columns, cells, bases or [None] * len(cells), strict=True):
+        if cell is not None:
+            found[column.label] = cell.plain(base)
+    return found
 
 
 def _counts(columns: Sequence[Column], method: str) -> str:

@@ -1,11 +1,11 @@
 """Tables over Records: who taught better.
 
-Every accuracy is the last epoch's on the test set, in percent; figures over seeds come with n, mean and standard deviation.
+Every accuracy is the last epoch's on the test set, in percent; figures over seeds come with n, mean and standard deviation,
+as :mod:`didact.studies.spread` has them.
 """
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,38 +15,7 @@ from didact.spec import digest, to_json
 from didact.studies.labels import how, recipe_label, row_label, teacher_label
 from didact.studies.run import Run
 from didact.studies.similarity import Similarity
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Figures of the same quantity over seeds; ``seeds`` says which figure is whose."""
-
-    values: tuple[float, ...]
-    seeds: tuple[int, ...] = ()
-
-    @property
-    def mean(self) -> float:
-        return statistics.fmean(self.values)
-
-    @property
-    def std(self) -> float | None:
-        """Sample standard deviation; None for a single value."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else None
-
-    def text(self, digits: int = 2) -> str:
-        if self.std is None:
-            return f"{self.mean:.{digits}f}"
-        return f"{self.mean:.{digits}f} ± {self.std:.{digits}f}"
-
-    def plain(self) -> dict[str, Any]:
-        """The figures for programs."""
-        return {"values": self.values, "n": len(self.values), "mean": self.mean, "std": self.std}
-
-    def minus(self, other: Cell) -> float | None:
-        """The mean difference over the seeds that both have; None when they share none."""
-        mine, its = dict(zip(self.seeds, self.values, strict=True)), dict(zip(other.seeds, other.values, strict=True))
-        both = mine.keys() & its.keys()
-        return statistics.fmean(mine[s] - its[s] for s in both) if both else None
+from didact.studies.spread import Cell, defined, text
 
 
 @dataclass(frozen=True)
@@ -63,6 +32,17 @@ class Row:
     accuracy: dict[str, Cell] = field(default_factory=dict)
     kl: dict[str, Cell] = field(default_factory=dict)
     cka: dict[str, Cell] = field(default_factory=dict)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All of them."""
+        return [cell for cells in (self.accuracy, self.kl, self.cka) for cell in cells.values()]
+
+    def difference(self, teachers: Sequence[str]) -> Cell | None:
+        """The paired difference in accuracy of the second of two teachers to the first; None where one of them is missing."""
+        if len(teachers) != 2 or not all(key in self.accuracy for key in teachers):
+            return None
+        return self.accuracy[teachers[1]].minus(self.accuracy[teachers[0]])
 
 
 @dataclass(frozen=True)
@@ -84,19 +64,24 @@ class Table:
     members: frozenset[str] = frozenset()
 
     def plain(self) -> dict[str, Any]:
-        """The table for programs: every figure over seeds, with its mean and standard deviation."""
+        """The table for programs: every figure over seeds, with its mean and standard deviation.
+
+        With two teachers a row also has the paired difference of the second to the first.
+        """
         names = {key: label for key, (label, _) in self.teachers.items()} | {"": "none"}
 
         def figures(cells: Mapping[str, Cell]) -> dict[str, Any]:
             return {names[k]: cell.plain() for k, cell in cells.items()}
 
+        def row(one: Row) -> dict[str, Any]:
+            gain = one.difference(list(self.teachers))
+            told = {"method": one.method, "top1": figures(one.accuracy), "kl": figures(one.kl), "cka": figures(one.cka)}
+            return told | ({} if gain is None else {"difference": gain.plain()})
+
         return {
             "title": self.title,
             "teachers": dict(self.teachers.values()),
-            "rows": [
-                {"method": r.method, "top1": figures(r.accuracy), "kl": figures(r.kl), "cka": figures(r.cka)}
-                for r in self.rows
-            ],
+            "rows": [row(one) for one in self.rows],
             "covers": self.covers,
         }
 
@@ -138,10 +123,11 @@ def _table(
     for (method, teacher), values in figures.items():
         row = rows.setdefault(method, Row(method))
         row.accuracy[teacher] = Cell(tuple(v for _, v, _ in values), tuple(seed for seed, _, _ in values))
-        measured = [s for _, _, s in values if s is not None]
+        measured = [(seed, s) for seed, _, s in values if s is not None]
         if measured:
-            row.kl[teacher] = Cell(tuple(s.kl for s in measured))
-            row.cka[teacher] = Cell(tuple(s.cka for s in measured))
+            seeds = tuple(seed for seed, _ in measured)
+            row.kl[teacher] = Cell(tuple(s.kl for _, s in measured), seeds)
+            row.cka[teacher] = Cell(tuple(s.cka for _, s in measured), seeds)
     by = f" taught by {nets.pop()}" if len(nets) == 1 else ""
     names = _names({key: how(teacher, first.net) if by else teacher_label(teacher) for key, teacher in taught.items()})
     return Table(
@@ -150,7 +136,7 @@ def _table(
         rows=sorted(rows.values(), key=lambda row: "" not in row.accuracy),
         covers=covers(
             [run for run, _ in members],
-            {len(cell.values) for row in rows.values() for cell in row.accuracy.values()},
+            [cell for row in rows.values() for cell in row.cells],
             two=len(taught) == 2,
             similar=any(row.kl for row in rows.values()),
         ),
@@ -164,17 +150,20 @@ def _names(labels: Mapping[str, str]) -> dict[str, str]:
     return {key: label if said.count(label) == 1 else f"{label} {key[:6]}" for key, label in labels.items()}
 
 
-def covers(runs: Sequence[Run], counts: Collection[int], *, two: bool, similar: bool) -> str:
+def covers(runs: Sequence[Run], shown: Sequence[Cell], *, two: bool, similar: bool) -> str:
     """What the figures of a table stand for.
 
     Args:
-        counts: how many of them its cells hold.
+        shown: its cells.
         two: whether there are two teachers, and so a difference.
         similar: whether there are figures of KL and CKA.
     """
     seeds = sorted({run.seed for run in runs})
     alike = "KL(teacher || student) in nats and CKA of the pooled vectors, on the test set: alike means low KL, high CKA."
     alike = f" {alike}" if similar else ""
+    counts = {cell.n for cell in shown if cell.n}
+    if any(not defined(value) for cell in shown for value in cell.values):
+        alike += " '-' is not defined, such as the CKA of a network that shows the same for every image."
     if len(seeds) == 1:
         return f"A single training seed ({seeds[0]}): no spread is known.{alike}"
     taught = " and the teacher" if any(run.teacher for run in runs) else ""
@@ -205,22 +194,20 @@ def cells(table: Table) -> tuple[list[str], list[list[str]]]:
     if similar:
         head += [f"{what} {name}" for what in ("KL", "CKA") for name in names]
     body = []
-    uneven = len({len(cell.values) for row in table.rows for cell in row.accuracy.values()}) > 1
+    uneven = len({cell.n for row in table.rows for cell in row.cells if cell.n}) > 1
 
-    def text(cell: Cell | None, digits: int = 2) -> str:
-        return "" if cell is None else cell.text(digits) + (f" ({len(cell.values)})" if uneven else "")
+    def told(cell: Cell | None, digits: int = 2, *, sign: bool = False) -> str:
+        return "" if cell is None else cell.text(digits, sign=sign) + (f" ({cell.n})" if uneven and cell.n else "")
 
     if keys:
         own = [table.teachers[k][1] for k in keys]
-        body.append(["the teacher", *(f"{a:.2f}" for a in own), *([f"{own[1] - own[0]:+.2f}"] if two else [])])
+        body.append(["the teacher", *map(text, own), *([text(own[1] - own[0], sign=True)] if two else [])])
     for row in table.rows:
         alone = row.accuracy.get("")
-        line = [row.method, *(text(row.accuracy.get(k, alone)) for k in keys or [""])]
+        line = [row.method, *(told(row.accuracy.get(k, alone)) for k in keys or [""])]
         if two:
-            both = all(k in row.accuracy for k in keys)
-            gain = row.accuracy[keys[1]].minus(row.accuracy[keys[0]]) if both else None
-            line.append("" if gain is None else f"{gain:+.2f}")
+            line.append(told(row.difference(keys), sign=True))
         if similar:
-            line += [text(figures.get(k), 3) for figures in (row.kl, row.cka) for k in keys]
+            line += [told(figures.get(k), 3) for figures in (row.kl, row.cka) for k in keys]
         body.append(line)
     return head, [line + [""] * (len(head) - len(line)) for line in body]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from statistics import fmean, stdev
 from typing import Any
 
 from scipy.stats import kendalltau, spearmanr
@@ -21,6 +20,7 @@ from didact.studies.labels import recipe_label, row_label, teacher_label
 from didact.studies.limits import counted
 from didact.studies.predict import Predictor
 from didact.studies.run import Run
+from didact.studies.spread import Cell
 from didact.studies.store import Store
 
 LEAST = 3
@@ -33,13 +33,14 @@ class Student:
 
     Attributes:
         name: spells it out. parameters: how many it has. predicted: on the validation split, in percent.
-        trained: mean test accuracy over seeds, in percent. std: its standard deviation; None for a single seed. seeds: how many.
+        trained: mean test accuracy over seeds, in percent; None where it is not defined. std: its standard deviation; None for
+            a single seed. seeds: how many have one.
     """
 
     name: str
     parameters: int
     predicted: float
-    trained: float
+    trained: float | None
     std: float | None
     seeds: int
 
@@ -88,11 +89,12 @@ def _compared(predictor: Predictor, way: str, own: bool, trained: dict[str, list
     about = facts(predictor.run.data)
     students = []
     for name, all_ in trained.items():
-        size, spread = counted(name, about.classes, about.image)[0], stdev(all_) if len(all_) > 1 else None
-        students.append(Student(name, size, predictor.accuracy(name), fmean(all_), spread, len(all_)))
+        cell, size = Cell(tuple(all_)), counted(name, about.classes, about.image)[0]
+        students.append(Student(name, size, predictor.accuracy(name), cell.mean, cell.std, cell.n))
     students.sort(key=lambda one: (-one.predicted, one.name))
-    x, y = [one.predicted for one in students], [one.trained for one in students]
-    by_size, *_ = correlated([float(one.parameters) for one in students], y)
+    known = [(one, one.trained) for one in students if one.trained is not None]
+    x, y = [one.predicted for one, _ in known], [trained for _, trained in known]
+    by_size, *_ = correlated([float(one.parameters) for one, _ in known], y)
     return Correlation(way, own, tuple(students), *correlated(x, y), by_size)
 
 

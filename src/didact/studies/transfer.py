@@ -11,7 +11,7 @@ from didact.spec import digest, to_json
 from didact.studies.labels import how, recipe_label, row_label
 from didact.studies.probe import Answer
 from didact.studies.run import Run
-from didact.studies.table import Cell
+from didact.studies.spread import Cell
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,7 @@ class Transfer:
                 line += [cell.text() if cell else "" for cell in found]
                 if two:
                     first, second = (row.get((data, key)) for key in keys)
-                    gain = second.minus(first) if first and second else None
-                    line.append("" if gain is None else f"{gain:+.2f}")
+                    line.append(second.minus(first).text(sign=True) if first and second else "")
             body.append(line)
         return head, body
 
@@ -60,8 +59,7 @@ class Transfer:
             {
                 "method": method,
                 "top1": [
-                    {"data": data, "teacher": self.teachers.get(key), "values": c.values, "mean": c.mean, "std": c.std}
-                    for (data, key), c in row.items()
+                    {"data": data, "teacher": self.teachers.get(key)} | cell.plain() for (data, key), cell in row.items()
                 ],
             }
             for method, row in self.rows.items()
@@ -103,7 +101,7 @@ def _cell(found: Sequence[Answer]) -> Cell:
     """A run's figures over probe seeds; of several runs, which differ in their training seeds, each one's mean."""
     if len(found) == 1:
         values = found[0].probed.top1
-        return Cell(values, tuple(range(len(values))))
+        return Cell(values, tuple((found[0].run.seed, probe) for probe in range(len(values))))
     ordered = sorted(found, key=lambda one: one.run.seed)
     return Cell(tuple(statistics.fmean(one.probed.top1) for one in ordered), tuple(one.run.seed for one in ordered))
 
