@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from didact.cli.streams import say
-from didact.spec import SpecError, strict_json
+from didact.spec import SpecError, shown, strict_json
 
 if TYPE_CHECKING:
     from didact.studies.store import Store
@@ -90,11 +90,11 @@ def picture_path(path: Path | None) -> Path | None:
     if path is None:
         return None
     if path.suffix not in (".png", ".svg", ".pdf"):
-        raise SpecError(f"picture: a name that ends in .png, .svg or .pdf, found {str(path)!r}")
+        raise SpecError(f"picture: a name that ends in .png, .svg or .pdf, found {shown(str(path))}")
     path = Path(os.path.expanduser(path))
     above = next(folder for folder in (*path.parents, Path()) if folder.exists())
     if path.is_dir() or not above.is_dir() or not os.access(path if path.exists() else above, os.W_OK):
-        raise SpecError(f"picture: no file can be written at {str(path)!r}")
+        raise SpecError(f"picture: no file can be written at {shown(str(path))}")
     return path
 
 
@@ -106,7 +106,7 @@ def device(asked: str | None) -> str:
     try:
         torch.empty(1, device=asked)
     except (RuntimeError, AssertionError) as error:
-        raise SpecError(f"device {asked!r} cannot be used here: {str(error).splitlines()[0]}") from None
+        raise SpecError(f"device {shown(asked)} cannot be used here: {str(error).splitlines()[0]}") from None
     return asked
 
 

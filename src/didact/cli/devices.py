@@ -16,7 +16,7 @@ from didact.deploy.catalogue import DEVICES
 from didact.deploy.device import Device, choose, joined, own
 from didact.deploy.fit import Fit, Verdict, fits, members
 from didact.nets.blocks import Shape
-from didact.spec import SpecError, from_json, to_json
+from didact.spec import SpecError, from_json, shown, to_json
 
 COVERS = """\
 Weights: parameters x bits / 8. Activations: the most that is alive at once, for one image, at the same bit width.
@@ -74,7 +74,7 @@ def _widths(text: str) -> list[int]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     wrong = [word for word in words if not (word.isascii() and word.isdigit() and 1 <= int(word) <= 32)]
     if wrong or not words:
-        raise SpecError(f"bits: whole numbers from 1 to 32, separated by commas, found {(wrong or [text])[0]!r}")
+        raise SpecError(f"bits: whole numbers from 1 to 32, separated by commas, found {shown((wrong or [text])[0])}")
     return list(dict.fromkeys(map(int, words)))
 
 
@@ -89,7 +89,7 @@ def _images(data: str | None, image: str | None, classes: int | None) -> tuple[S
         raise SpecError("--image and --classes belong together: --image 3x32x32 --classes 100")
     found = re.fullmatch(r"([1-9][0-9]*)x([1-9][0-9]*)x([1-9][0-9]*)", image)
     if found is None:
-        raise SpecError(f"image: channels x height x width, such as 3x32x32, found {image!r}")
+        raise SpecError(f"image: channels x height x width, such as 3x32x32, found {shown(image)}")
     if classes < 1:
         raise SpecError(f"classes: at least 1, found {classes}")
     return tuple(map(int, found.groups())), classes

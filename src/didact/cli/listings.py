@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from didact.spec import SpecError, catalogue, clean
+from didact.spec import SpecError, catalogue, clean, shown
 from didact.studies.fields import fields
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def listing(what: str | None, store: Path, pair: dict[str, str] | None = None, t
     }
     if what not in known:
         near = difflib.get_close_matches(str(what).lower(), known, n=1)
-        found = "" if what is None else f"; found {what!r}" + (f", did you mean {near[0]!r}?" if near else "")
+        found = "" if what is None else f"; found {shown(what)}" + (f", did you mean {near[0]!r}?" if near else "")
         *first, last = known
         raise SpecError(f"what: one of {', '.join(first)} or {last}{found}")
     return known[what]()

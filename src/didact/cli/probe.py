@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from didact.cli import answer
 from didact.cli.options import STORE, Device, Json, Markdown, StorePath, TrustStore
 from didact.cli.streams import say
-from didact.spec import SpecError, from_json, nearest
+from didact.spec import SpecError, from_json, nearest, shown
 
 if TYPE_CHECKING:
     from didact.studies.probe import Answer
@@ -87,7 +87,9 @@ def _ways(text: str, seeds: int | None) -> list[Any]:
     asked = _names(text)
     wrong = [name for name in asked if name not in WAYS]
     if wrong or not asked:
-        raise SpecError(f"way: unknown {wrong[0]!r}{nearest(wrong[0], WAYS)}" if wrong else "way: exact, sgd or exact,sgd")
+        raise SpecError(
+            f"way: unknown {shown(wrong[0])}{nearest(wrong[0], WAYS)}" if wrong else "way: exact, sgd or exact,sgd"
+        )
     if seeds is not None and "sgd" not in asked:
         raise SpecError("seeds: the exact way has one optimum and draws nothing; leave --seeds out, or write --way sgd")
     made = {"exact": Exact(), "sgd": from_json(SGD, {} if seeds is None else {"seeds": seeds})}

@@ -2,40 +2,120 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from didact.spec import SpecError, assign
+from didact.spec import SpecError, cut, shown
+
+DEEPEST = 20
+"""Levels of settings, in paths and in JSON; a chain of assistants takes two or three a teacher."""
+
+FLAGS = ("compile", "exact", "retry", "json", "markdown", "help")
+"""Options without a value of the commands that take settings."""
+
+NETWORKS = ("teacher", "peers")
+"""Settings where a name alone is a network's; elsewhere it is the name of what is set."""
+
+Path = tuple[str, ...]
 
 
 def parse(tokens: Sequence[str]) -> dict[str, Any]:
     """A tree of settings from tokens; values are JSON where they can be (numbers, true, null, lists), text otherwise.
 
+    A name beside settings below it is one of them: ``--method kd --method.alpha 0.5`` is the name and alpha of a method.
+
     Raises:
-        SpecError: something that is not ``--key value``, or a key without a value.
+        SpecError: something that is not ``--key value``, a key without a value, a setting that is given twice, or
+            settings more than 20 levels deep.
     """
+    given: dict[Path, tuple[Any, str]] = {}
+    for key, text in _pairs(tokens):
+        path = tuple(key.replace("-", "_").split("."))
+        if not all(path):
+            raise SpecError(f"--{cut(key)}: expected names with dots between them, such as --recipe.epochs")
+        for place, value in _leaves(path, _value(text, key)):
+            if place in given:
+                raise SpecError(
+                    f"{cut('.'.join(place))}: is given twice, by --{cut(key)} and --{given[place][1]}; write it once"
+                )
+            given[place] = (value, cut(key))
     tree: dict[str, Any] = {}
-    rest = list(tokens)
-    pairs: list[tuple[str, Any]] = []
-    while rest:
-        token = rest.pop(0)
-        if not token.startswith("--") or token == "--":
-            raise SpecError(f"expected --setting value, found {token!r}")
-        key, equals, value = token[2:].partition("=")
-        if not equals:
-            if not rest or rest[0].startswith("--"):
-                raise SpecError(f"--{key} needs a value")
-            value = rest.pop(0)
-        pairs.append((key.replace("-", "_"), _value(value)))
-    # a name must not wipe out fields that were given before it, so short paths go first
-    for key, value in sorted(pairs, key=lambda pair: pair[0].count(".")):
-        assign(tree, key, value)
+    for path, (value, _) in _spelt_out(given).items():
+        below = tree
+        for part in path[:-1]:
+            below = below.setdefault(part, {})
+        below[path[-1]] = value
     return tree
 
 
-def _value(text: str) -> Any:
+def _pairs(tokens: Sequence[str]) -> Iterator[tuple[str, str]]:
+    rest = list(reversed(tokens))
+    while rest:
+        token = rest.pop()
+        if not token.startswith("--") or token == "--":
+            raise SpecError(f"expected --setting value, found {shown(token)}")
+        key, equals, value = token[2:].partition("=")
+        if not equals:
+            if not rest or rest[-1].startswith("--"):
+                flag = difflib.get_close_matches(key[:100], FLAGS, n=1)
+                meant = f"; did you mean --{flag[0]}, which takes none?" if flag else ""
+                raise SpecError(f"--{cut(key)} needs a value{meant}")
+            value = rest.pop()
+        yield key, value
+
+
+def _leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
+    """The values that are no settings themselves, each with its path."""
+    if len(path) > DEEPEST:
+        raise SpecError(f"{cut('.'.join(path))}: settings are at most {DEEPEST} levels deep")
+    if not isinstance(value, Mapping) or not value:
+        yield path, value
+        return
+    for key, inner in value.items():
+        yield from _leaves((*path, key), inner)
+
+
+def _spelt_out(given: Mapping[Path, tuple[Any, str]]) -> dict[Path, tuple[Any, str]]:
+    """``given``, with names that stand where settings are moved below: to ``name``, or to ``net`` of teachers and peers."""
+    inner = {path[:at] for path in given for at in range(1, len(path))}
+    found = dict(given)
+    for path in sorted(set(given) & inner, key=len):
+        value, typed = found.pop(path)
+        if value == {}:
+            continue
+        if not isinstance(value, str):
+            raise SpecError(
+                f"{'.'.join(path)}: is {shown(value)}, which has no settings of its own, and has settings below it"
+            )
+        place = (*path, "net" if path[-1] in NETWORKS else "name")
+        if place in found:
+            other = found[place][1]
+            raise SpecError(f"{'.'.join(place)}: is given twice, by --{typed} and --{other}; write it once")
+        found[place] = (value, typed)
+    return found
+
+
+def _value(text: str, key: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once)
+    except _TwiceError as error:
+        raise SpecError(f"{cut(key)}.{cut(str(error))}: is given twice in {shown(text)}; write it once") from None
+    except RecursionError:
+        raise SpecError(f"{cut(key)}: settings are at most {DEEPEST} levels deep") from None
     except ValueError:
         return {"true": True, "false": False, "none": None}.get(text.lower(), text)
+
+
+class _TwiceError(Exception):
+    """A key that an object has twice."""
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _TwiceError(key)
+        found[key] = value
+    return found

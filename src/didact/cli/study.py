@@ -24,7 +24,7 @@ from didact.cli.options import (
     Together,
 )
 from didact.cli.streams import say
-from didact.spec import SpecError, nearest
+from didact.spec import SpecError, nearest, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +55,7 @@ def study(
     from didact.studies.store import Store
 
     if name not in STUDIES:
-        raise SpecError(f"unknown study {name!r}{nearest(name, STUDIES)}")
+        raise SpecError(f"unknown study {shown(name)}{nearest(name, STUDIES)}")
     picture = answer.picture_path(picture)
     where = Where(device=answer.device(device), compiled=compile, test_every=test_every, together=together)
     talk = terminal.stderr()

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from didact.spec import Count, RequestError, Seed, Share, SpecError, nearest, spec
+from didact.spec import MOST, Count, RequestError, Seed, Share, SpecError, nearest, shown, spec
 
 Augment = Literal["crop-flip", "crop", "none"]
 
@@ -119,7 +119,7 @@ def canonical_name(name: str) -> str:
     """
     spelt = {_plain(known): known for known in CATALOGUE}
     if _plain(name) not in spelt:
-        raise SpecError(f"unknown data set {name!r}{nearest(name, CATALOGUE)}")
+        raise SpecError(f"unknown data set {shown(name)}{nearest(name, CATALOGUE)}")
     return spelt[_plain(name)]
 
 
@@ -136,7 +136,7 @@ class Data:
     """The data set: digits, cifar10, cifar100, stl10 or tiny-imagenet."""
     fraction: Share = 1.0
     """Share of the training images that is kept, the same in every class."""
-    classes: Annotated[int, Field(ge=2)] | None = None
+    classes: Annotated[int, Field(ge=2, le=MOST)] | None = None
     """Only the first so many classes, of the test set too; all when not given."""
     per_class: Count | None = None
     """At most so many training images of each class, after the fraction."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from didact.spec import SpecError, from_json, nearest, spec
+from didact.spec import SpecError, from_json, nearest, shown, spec
 
 UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 """How memory may be written in a file: decimal units, and the binary ones that chips are built in."""
@@ -74,7 +74,7 @@ def choose(names: Iterable[str], known: Iterable[Device]) -> tuple[Device, ...]:
     found: dict[str, Device] = {}
     for name in names:
         if _key(name) not in by_key:
-            raise SpecError(f"unknown device {name!r}{nearest(name, [device.name for device in devices])}")
+            raise SpecError(f"unknown device {shown(name)}{nearest(name, [device.name for device in devices])}")
         found[_key(name)] = by_key[_key(name)]
     if not found:
         raise SpecError(f"name at least one device{nearest('', [device.name for device in devices])}")
@@ -106,11 +106,11 @@ def own(where: str) -> tuple[Device, ...]:
     try:
         found = json.loads(Path(os.path.expanduser(where)).read_text(encoding="utf-8"))
     except OSError as error:
-        raise SpecError(f"cannot read devices from {where!r}: {error.strerror or error}") from None
+        raise SpecError(f"cannot read devices from {shown(where)}: {error.strerror or error}") from None
     except ValueError as error:
-        raise SpecError(f"{where!r} is not JSON: {error}") from None
+        raise SpecError(f"{shown(where)} is not JSON: {error}") from None
     if not isinstance(found, list) or not found:
-        raise SpecError(f'{where!r}: a list of devices, [{{"name": ..., "what": ..., "memory": ...}}], is expected')
+        raise SpecError(f'{shown(where)}: a list of devices, [{{"name": ..., "what": ..., "memory": ...}}], is expected')
     return joined(from_json(Device, fields, f"{where}: device {i}") for i, fields in enumerate(found, 1))
 
 
@@ -119,13 +119,13 @@ def _imported(where: str) -> tuple[Device, ...]:
     try:
         module = importlib.import_module(module_name)
     except (ImportError, TypeError, ValueError) as error:
-        raise SpecError(f"cannot import {module_name!r} for the devices {where!r}: {error}") from error
+        raise SpecError(f"cannot import {shown(module_name)} for the devices {shown(where)}: {error}") from error
     if not hasattr(module, name):
-        raise SpecError(f"{module_name!r} holds no {name!r}{nearest(name, vars(module))}")
+        raise SpecError(f"{shown(module_name)} holds no {shown(name)}{nearest(name, vars(module))}")
     found = getattr(module, name)
     devices = (found,) if isinstance(found, Device) else tuple(found) if isinstance(found, list | tuple) else ()
     if not devices or not all(isinstance(device, Device) for device in devices):
-        raise SpecError(f"{where!r} should be a didact.deploy.device.Device, or a list or tuple of them")
+        raise SpecError(f"{shown(where)} should be a didact.deploy.device.Device, or a list or tuple of them")
     return joined(devices)
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from didact.nets import entry
-from didact.spec import Count, NonNegative, Positive, Share, SpecError, nearest, spec, to_json
+from didact.spec import MOST, Count, NonNegative, Positive, Share, SpecError, nearest, shown, spec, to_json
 
 Precision = Literal["fp32", "bf16"]
 _PAPER_RATE = 0.05  # the papers' rate for ordinary networks, to which an entry's own rate is compared
@@ -24,7 +24,7 @@ class Recipe:
 
     epochs: Count = 240
     """Length of the training; stages that a method adds come on top."""
-    batch_size: Annotated[int, Field(ge=2)] = 64
+    batch_size: Annotated[int, Field(ge=2, le=MOST)] = 64
     """Images per step; the last batch of an epoch may be smaller. Batch norm needs at least 2."""
     learning_rate: Positive = 0.05
     """The rate at the start (steps) or at the peak (one-cycle)."""
@@ -78,7 +78,7 @@ def settings(name: str, net: str) -> dict[str, Any]:
         SpecError: no recipe of that name.
     """
     if name not in RECIPES:
-        raise SpecError(f"unknown recipe {name!r}{nearest(name, RECIPES)}")
+        raise SpecError(f"unknown recipe {shown(name)}{nearest(name, RECIPES)}")
     recipe = RECIPES[name][1]
     gentle = entry(net).paper_rate / _PAPER_RATE
     return to_json(recipe) | {"learning_rate": recipe.learning_rate * gentle}

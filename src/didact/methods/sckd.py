@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from didact.losses import exact
 from didact.method import Held, Method, Pair, Seen, Stage
 from didact.nets.blocks import BlockNet
-from didact.spec import Chosen, choose, spec
+from didact.spec import Chosen, Number, choose, spec
 from didact.tensors import Needs, Outputs, Scalar
 
 Gradient = Float[Tensor, "n"]
@@ -57,7 +57,7 @@ class SCKD(Method):
 
     inner: Chosen[Method] = field(default_factory=lambda: choose(Method, "kd"))
     """The method whose terms are gated: a name, with a preset or not, or its settings."""
-    threshold: float = 0.0
+    threshold: Number = 0.0
     """The cosine (phi) above which a term stays."""
     over: Literal["all", "last"] = "all"
     """Parameters of the student over which gradients are compared: all, or those of the last block both terms reach."""

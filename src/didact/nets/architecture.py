@@ -26,7 +26,7 @@ from torch import nn
 
 from didact.nets.blocks import Block, BlockNet, Head, Shape
 from didact.nets.layers import Residual, conv_norm, he_normal
-from didact.spec import SpecError
+from didact.spec import SpecError, shown
 
 Kind = Literal["basic", "inverted"]
 USUAL = {"basic": 1.0, "inverted": 6.0}
@@ -108,7 +108,7 @@ def parse(name: str) -> Architecture:
         SpecError: it spells none; the message names the part at fault and the form.
     """
     kind, *parts = name.lower().split("-")
-    wrong = f"{name!r} spells no architecture: "
+    wrong = f"{shown(name)} spells no architecture: "
     if kind not in get_args(Kind):
         raise SpecError(f"{wrong}it begins with {' or '.join(get_args(Kind))}; {_FORM}")
     head = int(parts.pop()[1:]) if parts and re.fullmatch(r"h\d+", parts[-1]) else 0
@@ -116,12 +116,12 @@ def parse(name: str) -> Architecture:
         raise SpecError(f"{wrong}a stem and at least one stage are wanted; {_FORM}")
     stem = _STEM.fullmatch(parts[0])
     if stem is None:
-        raise SpecError(f"{wrong}{parts[0]!r} is no stem; {_FORM}")
+        raise SpecError(f"{wrong}{shown(parts[0])} is no stem; {_FORM}")
     stages = []
     for i, part in enumerate(parts[1:]):
         found = _STAGE.fullmatch(part)
         if found is None:
-            raise SpecError(f"{wrong}{part!r} is no stage; {_FORM}")
+            raise SpecError(f"{wrong}{shown(part)} is no stage; {_FORM}")
         depth, width, kernel, expansion, stride = found.groups()
         usual = 2 if i else 1
         stages.append(Stage(int(depth), int(width), int(kernel or 3), float(expansion or USUAL[kind]), int(stride or usual)))
@@ -134,12 +134,14 @@ def parse(name: str) -> Architecture:
 def _fault(made: Architecture, parts: Sequence[str]) -> str | None:
     """What is wrong with a number, and in which of the ``parts`` (the stem, then the stages); None when nothing is."""
     if min(made.stem, made.stem_stride) < 1:
-        return f"{parts[0]!r}: the stem's width and stride are at least 1"
+        return f"{shown(parts[0])}: the stem's width and stride are at least 1"
     for part, s in zip(parts[1:], made.stages, strict=True):
         if s.kernel % 2 == 0:
-            return f"{part!r}: a kernel is odd, found {s.kernel}; write k{max(1, s.kernel - 1)} or k{max(3, s.kernel + 1)}"
+            return (
+                f"{shown(part)}: a kernel is odd, found {s.kernel}; write k{max(1, s.kernel - 1)} or k{max(3, s.kernel + 1)}"
+            )
         if min(s.depth, s.width, s.stride) < 1 or not 0 < s.expansion < float("inf"):
-            return f"{part!r}: units, width and stride are at least 1, an expansion is more than 0 (e0.5 is one)"
+            return f"{shown(part)}: units, width and stride are at least 1, an expansion is more than 0 (e0.5 is one)"
     return None
 
 

@@ -9,7 +9,7 @@ from types import ModuleType
 
 from didact.nets import architecture, mobilenet, resnet, shufflenet, vgg, wide_resnet
 from didact.nets.blocks import Block, BlockNet, Head
-from didact.spec import SpecError, nearest
+from didact.spec import SpecError, nearest, shown
 
 _FAMILIES: dict[str, dict[str, Callable[[int, int], BlockNet]]] = {
     "resnet": resnet.NETS,
@@ -75,7 +75,7 @@ def resolve(name: str) -> str:
     if architecture.spells(name):
         return architecture.parse(name).name
     if _key(name) not in _KEYS:
-        raise SpecError(f"unknown network {name!r}{nearest(name, names())}")
+        raise SpecError(f"unknown network {shown(name)}{nearest(name, names())}")
     return _KEYS[_key(name)]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from didact import nets
 from didact.data import Data
 from didact.papers.sftn_tables import BRANCHES, METHODS, PAIRS, PUBLISHED, SCALES
-from didact.spec import SpecError, from_json, under
+from didact.spec import SpecError, from_json, shown, under
 from didact.studies import scales
 from didact.studies.grid import Grid, Measure, Tables, Transferred, accuracy, cka, kl
 from didact.studies.labels import recipe_label
@@ -46,7 +46,7 @@ class _Asked:
         asked = [part.strip() for part in given.split(",")] if isinstance(given, str) else list(given)
         wrong = next((pair for pair in asked if pair.count("/") != 1), None)
         if wrong is not None or not asked:
-            raise SpecError(f"pairs: expected teacher/student, e.g. resnet20/resnet8, found {wrong or given!r}")
+            raise SpecError(f"pairs: expected teacher/student, e.g. resnet20/resnet8, found {shown(wrong or given)}")
         return tuple((teacher, student) for teacher, _, student in (pair.partition("/") for pair in asked))
 
     @property
@@ -102,7 +102,7 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Tables:
     grids: list[Grid] = []
     for table in dict.fromkeys(tables):
         if table not in TABLES:
-            raise SpecError(f"table: unknown {table!r}; there are {', '.join(TABLES)} (Table 3 is ImageNet's)")
+            raise SpecError(f"table: unknown {shown(table)}; there are {', '.join(TABLES)} (Table 3 is ImageNet's)")
         grids += TABLES[table](_Asked(settings, table, device))
     return Tables(tuple(grids))
 

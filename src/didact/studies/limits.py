@@ -14,7 +14,7 @@ from didact.deploy.fit import footprint, lacks
 from didact.nets.architecture import cost, parse, spells
 from didact.nets.blocks import Shape, macs, parameters
 from didact.nets.supernet.shared import form
-from didact.spec import Count, Positive, Seed, spec
+from didact.spec import MOST, Count, Positive, Seed, spec
 
 Cost = Literal["parameters", "macs", "bytes", "latency"]
 
@@ -39,7 +39,7 @@ class Search:
     """A device that must hold the student at the bit width, weights and activations."""
     trials: Count = 200
     """Students whose accuracy is predicted, at most; a pool that has no more of them is searched completely."""
-    images: Annotated[int, Field(ge=2)] = 1024
+    images: Annotated[int, Field(ge=2, le=MOST)] = 1024
     """Training images, at most, from which a student's batch norms take their statistics."""
     seed: Seed = 0
     """Draws the suggestions."""

@@ -27,8 +27,8 @@ from didact.data import Data
 from didact.engine.recipe import Recipe
 from didact.method import Method
 from didact.methods.ce import CE
-from didact.spec import SpecError, from_json, under
-from didact.studies.given import merged, named, only_known, recipe_fields, several, short_forms
+from didact.spec import SpecError, from_json, shown
+from didact.studies.given import Seeds, below, merged, named, only_known, recipe_fields, several, short_forms
 from didact.studies.peers import Peer, placed
 from didact.studies.run import Run
 from didact.studies.ways import methods
@@ -51,19 +51,22 @@ def plan(wanted: Mapping[str, Any], device: str = "cpu") -> list[Run]:
         SpecError: unknown or misspelt keys at any depth, wrong types or values, names nobody knows.
     """
     only_known(wanted, KEYS, "")
-    if not isinstance(wanted.get("net"), str):
+    if wanted.get("net") is None:
         raise SpecError("net: say which network is to learn, e.g. net=resnet8x4")
     wanted = short_forms(wanted)
-    seeds = range(from_json(int, wanted["seeds"], "seeds")) if "seeds" in wanted else [wanted.get("seed", 0)]
-    if not seeds or ("seeds" in wanted and "seed" in wanted):
-        raise SpecError("seeds: write seeds=3 (how many, at least 1) or seed=3 (which one), not both")
+    if "seeds" in wanted and "seed" in wanted:
+        raise SpecError("seeds: write seeds=3 (how many) or seed=3 (which one), not both")
+    seeds = range(from_json(Seeds, wanted["seeds"], "seeds")) if "seeds" in wanted else [wanted.get("seed", 0)]
     runs = []  # the student's settings are checked before its teacher's, which inherit them
-    from_json(Data, named(wanted.get("data"), "digits"), "data")
-    for net in map(nets.resolve, several(wanted["net"])):
-        from_json(Recipe, recipe_fields(wanted.get("recipe"), net, device), "recipe")
+    from_json(Data, named(wanted.get("data"), "digits", "data"), "data")
+    names = several(wanted["net"], "net")
+    with below("net"):
+        students = [nets.resolve(name) for name in names]
+    for net in students:
+        from_json(Recipe, recipe_fields(wanted.get("recipe"), net, device, "recipe"), "recipe")
         for teacher in _teachers(wanted, net, device):
             usual = "kd" if teacher else "dml" if wanted.get("peers") else "ce"
-            for method in methods(named(wanted.get("method"), usual), "method"):
+            for method in methods(named(wanted.get("method"), usual, "method"), "method"):
                 company = bool(wanted.get("peers") and method.needs.peers)
                 if teacher and not (method.needs.teacher or company or isinstance(method, CE)):
                     raise SpecError(
@@ -86,21 +89,21 @@ def plan(wanted: Mapping[str, Any], device: str = "cpu") -> list[Run]:
 def _student(wanted: Mapping[str, Any], net: str, teacher: Run | None, method: Method, seed: Any, device: str) -> Run:
     tree = {
         "net": net,
-        "data": named(wanted.get("data"), "digits"),
-        "recipe": recipe_fields(wanted.get("recipe"), net, device),
+        "data": named(wanted.get("data"), "digits", "data"),
+        "recipe": recipe_fields(wanted.get("recipe"), net, device, "recipe"),
         "method": method,
         "teacher": teacher if method.needs.teacher else None,
         "seed": seed,
         "data_seed": wanted.get("data_seed", 0),
     }
     if method.needs.teacher and wanted.get("route") is not None:
-        fields = named(wanted["route"], "equal")
+        fields = named(wanted["route"], "equal", "route")
         tree["route"] = from_json(Route, {"how": fields.pop("name")} | fields, "route")
     if method.needs.peers:
         tree |= _peers(wanted, from_json(Peer, {key: tree[key] for key in PEER_KEYS}), device)
     start = wanted.get("start")
     if start is not None and start != "branches":
-        raise SpecError(f"start: write start=branches, or leave start out; found {start!r}")
+        raise SpecError(f"start: write start=branches, or leave start out; found {shown(start)}")
     if start == "branches" and not hasattr(teacher and teacher.method, "student"):
         raise SpecError("start: needs a teacher that has branches, such as teacher.how=sftn")
     if start == "branches":
@@ -114,19 +117,21 @@ def _peers(wanted: Mapping[str, Any], own: Peer, device: str) -> dict[str, Any]:
     if given is None:
         return {}
     if not isinstance(given, (str, Mapping)):
-        raise SpecError(f"peers: expected networks' names or settings such as peers.net, found {given!r}")
+        raise SpecError(f"peers: expected networks' names or settings such as peers.net, found {shown(given)}")
     given = {"net": given} if isinstance(given, str) else dict(given)
     only_known(given, PEER_KEYS, "peers.")
-    if not isinstance(given.get("net"), str):
+    if given.get("net") is None:
         raise SpecError("peers.net: say which networks learn together with it, e.g. peers.net=resnet20")
-    ways = methods(named(given["method"], ""), "peers.method") if "method" in given else [own.method]
+    ways = methods(named(given["method"], "", "peers.method"), "peers.method") if "method" in given else [own.method]
     if len(ways) > 1:
-        raise SpecError(f"peers.method: one for all peers, such as peers.method=ce; found {given['method']!r}")
-    how = merged(named(wanted.get("recipe"), "short"), given.get("recipe"))
+        raise SpecError(f"peers.method: one for all peers, such as peers.method=ce; found {shown(given['method'])}")
+    how = merged(named(wanted.get("recipe"), "short", "recipe"), given.get("recipe"), "peers.recipe")
     others = []
-    for net in several(given["net"]):
+    for net in several(given["net"], "peers.net"):
         one = from_json(Peer, {"net": net, "method": ways[0], "seed": given.get("seed", own.seed)}, "peers")
-        others.append(replace(one, recipe=from_json(Recipe, recipe_fields(how, one.net, device), "peers.recipe")))
+        others.append(
+            replace(one, recipe=from_json(Recipe, recipe_fields(how, one.net, device, "peers.recipe"), "peers.recipe"))
+        )
     peers, turn = placed(own, others)
     return {"peers": peers, "turn": turn}
 
@@ -137,17 +142,15 @@ def _teachers(wanted: Mapping[str, Any], student: str, device: str, at: str = "t
     if given is None:
         return [None]
     if not isinstance(given, (str, Mapping)):
-        raise SpecError(f"{at}: expected a network's name or settings such as {at}.net, found {given!r}")
+        raise SpecError(f"{at}: expected a network's name or settings such as {at}.net, found {shown(given)}")
     given = {"net": given} if isinstance(given, str) else dict(given)
     only_known(given, TEACHER_KEYS, f"{at}.")
     if not isinstance(given.get("net"), str):
-        raise SpecError(f"{at}.net: say which network teaches, e.g. {at}.net=resnet32x4")
-    try:
+        raise SpecError(f"{at}.net: say which network teaches, e.g. {at}.net=resnet32x4; found {shown(given.get('net'))}")
+    with below(f"{at}.net"):
         net = nets.resolve(given["net"])
-    except SpecError as error:
-        raise SpecError(under(f"{at}.net", str(error))) from None
-    given = _inherited(wanted, given)
-    ways = methods(named(given.get("how"), "standard"), f"{at}.how", teaches=student)
+    given = _inherited(wanted, given, at)
+    ways = methods(named(given.get("how"), "standard", f"{at}.how"), f"{at}.how", teaches=student)
     _sensible(ways, given, net, at)
     masters = _teachers(given, net, device, f"{at}.teacher")
     return [
@@ -157,12 +160,12 @@ def _teachers(wanted: Mapping[str, Any], student: str, device: str, at: str = "t
     ]
 
 
-def _inherited(wanted: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _inherited(wanted: Mapping[str, Any], given: Mapping[str, Any], at: str) -> dict[str, Any]:
     """A teacher takes its student's data, recipe and data seed where it is given none of its own."""
     return {
         **given,
-        "data": merged(named(wanted.get("data"), "digits"), given.get("data")),
-        "recipe": merged(named(wanted.get("recipe"), "short"), given.get("recipe")),
+        "data": merged(named(wanted.get("data"), "digits", "data"), given.get("data"), f"{at}.data"),
+        "recipe": merged(named(wanted.get("recipe"), "short", "recipe"), given.get("recipe"), f"{at}.recipe"),
         "data_seed": given.get("data_seed", wanted.get("data_seed", 0)),
     }
 
@@ -191,7 +194,7 @@ def _sensible(ways: list[Method], given: Mapping[str, Any], net: str, at: str) -
     if given.get("start", "standard") not in ("standard", None):
         raise SpecError(
             f"{at}.start: write {at}.start=standard (it fine-tunes the standard teacher), or leave it out; "
-            f"found {given['start']!r}"
+            f"found {shown(given['start'])}"
         )
 
 
@@ -199,7 +202,7 @@ def _teacher(given: Mapping[str, Any], net: str, way: Method, master: Run | None
     tree = {
         "net": net,
         "data": given["data"],
-        "recipe": recipe_fields(given["recipe"], net, device),
+        "recipe": recipe_fields(given["recipe"], net, device, f"{at}.recipe"),
         "seed": given.get("seed", 0),
         "data_seed": given["data_seed"],
     }

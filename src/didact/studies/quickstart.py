@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from didact.spec import SpecError, nearest
+from didact.spec import SpecError, nearest, shown
 from didact.studies.plan import plan
 from didact.studies.run import Run
 
@@ -34,5 +34,5 @@ def quickstart(data: str, seeds: int, device: str) -> list[Run]:
         SpecError: no quickstart is defined for that data set.
     """
     if data not in SETTINGS:
-        raise SpecError(f"no quickstart for {data!r}{nearest(data, SETTINGS)}")
+        raise SpecError(f"no quickstart for {shown(data)}{nearest(data, SETTINGS)}")
     return plan({**SETTINGS[data], "method": METHODS, "seeds": seeds}, device)

@@ -56,7 +56,7 @@ class Run:
     """Order and augmentation of the batches; a cohort shares it."""
     peers: tuple[Peer, ...] = ()
     """The other networks of a group that learns together, in the order of their turns."""
-    turn: Annotated[int, Field(ge=0)] = 0
+    turn: Annotated[int, Field(ge=0, le=1000)] = 0
     """This network's own place in that order."""
     route: Route | None = None
     """The route of the teacher's training that is followed; none: the finished teacher teaches throughout."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from didact.spec import SpecError, nearest
+from didact.spec import SpecError, nearest, shown
 
 PASSED = ("data", "recipe", "data_seed", "epochs", "precision")
 """Settings that a study passes on as in ``didact train``."""
@@ -28,7 +28,7 @@ def settings(
             raise SpecError(f"{key}: no such setting{nearest(key, known)}")
     scale = wanted.get("scale", usual)
     if scale not in scales:
-        raise SpecError(f"scale: unknown {scale!r}{nearest(str(scale), scales)}")
+        raise SpecError(f"scale: unknown {shown(scale)}{nearest(str(scale), scales)}")
     base = scales[scale]
     found = {**base, **{key: value for key, value in wanted.items() if key != "scale"}}
     for key, fields in base.items():

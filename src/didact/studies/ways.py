@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from didact.method import Method
-from didact.spec import SpecError, catalogue, choose, find, nearest, under
+from didact.spec import SpecError, catalogue, choose, find, nearest, shown, under
 from didact.studies.given import several
 
 STANDARD = "standard"
@@ -32,7 +32,7 @@ def methods(fields: Mapping[str, Any], at: str, teaches: str | None = None) -> l
     if teaches is not None and fields["name"] == STANDARD and len(fields) > 1:
         key = next(k for k in fields if k != "name")
         raise SpecError(f"{at}.{key}: a standard teacher has no such setting; say for whom it is, e.g. {at}=sftn")
-    names = several(fields["name"])
+    names = several(fields["name"], at)
     takes = {_base(name): _settings(name, at) for name in names if teaches is None or name != STANDARD}
     own = _own(fields, [_base(name) for name in names], at)
     shared = {key: value for key, value in fields.items() if _base(key) not in own}
@@ -71,7 +71,7 @@ def _own(fields: Mapping[str, Any], names: Collection[str], at: str) -> dict[str
     for key, value in fields.items():
         if _base(key) in own:
             if not isinstance(value, Mapping):
-                raise SpecError(f"{at}.{key}: expected settings such as {at}.{key}.temperature, found {value!r}")
+                raise SpecError(f"{at}.{key}: expected settings such as {at}.{key}.temperature, found {shown(value)}")
             own[_base(key)] = value
     if own.get(STANDARD):
         raise SpecError(f"{at}.{STANDARD}.{next(iter(own[STANDARD]))}: a standard teacher has no settings; leave it out")

@@ -45,7 +45,7 @@ from didact.nets.blocks import Shape
 from didact.nets.supernet import Capacity, Distribution, Students, Supernet, owner, run_as, uniform
 from didact.nets.supernet.shared import form
 from didact.seeds import stream
-from didact.spec import Count, NonNegative, Positive, spec
+from didact.spec import MOST, Count, NonNegative, Positive, spec
 from didact.tensors import Labels, Logits, Needs, Scalar, reads
 
 Sampling = Literal["uniform", "trained", "sandwich"]
@@ -82,7 +82,7 @@ class GTN(Method):
     """Weight of the KL."""
     temperature: Positive = 4.0
     """T of the KL, which carries T^2."""
-    after: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    after: tuple[Annotated[int, Field(ge=0, le=MOST)], ...] | None = None
     """The blocks (from 1) after which a branch starts, as a list; 0: from the images. All but the last when not given."""
     paths: Count = 1
     """Students drawn for each branch in an iteration."""

@@ -34,7 +34,7 @@ class Route:
 
     how: Literal["equal", "greedy"] = "equal"
     """When the next anchor teaches: after an equal share of the student's epochs, or when the student is near to this one."""
-    anchors: Annotated[int, Field(ge=2)] = 4
+    anchors: Annotated[int, Field(ge=2, le=1000)] = 4
     """How many anchors, at equal intervals of the teacher's epochs; the last is the finished teacher."""
     threshold: Positive | None = None
     """greedy: the KL (nats) below which the next anchor takes over."""

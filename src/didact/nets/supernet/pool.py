@@ -16,7 +16,7 @@ from didact.nets.blocks import Shape, parameters
 from didact.nets.supernet.space import SPACES, Decision, Space, draw
 from didact.nets.zoo import create, imported, resolve
 from didact.nets.zoo import names as zoo_names
-from didact.spec import SpecError, from_json, nearest, spec
+from didact.spec import SpecError, from_json, nearest, shown, spec
 
 
 @spec
@@ -74,7 +74,7 @@ class Pool:
         """
         name = resolve(name)
         if name not in self.members:
-            raise SpecError(f"{name!r} is not in this pool{nearest(name, self.members)}")
+            raise SpecError(f"{shown(name)} is not in this pool{nearest(name, self.members)}")
         return name
 
     @cached_property
@@ -140,19 +140,19 @@ def as_pool(value: Any) -> Space | Pool:
         return from_json(Pool if "members" in value else Space, dict(value))
     names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise SpecError(f"expected a pool ({', '.join(SPACES)}, module:NAME), or networks as a list, found {value!r}")
+        raise SpecError(f"expected a pool ({', '.join(SPACES)}, module:NAME), or networks as a list, found {shown(value)}")
     if len(names) == 1 and names[0].lower() in SPACES:
         return SPACES[names[0].lower()]
     if len(names) == 1 and ":" in names[0]:
         return _own(names[0])
     for one in names:
         if one.lower() in SPACES:
-            raise SpecError(f"{one!r} is a pool, which stands alone; a list holds networks only, found {list(names)}")
+            raise SpecError(f"{shown(one)} is a pool, which stands alone; a list holds networks only, found {list(names)}")
         try:
             resolve(one)
         except SpecError as error:
             near = nearest(one, [*SPACES, *zoo_names()]) if not spells(one) else f": {error}"
-            raise SpecError(f"{one!r} is neither a pool nor a network{near} (pools: {', '.join(SPACES)})") from None
+            raise SpecError(f"{shown(one)} is neither a pool nor a network{near} (pools: {', '.join(SPACES)})") from None
     return from_json(Pool, {"members": names})
 
 
@@ -165,7 +165,7 @@ def _own(name: str) -> Space | Pool:
     if not isinstance(found, Space | Pool):
         pools = [key for key, value in vars(module).items() if isinstance(value, Space | Pool)]
         near = nearest(attribute, pools) if pools else "; a pool is a Space or a Pool of didact.nets.supernet"
-        raise SpecError(f"{module.__name__!r} holds no pool {attribute!r}{near}")
+        raise SpecError(f"{module.__name__!r} holds no pool {shown(attribute)}{near}")
     return found
 
 

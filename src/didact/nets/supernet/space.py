@@ -21,7 +21,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from didact.nets.architecture import USUAL, Architecture, Kind, Stage, parse, spells
-from didact.spec import Count, Positive, SpecError, spec
+from didact.spec import MOST, Count, Positive, SpecError, shown, spec
 
 Options = tuple[Count, ...]
 
@@ -87,7 +87,7 @@ class Space:
     """Channels of the first convolution."""
     stem_stride: Count = 1
     """Stride of the first convolution."""
-    head: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
+    head: tuple[Annotated[int, Field(ge=0, le=MOST)], ...] = (0,)
     """Channels of a 1x1 convolution before pooling; 0 for none, in all students or in none of them."""
 
     @model_validator(mode="after")
@@ -166,7 +166,7 @@ class Space:
             SpecError: the name spells no student of this space; the nearest one is named.
         """
         if not spells(name):
-            raise SpecError(f"{name!r} spells no student of this pool ({self.label}); one of them is {self.smallest}")
+            raise SpecError(f"{shown(name)} spells no student of this pool ({self.label}); one of them is {self.smallest}")
         made = parse(name)
         values: list[int | float] = [made.stem]
         for s in made.stages:
@@ -174,7 +174,7 @@ class Space:
         values.append(made.head)
         if made.family != parse(self.largest).family:
             raise SpecError(
-                f"{name!r} is of another kind than the students of this pool ({self.label}): kind, number of stages, "
+                f"{shown(name)} is of another kind than the students of this pool ({self.label}): kind, number of stages, "
                 f"strides or a last convolution differ; one of them is {self.smallest}"
             )
         if all(v in d.options for v, d in zip(values, self.decisions, strict=True)):
@@ -185,7 +185,9 @@ class Space:
             for v, d in zip(values, self.decisions, strict=True)
             if v not in d.options
         )
-        raise SpecError(f"{name!r} is not in this pool: {wrong}; the nearest student is {self._architecture(near).name}")
+        raise SpecError(
+            f"{shown(name)} is not in this pool: {wrong}; the nearest student is {self._architecture(near).name}"
+        )
 
     def spelt(self, name: str) -> str:
         """The canonical name of the student called ``name``.

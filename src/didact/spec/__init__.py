@@ -8,7 +8,6 @@ depends on nothing but its content. Nothing here imports torch.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import hashlib
 import importlib
@@ -18,44 +17,72 @@ import math
 import pkgutil
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform
 
 import pydantic
-from pydantic import BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, InstanceOf, Strict, ValidationError
 from pydantic_core import PydanticCustomError
+
+from didact.spec.faults import RequestError as RequestError
+from didact.spec.faults import SpecError as SpecError
+from didact.spec.faults import clean as clean
+from didact.spec.faults import cut as cut
+from didact.spec.faults import explain
+from didact.spec.faults import nearest as nearest
+from didact.spec.faults import shown as shown
+from didact.spec.faults import type_at as type_at
+from didact.spec.faults import under as under
 
 T = TypeVar("T")
 N = TypeVar("N", bound="Named")
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+LARGEST = 1e9
+"""No weight, rate or temperature is larger; their squares and products still are numbers of 32 bits."""
+SMALLEST = 1e-12
+"""No rate or temperature that must be above 0 is smaller."""
+MOST = 10**6
+"""No count, such as of epochs, images or channels, is larger."""
+
+Flag = Annotated[bool, Strict()]
+Number = Annotated[float, Strict(), Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+Positive = Annotated[float, Strict(), Field(ge=SMALLEST, le=LARGEST, allow_inf_nan=False)]
+NonNegative = Annotated[float, Strict(), Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+Share = Annotated[float, Strict(), Field(gt=0, le=1)]
+Count = Annotated[int, Strict(), Field(ge=1, le=MOST)]
+Seed = Annotated[int, Strict(), Field(ge=0, lt=2**63)]
 
 _CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-
-class RequestError(ValueError):
-    """What was asked for cannot be done; nothing has been trained for it."""
-
-
-class SpecError(RequestError):
-    """A description that cannot be meant: a wrong name, key, type or combination."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field, dataclasses.field))
 def spec(cls: type[T]) -> type[T]:
     """Make ``cls`` a frozen, keyword-only dataclass whose fields are validated and whose unknown keys are refused.
 
+    Numbers, texts, true and false are taken as they are at any depth: 1.0, true and "1" are no whole numbers.
     A field is described by the docstring below it; an inherited one keeps its description, which pydantic alone would drop.
     """
+    cls.__get_pydantic_core_schema__ = classmethod(_strict)  # type: ignore[attr-defined]
     made = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=_CONFIG)(cls)
     for name, info in made.__pydantic_fields__.items():
         inherited = (getattr(base, "__pydantic_fields__", {}).get(name) for base in made.__mro__[1:])
         info.description = info.description or next((field.description for field in inherited if field), None)
     return typing.cast("type[T]", made)
+
+
+def _strict(cls: type, source: Any, handler: GetCoreSchemaHandler) -> Any:
+    """Pydantic's schema of a spec; its plain values are not converted from one another. Lists still become tuples."""
+    schema = handler(source)
+    rest: list[Any] = [schema]
+    while rest:
+        part = rest.pop()
+        if isinstance(part, dict):
+            if part.get("type") in ("int", "float", "bool", "str"):
+                part["strict"] = True
+            rest += [inner for key, inner in part.items() if key not in ("default", "metadata", "serialization")]
+        elif isinstance(part, list):
+            rest += part
+    return schema
 
 
 class Named:
@@ -79,16 +106,7 @@ class Named:
         return file if home in cls.homes else f"{cls.__module__}:{cls.__qualname__}"
 
 
-# ------------------------------------------------------------------------------------------------ names and suggestions
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the closest of ``names``, or all of them when none is close."""
-    known = sorted(names)
-    close = difflib.get_close_matches(name.lower(), [k.lower() for k in known], n=3, cutoff=0.5)
-    if close:
-        return "; did you mean " + " or ".join(f"'{k}'" for c in close for k in known if k.lower() == c) + "?"
-    return "; known: " + ", ".join(known)
+# ------------------------------------------------------------------------------------------------ parts by name
 
 
 @functools.cache
@@ -120,21 +138,21 @@ def find(base: type[N], name: str) -> type[N]:
         files = catalogue(*base.homes)
         name = name if name in files else name.lower().replace("-", "")  # KD, KD-SVD
         if name not in files:
-            raise SpecError(f"unknown {base.__name__.lower()} {name!r}{nearest(name, files)}")
+            raise SpecError(f"unknown {base.__name__.lower()} {shown(name)}{nearest(name, files)}")
         module_name = files[name]
     try:
         module = importlib.import_module(module_name)
     except (ImportError, TypeError, ValueError) as error:  # the last two: "" and ".x" are no module names
-        raise SpecError(f"cannot import {module_name!r} for {name!r}: {error}") from error
+        raise SpecError(f"cannot import {shown(module_name)} for {shown(name)}: {error}") from error
     members = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base)]
     if class_name:
         members = [c for c in members if c.__qualname__ == class_name]
     else:
         members = [c for c in members if c.__module__ == module_name]
     if members and not dataclasses.is_dataclass(members[0]):
-        raise SpecError(f"{name!r}: {members[0].__name__} is not a dataclass; put @didact.spec.spec above it")
+        raise SpecError(f"{shown(name)}: {members[0].__name__} is not a dataclass; put @didact.spec.spec above it")
     if len(members) != 1:
-        raise SpecError(f"{name!r} should hold one {base.__name__}, found {len(members)}")
+        raise SpecError(f"{shown(name)} should hold one {base.__name__}, found {len(members)}")
     return members[0]
 
 
@@ -152,7 +170,7 @@ def to_json(value: Any) -> Any:
         return [to_json(v) for v in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise SpecError(f"a spec holds plain values only, not {type(value).__name__}: {value!r}")
+    raise SpecError(f"a spec holds plain values only, not {type(value).__name__}: {shown(value)}")
 
 
 def _unsaid(value: Any, field: dataclasses.Field[Any]) -> bool:
@@ -183,16 +201,21 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
 
 
-def from_json(cls: type[T], data: Any, at: str = "") -> T:
-    """Build ``cls`` from plain data. ``at`` is the path to put before the keys in error messages.
+def from_json(cls: type[T] | Any, data: Any, at: str = "") -> T:
+    """Build ``cls``, a spec or a type of plain values, from plain data. ``at`` is the path before the keys in messages.
 
     Raises:
         SpecError: unknown keys (with the nearest name), wrong types, values out of range; every fault with its path.
     """
     try:
-        return pydantic.TypeAdapter(cls).validate_python(data)
+        return _adapter(cls).validate_python(data)
     except ValidationError as error:
-        raise SpecError("\n".join(_explain(cls, error, at))) from None
+        raise SpecError("\n".join(explain(cls, error, at))) from None
+
+
+@functools.lru_cache(maxsize=256)
+def _adapter(cls: Any) -> Any:
+    return pydantic.TypeAdapter(cls)
 
 
 def choose(base: type[N], value: Any) -> N:
@@ -208,7 +231,7 @@ def choose(base: type[N], value: Any) -> N:
         raise SpecError(f"a {base.__name__.lower()} needs a 'name'")
     name = fields.pop("name")
     if not isinstance(name, str):
-        raise SpecError(f"the name of a {base.__name__.lower()} is a text, found {name!r}")
+        raise SpecError(f"the name of a {base.__name__.lower()} is a text, found {shown(name)}")
     name, plus, preset = name.partition("+")
     cls = find(base, name)
     version = fields.pop("version", cls.version)
@@ -216,7 +239,7 @@ def choose(base: type[N], value: Any) -> N:
         raise SpecError(f"{name} is at version {cls.version}, the spec asks for {version}")
     if plus and preset not in cls.presets:
         known = nearest(preset, cls.presets) if cls.presets else "; it has none"
-        raise SpecError(f"{name} has no preset {preset!r}{known}")
+        raise SpecError(f"{name} has no preset {shown(preset)}{known}")
     return from_json(cls, {**(cls.presets[preset] if preset else {}), **fields})
 
 
@@ -241,72 +264,3 @@ else:
 
         def __class_getitem__(cls, base: type) -> Any:
             return Annotated[InstanceOf[base], _chosen(base)]
-
-
-def _explain(cls: type, error: ValidationError, at: str) -> list[str]:
-    """One line for each fault: the dotted path, what is wrong, what was found, what may be meant."""
-    lines = []
-    for fault in error.errors():
-        *parents, key = ["", *(str(part) for part in fault["loc"])]
-        path = ".".join(part for part in (at, *parents, key) if part)
-        if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-            owner = type_at(cls, [p for p in parents if p])
-            names = [f.name for f in dataclasses.fields(owner)] if owner else []
-            lines.append(f"{path}: no such setting{nearest(key, names) if names else ''}")
-        elif fault["type"] == "chosen":
-            lines.append(under(path, fault["msg"]))
-        else:
-            found = "" if fault["type"] == "missing" else f" (found {fault['input']!r})"
-            message = fault["msg"].removeprefix("Value error, ")
-            lines.append(f"{path}: {message}{found if len(found) < 80 else ''}" if path else message)
-    return lines
-
-
-def clean(text: Any) -> str:
-    """``text`` with its unprintable characters, such as a terminal's escape codes and line breaks, written as ``\\x1b``."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
-
-
-def under(path: str, faults: str) -> str:
-    """The lines of an error message as faults of what is below ``path``."""
-    return "\n".join(f"{path}.{line}" if _is_fault(line) else f"{path}: {line}" for line in faults.split("\n"))
-
-
-def _is_fault(line: str) -> bool:
-    """Whether ``line`` already opens with a dotted path, as the lines of a nested explanation do."""
-    head, colon, _ = line.partition(": ")
-    return bool(colon) and all(part.isidentifier() or part.isdigit() for part in head.split("."))
-
-
-def type_at(cls: Any, path: list[str]) -> Any:
-    """The dataclass that sits at ``path`` inside ``cls``, or None."""
-    for key in path:
-        if not dataclasses.is_dataclass(cls):
-            return None
-        hints = typing.get_type_hints(cls)
-        inner = [hints.get(key), *typing.get_args(hints.get(key))]
-        cls = next((t for t in inner if dataclasses.is_dataclass(t)), None)
-    return cls if dataclasses.is_dataclass(cls) else None
-
-
-# ------------------------------------------------------------------------------------------------ changes and listings
-
-
-def assign(tree: dict[str, Any], path: str, value: Any) -> None:
-    """Set ``tree["a"]["b"] = value`` for the path ``a.b``, making dicts on the way.
-
-    A string that stands where a dict is needed (``method = "kd"``) becomes that dict's name.
-
-    Raises:
-        SpecError: a number or a list stands where a dict is needed.
-    """
-    *parents, last = path.split(".")
-    for key in parents:
-        below = tree.get(key)
-        if isinstance(below, str):
-            below = {"name": below}
-        if below is not None and not isinstance(below, Mapping):
-            raise SpecError(f"{path}: {key} is {below!r}, which has no settings of its own")
-        tree[key] = below = dict(below or {})
-        tree = below
-    tree[last] = value

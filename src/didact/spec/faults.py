@@ -1,0 +1,165 @@
+"""What is wrong with a value, in words for a person: the setting's path, what was expected, what was found, what may be meant."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+REPEATED = 100
+"""Characters of what a person typed that a message repeats, at most."""
+LISTED = 60
+"""Names that a message lists, at most."""
+
+
+class RequestError(ValueError):
+    """What was asked for cannot be done; nothing has been trained for it."""
+
+
+class SpecError(RequestError):
+    """A description that cannot be meant: a wrong name, key, type or combination."""
+
+
+def shown(value: Any) -> str:
+    """``value`` as it is written in Python, or in JSON where it is one word, cut after :data:`REPEATED` characters."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of more than 4300 digits; lists thousands deep
+        return "a number of thousands of digits" if isinstance(value, int) else f"a {type(value).__name__} too deep to show"
+    return text if len(text) <= REPEATED else f"{text[: REPEATED - 20]}... ({len(text):,} characters)"
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for the closest of ``names``, or all of them when none is close."""
+    known = sorted(names)
+    close = difflib.get_close_matches(name[:REPEATED].lower(), [k.lower() for k in known], n=3, cutoff=0.5)
+    if close:
+        return "; did you mean " + " or ".join(f"'{k}'" for c in close for k in known if k.lower() == c) + "?"
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    return "; known: " + ", ".join(known[:LISTED]) + more
+
+
+# ------------------------------------------------------------------------------------------------ faults of a whole value
+
+
+def explain(cls: Any, error: ValidationError, at: str) -> list[str]:
+    """One line for each fault of a value that should be a ``cls``; ``at`` is the path to put before the keys."""
+    lines = []
+    for fault in error.errors(include_url=False):
+        *parents, key = ["", *(str(part) for part in fault["loc"])]
+        parents = [part for part in parents if part]
+        path = ".".join(part for part in (at, *parents, key) if part)
+        kind, context = fault["type"], fault.get("ctx", {})
+        if kind in ("unexpected_keyword_argument", "extra_forbidden"):
+            owner = type_at(cls, parents)
+            names = [f.name for f in dataclasses.fields(owner)] if owner else []
+            lines.append(f"{cut(path)}: no such setting{nearest(key, names) if names else ''}")
+        elif kind == "chosen":
+            lines.append(under(path, context["faults"]))
+        elif kind.startswith("missing"):
+            lines.append(f"{path}: is missing; it has no default" if path else "a setting is missing")
+        elif kind in ("value_error", "assertion_error"):
+            message = f"{context['error']}"
+            found = shown(fault["input"])
+            if _is_plain(fault["input"]) and found not in message:
+                message += f" (found {found})"
+            lines.append(f"{path}: {message}" if path else message)
+        else:
+            message = f"expected {_expected(kind, context, type_at(cls, parents), key)} (found {shown(fault['input'])})"
+            lines.append(f"{path}: {message}" if path else message)
+    return lines
+
+
+_EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "finite_number": "a finite number",
+    "bool": "true or false",
+    "string_type": "a text",
+    "string_too_short": "a text that is not empty",
+    "too_short": "a list that is not empty",
+    "greater_than_equal": "{ge} or more",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "less than {lt}",
+    "too_long": "at most {max_length} values",
+    "string_too_long": "at most {max_length} characters",
+    "literal_error": "{expected}",
+}
+"""What was expected, by pydantic's kind of a fault, or by the beginning of that kind."""
+
+
+def _expected(kind: str, context: Mapping[str, Any], owner: Any, key: str) -> str:
+    words = _EXPECTED.get(kind) or _EXPECTED.get(kind.partition("_")[0])
+    if words is not None:
+        return words.format(**{name: _limit(value) for name, value in context.items()})
+    if kind.startswith(("tuple", "list")):
+        return f"a list, such as {_example(owner, key)}"
+    if kind.startswith("dataclass"):
+        return f"settings by name, such as {_first(owner, key)}"
+    return "another kind of value"
+
+
+def _limit(value: Any) -> str:
+    """A bound as a person writes it: 1000000, 1e+12."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _example(owner: Any, key: str) -> str:
+    """The default of the list ``key`` of ``owner``, or a list of two numbers."""
+    defaults = {field.name: field.default for field in dataclasses.fields(owner)} if owner else {}
+    value = defaults.get(key)
+    return json.dumps(value, separators=(",", ":")) if isinstance(value, tuple) and value else "[1,2]"
+
+
+def _first(owner: Any, key: str) -> str:
+    """The first setting of the spec that ``key`` of ``owner`` holds: {"epochs": ...}."""
+    inner = type_at(owner, [key]) if owner is not None and key else owner
+    return f'{{"{dataclasses.fields(inner)[0].name}": ...}}' if inner is not None else "{...}"
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (bool, int, float, str, list, tuple))
+
+
+# ------------------------------------------------------------------------------------------------ paths
+
+
+def clean(text: Any) -> str:
+    """``text`` with its unprintable characters, such as a terminal's escape codes and line breaks, written as ``\\x1b``."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def cut(path: str) -> str:
+    """A setting's path or a name, :func:`clean` and cut after :data:`REPEATED` characters."""
+    path = clean(path)
+    return path if len(path) <= REPEATED else f"{path[: REPEATED - 20]}... ({len(path):,} characters)"
+
+
+def under(path: str, faults: str) -> str:
+    """The lines of an error message as faults of what is below ``path``."""
+    return "\n".join(f"{path}.{line}" if _is_fault(line) else f"{path}: {line}" for line in faults.split("\n"))
+
+
+def _is_fault(line: str) -> bool:
+    """Whether ``line`` already opens with a dotted path, as the lines of a nested explanation do."""
+    head, colon, _ = line.partition(": ")
+    return bool(colon) and all(part.isidentifier() or part.isdigit() for part in head.split("."))
+
+
+def type_at(cls: Any, path: Sequence[str]) -> Any:
+    """The dataclass that sits at ``path`` inside ``cls``, or None."""
+    for key in path:
+        if not dataclasses.is_dataclass(cls):
+            return None
+        hints = typing.get_type_hints(cls)
+        inner = [hints.get(key), *typing.get_args(hints.get(key))]
+        cls = next((t for t in inner if dataclasses.is_dataclass(t)), None)
+    return cls if dataclasses.is_dataclass(cls) else None

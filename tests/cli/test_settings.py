@@ -1,0 +1,113 @@
+"""Settings of the command line: what a person can write, and what is refused before anything is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from didact.cli.main import main
+from didact.cli.settings import parse
+from didact.spec import SpecError
+
+BASE = ["--net", "resnet8", "--data", "digits", "--data.classes", "2", "--data.per_class", "5", "--precision", "fp32"]
+TAUGHT = ["--teacher.net", "resnet14"]
+PEERS = ["--peers.net", "resnet14", "--method", "dml"]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "tree"),
+    [
+        (["--method.alpha", "0.5", "--method", "kd"], {"method": {"name": "kd", "alpha": 0.5}}),
+        (["--teacher", "resnet14", "--teacher.how", "sftn"], {"teacher": {"net": "resnet14", "how": "sftn"}}),
+        (
+            ["--teacher", "resnet14", "--teacher.how", "sftn", "--teacher.how.warmup=0.5"],
+            {"teacher": {"net": "resnet14", "how": {"name": "sftn", "warmup": 0.5}}},
+        ),
+        (["--recipe", '{"name":"paper"}', "--recipe.epochs", "3"], {"recipe": {"name": "paper", "epochs": 3}}),
+        (["--recipe.batch-size", "3", "--data", "{}"], {"recipe": {"batch_size": 3}, "data": {}}),
+        (
+            ["--a", "true", "--b", "None", "--c", "[1,2.5]", "--d", "1_000"],
+            {"a": True, "b": None, "c": [1, 2.5], "d": "1_000"},
+        ),
+    ],
+)
+def test_a_tree_of_settings(tokens: list[str], tree: object) -> None:
+    assert parse(tokens) == tree
+
+
+@pytest.mark.parametrize(
+    ("tokens", "line"),
+    [
+        (
+            ["--teacher", "a", "--teacher.net", "b"],
+            "teacher.net: is given twice, by --teacher and --teacher.net; write it once",
+        ),
+        (["--seed", "1", "--seed", "1"], "seed: is given twice, by --seed and --seed; write it once"),
+        (["--a.b", "1", "--a", '{"b": 2}'], "a.b: is given twice, by --a and --a.b; write it once"),
+        (["--a", '{"b": 1, "b": 2}'], 'a.b: is given twice in \'{"b": 1, "b": 2}\'; write it once'),
+        (["--a-b", "1", "--a_b", "2"], "a_b: is given twice, by --a_b and --a-b; write it once"),
+        (["--a", "5", "--a.b", "1"], "a: is 5, which has no settings of its own, and has settings below it"),
+        (["--a", "null", "--a.b", "1"], "a: is null, which has no settings of its own, and has settings below it"),
+        (["--jsxon"], "--jsxon needs a value; did you mean --json, which takes none?"),
+        (["--copmile"], "--copmile needs a value; did you mean --compile, which takes none?"),
+        (["--a", "--b", "1"], "--a needs a value"),
+        (["--a..b", "1"], "--a..b: expected names with dots between them, such as --recipe.epochs"),
+        (["--" + ".".join("a" * 21), "1"], ".".join("a" * 21) + ": settings are at most 20 levels deep"),
+        (["--seed", '{"a":' * 100_000 + "1" + "}" * 100_000], "seed: settings are at most 20 levels deep"),
+        (["--seed", "[" * 100_000], "seed: settings are at most 20 levels deep"),
+    ],
+)
+def test_a_tree_that_cannot_be_meant(tokens: list[str], line: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(tokens)
+    assert str(caught.value) == line
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        (["--method", "true"], "method: expected a name, or settings such as method.name; found true"),
+        (["--method", "NaN"], "method: expected a name, or settings such as method.name; found nan"),
+        (["--recipe", "[1,2]"], "recipe: expected a name, or names separated by commas, found [1, 2]"),
+        ([*TAUGHT, "--teacher.how", "[1,2]"], "teacher.how: expected a name, or names separated by commas, found [1, 2]"),
+        (
+            [*TAUGHT, "--teacher.recipe", "5"],
+            "teacher.recipe: expected a name, or settings such as teacher.recipe.name; found 5",
+        ),
+        ([*TAUGHT, "--teacher.how", '{"name":5}'], "teacher.how.name: expected a name, found 5"),
+        ([*TAUGHT, "--route", "NaN"], "route: expected a name, or settings such as route.name; found nan"),
+        ([*TAUGHT, "--method", "kd,"], "method: expected a name, or names separated by commas, found 'kd,'"),
+        ([*TAUGHT, "--method.temperature", "1e300"], "method.temperature: expected at most 1e+09 (found 1e+300)"),
+        (
+            [*PEERS, "--peers.method", "1.5"],
+            "peers.method: expected a name, or settings such as peers.method.name; found 1.5",
+        ),
+        ([*PEERS, "--peers.method", '{"name":1}'], "peers.method.name: expected a name, found 1"),
+        (["--peers.net", "", "--method", "dml"], "peers.net: expected a name, or names separated by commas, found ''"),
+        (["--recipe.name", "null"], "recipe.name: expected a name, found null"),
+        (["--recipe.name.x", "1"], "recipe.name: expected a name, found {'x': 1}"),
+        (["--recipe.name", "[]"], "recipe.name: expected a name, or names separated by commas, found []"),
+        (["--recipe.drops", "0.5"], "recipe.drops: expected a list, such as [0.625,0.75,0.875] (found 0.5)"),
+        (["--recipe.weight_decay", "true"], "recipe.weight_decay: expected a number (found true)"),
+        (["--recipe.learning_rate", "1e300"], "recipe.learning_rate: expected at most 1e+09 (found 1e+300)"),
+        (["--epochs", "true"], "recipe.epochs: expected a whole number (found true)"),
+        (["--epochs", "1" + "0" * 30], "recipe.epochs: expected at most 1000000 (found 1" + "0" * 30 + ")"),
+        (
+            ["--epochs", "\N{ARABIC-INDIC DIGIT ONE}"],
+            "recipe.epochs: expected a whole number (found '\N{ARABIC-INDIC DIGIT ONE}')",
+        ),
+        (["--data.per_class", "1.5"], "data.per_class: expected a whole number (found 1.5)"),
+        (["--seeds", "1000000000"], "seeds: expected at most 1000 (found 1000000000)"),
+        (["--seeds", "true"], "seeds: expected a whole number (found true)"),
+        (["--seed", "true"], "seed: expected a whole number (found true)"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_setting(
+    asked: list[str], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = [word for word in BASE if not ({"--data.per_class"} & set(asked) and word in ("--data.per_class", "5"))]
+    store = tmp_path / "store"
+    assert main(["train", *base, *asked, "--store", str(store)]) == 2
+    assert capsys.readouterr().err == f"didact: {line}\n"
+    assert not store.exists()
