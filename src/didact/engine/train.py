@@ -15,6 +15,7 @@ from didact.engine.learner import Learner
 from didact.engine.step import Tally, advance, teach
 from didact.method import Teacher
 from didact.nets.blocks import BlockNet
+from didact.nets.folded import folded
 
 
 class Listener(Protocol):
@@ -26,14 +27,14 @@ class Listener(Protocol):
     def failed(self, learner: Learner) -> None: ...
 
 
-@dataclass(frozen=True)
 class Fixed:
-    """A teacher that stays the same: the same frozen network in every epoch."""
+    """A teacher that stays the same: the same frozen network in every epoch, prepared for inference."""
 
-    net: BlockNet
+    def __init__(self, net: BlockNet) -> None:
+        self._shown = folded(net)
 
     def at(self, epoch: int) -> BlockNet:
-        return self.net
+        return self._shown
 
 
 @dataclass(frozen=True)

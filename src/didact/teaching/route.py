@@ -24,6 +24,7 @@ from torch import nn
 
 from didact.losses import softened_kl
 from didact.nets.blocks import BlockNet
+from didact.nets.folded import folded
 from didact.spec import Positive, spec
 from didact.tensors import Batch
 
@@ -93,7 +94,7 @@ class Along:
         """
         Args:
             epochs: of the students, over all stages.
-            load: the teacher as it was after an epoch: frozen, in eval mode.
+            load: the teacher as it was after an epoch: frozen, in eval mode. It is shown prepared for inference.
         """
         self.route = route
         self.anchors = tuple(anchors)
@@ -106,7 +107,7 @@ class Along:
     def net(self) -> BlockNet:
         """The anchor that teaches now."""
         if self._shown is None or self._shown[0] != self.position:
-            self._shown = (self.position, self._load(self.anchors[self.position]))
+            self._shown = (self.position, folded(self._load(self.anchors[self.position])))
         return self._shown[1]
 
     def at(self, epoch: int) -> BlockNet:
