@@ -165,6 +165,98 @@ def test_an_image_that_is_not_one(root, damage):
         train.take(torch.tensor([1]))
 
 
+def one_of(kind, path):
+    """Something that is no JPEG of 8x8 pixels in RGB or grey, at ``path``."""
+    levels = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    image = Image.fromarray(levels)
+    if kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "CMYK":
+        image.convert("CMYK").save(path, "JPEG")
+    elif kind == "palette":
+        image.convert("P").save(path, "PNG")
+    elif kind == "16 bit":
+        Image.fromarray(levels[:, :, 0].astype(np.uint16)).save(path, "PNG")
+    elif kind == "bomb":  # the header says 65,000 x 65,000 pixels
+        content = bytearray(path.read_bytes())
+        at = content.index(b"\xff\xc0") + 5
+        content[at : at + 4] = (65_000).to_bytes(2, "big") * 2
+        path.write_bytes(content)
+    else:
+        path.unlink()
+        path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [
+        ("empty", "an empty file"),
+        ("CMYK", "one in CMYK, not in RGB or grey"),
+        ("palette", "no JPEG"),
+        ("16 bit", "no JPEG"),
+        ("bomb", "Image size"),
+        ("folder", ".*Is a directory"),
+    ],
+)
+def test_a_wrong_image_is_named_before_training(root, kind, found, monkeypatch):
+    monkeypatch.setitem(PUBLISHED, "tiny-imagenet", TINY)
+    monkeypatch.setenv("DIDACT_DATA", str(root))
+    one_of(kind, root / "tiny/train/n03/images/n03_2.JPEG")
+    available([Data(name="tiny-imagenet", classes=2)])  # what is not asked for is not looked at
+    with pytest.raises(DataError, match=rf"n03/images/n03_2.JPEG: expected a JPEG of 8x8 pixels, found {found}"):
+        available([Data(), Data(name="tiny-imagenet", classes=3)])
+
+
+def test_names_that_begin_with_a_dot_belong_to_no_class(root):
+    """What macOS leaves beside copied files: for every image, or for one."""
+    images = root / "tiny/train/n01/images"
+    for names in (("._n01_0.JPEG", "._n01_2.JPEG", "._n01_10.JPEG"), ("._n01_7.JPEG", ".DS_Store", ".n01_1.JPEG")):
+        for name in names:
+            (images / name).write_bytes(b"\0\5\x16\7Mac OS X")
+        train, _, _ = TINY.read(root)
+        assert train.index.tolist() == [0, 2, 10, 12, 14, 22, 24, 26, 34]
+        assert len(train.take(torch.arange(9))) == 9
+
+
+def test_two_files_of_one_number_and_a_number_beyond_the_published_ones(root):
+    images = root / "tiny/train/n02/images"
+    picture(images / "n02_02.JPEG", 0)
+    fails(root, "train/n02/images: expected one image of the number 2, found n02_02.JPEG and n02_2.JPEG")
+    (images / "n02_02.JPEG").rename(images / "n02_12.JPEG")
+    fails(root, "train/n02/images: expected numbers below 12, found n02_12.JPEG")
+    assert describe_in(root).present is False
+
+
+def describe_in(root):
+    with pytest.MonkeyPatch.context() as here:
+        here.setitem(PUBLISHED, "tiny-imagenet", TINY)
+        here.setenv("DIDACT_DATA", str(root))
+        return describe("tiny-imagenet")
+
+
+def test_an_image_annotated_twice(root):
+    path = root / "tiny/val/val_annotations.txt"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:3], lines[0].replace("n01", "n02")]))
+    fails(root, "val_annotations.txt: expected one line of the number 3, found several")
+
+
+def test_the_order_does_not_depend_on_the_directory(root, monkeypatch):
+    listed = Path.iterdir
+    first = TINY.read(root)
+    monkeypatch.setattr(Path, "iterdir", lambda self: sorted(listed(self), reverse=True))
+    second = TINY.read(root)
+    assert [split.paths for split in first[:2]] == [split.paths for split in second[:2]]
+
+
+def test_lists_are_read_in_utf_8_whatever_the_system_says(root):
+    path = root / "tiny/words.txt"
+    path.write_bytes("n01\tpoisson rouge à queue\nn02\t日本の蛙\nn03\tfrog\n".encode())
+    assert TINY.read(root)[2] == ("poisson rouge à queue", "日本の蛙", "frog")
+    path.write_bytes("n01\tgrün\nn02\tb\nn03\tc\n".encode("latin-1"))
+    fails(root, "words.txt: expected text in UTF-8, found 'utf-8' codec can't decode")
+
+
 @pytest.mark.skipif(not (REAL / "tiny-imagenet-200").is_dir(), reason="DIDACT_DATA names no folder with tiny-imagenet-200")
 def test_the_real_tiny_imagenet():
     data = load(Data(name="tiny-imagenet", per_class=4))

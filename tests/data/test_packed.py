@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from didact.data import Data, DataError, available, describe, load, packed, source
+from didact.data import Data, DataError, available, describe, load, packed, published, source
 from didact.data.dataset import PUBLISHED
 from didact.data.packed import Archive
+from didact.data.unpack import unpack
 
 REAL = Path(os.environ.get("DIDACT_DATA", "/nowhere"))
 
@@ -207,13 +208,12 @@ def test_what_a_killed_process_left_is_not_used(tmp_path, packed_tiny, site):
 
 def test_a_kill_while_unpacking_leaves_no_folder(tmp_path, packed_tiny, site, monkeypatch):
     archive, site["content"] = packed_tiny
-    extract = tarfile.TarFile.extractall
 
-    def killed(self, path, **rest):
-        extract(self, path, **rest)
+    def killed(*given):
+        unpack(*given)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tarfile.TarFile, "extractall", killed)
+    monkeypatch.setattr(published, "unpack", killed)
     with pytest.raises(KeyboardInterrupt):
         archive.prepare(tmp_path / "root")
     assert not (tmp_path / "root" / "tiny").exists()
@@ -223,13 +223,12 @@ def test_a_kill_while_unpacking_leaves_no_folder(tmp_path, packed_tiny, site, mo
 
 def test_two_processes_that_unpack_at_once_both_succeed(tmp_path, packed_tiny, site, monkeypatch):
     archive, site["content"] = packed_tiny
-    extract = tarfile.TarFile.extractall
 
-    def overtaken(self, path, **rest):
-        extract(self, path, **rest)
+    def overtaken(*given):
+        unpack(*given)
         write(tmp_path / "root" / "tiny")
 
-    monkeypatch.setattr(tarfile.TarFile, "extractall", overtaken)
+    monkeypatch.setattr(published, "unpack", overtaken)
     assert archive.prepare(tmp_path / "root").is_dir()
 
 
@@ -247,6 +246,49 @@ def test_a_data_set_is_loaded_by_name_from_the_root(tmp_path, monkeypatch):
     assert data.validation is not None
     assert (len(data.train), len(data.validation), len(data.test)) == (3, 3, 5)
     assert data.names == ("ant", "bee", "cat")
+
+
+def test_a_label_out_of_range_is_said_before_training(tmp_path, monkeypatch):
+    monkeypatch.setitem(PUBLISHED, "cifar10", TINY)
+    monkeypatch.setenv("DIDACT_DATA", str(tmp_path))
+    path = write(tmp_path / "tiny") / "one.bin"
+    path.write_bytes(b"\xff" + path.read_bytes()[1:])
+    with pytest.raises(DataError, match="labels 0 to 1 in byte 0 of a record, found 255 in record 0"):
+        available([Data(name="cifar10")])
+
+
+def test_the_folder_that_didact_data_names(tmp_path, monkeypatch, site):
+    archive = packed.ARCHIVES["cifar100"]
+
+    def said(value):
+        monkeypatch.setenv("DIDACT_DATA", str(value))
+        with pytest.raises(DataError) as error:
+            available([Data(name="cifar100")])
+        return str(error.value)
+
+    (tmp_path / "file").write_text("")
+    assert (
+        said("")
+        == said(" ")
+        == "DIDACT_DATA is empty; set it to the folder of the data sets, or unset it for the user's cache"
+    )
+    assert said(tmp_path / "file").startswith(f"DIDACT_DATA names {tmp_path / 'file'}, which is not a folder; set it to")
+    assert "cifar-100-binary is not in" in said(tmp_path)
+    assert "nothing can be written there; set DIDACT_DATA to" in said(tmp_path / "file" / "below")
+    assert said(tmp_path / "no").startswith(f"{tmp_path / 'no'} does not exist, and {archive.url} could not be downloaded")
+    monkeypatch.setattr(os, "access", lambda *given: False)  # as of a disk that is mounted for reading
+    asked = len(site["asked"])
+    assert f"cifar-100-binary is not in {tmp_path}, and nothing can be written there" in said(tmp_path)
+    assert len(site["asked"]) == asked
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "no"]  # pooch makes the folder
+
+
+def test_a_tilde_in_didact_data_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DIDACT_DATA", "~/images")
+    assert source.root() == tmp_path / "images"
+    monkeypatch.setenv("DIDACT_DATA", "~nobody-of-this-name/images")
+    assert source.root() == Path("~nobody-of-this-name/images")
 
 
 def test_available_says_before_training_what_is_missing(tmp_path, monkeypatch, site):

@@ -34,7 +34,8 @@ class Columns(Published):
     classes: int
 
     def read(self, root: Path) -> tuple[Split, Split, tuple[str, ...]]:
-        names = (self.prepare(root) / "class_names.txt").read_text().split()
+        self.prepare(root)
+        names = self.text(root, "class_names.txt").split()
         if len(names) != self.classes:
             raise DataError(self.wrong(root, "class_names.txt", f"{self.classes} names of classes", f"{len(names)}"))
         return self._split(root, "train"), self._split(root, "test"), tuple(names)

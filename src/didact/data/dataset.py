@@ -16,9 +16,9 @@ from didact.data.cut import cut
 from didact.data.folders import FOLDERS
 from didact.data.packed import ARCHIVES
 from didact.data.published import Published
-from didact.data.source import CATALOGUE, Data, canonical_name, facts, root
+from didact.data.source import CATALOGUE, Data, DataError, canonical_name, facts, root
 from didact.data.split import Labelled, Split
-from didact.spec import to_json
+from didact.spec import canonical, to_json
 
 PUBLISHED: dict[str, Published] = {**ARCHIVES, **COLUMNS, **FOLDERS}
 """What is downloaded where it is missing, by name; all but digits."""
@@ -100,13 +100,20 @@ def _order(labels: Tensor) -> str:
 
 
 def available(wanted: Iterable[Data]) -> None:
-    """Make sure that the data sets named by ``wanted`` are on this machine; download those that are not.
+    """Make sure that the images that ``wanted`` asks for are on this machine and can be read; download what is missing.
+
+    Every data set is read once: an image that is damaged, or a validation split that is empty, is said before anything is
+    trained, not when the training on another data set is over.
 
     Raises:
-        DataError: the files are missing and cannot be downloaded, or do not have the published sizes.
+        DataError: the files are missing and cannot be downloaded, or are not what was published.
+        SpecError: the validation split that a data set asks for would be empty.
     """
-    for name in sorted({data.name for data in wanted} & set(PUBLISHED)):
-        PUBLISHED[name].prepare(root())
+    published = sorted({data for data in wanted if data.name in PUBLISHED}, key=canonical)
+    for name in dict.fromkeys(data.name for data in published):
+        PUBLISHED[name].prepare(root())  # all that is missing is said before anything large is read
+    for data in published:
+        load(data)
 
 
 def here(name: str) -> int | None:
@@ -119,7 +126,10 @@ def here(name: str) -> int | None:
     published = PUBLISHED.get(name)
     if published is None:
         return CATALOGUE[name].train
-    return None if published.fault(root()) is not None else published.training(root())
+    try:
+        return None if published.fault(root()) is not None else published.training(root())
+    except DataError:
+        return None
 
 
 @dataclass(frozen=True)

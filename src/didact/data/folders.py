@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ from didact.data.published import Published
 from didact.data.source import DataError
 from didact.data.split import Split
 
-_NUMBER = re.compile(r"_(\d+)\.JPEG$")
+_NUMBER = re.compile(r"[^.].*_([0-9]+)\.JPEG")
+"""The name of an image. Those that begin with a dot belong to the system that copied the folder, not to the data set."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +58,27 @@ class Files:
         return Split(torch.from_numpy(pixels).permute(0, 3, 1, 2), self.labels[rows], self.index[rows])
 
     def _decoded(self, path: Path) -> np.ndarray:
-        from PIL import Image
+        from PIL import Image, UnidentifiedImageError
 
-        expected = f"a JPEG of {self.size}x{self.size} pixels"
         try:
-            with Image.open(path) as image:
-                pixels = np.asarray(image.convert("RGB"))
-        except (OSError, SyntaxError, ValueError) as error:  # missing or torn; the last two: Pillow, of nonsense in a header
-            raise DataError(f"{path}: expected {expected}, found: {error}; unpack the data set again") from error
-        if pixels.shape != (self.size, self.size, 3):
-            found = "x".join(map(str, pixels.shape[1::-1]))
-            raise DataError(f"{path}: expected {expected}, found {found}; unpack the data set again")
-        return pixels
+            with Image.open(path, formats=["JPEG"]) as image:
+                if image.size != (self.size, self.size):
+                    raise self._wrong(path, "{}x{}".format(*image.size))
+                if image.mode not in ("RGB", "L"):
+                    raise self._wrong(path, f"one in {image.mode}, not in RGB or grey")
+                return np.asarray(image.convert("RGB"))
+        except (DataError, MemoryError):
+            raise
+        except FileNotFoundError:
+            raise self._wrong(path, "no such file") from None
+        except UnidentifiedImageError:
+            raise self._wrong(path, "no JPEG" if path.stat().st_size else "an empty file") from None
+        except Exception as error:  # a decoder may fail in any way on what is no image
+            raise self._wrong(path, str(error)) from error
+
+    def _wrong(self, path: Path, found: str) -> DataError:
+        expected = f"a JPEG of {self.size}x{self.size} pixels"
+        return DataError(f"{path}: expected {expected}, found {found}; unpack the data set again")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +97,9 @@ class Folders(Published):
     size: int
 
     def read(self, root: Path) -> tuple[Files, Files, tuple[str, ...]]:
-        folder = self.prepare(root)
+        self.prepare(root)
         wnids = self._wnids(root)
-        words = dict(line.split("\t", 1) for line in (folder / "words.txt").read_text().splitlines() if "\t" in line)
+        words = dict(line.split("\t", 1) for line in self.text(root, "words.txt").splitlines() if "\t" in line)
         unknown = [wnid for wnid in wnids if wnid not in words]
         if unknown:
             raise DataError(self.wrong(root, "words.txt", f"what {unknown[0]} is called", "no such line"))
@@ -108,7 +119,7 @@ class Folders(Published):
             if not 0 < found <= self.per_class or found != first:
                 like = f"{first} images, as of the other classes" if found and first <= self.per_class else "images"
                 return self.wrong(root, f"train/{wnid}/images", f"{like} ({self.per_class} were published)", str(found))
-        annotated = len((root / self.folder / "val/val_annotations.txt").read_text().splitlines())
+        annotated = len(self.text(root, "val/val_annotations.txt").splitlines())
         if annotated != self.test:
             return self.wrong(root, "val/val_annotations.txt", f"{self.test} lines", str(annotated))
         return None
@@ -117,13 +128,27 @@ class Folders(Published):
         return self.classes * len(self._images(root, self._wnids(root)[0]))
 
     def _wnids(self, root: Path) -> list[str]:
-        return sorted((root / self.folder / "wnids.txt").read_text().split())
+        return sorted(self.text(root, "wnids.txt").split())
 
     def _images(self, root: Path, wnid: str) -> dict[int, Path]:
-        """The training images of a class by their numbers, ascending."""
+        """The training images of a class by their numbers, ascending.
+
+        Raises:
+            DataError: two files have one number, or a number is not a published one.
+        """
         folder = root / self.folder / "train" / wnid / "images"
-        files = folder.iterdir() if folder.is_dir() else ()
-        numbered = {int(found[1]): path for path in files if (found := _NUMBER.search(path.name))}
+        numbered: dict[int, Path] = {}
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            match = _NUMBER.fullmatch(path.name)
+            if match is None:
+                continue
+            number = int(match[1])
+            if number in numbered:
+                both = f"{numbered[number].name} and {path.name}"
+                raise DataError(self.wrong(root, f"train/{wnid}/images", f"one image of the number {number}", both))
+            if number >= self.per_class:
+                raise DataError(self.wrong(root, f"train/{wnid}/images", f"numbers below {self.per_class}", path.name))
+            numbered[number] = path
         return dict(sorted(numbered.items()))
 
     def _train(self, root: Path, wnids: list[str]) -> Files:
@@ -141,15 +166,18 @@ class Folders(Published):
         name = "val/val_annotations.txt"
         known = {wnid: label for label, wnid in enumerate(wnids)}
         found: list[tuple[int, Path, int]] = []
-        for at, line in enumerate((root / self.folder / name).read_text().splitlines(), 1):
+        for at, line in enumerate(self.text(root, name).splitlines(), 1):
             file, wnid, *_ = [*line.split("\t"), ""]
-            number = _NUMBER.search(file)
+            number = _NUMBER.fullmatch(file)
             if number is None or wnid not in known:
                 raise DataError(
                     self.wrong(root, name, "a file, a tab and a class of wnids.txt in every line", f"line {at}: {line!r}")
                 )
             found.append((int(number[1]), root / self.folder / "val" / "images" / file, known[wnid]))
         numbers, paths, labels = zip(*sorted(found), strict=True)
+        twice = next((number for number, after in pairwise(numbers) if number == after), None)
+        if twice is not None:
+            raise DataError(self.wrong(root, name, f"one line of the number {twice}", "several"))
         return Files(paths, torch.tensor(labels), torch.tensor(numbers), self.size)
 
 

@@ -40,7 +40,8 @@ class Archive(Published):
         return len(self.labels) + 3 * 32 * 32
 
     def read(self, root: Path) -> tuple[Split, Split, tuple[str, ...]]:
-        lines = (self.prepare(root) / self.names).read_text().split()
+        self.prepare(root)
+        lines = self.text(root, self.names).split()
         if len(lines) != self.labels[-1]:
             raise DataError(self.wrong(root, self.names, f"{self.labels[-1]} names of classes", f"{len(lines)}"))
         return self._split(root, self.train), self._split(root, self.test), tuple(lines)

@@ -180,10 +180,21 @@ def facts(data: Data) -> Facts:
 
 
 def root() -> Path:
-    """The folder of the data sets: ``DIDACT_DATA``, or a folder of didact in the user's cache."""
-    named = os.environ.get("DIDACT_DATA")
-    if named:
-        return Path(named).expanduser()
-    import pooch
+    """The folder of the data sets: ``DIDACT_DATA``, or a folder of didact in the user's cache. It need not exist yet.
 
-    return Path(pooch.os_cache("didact"))
+    Raises:
+        DataError: ``DIDACT_DATA`` is empty, or names a file.
+    """
+    named = os.environ.get("DIDACT_DATA")
+    if named is None:
+        import pooch
+
+        return Path(pooch.os_cache("didact"))
+    if not named.strip():
+        raise DataError("DIDACT_DATA is empty; set it to the folder of the data sets, or unset it for the user's cache")
+    folder = Path(os.path.expanduser(named))
+    if folder.exists() and not folder.is_dir():
+        raise DataError(
+            f"DIDACT_DATA names {folder}, which is not a folder; set it to the folder of the data sets, or unset it"
+        )
+    return folder
