@@ -10,22 +10,24 @@ from didact.data import Dataset, evaluation_batches
 from didact.engine.learner import Learner
 from didact.engine.step import autocast, hits
 from didact.method import Held
-from didact.tensors import Batch, Logits
+from didact.tensors import Batch, Logits, answered
 
 
 def evaluate(learners: Sequence[Learner], batches: Iterable[Batch], prefix: str) -> list[dict[str, float]]:
     """Top-1 and top-5 accuracy in percent for each learner's deployed network, and for whatever else its method shows.
 
     Each batch is shown to all learners before the next one is made. Keys: ``<prefix>_top1``, ``<prefix>_top5``, and
-    ``<prefix>_<name>_top1`` for the further classifiers.
+    ``<prefix>_<name>_top1`` for the further classifiers; ``<prefix>_unanswered``, how many images the deployed network has
+    no answer for (:func:`didact.tensors.answered`), where there are any.
     """
     deployed = [learner.deployed() for learner in learners]
     sums: list[dict[str, torch.Tensor]] = [{} for _ in learners]
+    unanswered = [torch.zeros((), dtype=torch.long, device=learner.device) for learner in learners]
     images = 0
     with torch.no_grad():
         for batch in batches:
             images += len(batch)
-            for learner, net, counted in zip(learners, deployed, sums, strict=True):
+            for learner, net, counted, without in zip(learners, deployed, sums, unanswered, strict=True):
                 with autocast(learner.device, learner.recipe.precision):
                     own = learner.net.look(batch.images, learner.method.needs.own | {"logits"})
                     logits = own.logits if net is learner.net else net(batch.images)
@@ -33,7 +35,12 @@ def evaluate(learners: Sequence[Learner], batches: Iterable[Batch], prefix: str)
                     shown = {"": logits} | learner.method.shows(learner.extras, own)
                 for name, values in shown.items():
                     counted[name] = counted.get(name, 0) + hits(values, batch.labels)
-    return [_percentages(counted, images, prefix) for counted in sums]
+                without += (~answered(logits)).sum()
+    rows = [_percentages(counted, images, prefix) for counted in sums]
+    return [
+        row | ({f"{prefix}_unanswered": int(without)} if without else {})
+        for row, without in zip(rows, unanswered, strict=True)
+    ]
 
 
 def _percentages(counted: dict[str, torch.Tensor], images: int, prefix: str) -> dict[str, float]:

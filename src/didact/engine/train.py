@@ -60,8 +60,8 @@ class Cohort:
 def train(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], *, test_every: int = 1) -> None:
     """Train every learner of the cohort to its end. Learners may be at different epochs (after an interruption).
 
-    A learner whose loss is not finite is stopped at the end of that epoch, and its group with it; what was kept before it stays.
-    The others go on.
+    A learner whose loss, weights or running statistics are not finite is stopped at the end of that epoch, and its group with it;
+    what was kept before it stays. So is one that at its end has images without a finite answer. The others go on.
     """
     learners = cohort.learners
     for epoch in range(min(one.total for one in learners), max(one.epochs for one in learners)):
@@ -75,15 +75,16 @@ def train(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], *, te
         refresh(groups, dataset)
         tallies = _epoch(cohort, groups, epoch, listeners)
         seconds, worked = time.perf_counter() - began, time.process_time() - worked
-        _stop_faulty(groups, tallies, epoch, listeners)
+        _stop(groups, {one.label: tallies[one.label].fault() or _broken(one) for one in active}, epoch, listeners)
         healthy = [one for one in active if one.failure is None]
         rows = [_row(one, tallies[one.label], seconds, worked, len(active)) for one in healthy]
         for one in healthy:
             one.end_epoch()
         for row, tested in zip(rows, _test(healthy, dataset, epoch, test_every), strict=True):
             row |= tested
+        _stop(groups, {one.label: _speechless(one, row) for one, row in zip(healthy, rows, strict=True)}, epoch, listeners)
         for one, row in zip(healthy, rows, strict=True):
-            for listener in listeners:
+            for listener in listeners if one.failure is None else ():
                 listener.learned(one, row)
 
 
@@ -105,17 +106,35 @@ def _epoch(
     return tallies
 
 
-def _stop_faulty(
-    groups: Sequence[tuple[Learner, ...]], tallies: dict[str, Tally], epoch: int, listeners: Sequence[Listener]
+def _broken(one: Learner) -> str | None:
+    """What of the network is not finite. A mask of -inf among its buffers is meant; NaN and +inf are not."""
+    for name, parameter in one.net.named_parameters():
+        if not parameter.isfinite().all():
+            return f"the weight '{name}' was not finite at the end"
+    for name, buffer in one.net.named_buffers():
+        if buffer.is_floating_point() and not (buffer < torch.inf).all():
+            return f"the buffer '{name}' was not finite at the end"
+    return None
+
+
+def _speechless(one: Learner, row: dict[str, Any]) -> str | None:
+    """What a network that is done leaves without an answer. Before its end it may still find its way."""
+    for split in ("test", "validation") if one.done else ():
+        if images := row.get(f"{split}_unanswered"):
+            return f"its logits were not finite for {images} {split} image{'s' if images > 1 else ''}"
+    return None
+
+
+def _stop(
+    groups: Sequence[tuple[Learner, ...]], faults: dict[str, str | None], epoch: int, listeners: Sequence[Listener]
 ) -> None:
-    """Read the flags, once an epoch: the first read of the device since the epoch began."""
+    """Stop the learners that have a fault, each with its group."""
     for group in groups:
+        if any(one.failure is not None for one in group):
+            continue
         for one in group:
-            fault = tallies[one.label].fault()
-            if fault is None and not all(bool(p.isfinite().all()) for p in one.net.parameters()):
-                fault = "a weight was not finite at the end"
-            if fault is not None:
-                one.failure = f"epoch {epoch + 1}: {fault}"
+            if faults[one.label] is not None:
+                one.failure = f"epoch {epoch + 1}: {faults[one.label]}"
         first = next((one for one in group if one.failure is not None), None)
         if first is not None:
             for one in group:
