@@ -2,7 +2,8 @@
 
 A :class:`Method` is a frozen, keyword-only dataclass of hyper-parameters. The training loop asks it five things and never
 who it is: what it reads (``needs``), in which ``stages`` it trains, which parts it adds (``build``), what the loss is
-(``terms``), and which network to hand on (``deployed``). Two more are for peers: ``turns``, how they move in a step, and
+(``terms``), and which network to hand on (``deployed``). Before any of it ``idle`` says what of the method cannot teach the
+pair. Two more are for peers: ``turns``, how they move in a step, and
 ``refresh``, before an epoch. Three are for the metrics: ``scored``, the logits whose accuracy on the training batches is counted,
 ``shows``, further classifiers worth watching, and ``watches``, further scalars.
 """
@@ -16,6 +17,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from didact.nets.adapt import match, one_position
 from didact.nets.blocks import BlockNet, Shape, Shapes
 from didact.spec import Named, NonNegative, Positive, spec
 from didact.tensors import Batch, Needs, Outputs, reads
@@ -122,6 +124,32 @@ class Pair:
         if self.teacher is None or self.teacher_shapes is None:
             raise ValueError("this method learns from a teacher, and none was given; name one, or use the method 'ce'")
         return self.teacher, self.teacher_shapes
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A part of a method that can teach a pair nothing, whatever the networks show.
+
+    Attributes:
+        why: the part, the reason, and what to write instead.
+        whole: whether that part is a whole term; the run is then refused. Otherwise a line tells of it.
+    """
+
+    why: str
+    whole: bool = True
+
+
+def idle_points(pair: Pair, term: str, weight: float) -> tuple[Idle, ...]:
+    """A term over blocks that compares where maps respond, where maps have a single position."""
+    own, other = pair.shapes.features, pair.taught()[1].features
+    blind = [s + 1 for s, t in match(own, other) if one_position(own[s], other[t])]
+    if not blind or not weight:
+        return ()
+    blocks = f"block{'s' if len(blind) > 1 else ''} {', '.join(map(str, blind))}"
+    why = f"after {blocks} maps meet at a single position, where the term '{term}' is the same for all"
+    if len(blind) < len(own):
+        return (Idle(f"{why}; the other blocks teach", whole=False),)
+    return (Idle(f"{why}, and there are no other blocks; use fitnet, or take larger images"),)
 
 
 @dataclass(frozen=True)
@@ -236,6 +264,13 @@ class Method(Named, ABC):
             ValueError: the method cannot serve this pair; the message names the block, both shapes and the remedy.
         """
         return nn.Module()
+
+    def idle(self, pair: Pair) -> tuple[Idle, ...]:
+        """The weighted parts that can teach this pair nothing: constant with two classes, with two images a batch and so on.
+
+        Asked before anything is trained.
+        """
+        return ()
 
     def refresh(self, extras: nn.Module, held: Held) -> None:
         """Called before every epoch where ``needs.held`` asks for it; what is to be remembered goes into the extras."""

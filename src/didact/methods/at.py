@@ -7,7 +7,8 @@ Zagoruyko, Komodakis: Paying More Attention to Attention (ICLR 2017), https://ar
 
 As in the authors' code and RepDistiller, the squared difference is averaged over batch and positions (the paper writes the
 norm, not squared). Of two maps the larger is adaptively average-pooled before it is squared. beta 1000 is RepDistiller's.
-Blocks are paired index by index, or by resolution where their numbers differ.
+Blocks are paired index by index, or by resolution where their numbers differ. Maps of a single position have no attention to
+transfer: Q is 1 for every image.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from didact.losses import attention_map, exact, pool_alike, task
-from didact.method import Joint, Pair, Seen
+from didact.method import Idle, Joint, Pair, Seen, idle_points
 from didact.nets.adapt import Matched
 from didact.spec import Count, NonNegative, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature
@@ -47,6 +48,9 @@ class AT(Joint):
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.taught()
         return Matched(pair.shapes.features, teacher_shapes.features)
+
+    def idle(self, pair: Pair) -> tuple[Idle, ...]:
+        return idle_points(pair, "attention", self.beta)
 
     def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
         assert isinstance(extras, Matched) and seen.teacher is not None

@@ -19,7 +19,7 @@ kinds bilinear and gaussian, torchdistill's distance of correlation matrices (th
 RepDistiller's formula is not the paper's, and depends on the order of the batch. The gaussian one is a Taylor expansion of
 exp(-g |x_i - x_j|^2) that holds for vectors of length 1; torchdistill does not normalise them, ``unit`` does. Both embeddings
 (to 128 dimensions, with bias) are trained with the student, so vectors of any width are served. beta 0.02 is RepDistiller's.
-A batch of one has no neighbours: 0.
+A batch of one has no neighbours: 0. Nor has it correlations of vectors of length 1.
 """
 
 from __future__ import annotations

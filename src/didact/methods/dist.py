@@ -12,9 +12,10 @@ The weights beta and gamma' are the fields ``inter`` and ``intra``: 2 each at T 
 bases run it on CIFAR-100 (the authors' segmentation code has 1 each and no temperature).
 A correlation's denominator must not vanish. torchdistill keeps each of the two norms from falling below 1e-8 (the default);
 the authors' code adds 1e-8 to their product, which pulls the correlations of classes with tiny probabilities towards 0.
-What does not vary is uncorrelated, without gradient: in a batch of one image intra is T^2. With two classes two rows always
-correlate by 1 or -1, so that inter teaches nothing. The gradient of a correlation grows as what varies shrinks: a classifier
-that starts at zero takes huge first steps, here as in the authors' code.
+What does not vary is uncorrelated, without gradient: in a batch of one image intra is T^2. Two pairs of numbers always
+correlate by 1 or -1, so that inter teaches nothing with two classes, and intra nothing in batches of two images. The gradient
+of a correlation grows as what varies shrinks: a classifier that starts at zero takes huge first steps, here as in the authors'
+code.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, exact, varies
-from didact.method import Method, Seen
+from didact.method import Idle, Method, Pair, Seen
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Logits, Needs, Scalar, reads
 
@@ -76,6 +77,20 @@ class DIST(Method):
     @property
     def needs(self) -> Needs:
         return reads("logits", teacher="logits")
+
+    def idle(self, pair: Pair) -> tuple[Idle, ...]:
+        whys = []
+        if self.inter and pair.classes == 2:
+            whys.append(
+                "with two classes rows correlate by 1 or -1, so its part over classes (method.inter) teaches nothing"
+            )
+        if self.intra and pair.batch == 2:
+            why = "in batches of two images classes correlate by 1 or -1"
+            whys.append(f"{why}, so its part over images (method.intra) teaches nothing")
+        if len(whys) < (self.inter > 0) + (self.intra > 0):
+            return tuple(Idle(f"{why}; the other part teaches", whole=False) for why in whys)
+        remedy = "use kd" if pair.classes == 2 else "write recipe.batch_size=3 or more"
+        return (Idle(f"{'; '.join(whys)}: nothing is left of the term 'relations'; {remedy}"),) if whys else ()
 
     def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
         assert seen.own.logits is not None and seen.teacher is not None and seen.teacher.logits is not None

@@ -27,7 +27,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, divergences, exact, standardised
-from didact.method import Method, Seen
+from didact.method import Idle, Method, Pair, Seen
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Labels, Logits, Needs, Scalar, reads
 
@@ -93,6 +93,17 @@ class DKD(Method):
     @property
     def needs(self) -> Needs:
         return reads("logits", teacher="logits")
+
+    def idle(self, pair: Pair) -> tuple[Idle, ...]:
+        if pair.classes != 2 or not (self.target or self.rest):
+            return ()
+        if self.standardise:
+            why = "with two classes a standardised row is (0.71, -0.71) or the reverse"
+            return (Idle(f"{why}, so the term 'dkd' has no gradient; use kd, or dkd without standardise"),)
+        why = "with two classes one other class is left, so its part NCKD (method.rest) is 0"
+        if not self.target:
+            return (Idle(f"{why}, and method.target is 0: the term 'dkd' teaches nothing; use kd"),)
+        return (Idle(f"{why}; TCKD alone teaches, as kd does", whole=False),) if self.rest else ()
 
     def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
         assert seen.own.logits is not None and seen.teacher is not None and seen.teacher.logits is not None

@@ -16,7 +16,7 @@ Defaults are RepDistiller's: beta 200, k 0.5, the first stage an eighth of the r
 its resnet and wrn students; for others it takes the student's). The paper's factor is the whole one, flattened over channels
 too and divided by its L2 norm: kind "authors". Their code has weight 500, reconstructs under the L1 loss, and has no batch
 norm in the translator; the last is not offered. Any two maps can be compared: the translator ends in the paraphraser's
-width.
+width. An attention map of a single position is 1 for every image, and nothing is transferred.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import attention_map, exact, pool_alike, task, unit_rows
-from didact.method import Joint, Pair, Seen, Stage
+from didact.method import Idle, Joint, Pair, Seen, Stage
+from didact.nets.adapt import one_position
 from didact.spec import Count, NonNegative, Positive, Share, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
 
@@ -89,6 +90,13 @@ class FT(Joint):
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.taught()
         return Factors(pair.shapes.features[-1][0], teacher_shapes.features[-1][0], self.k)
+
+    def idle(self, pair: Pair) -> tuple[Idle, ...]:
+        maps = pair.shapes.features[-1], pair.taught()[1].features[-1]
+        if self.kind != "attention" or not self.beta or not one_position(*maps):
+            return ()
+        why = "the last maps meet at a single position, whose attention is always 1, so the term 'factor' teaches nothing"
+        return (Idle(f"{why}; write method.kind=authors, or take larger images"),)
 
     def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
         assert isinstance(extras, Factors) and seen.teacher is not None

@@ -10,7 +10,8 @@ https://arxiv.org/abs/1707.01219
 A channel is a vector over positions; M's combination is the squared maximum mean discrepancy between the channels of student
 and teacher under the paper's polynomial kernel (degree 2, offset 0), so their numbers may differ. beta 50 is RepDistiller's.
 An all-zero channel counts as zero and has no gradient. Of two maps of unequal size the larger is adaptively average-pooled.
-Blocks are paired index by index, or by resolution where their numbers differ.
+Blocks are paired index by index, or by resolution where their numbers differ. In maps of a single position all channels are
+alike, and nothing is transferred.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import exact, pool_alike, task
-from didact.method import Joint, Pair, Seen
+from didact.method import Idle, Joint, Pair, Seen, idle_points
 from didact.nets.adapt import Matched
 from didact.spec import NonNegative, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature
@@ -60,6 +61,9 @@ class NST(Joint):
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.taught()
         return Matched(pair.shapes.features, teacher_shapes.features)
+
+    def idle(self, pair: Pair) -> tuple[Idle, ...]:
+        return idle_points(pair, "selectivity", self.beta)
 
     def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
         assert isinstance(extras, Matched) and seen.teacher is not None

@@ -10,7 +10,7 @@ https://arxiv.org/abs/1803.10837
 vs and vt are the pooled vectors, which may differ in width. As in the authors' code and RepDistiller a sample's similarity
 with itself is kept, and the mean is over all b^2 entries (the paper leaves the diagonal out and sums). The values are tiny,
 hence RepDistiller's beta 30000. 1e-7 is added to the vectors' lengths too; an all-zero vector has cosine 0 with all, itself
-included, and no gradient.
+included, and no gradient. In batches of one image p and q are 1 and L constant.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ vs and vt are the pooled vectors, which may differ in width, and h is the smooth
 in the authors' code and RepDistiller, whose weights these are: beta 1, distance 25, angle 50.
 
 Distances are at least 1e-6 (RepDistiller's clamp), so that equal samples count in the mean; they have no gradient towards
-one another. Distances are computed from differences, where the code bases expand the square and keep its rounding error. A
-batch of one has no relations: both parts are 0. Time and memory of the angles grow with b^3.
+one another. Distances are computed from differences, where the code bases expand the square and keep its rounding error. In
+batches of one or two images both parts are constant: a single distance is its own mean. Time and memory of the angles grow
+with b^3.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import exact, task, unit_rows
-from didact.method import Joint, Pair, Seen
+from didact.method import Idle, Joint, Pair, Seen
 from didact.spec import NonNegative, spec
 from didact.tensors import Needs, Scalar
 
@@ -87,6 +88,12 @@ class RKD(Joint):
     def build(self, pair: Pair) -> nn.Module:
         pair.taught()
         return nn.Module()
+
+    def idle(self, pair: Pair) -> tuple[Idle, ...]:
+        if pair.batch > 2 or not self.beta * (self.distance_weight + self.angle_weight):
+            return ()
+        why = "in batches of fewer than 3 images all distances are their own mean and no angle is between two others"
+        return (Idle(f"{why}, so its terms teach nothing; write recipe.batch_size=3 or more"),)
 
     def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
         assert seen.teacher is not None and seen.teacher.pooled is not None and seen.own.pooled is not None

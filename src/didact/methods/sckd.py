@@ -30,7 +30,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import exact
-from didact.method import Held, Method, Pair, Seen, Stage
+from didact.method import Held, Idle, Method, Pair, Seen, Stage
 from didact.nets.blocks import BlockNet
 from didact.spec import Chosen, Number, choose, spec
 from didact.tensors import Needs, Outputs, Scalar
@@ -86,6 +86,9 @@ class SCKD(Method):
 
     def build(self, pair: Pair) -> nn.Module:
         return self.inner.build(pair)
+
+    def idle(self, pair: Pair) -> tuple[Idle, ...]:
+        return self.inner.idle(pair)
 
     def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
         assert seen.net is not None, "sckd compares gradients of the student's parameters: Seen.net must be given"

@@ -15,7 +15,8 @@ larger is adaptively average-pooled, so any two go together. Formula and beta 40
 alpha 1 (the preset ``semckd+kd``).
 
 A row of G goes into the MLP as it is, so the MLP is as wide as the batch (b, then 2 (b // 4), then b // 4). The rows of a
-smaller last batch are filled up with zeros; the authors' code leaves such a batch out.
+smaller last batch are filled up with zeros; the authors' code leaves such a batch out. In batches of fewer than 8 images
+queries and keys are single numbers of length 1, and attention does not learn.
 The reference divides by the plain L2 norm; here an all-zero row stays zero. Its MLPs own layers that nothing uses; these are
 left out.
 
@@ -31,7 +32,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from didact.losses import exact, pool_alike, task, unit_rows
-from didact.method import Joint, Pair, Seen
+from didact.method import Idle, Joint, Pair, Seen
 from didact.nets.blocks import Shape
 from didact.spec import NonNegative, spec
 from didact.tensors import Feature, Needs, Scalar, Vector
@@ -73,6 +74,12 @@ class SemCKD(Joint):
     def build(self, pair: Pair) -> nn.Module:
         _, shapes = pair.taught()
         return Calibration(pair.shapes.features, shapes.features, pair.batch)
+
+    def idle(self, pair: Pair) -> tuple[Idle, ...]:
+        if pair.batch >= 8 or not self.beta:
+            return ()
+        why = "in batches of fewer than 8 images queries and keys are 1 or -1, so its attention does not learn"
+        return (Idle(f"{why}; its hints do", whole=False),)
 
     def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
         assert isinstance(extras, Calibration) and seen.teacher is not None

@@ -5,7 +5,8 @@ Tung, Mori: Similarity-Preserving Knowledge Distillation (ICCV 2019), https://ar
     G(f) = F F^T over the flattened samples, each row divided by its L2 norm
     L    = gamma CE + alpha KD + beta ||G(fs) - G(ft)||_F^2 / b^2
 
-On the last feature map of each network, as in RepDistiller (beta 3000). Maps may differ in every size.
+On the last feature map of each network, as in RepDistiller (beta 3000). Maps may differ in every size. In batches of one image
+G is 1 and L constant.
 """
 
 from __future__ import annotations

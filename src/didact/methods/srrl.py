@@ -8,7 +8,8 @@ https://openreview.net/forum?id=ZzwDy_wiWv
 
 vs and vt are the vectors that the classifiers read, W a 1x1 convolution without bias, c the teacher's classifier, frozen, and
 zt the teacher's logits; both means are over all elements. Formula and beta 1 are the SimKD code's, which trains it with
-alpha 1 (the preset ``srrl+kd``). Any two widths go together.
+alpha 1 (the preset ``srrl+kd``). Any two widths go together. In batches of two images batch norm leaves of vs no more than
+which of the two is larger, and nothing is learnt from it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import exact, task
-from didact.method import Joint, Pair, Seen
+from didact.method import Idle, Joint, Pair, Seen
 from didact.nets.adapt import Frozen
 from didact.spec import NonNegative, spec
 from didact.tensors import Logits, Needs, Scalar, Vector
@@ -44,6 +45,12 @@ class SRRL(Joint):
         teacher, shapes = pair.taught()
         assert teacher.head is not None
         return Transfer(pair.shapes.pooled[0], shapes.pooled[0], teacher.head.classifier)  # type: ignore[arg-type]
+
+    def idle(self, pair: Pair) -> tuple[Idle, ...]:
+        if pair.batch > 2 or not self.beta:
+            return ()
+        why = "in batches of two images its batch norm makes every value 1 or -1, so the term 'regression' teaches nothing"
+        return (Idle(f"{why}; write recipe.batch_size=3 or more"),)
 
     def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
         assert isinstance(extras, Transfer) and seen.own.pooled is not None

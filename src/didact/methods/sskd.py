@@ -16,6 +16,8 @@ Kept are the rotated images of a batch that the teacher has right (tf: the label
 most similar), and of the wrong ones the share ``ratio`` with the best ranks of the truth, rounded down; among equal ranks the
 earlier row (undefined in the authors' code). Means are over what is kept, 0 where nothing is.
 
+In batches of one image its rotations have one upright image to be similar to, so that ss is 0 and the head learns nothing.
+
 The teacher's head comes first, in a stage of its own: 60 of 240 epochs at rate 0.05, a tenth of it after a half and again after
 three quarters, by the cross entropy of the similarities (without a temperature) against the own image; it is frozen afterwards.
 The teacher itself is frozen throughout and in eval mode.

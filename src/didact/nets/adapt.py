@@ -152,6 +152,11 @@ def match(own: Sequence[Shape], other: Sequence[Shape]) -> tuple[tuple[int, int]
     return tuple(pairs)
 
 
+def one_position(a: Shape, b: Shape) -> bool:
+    """Whether maps of these shapes meet at a single position when the larger is pooled to the smaller."""
+    return min(a[1], b[1]) == min(a[2], b[2]) == 1
+
+
 class Matched(nn.Module):
     """Nothing but ``pairs``, what :func:`match` says of two rows of features: extras of methods that compare them as they are."""
 

@@ -9,17 +9,22 @@ from didact.spec import SpecError
 from didact.studies.run import Run, begin, extras, network, pair, placeholders
 
 
-def check(run: Run) -> None:
+def check(run: Run) -> list[str]:
     """Build everything once without training, so that what cannot work says so now.
 
+    Returns what to tell of a run that can work: the parts of its method that will teach it nothing.
+
     Raises:
-        SpecError: the network, the method and the teacher do not fit; the message says which run, and why.
+        SpecError: the network, the method and the teacher do not fit, or a term of the method can teach nothing; the message
+            says which run, and why.
     """
     try:
         with torch.device("meta"):  # shapes are all that matters
             teacher = network(run.teacher) if run.teacher else None
             net = network(run)
-            added = extras(run, pair(run, net, teacher, placeholders(run, 2)))
+            two = pair(run, net, teacher, placeholders(run, 2))
+            added = extras(run, two)
+            idle = run.method.idle(two)
             if run.teacher is not None:
                 _check_teacher(run.teacher)
             if run.start is not None:
@@ -28,6 +33,10 @@ def check(run: Run) -> None:
         for stage in run.method.stages():
             if not any(name.startswith(prefix) for name in moving for prefix in stage.moves):
                 raise ValueError(f"its stage '{stage.name}' moves no parameter")
+        for part in idle:
+            if part.whole:
+                raise ValueError(part.why)
+        return [f"{run.label}: {part.why}" for part in idle]
     except ValueError as error:
         raise SpecError(f"{run.label}: {error}") from None
 

@@ -100,7 +100,8 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
                 answer.records[run.digest] = record
     missing = [run for run in wanted if run.digest not in answer.records]
     for run in {digest(replace(run, seed=0, data_seed=0)): run for run in missing}.values():
-        check(run)  # once for runs that differ in their seeds only
+        for line in check(run):  # once for runs that differ in their seeds only
+            store.say(line)
     routes.check_kept(missing, store)
     data.available([run.data for run in missing])
     anchors = routes.asked(wanted)
