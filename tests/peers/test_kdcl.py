@@ -210,3 +210,23 @@ def test_wrong_settings_are_refused() -> None:
     for wrong in ({"target": "best"}, {"images": "none"}, {"temperature": 0}, {"beta": -1}, {"lambda": 1}):
         with pytest.raises(SpecError, match=next(iter(wrong))):
             choose(kdcl.Method, {"name": "kdcl", **wrong})
+
+
+def test_general_weights_where_the_errors_cancel() -> None:
+    """None is ever wrong, or two always in opposite ways: C^-1 1 is 0, and equal weights leave no error."""
+    right = torch.tensor([[[400.0, 0.0], [0.0, 400.0]]] * 3)
+    assert kdcl.general(right, torch.tensor([0, 1])).tolist() == [1 / 3] * 3
+    assert torch.allclose(kdcl.general(right[:2], torch.tensor([1, 0])), torch.tensor(0.5).double())
+
+
+@pytest.mark.parametrize("how", ["naive", "linear", "minlogit", "mean", "general"])
+def test_a_class_that_all_networks_mask_stays_masked(how: kdcl.How) -> None:
+    z, labels = torch.tensor(random.normal(size=(3, 5, 4))), torch.tensor([0, 1, 2, 3, 0])
+    weights = torch.tensor([1.5, -0.5, 0.0], dtype=torch.float64) if how == "general" else None
+    masked = torch.cat([z, torch.full((3, 5, 1), -torch.inf)], 2)
+    found = kdcl.target(list(masked), labels, how, weights)
+    assert (found[:, 4] == -torch.inf).all()
+    torch.testing.assert_close(found[:, :4], kdcl.target(list(z), labels, how, weights))
+    own = masked[0].clone().requires_grad_()
+    kdcl.loss(own, found).backward()
+    assert own.grad is not None and own.grad.isfinite().all()

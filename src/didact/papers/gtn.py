@@ -164,7 +164,8 @@ def _sum(special: Sequence[Mapping[str, Any]], k: int, what: str) -> float:
 
 def _break_even(special: Sequence[Mapping[str, Any]], generic: Mapping[str, Any]) -> str:
     wanted = generic["cpu_seconds"]
-    if math.isnan(wanted + _sum(special, len(special), "cpu_seconds")):
+    each = _sum(special, len(special), "cpu_seconds")
+    if math.isnan(wanted + each) or each == 0:
         return "By the processor's time: not known for all of them."
     k = 1
     while _sum(special, k, "cpu_seconds") < wanted:

@@ -80,7 +80,10 @@ def _target(logits: tuple[Logits, ...], labels: Labels, how: How, weights: Weigh
         return (z - z.gather(2, labels[None, :, None].expand(len(z), -1, 1))).amin(0)
     if how == "linear":
         weights = linear(z, labels)
-    return z.mean(0) if weights is None else torch.tensordot(weights.to(z.dtype), z, 1)
+    if weights is None:
+        return z.mean(0)
+    masked = (z == -torch.inf).all(0)  # by every network: 0 times it, or less, is no logit
+    return torch.tensordot(weights.to(z.dtype), z.masked_fill(masked, 0), 1).masked_fill(masked, -torch.inf)
 
 
 @exact
@@ -92,6 +95,7 @@ def linear(z: Stacked, labels: Labels) -> Weights:
     """
     z = z.double()
     weights, mixed = z.new_full((len(z),), 1 / len(z)), z.mean(0)
+    z = z.masked_fill((z == -torch.inf).all(0), 0)  # between networks that all mask a class there is no difference
     for _ in range(SWEEPS if len(z) > 2 else 1):
         for i in range(len(z)):
             for j in range(i):
@@ -118,11 +122,13 @@ def general(z: Stacked, labels: Labels) -> Weights:
     """w = C^-1 1 / (1' C^-1 1) in float64, (K,), from logits of held-out images.
 
     C_kl = mean over the images of (p_k - y) . (p_l - y). The pseudo-inverse stands for the inverse: networks that answer the
-    same share their weight.
+    same share their weight. Where it leaves 0 / 0 (none is ever wrong, or two always in opposite ways) all weights are equal.
     """
     wrong = (z.double().softmax(2) - F.one_hot(labels, z.shape[2])).flatten(1)
-    row = torch.linalg.pinv(wrong @ wrong.T / len(labels), hermitian=True).sum(1)
-    return row / row.sum()
+    inverse = torch.linalg.pinv(wrong @ wrong.T / len(labels), hermitian=True)
+    row = inverse.sum(1)
+    none = row.sum() <= 1e-12 * inverse.abs().max()
+    return torch.where(none, torch.ones_like(row) / len(row), row / torch.where(none, 1, row.sum()))
 
 
 class Mixture(nn.Module):

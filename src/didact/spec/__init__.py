@@ -185,15 +185,16 @@ def canonical(value: Any) -> str:
 
 def strict_json(value: Any, indent: int | None = None, *, sort_keys: bool = False) -> str:
     """JSON as RFC 8259 has it, which knows no NaN and no infinity: a number that is not finite is null. For what is reported."""
-    return json.dumps(_finite(value), indent=indent, sort_keys=sort_keys, allow_nan=False)
+    return json.dumps(finite(value), indent=indent, sort_keys=sort_keys, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Plain data with None in the place of every number that is not finite."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
-    return [_finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+        return {key: finite(inner) for key, inner in value.items()}
+    return [finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def digest(value: Any) -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
 import os
 import stat
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from typing import Any, TypeVar
 from filelock import FileLock
 
 from didact.engine.records import DamagedError, Record, file_checksum, write
-from didact.spec import canonical
+from didact.spec import canonical, finite
 
 T = TypeVar("T")
 Say = Callable[[str], None]
@@ -77,7 +76,7 @@ class Results:
             not finite.
         """
         path = self._path(name)
-        entry = {"question": question, "answer": json.loads(canonical(_finite(answer)))}
+        entry = {"question": question, "answer": json.loads(canonical(finite(answer)))}
         try:
             self._add(path, entry)
         except (OSError, NotImplementedError) as error:  # the latter: a file system without locks
@@ -137,17 +136,6 @@ class Results:
 
 def _checksum(of: Any, answers: Any) -> str:
     return hashlib.sha256(canonical([of, answers]).encode()).hexdigest()
-
-
-def _finite(value: Any) -> Any:
-    """Plain data with None in the place of every number that is not finite."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return value
 
 
 def _refused(constant: str) -> Any:

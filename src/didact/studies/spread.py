@@ -32,13 +32,13 @@ def text(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """Figures of the same quantity over seeds; ``seeds`` says which figure is whose."""
+    """Figures of the same quantity over seeds; ``seeds`` says which figure is whose. None is not defined, like NaN."""
 
-    values: tuple[float, ...]
+    values: tuple[float | None, ...]
     seeds: tuple[Seed, ...] = ()
 
     @classmethod
-    def of(cls, figures: Iterable[tuple[Run, float]]) -> Cell | None:
+    def of(cls, figures: Iterable[tuple[Run, float | None]]) -> Cell | None:
         """The figures of runs; None where there are none. The teacher's seed counts where the runs' own are not enough."""
         given = list(figures)
         own = {run.seed for run, _ in given}
