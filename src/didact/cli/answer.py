@@ -98,6 +98,17 @@ def picture_path(path: Path | None) -> Path | None:
     return path
 
 
+def form(json: bool, markdown: bool) -> str:
+    """How tables are printed: "json", "markdown" or "table".
+
+    Raises:
+        SpecError: both are asked for.
+    """
+    if json and markdown:
+        raise SpecError("--json and --markdown are two forms of the same tables; leave one of them out")
+    return "json" if json else "markdown" if markdown else "table"
+
+
 def device(asked: str | None) -> str:
     import torch
 

@@ -24,17 +24,18 @@ def compare(
 ) -> int:
     """Read and print; what ``--help`` says stands where the command is named."""
     from didact import nets
+    from didact.cli.distil import missing_teachers
 
+    form = answer.form(json, markdown)
     picture = answer.picture_path(picture)
     wanted = net and nets.resolve(net)
     kept = answer.opened(store, trust_store, named=[wanted] if wanted else [])
-    found = [(run, record) for run, record in kept.runs() if data in (None, run.data.name)]
-    students = [run for run, _ in found if wanted in (None, run.net)]
+    found = list(kept.runs())
+    students = [run for run, _ in found if data in (None, run.data.name) and wanted in (None, run.net)]
     if not students:
         raise SpecError(
             f"no finished run in {store}" + (" fits" if net or data else "; train some first: didact quickstart")
         )
-    answer.report(
-        kept, students, found, answer.device(device), picture, "json" if json else "markdown" if markdown else "table"
-    )
+    missing_teachers(kept, students)
+    answer.report(kept, students, found, answer.device(device), picture, form)
     return 0

@@ -11,10 +11,12 @@ from typing import Any
 from didact.cli.settings import parse
 from didact.data import Data
 from didact.engine.recipe import RECIPES, settings
+from didact.engine.records import DamagedError
 from didact.nets.supernet import SPACES, Pool
 from didact.spec import SpecError, to_json
 from didact.studies.plan import plan
 from didact.studies.run import Run
+from didact.studies.store import Store
 
 
 def command(teacher: Run, students: Sequence[str], store: Path) -> str | None:
@@ -39,6 +41,23 @@ def alone(teacher: Run, store: Path) -> str | None:
     asked |= {"seed": teacher.seed} if teacher.seed else {}
     words = _words(asked | _surroundings(teacher))
     return _command(words, store) if [run.digest for run in _planned(words)] == [teacher.digest] else None
+
+
+def missing_teachers(store: Store, runs: Sequence[Run]) -> None:
+    """Say which teachers of ``runs`` have no Record, or a damaged one, each in a line with the command that trains it."""
+    taught = {run.teacher.digest: (run.teacher, run.net) for run in runs if run.teacher is not None}
+    for teacher, student in taught.values():
+        try:
+            found, why = store.record(teacher), f"is not in {store.root}"
+        except DamagedError:
+            found, why = None, f"is damaged in {store.root}"
+        if found is not None:
+            continue
+        line = alone(teacher, store.root) or command(teacher, [student], store.root)
+        store.once(
+            f"the teacher {teacher.label} ({teacher.digest}) {why}; what depends on it is shown as '-' (null in JSON). "
+            + (f"This trains it: {line}" if line else "The command that trained its students trains it, too.")
+        )
 
 
 def _command(words: Sequence[str], store: Path) -> str:

@@ -46,10 +46,6 @@ def report(
     found = search(store, teacher, wanted, device, tell)
     compared = rank_correlation(Predictor(store, teacher, wanted.images, device), store)
     command = distil(teacher, list(dict.fromkeys(found.picks.values())), store.root)
-    if picture is not None:
-        from didact.report.front import picture as draw
-
-        draw(found, f"students for {teacher_label(teacher)}; {teacher.data.label}", picture)
     if as_json:
         told = {
             "rank_correlation": [one.plain() for one in compared],
@@ -57,13 +53,17 @@ def report(
             "picture": picture and str(picture),
         }
         answer.print_json(found.plain() | told)
-        return
-    print_rows(*_table(found), _title(found, teacher))
-    for line in (*_picked(found), *_tried(found), *_reliable(found, compared, teacher, store)):
-        say(line)
+    else:
+        print_rows(*_table(found), _title(found, teacher))
+        for line in (*_picked(found), *_tried(found), *_reliable(found, compared, teacher, store)):
+            say(line)
+        say(_onwards(found, teacher, command, store))
     if picture is not None:
-        say(f"Picture: {picture}")
-    say(_onwards(found, teacher, command, store))
+        from didact.report.front import picture as draw
+
+        draw(found, f"students for {teacher_label(teacher)}; {teacher.data.label}", picture)
+        if not as_json:
+            say(f"Picture: {picture}")
 
 
 def _title(found: Front, teacher: Run) -> str:

@@ -232,6 +232,7 @@ def details(kept: Store, asked: str) -> dict[str, Any]:
     Raises:
         SpecError: no run, or several, whose digest or folder begins like ``asked``.
     """
+    from didact.cli.distil import missing_teachers
     from didact.studies.choice import entry_of
     from didact.studies.entries import Finished
     from didact.studies.similarity import known
@@ -239,6 +240,7 @@ def details(kept: Store, asked: str) -> dict[str, Any]:
     entry = entry_of(kept, asked)
     record = entry.record
     similar = known(kept, entry.run, record) if isinstance(entry, Finished) else None
+    missing_teachers(kept, [entry.run] if isinstance(entry, Finished) else [])
     built = _built(kept, entry.run) if isinstance(entry, Finished) else {"spec": entry.spec, "note": entry.note}
     return {
         "digest": entry.run.digest if isinstance(entry, Finished) else entry.digest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,9 +11,11 @@ from cyclopts import Parameter
 from didact.cli import answer
 from didact.cli.options import STORE, Device, Json, StorePath, TrustStore
 from didact.cli.streams import say
+from didact.spec import SpecError
 
 if TYPE_CHECKING:
     from didact.analysis.layers import Compared
+    from didact.studies.layers import Layers
     from didact.studies.look import Look
 
 CLASSES = 5
@@ -29,9 +32,11 @@ def look(
         str | None, Parameter(help="Another run of the same data; by default its teacher, if it has one.")
     ] = None,
     layers: Annotated[bool, Parameter(negative="", help="CKA between any two layers, too.")] = False,
-    kind: Annotated[Literal["linear", "rbf"], Parameter(help="The kernel of the CKA.")] = "linear",
+    kind: Annotated[Literal["linear", "rbf"] | None, Parameter(help="The kernel of the CKA; linear by default.")] = None,
     biased: Annotated[bool, Parameter(negative="", help="The usual, biased CKA instead of the debiased one.")] = False,
-    images: Annotated[int, Parameter(help="At most so many test images for the CKA, from the first.")] = 2000,
+    images: Annotated[
+        int | None, Parameter(help="At most so many test images for the CKA, from the first; 2000 by default.")
+    ] = None,
     picture: Annotated[Path | None, Parameter(help="Save pictures beside this name (png, svg or pdf).")] = None,
     store: StorePath = STORE,
     trust_store: TrustStore = False,
@@ -39,52 +44,89 @@ def look(
     json: Json = False,
 ) -> int:
     """Look and print; what ``--help`` says stands where the command is named."""
-    from didact.studies.layers import Layers
+    from didact.cli.distil import missing_teachers
     from didact.studies.look import look as study
 
     picture = answer.picture_path(picture)
-    wanted = Layers(images=images, kind=kind, unbiased=not biased) if layers or picture is not None else None
+    wanted = _layers(images, kind, biased, layers or picture is not None)
     kept = answer.opened(store, trust_store)
     found = study(kept, run, against, wanted, answer.device(device))
-    written: list[Path] = []
-    if picture is not None:
-        from didact.report.look import pictures
-
-        written = pictures(found, picture)
+    if found.other is None:
+        missing_teachers(kept, [found.own.run])
     if json:
-        answer.print_json(found.plain() | {"pictures": [str(path) for path in written]})
+        from didact.report.look import paths
+
+        drawn = [str(path) for path in paths(found, picture).values()] if picture is not None else []
+        answer.print_json(found.plain() | ({"cka": None} if wanted and not found.layers else {}) | {"pictures": drawn})
     else:
-        _print(found, written)
+        _print(found)
+    if picture is not None:
+        _draw(found, picture, told=not json)
     return 0
 
 
-def _print(found: Look, written: list[Path]) -> None:
+def _layers(images: int | None, kind: Literal["linear", "rbf"] | None, biased: bool, compared: bool) -> Layers | None:
+    """Which comparison of layers is asked for.
+
+    Raises:
+        SpecError: none is, and it is said how.
+    """
+    from didact.studies.layers import Layers
+
+    given: dict[str, Any] = {"images": images, "kind": kind, "unbiased": False if biased else None}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and not compared:
+        option = {"images": "--images", "kind": "--kind", "unbiased": "--biased"}[next(iter(given))]
+        raise SpecError(f"{option} is for the comparison of layers: add --layers, or leave {option} out")
+    return Layers(**given) if compared else None
+
+
+def _draw(found: Look, picture: Path, told: bool) -> None:
+    from didact.cli.terminal import stderr
+    from didact.report.look import left_out, pictures
+
+    for path in pictures(found, picture):
+        if told:
+            say(f"Picture: {path}")
+    for what, why in left_out(found).items():
+        stderr().print(f"no picture of {what}: {why}")
+
+
+def _print(found: Look) -> None:
     for line in _summary(found):
         say(line)
     _print_classes(found)
     _print_confused(found)
     if found.layers is not None:
         _print_layers(found.layers, found)
-    for path in written:
-        say(f"Picture: {path}")
 
 
 def _summary(found: Look) -> list[str]:
     from didact.studies.spread import text
 
-    own, other = found.own, found.other
+    own, other, role = found.own, found.other, _role(found)
     right = found.right()
+    differ = right and (
+        f"; they disagree on {sum(right)} images: {own.role} right on {right[0]}, {role} right on {right[1]}, "
+        f"neither on {right[2]}"
+    )
     return [
-        f"{own.title} beside {other.title}: {own.run.data.label}, {len(found.dataset.test)} test images",
+        f"{own.title}{f' beside {other.title}' if other else ''}: {own.run.data.label}, {len(found.dataset.test)} test images",
         *(
             f"{side.role}: accuracy {text(side.accuracy)} %, ECE {text(side.reliability.ece)} % "
             f"({len(side.reliability.counts)} bins)"
             for side in (own, other)
+            if side is not None
         ),
-        f"KL({other.role} || {own.role}): {text(found.kl, 4)} nats",
-        f"agreement: {text(found.agreement)} %; they disagree on {len(found.differ)} images: {own.role} right on {right[0]}, "
-        f"{other.role} right on {right[1]}, neither on {right[2]}",
+        *([] if other else [f"{role}: accuracy -, ECE -"]),
+        f"KL({role} || {own.role}): {text(found.kl, 4)} nats",
+        f"agreement: {text(found.agreement)} %{differ or ''}",
     ]
+
+
+def _role(found: Look) -> str:
+    """Of the one beside."""
+    return found.other.role if found.other else "teacher"
 
 
 def _print_classes(found: Look) -> None:
@@ -93,7 +135,8 @@ def _print_classes(found: Look) -> None:
     from didact.cli.terminal import print_rows
     from didact.studies.spread import text
 
-    own, other = (answers.by_class(side.confusion) for side in (found.own, found.other))
+    own = answers.by_class(found.own.confusion)
+    other = answers.by_class(found.other.confusion) if found.other else own * math.nan
     order = [at for at in own.argsort(stable=True).tolist() if own[at] == own[at]]
     title = "accuracy by class (%)"
     if len(order) > 2 * CLASSES:
@@ -102,7 +145,7 @@ def _print_classes(found: Look) -> None:
     names = found.dataset.names
     figures = [(at, float(own[at]), float(other[at])) for at in order]
     rows = [[names[at], text(a, 1), text(b, 1), text(a - b, 1, sign=True)] for at, a, b in figures]
-    print_rows(["class", found.own.role, found.other.role, "difference"], rows, title)
+    print_rows(["class", found.own.role, _role(found), "difference"], rows, title)
 
 
 def _print_confused(found: Look) -> None:
@@ -111,7 +154,7 @@ def _print_confused(found: Look) -> None:
 
     names = found.dataset.names
     rows: list[list[Any]] = []
-    for side in (found.own, found.other):
+    for side in (found.own, *([found.other] if found.other else [])):
         for pair in answers.confused(side.confusion, PAIRS):
             rows.append([side.role, names[pair.label], names[pair.answer], pair.images, f"{pair.share:.1f}"])
     if rows:
@@ -127,5 +170,5 @@ def _print_layers(compared: Compared, found: Look) -> None:
         [name, *(text(value, 3) for value in values)]
         for name, values in zip(compared.rows, compared.values.tolist(), strict=True)
     ]
-    heading = [f"{found.own.role} / {found.other.role}", *compared.columns]
-    print_rows(heading, rows, f"{compared.title}: layers of {found.own.role} by row, of {found.other.role} by column")
+    heading = [f"{found.own.role} / {_role(found)}", *compared.columns]
+    print_rows(heading, rows, f"{compared.title}: layers of {found.own.role} by row, of {_role(found)} by column")

@@ -95,13 +95,14 @@ def list_(
     """
     from didact.cli.listings import listing
 
+    form = answer.form(json, markdown)
     pair = {key: value for key, value in (("net", net), ("teacher", teacher), ("data", data)) if value is not None}
     if pair and what not in ("methods", None):
         raise SpecError(f"--{next(iter(pair))}: is for 'didact list methods'; 'didact list {what}' takes no pair")
     found = listing(what, store, pair, trust_store)
-    if json:
+    if form == "json":
         answer.print_json(found.plain)
-    elif markdown:
+    elif form == "markdown":
         answer.print_markdown(found.heading, found.rows)
     else:
         from didact.cli.terminal import print_rows

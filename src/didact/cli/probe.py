@@ -40,6 +40,7 @@ def probe(
     from didact.studies.choice import chosen_all
     from didact.studies.probe import probe as find
 
+    form = answer.form(json, markdown)
     ways = _ways(way, seeds)
     wanted = [from_json(Data, {"name": name, "fraction": fraction}, "data") for name in _names(data)]
     talk = stderr()
@@ -53,7 +54,7 @@ def probe(
         answer.device(device),
         lambda line: talk.print(f"  {line}"),
     )
-    _report(found, "json" if json else "markdown" if markdown else "table")
+    _report(found, form)
     for one in found:
         if isinstance(one.way, Exact) and not (one.probed.slope or 0) <= one.way.tolerance:  # NaN is no optimum either
             talk.print(f"not quite the optimum: {one.run.label} on {one.data.label}, gradient {one.probed.slope:.1e}")

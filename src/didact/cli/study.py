@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -56,17 +56,20 @@ def study(
 
     if name not in STUDIES:
         raise SpecError(f"unknown study {shown(name)}{nearest(name, STUDIES)}")
+    form = answer.form(json, markdown)
     picture = answer.picture_path(picture)
     where = Where(device=answer.device(device), compiled=compile, test_every=test_every, together=together)
     talk = terminal.stderr()
     kept = Store(store, talk.print)
     asked = _gtn if name == "gtn" else _sftn
-    found = asked(parse(settings), kept, where, talk, retry, picture)
-    if json:
+    found = asked(parse(settings), kept, where, talk, retry)
+    if form == "json":
         tables = [{"title": s.title, "note": s.note, "figures": s.plain} for s in found.sheets if s.plain is not None]
         answer.print_json({"title": found.title, "students": dict(found.students), "tables": tables})
     else:
-        print_sheets(found, in_markdown=markdown)
+        print_sheets(found, in_markdown=form == "markdown")
+    if picture is not None and not found.draw(picture):
+        talk.print("no picture: nothing is finished that it could show")
     for digest, reason in found.failures.items():
         talk.print(f"FAILED {digest}: {reason}")
     return 1 if found.failures else 0
@@ -81,32 +84,37 @@ class Told:
     published: Sequence[Sheet]
     students: Mapping[str, str]
     failures: Mapping[str, str]
+    draw: Callable[[Path], bool]
 
 
-def _gtn(wanted: Any, kept: Store, where: Where, talk: Console, retry: bool, picture: Path | None) -> Told:
+def _gtn(wanted: Any, kept: Store, where: Where, talk: Console, retry: bool) -> Told:
     from didact.papers import gtn
 
     made = gtn.study(wanted, where.device)
     found = made.ask(kept, where, terminal.show(talk), retry=retry)
     sheets = [*(made.accuracies(found.records, m) for m in made.methods), *gtn.costs(made, found.records)]
-    if picture is not None:
+
+    def draw(picture: Path) -> bool:
         from didact.report.generic import generic
 
-        generic(made, found.records, picture)
-    return Told(made.title, sheets, made.published, made.students, found.failures)
+        return generic(made, found.records, picture)
+
+    return Told(made.title, sheets, made.published, made.students, found.failures, draw)
 
 
-def _sftn(wanted: Any, kept: Store, where: Where, talk: Console, retry: bool, picture: Path | None) -> Told:
+def _sftn(wanted: Any, kept: Store, where: Where, talk: Console, retry: bool) -> Told:
     from didact.papers import sftn
 
     made = sftn.study(wanted, where.device)
     found = made.ask(kept, where, terminal.show(talk), retry=retry)
     sheets = made.sheets(kept, where.device, lambda line: talk.print(f"  {line}"))
-    if picture is not None:
+
+    def draw(picture: Path) -> bool:
         from didact.report.sheets import drawn
 
-        drawn(sheets, picture)
-    return Told("SFTN", sheets, made.published, {}, found.failures)
+        return drawn(sheets, picture)
+
+    return Told("SFTN", sheets, made.published, {}, found.failures, draw)
 
 
 def print_sheets(found: Told, in_markdown: bool) -> None:

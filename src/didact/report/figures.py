@@ -124,4 +124,5 @@ def _curves(axes: Axes, table: Table, found: Sequence[tuple[Run, Record]]) -> No
     axes.set_xlabel("epoch")
     axes.set_ylabel("test accuracy (%)")
     axes.set_title("dashed: teachers; thin: their students", fontsize=9, loc="right")
-    axes.legend(fontsize=8)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8)

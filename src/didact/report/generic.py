@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def generic(made: Study, records: Mapping[str, Record], path: Path) -> None:
+def generic(made: Study, records: Mapping[str, Record], path: Path) -> bool:
     """Left: by student, the mean accuracy of each column's teacher, first method. Right: processor seconds by number of students.
+
+    Returns:
+        Whether there was anything to draw; nothing is written where there was not.
 
     Raises:
         OSError: ``path`` cannot be written.
     """
+    if not records:
+        return False
     import matplotlib
 
     matplotlib.use("Agg")
@@ -32,6 +37,7 @@ def generic(made: Study, records: Mapping[str, Record], path: Path) -> None:
     _costs(right, made, records)
     figure.suptitle(made.title, fontsize=9, x=0.01, ha="left")
     save(figure, path)
+    return True
 
 
 def _accuracies(axes: Axes, made: Study, records: Mapping[str, Record]) -> None:

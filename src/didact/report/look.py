@@ -20,23 +20,35 @@ COLUMNS, MOST = 8, 32
 
 
 def pictures(look: Look, path: Path) -> list[Path]:
-    """All pictures of a look beside ``path``: "who.png" gives "who-layers.png" and so on. Returns what was written.
-
-    What there is nothing to draw of is left out: layers that were not compared, images where nobody disagrees.
+    """All pictures of a look beside ``path``, as :func:`paths` names them. Returns what was written.
 
     Raises:
         OSError: the files cannot be written.
     """
-    written = []
-    if look.layers is not None:
-        written.append(_beside(path, "layers"))
-        heat_map(look.layers, look.own.title, look.other.title, written[-1])
-    written.append(_beside(path, "reliability"))
-    reliability((look.own, look.other), written[-1])
-    if len(look.differ):
-        written.append(_beside(path, "disagreement"))
-        disagreement(look, written[-1])
-    return written
+    written = paths(look, path)
+    if look.layers is not None and look.other is not None:
+        heat_map(look.layers, look.own.title, look.other.title, written["layers"])
+    reliability([side for side in (look.own, look.other) if side is not None], written["reliability"])
+    if "disagreement" in written:
+        disagreement(look, written["disagreement"])
+    return list(written.values())
+
+
+def paths(look: Look, path: Path) -> dict[str, Path]:
+    """By what it shows, where each picture of a look goes: "who.png" gives "who-layers.png" and so on.
+
+    What there is nothing to draw of is left out (:func:`left_out`).
+    """
+    names = [name for name in ("layers", "reliability", "disagreement") if name not in left_out(look)]
+    return {name: path.with_name(f"{path.stem}-{name}{path.suffix}") for name in names}
+
+
+def left_out(look: Look) -> dict[str, str]:
+    """The pictures that a look has nothing to draw for, with the reason."""
+    if look.other is None:
+        return dict.fromkeys(("layers", "disagreement"), "the teacher is not there to be set beside")
+    found = {} if look.layers is not None else {"layers": "they were not compared"}
+    return found if look.differ else found | {"disagreement": "the two answer every image alike"}
 
 
 def heat_map(compared: Compared, own: str, other: str, path: Path) -> None:
@@ -82,6 +94,7 @@ def disagreement(look: Look, path: Path) -> None:
 
     Each has its number in the published test set and its class; then both answers, and how sure each network is of its own.
     """
+    assert look.differ is not None and look.other is not None
     shown = min(MOST, len(look.differ))
     tall = math.ceil(shown / COLUMNS)
     figure, grid = _figure(tall, COLUMNS, figsize=(1.7 * COLUMNS, 0.7 + 2.0 * tall), squeeze=False)
@@ -106,10 +119,6 @@ def disagreement(look: Look, path: Path) -> None:
 
 def _cells(tall: int, wide: int) -> list[tuple[int, int]]:
     return [(row, column) for row in range(tall) for column in range(wide)]
-
-
-def _beside(path: Path, what: str) -> Path:
-    return path.with_name(f"{path.stem}-{what}{path.suffix}")
 
 
 def _figure(*rows_columns: int, **settings: Any) -> tuple[Figure, Any]:

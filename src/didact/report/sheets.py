@@ -14,30 +14,36 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def drawn(sheets: Sequence[Sheet], path: Path) -> None:
+def drawn(sheets: Sequence[Sheet], path: Path) -> bool:
     """Save the sheets that have figures: means as bars across, single seeds as dots.
+
+    Returns:
+        Whether any has; nothing is written where none has.
 
     Raises:
         OSError: ``path`` cannot be written.
     """
+    shown = [sheet for sheet in sheets if sheet.plain]
+    if not shown:
+        return False
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    shown = [sheet for sheet in sheets if sheet.plain]
     heights = [0.9 + 0.32 * len(sheet.plain or ()) for sheet in shown]
     figure, axes = pyplot.subplots(
-        max(len(shown), 1),
+        len(shown),
         1,
         figsize=(9, max(sum(heights), 2)),
         squeeze=False,
         layout="constrained",
-        height_ratios=heights or [1],
+        height_ratios=heights,
     )
-    for panel, sheet in zip(axes[:, 0], shown, strict=False):
+    for panel, sheet in zip(axes[:, 0], shown, strict=True):
         _panel(panel, sheet)
     save(figure, path)
+    return True
 
 
 def _panel(axes: Axes, sheet: Sheet) -> None:

@@ -43,11 +43,11 @@ class Similarity:
 def similarities(store: Store, runs: Sequence[Run], device: str = "cpu") -> dict[str, Similarity]:
     """By digest, the similarity of every finished run in ``runs`` that has a teacher. Computed once, then read.
 
-    Networks are run in float32, whatever they were trained in.
+    A run is left out where it was not measured before and cannot be now, because its teacher or the images are not there; what
+    prevents it is said, but for a missing teacher. Networks are run in float32, whatever they were trained in.
     """
     found: dict[str, Similarity] = {}
-    shown: dict[str, tuple[Tensor, Tensor]] = {}
-    loaded: dict[Data, Dataset] = {}
+    measuring = _Measuring(store, device)
     seals: dict[str, str | None] = {}
     for run in runs:
         record = store.get(run)
@@ -56,20 +56,37 @@ def similarities(store: Store, runs: Sequence[Run], device: str = "cpu") -> dict
         if run.teacher.digest not in seals:
             seals[run.teacher.digest] = _seal(store, run.teacher)
         results, seal = Results(record, store.once), seals[run.teacher.digest]
-        kept = _kept(results, run.teacher, seal)
-        if kept is not None:
-            found[run.digest] = kept
-        elif seal is not None:
-            if run.data not in loaded:
-                loaded[run.data] = load(run.data, device)
-            if run.teacher.digest not in shown:
-                shown[run.teacher.digest] = answers(store, run.teacher, loaded[run.data], device)
-            zt, vt = shown[run.teacher.digest]
-            zs, vs = answers(store, run, loaded[run.data], device)
-            measured = Similarity(divergence.kl(zt, zs), cka.linear(vs, vt), divergence.agreement(zt, zs))
-            plain = results.put(*_question(run.teacher), measured.plain() | {"record": seal})
-            found[run.digest] = Similarity.read(plain)
+        similar = _kept(results, run.teacher, seal)
+        if similar is None and seal is not None:
+            try:
+                measured = measuring(run, run.teacher).plain() | {"record": seal}
+            except (ValueError, LookupError, OSError, RuntimeError) as error:  # also what code of one's own may raise
+                store.once(f"KL and CKA with the teacher are not known for all runs: {error}")
+                continue
+            similar = Similarity.read(results.put(*_question(run.teacher), measured))
+        if similar is not None:
+            found[run.digest] = similar
     return found
+
+
+class _Measuring:
+    """Measures students; images and a teacher's answers are held for its next student."""
+
+    def __init__(self, store: Store, device: str) -> None:
+        self._store = store
+        self._device = device
+        self._loaded: dict[Data, Dataset] = {}
+        self._shown: dict[tuple[str, Data], tuple[Tensor, Tensor]] = {}
+
+    def __call__(self, run: Run, teacher: Run) -> Similarity:
+        if run.data not in self._loaded:
+            self._loaded[run.data] = load(run.data, self._device)
+        dataset = self._loaded[run.data]
+        if (teacher.digest, run.data) not in self._shown:
+            self._shown[teacher.digest, run.data] = answers(self._store, teacher, dataset, self._device)
+        zt, vt = self._shown[teacher.digest, run.data]
+        zs, vs = answers(self._store, run, dataset, self._device)
+        return Similarity(divergence.kl(zt, zs), cka.linear(vs, vt), divergence.agreement(zt, zs))
 
 
 def known(store: Store, run: Run, record: Record) -> Similarity | None:

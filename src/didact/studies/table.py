@@ -6,6 +6,7 @@ as :mod:`didact.studies.spread` has them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,9 @@ from didact.studies.labels import how, recipe_label, row_label, teacher_label
 from didact.studies.run import Run
 from didact.studies.similarity import Similarity
 from didact.studies.spread import Cell, defined, text
+
+UNKNOWN = Similarity(math.nan, math.nan, math.nan)
+"""To a teacher that is not there."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Table:
 
     Attributes:
         title: student, data and recipe.
-        teachers: digest -> (label, top-1 in percent), in the order of the columns.
+        teachers: digest -> (label, top-1 in percent, NaN where its Record is not there), in the order of the columns.
         rows: one a method.
         covers: what the ± stands for.
         members: digests of the students' runs.
@@ -91,8 +95,9 @@ def tables(
 ) -> list[Table]:
     """One table for each student network, data and recipe among the runs whose digests are ``wanted``.
 
-    ``finished`` also holds the runs that taught them; ``similar`` gives KL and CKA by the student run's digest. A group of
-    nothing but teachers makes no table where there are others: standard teachers are trained like students without one.
+    ``finished`` also holds the runs that taught them, as far as they are there; ``similar`` gives KL and CKA by the student run's
+    digest, as far as they are known. A group of nothing but teachers makes no table where there are others: standard teachers are
+    trained like students without one.
     """
     by_digest = {run.digest: (run, record) for run, record in finished}
     taught = {run.teacher.digest for run, _ in by_digest.values() if run.teacher is not None}
@@ -100,8 +105,11 @@ def tables(
     for key, (run, record) in by_digest.items():
         if key in wanted:
             groups.setdefault(_group(run), []).append((run, record))
+    known: dict[str, Similarity] = {}
+    if similar is not None:
+        known = {key: similar.get(key, UNKNOWN) for key, (run, _) in by_digest.items() if run.teacher is not None}
     students = [members for members in groups.values() if any(run.digest not in taught for run, _ in members)]
-    return [_table(members, by_digest, similar or {}) for members in students or groups.values()]
+    return [_table(members, by_digest, known) for members in students or groups.values()]
 
 
 def _group(run: Run) -> str:
@@ -112,8 +120,8 @@ def _table(
     members: Sequence[tuple[Run, Record]], finished: Mapping[str, tuple[Run, Record]], similar: Mapping[str, Similarity]
 ) -> Table:
     first = members[0][0]
-    known = {run.teacher.digest: run.teacher for run, _ in members if run.teacher and run.teacher.digest in finished}
-    taught = dict(sorted(known.items(), key=lambda item: how(item[1]) != "standard"))  # what others are compared with
+    teachers = {run.teacher.digest: run.teacher for run, _ in members if run.teacher}
+    taught = dict(sorted(teachers.items(), key=lambda item: how(item[1]) != "standard"))  # what others are compared with
     nets = {teacher.net for teacher in taught.values()}
     figures: dict[tuple[str, str], list[tuple[int, float, Similarity | None]]] = {}
     for run, record in members:
@@ -132,7 +140,9 @@ def _table(
     names = _names({key: how(teacher, first.net) if by else teacher_label(teacher) for key, teacher in taught.items()})
     return Table(
         title=f"{first.net}{by} on {first.data.label} ({recipe_label(first)})",
-        teachers={key: (names[key], finished[key][1].final()["test_top1"]) for key in taught},
+        teachers={
+            key: (names[key], finished[key][1].final()["test_top1"] if key in finished else math.nan) for key in taught
+        },
         rows=sorted(rows.values(), key=lambda row: "" not in row.accuracy),
         covers=covers(
             [run for run, _ in members],
@@ -163,7 +173,7 @@ def covers(runs: Sequence[Run], shown: Sequence[Cell], *, two: bool, similar: bo
     alike = f" {alike}" if similar else ""
     counts = {cell.n for cell in shown if cell.n}
     if any(not defined(value) for cell in shown for value in cell.values):
-        alike += " '-' is not defined, such as the CKA of a network that shows the same for every image."
+        alike += " '-' is not defined, such as the CKA of a network that shows the same for every image, or not known."
     if len(seeds) == 1:
         return f"A single training seed ({seeds[0]}): no spread is known.{alike}"
     taught = " and the teacher" if any(run.teacher for run in runs) else ""
