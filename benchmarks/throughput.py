@@ -118,6 +118,7 @@ def learner(options: argparse.Namespace, wanted: str | Method, seed: int, teache
         seed=seed,
         device=options.device,
         compiled=options.compile,
+        foreign=False,
     )
     while one.stage.name != stage if stage else not one.stage.main:
         one.end_epoch()

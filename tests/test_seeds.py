@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from didact.seeds import derive, deterministic, seeded, stream
+from didact.seeds import derive, deterministic, preserved, seeded, stream
 
 names = st.lists(st.one_of(st.integers(0, 9), st.sampled_from(["net", "order", "crops"])), max_size=3)
 
@@ -106,3 +109,16 @@ def test_deterministic_restores_what_was() -> None:
         assert flags() == (*before[:2], True)
     finally:
         torch.backends.cudnn.benchmark = before[2]
+
+
+def test_seeded_starts_and_restores_numpy_and_python_too() -> None:
+    with preserved():
+        random.seed(1), np.random.seed(1)
+        before = random.getstate(), np.random.rand()
+        with seeded(5, "net"):
+            first = random.random(), np.random.rand()
+        with seeded(5, "net"):
+            assert (random.random(), np.random.rand()) == first
+        assert random.getstate() == before[0]
+        np.random.seed(1)
+        assert np.random.rand() == before[1]

@@ -7,9 +7,11 @@ A result may not depend on how it was scheduled, so nothing draws from a shared 
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 
@@ -24,15 +26,45 @@ def stream(seed: int, *names: str | int, device: torch.device | str = "cpu") -> 
     return torch.Generator(device=device).manual_seed(derive(seed, *names))
 
 
+def reseed(seed: int, *names: str | int, device: torch.device | str = "cpu") -> None:
+    """Put the global generators of torch (on the CPU and on ``device``), numpy and Python at the start of a named stream.
+
+    For code that is not didact's own and draws from them: dropout, stochastic depth, noise. What it draws then depends on the
+    names alone, not on what ran before. Between :func:`preserved` and its end, so that the caller's generators stay as they were.
+    """
+    start = derive(seed, *names)
+    torch.default_generator.manual_seed(start)
+    device = torch.device(device)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(start)
+    random.seed(start)
+    np.random.seed(start % 2**32)
+
+
+@contextmanager
+def preserved(device: torch.device | str = "cpu") -> Iterator[None]:
+    """Run a block and give the global generators of torch (on the CPU and on ``device``), numpy and Python their states back."""
+    device = torch.device(device)
+    kept, kept_numpy = random.getstate(), np.random.get_state()
+    forked = [torch.cuda.current_device() if device.index is None else device.index] if device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices=forked):
+            yield
+    finally:
+        random.setstate(kept)
+        np.random.set_state(kept_numpy)
+
+
 @contextmanager
 def seeded(seed: int, *names: str | int) -> Iterator[None]:
-    """Run a block with torch's global CPU generator at the start of a named stream; restore it afterwards.
+    """Run a block with the global generators on the CPU at the start of a named stream; restore them afterwards.
 
-    For code that draws from the global generator, such as the initialisation of ``nn.Module`` parameters. Build on the CPU
-    and move afterwards: then a network starts from the same weights on every device.
+    For code that draws from them, such as the initialisation of ``nn.Module`` parameters. Build on the CPU and move
+    afterwards: then a network starts from the same weights on every device.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(derive(seed, *names))
+    with preserved():
+        reseed(seed, *names)
         yield
 
 

@@ -50,9 +50,9 @@ def test_cohort_is_really_shared(tiny: Tiny, store: Store, monkeypatch: pytest.M
     """One teacher pass a step, however many students."""
     passes: list[int] = []
 
-    def counted(net: Any, batch: Any, learners: Any, precision: str) -> Any:
+    def counted(net: Any, batch: Any, learners: Any, precision: str, draw_for: Any) -> Any:
         passes.append(len(learners))
-        return teach(net, batch, learners, precision)
+        return teach(net, batch, learners, precision, draw_for)
 
     monkeypatch.setattr("didact.engine.train.teach", counted)
     ask([tiny("kd", seed=s) for s in range(3)] + [tiny("at")], store, Where())

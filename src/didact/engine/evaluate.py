@@ -25,9 +25,10 @@ def evaluate(learners: Sequence[Learner], batches: Iterable[Batch], prefix: str)
     unanswered = [torch.zeros((), dtype=torch.long, device=learner.device) for learner in learners]
     images = 0
     with torch.no_grad():
-        for batch in batches:
+        for number, batch in enumerate(batches):
             images += len(batch)
             for learner, net, counted, without in zip(learners, deployed, sums, unanswered, strict=True):
+                learner.draw_for(prefix, number)
                 with autocast(learner.device, learner.recipe.precision):
                     own = learner.net.look(batch.images, learner.method.needs.own | {"logits"})
                     logits = own.logits if net is learner.net else net(batch.images)
@@ -62,13 +63,15 @@ def refresh(groups: Iterable[Sequence[Learner]], dataset: Dataset) -> None:
             with torch.no_grad():
                 held = Held(tuple(_logits(learner, batches) for learner in group), dataset.validation.labels)
                 for learner in asking:
+                    learner.draw_for("refresh")
                     learner.method.refresh(learner.extras, held)
 
 
 def _logits(learner: Learner, batches: Iterable[Batch]) -> Logits:
     learner.net.eval()
     shown = []
-    for batch in batches:
+    for number, batch in enumerate(batches):
+        learner.draw_for("held", number)
         with autocast(learner.device, learner.recipe.precision):
             own = learner.net.look(batch.images, frozenset({"logits"}))
         assert own.logits is not None

@@ -12,7 +12,7 @@ from didact.engine.recipe import Recipe
 from didact.method import Clock, Method, Stage
 from didact.nets.blocks import BlockNet
 from didact.nets.layers import index_strides
-from didact.seeds import stream
+from didact.seeds import reseed, stream
 from didact.tensors import Batch, Needs, Outputs
 
 
@@ -28,6 +28,8 @@ class Learner:
         seed: names the learner's own random stream.
         device: where it trains.
         compiled: whether the network is compiled with torch.compile.
+        foreign: whether the network or the method is not didact's own and may draw from the process's global generators. Then
+            these begin a stream of the learner's own wherever its code runs.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Learner:
         seed: int,
         device: str = "cpu",
         compiled: bool = False,
+        foreign: bool = True,
     ) -> None:
         self.label = label
         self.method = method
@@ -50,6 +53,8 @@ class Learner:
         index_strides(extras)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.extras = extras.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.seed = seed
+        self.foreign = foreign
         self.random = stream(seed, "learner", device=self.device)
         self.stages = method.stages()
         assert sum(s.main for s in self.stages) == 1, "exactly one stage takes the recipe's epochs"
@@ -130,6 +135,15 @@ class Learner:
         )
 
     # -------------------------------------------------------------------------------------------- what it does
+
+    def draw_for(self, what: str, step: int = 0) -> None:
+        """Put the global generators where the learner's own code expects them: at the start of a stream for this ``step``.
+
+        The stream follows from the learner's seed and clock, so the code draws the same alone and in a cohort, and nothing has
+        to be kept for going on after an interruption. didact's own networks and methods never draw from them.
+        """
+        if self.foreign:
+            reseed(self.seed, "global", what, self.total, step, device=self.device)
 
     def train_mode(self) -> None:
         self.net.train()

@@ -5,7 +5,7 @@ There is no ``.item()`` here: sums stay on the device and are read once an epoch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -30,8 +30,18 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
-def teach(net: BlockNet | None, batch: Batch, learners: Iterable[Learner], precision: str) -> Taught:
-    """One pass of the teacher, without gradient, that keeps just what these learners read between them."""
+def teach(
+    net: BlockNet | None,
+    batch: Batch,
+    learners: Iterable[Learner],
+    precision: str,
+    draw_for: Callable[[str], object] = lambda what: None,
+) -> Taught:
+    """One pass of the teacher, without gradient, that keeps just what these learners read between them.
+
+    Args:
+        draw_for: called before each pass with "main" or the name of the view, for teachers that draw from global generators.
+    """
     learners = list(learners)
     parts = frozenset().union(*(one.needs.teacher for one in learners if one.needs.main))
     views = {v: frozenset().union(*(one.needs.teacher for one in learners if v in one.needs.views)) for v in batch.views}
@@ -39,8 +49,12 @@ def teach(net: BlockNet | None, batch: Batch, learners: Iterable[Learner], preci
         return Taught()
     assert not net.training, "the teacher is frozen"
     with torch.no_grad(), autocast(batch.images.device, precision):
-        main = net.look(batch.images, parts) if parts else None
-        return Taught(main, {v: net.look(batch.views[v], p) for v, p in views.items() if p})
+        shown = {}
+        for what, read in ({"main": parts} | views).items():
+            if read:
+                draw_for(what)
+                shown[what] = net.look(batch.images if what == "main" else batch.views[what], read)
+        return Taught(shown.pop("main", None), shown)
 
 
 def advance(
@@ -56,10 +70,14 @@ def advance(
     turns = any(one.method.turns for one in group)
     batches = [one.shown(batch) for one in group]
     with autocast(batch.images.device, precision):
-        looks = [o.look(own.images, asked) if o.needs.main else Outputs() for o, own in zip(group, batches, strict=True)]
+        looks = []
+        for learner, own in zip(group, batches, strict=True):
+            learner.draw_for("look", step)
+            looks.append(learner.look(own.images, asked) if learner.needs.main else Outputs())
     shown = [own.only(asked).detached() for own in looks] if asked else []
     for position, (learner, own) in enumerate(zip(group, looks, strict=True)):
         needs, clock = learner.needs, learner.clock(step, steps)
+        learner.draw_for("terms", step)
         with autocast(batch.images.device, precision):
             views = {v: View(learner.look(batch.views[v]), taught.views.get(v)) for v in needs.views}
             seen = Seen(
@@ -78,6 +96,7 @@ def advance(
         tallies[learner.label].add(terms, None if scored is None else scored.detach(), batch.labels, step)
         learner.update(torch.stack([t.float() for t in terms.values()]).sum(), clock)
         if turns and asked and position + 1 < len(group):
+            learner.draw_for("look again", step)
             with autocast(batch.images.device, precision):
                 shown[position] = learner.look_again(batches[position].images, asked)
 

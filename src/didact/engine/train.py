@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -16,6 +17,7 @@ from didact.engine.step import Tally, advance, teach
 from didact.method import Teacher
 from didact.nets.blocks import BlockNet
 from didact.nets.folded import folded
+from didact.seeds import preserved, reseed
 
 
 class Listener(Protocol):
@@ -46,11 +48,13 @@ class Cohort:
             together; all others are a group of their own.
         loader: the batches, the same for everybody.
         teacher: who is shown to them; None when nobody reads a teacher.
+        foreign: whether the teacher's network is not didact's own and may draw from the process's global generators.
     """
 
     groups: tuple[tuple[Learner, ...], ...]
     loader: Loader
     teacher: Teacher | None = None
+    foreign: bool = True
 
     @property
     def learners(self) -> list[Learner]:
@@ -62,7 +66,13 @@ def train(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], *, te
 
     A learner whose loss, weights or running statistics are not finite is stopped at the end of that epoch, and its group with it;
     what was kept before it stays. So is one that at its end has images without a finite answer. The others go on.
+    The global random generators are as they were afterwards.
     """
+    with preserved(cohort.learners[0].device):
+        _train(cohort, dataset, listeners, test_every)
+
+
+def _train(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], test_every: int) -> None:
     learners = cohort.learners
     for epoch in range(min(one.total for one in learners), max(one.epochs for one in learners)):
         groups = [g for g in cohort.groups if all(not o.failure and not o.done and o.total == epoch for o in g)]
@@ -98,12 +108,18 @@ def _epoch(
         one.train_mode()
     steps = len(cohort.loader)
     for step, batch in enumerate(cohort.loader.epoch(epoch)):
-        taught = teach(teacher, batch, active, active[0].recipe.precision)
+        taught = teach(teacher, batch, active, active[0].recipe.precision, partial(_draw_for, cohort, epoch, step))
         for group in groups:
             advance(group, batch, taught, step, steps, tallies)
         for listener in listeners:
             listener.step_ends()
     return tallies
+
+
+def _draw_for(cohort: Cohort, epoch: int, step: int, what: str) -> None:
+    """Put the global generators at the start of a stream for one pass of the teacher, the same whoever is taught."""
+    if cohort.foreign:
+        reseed(cohort.loader.data_seed, "teacher", epoch, step, what, device=cohort.learners[0].device)
 
 
 def _broken(one: Learner) -> str | None:
@@ -148,6 +164,7 @@ def _row(one: Learner, tally: Tally, seconds: float, worked: float, learners: in
     (all threads together); images/s counts every learner's images."""
     terms = tally.means()
     accuracies = tally.accuracies()
+    one.draw_for("watches")
     with torch.no_grad():
         watched = {name: float(value) for name, value in one.method.watches(one.extras).items()}
     scores = {} if accuracies is None else {"train_top1": accuracies[0], "train_top5": accuracies[1]}

@@ -21,7 +21,7 @@ from didact.studies.check import check
 from didact.studies.entries import codes
 from didact.studies.keeper import Keeper
 from didact.studies.locks import locked
-from didact.studies.run import Run, begin, depth, everything, extras, network, pair
+from didact.studies.run import Run, begin, depth, everything, extras, foreign, network, pair
 from didact.studies.store import Store
 from didact.studies.unfinished import Unfinished
 
@@ -176,7 +176,7 @@ def _train_cohort(
         loader = _loader(runs, dataset, [learner for group in active for learner in group])
         along = routes.Follower(runs[0], store, dataset, where.device) if first.route is not None else None
         teacher = along.teacher if along is not None else None if net is None else Fixed(net)
-        cohort = Cohort(tuple(active), loader, teacher)
+        cohort = Cohort(tuple(active), loader, teacher, bool(first.teacher and foreign(first.teacher)))
         listeners = [one for one in (along, keeper, show) if one is not None]
         if show is not None:
             show.cohort_begins(runs, first.teacher)
@@ -241,4 +241,5 @@ def _learner(run: Run, store: Store, teacher: BlockNet | None, dataset: data.Dat
         seed=run.own_seed,
         device=where.device,
         compiled=where.compiled,
+        foreign=bool(foreign(run)),
     )

@@ -1,0 +1,59 @@
+"""What own networks and methods draw from the process's generators is the run's: the laws hold for dropout and noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from didact import Store, Where, ask, plan
+from kept import Killed, same, weights
+from training import Ear
+
+TINY = {"classes": 2, "per_class": 8}
+
+
+def asked(net: str, method: str = "ce", **more: Any) -> list[Any]:
+    return plan(
+        {
+            "net": net,
+            "method": method,
+            "epochs": 2,
+            "precision": "fp32",
+            "data": {"name": "digits", **TINY},
+            "recipe": {"batch_size": 8, "learning_rate": 0.02},
+            **more,
+        }
+    )
+
+
+CASES = [
+    ("owned:dropped", "ce", {}),
+    ("owned:always", "owned:Noisy", {"teacher": {"net": "owned:always"}}),
+    ("owned:dropped", "dml", {"peers": {"net": "owned:dropped,resnet8"}}),
+]
+
+
+@pytest.mark.usefixtures("few_digits")
+@pytest.mark.parametrize(("net", "method", "more"), CASES, ids=["network", "method and teacher", "peers"])
+def test_own_code_draws_the_same_alone_in_a_cohort_and_after_a_kill(
+    net: str, method: str, more: dict[str, Any], tmp_path: Path
+) -> None:
+    runs = asked(net, method, seeds=2, **more)
+    together = Store(tmp_path / "together")
+    ask(runs, together, Where())
+    torch.manual_seed(5)
+    killed = Store(tmp_path / "killed")
+
+    def kill(learner: Any, row: dict[str, Any]) -> None:
+        if row["epoch"] == 1 and learner.label.startswith(runs[0].label):
+            raise Killed
+
+    with pytest.raises(Killed):
+        ask(runs[:1], killed, Where(), Ear(kill))
+    torch.manual_seed(6)
+    ask(runs[:1], killed, Where())
+    assert same(weights(together, runs[0]), weights(killed, runs[0]))
+    assert not same(weights(together, runs[0]), weights(together, runs[1]))
