@@ -25,6 +25,7 @@ def check(thing: Any) -> Any:
 jaxtyping.install_import_hook("didact", f"sys.modules[{__name__!r}].check")  # before anything of didact is imported
 
 from didact.data import Split, digits  # noqa: E402
+from didact.engine import precision  # noqa: E402
 from didact.method import Pair  # noqa: E402
 from training import network, shapes, taught  # noqa: E402
 
@@ -41,6 +42,13 @@ def same_numbers(request: pytest.FixtureRequest) -> None:
     torch.manual_seed(0)
     if isinstance(getattr(request.module, "random", None), np.random.Generator):
         request.module.random = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def auto_is_fp32(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every machine has measured the same, and nothing is kept in the user's cache."""
+    monkeypatch.setattr(precision, "file", lambda: tmp_path_factory.getbasetemp() / "precision.json")
+    monkeypatch.setattr(precision, "measure", lambda: precision.Times(fp32=0.5, bf16=0.75))
 
 
 @pytest.fixture(scope="session")

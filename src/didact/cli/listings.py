@@ -25,7 +25,7 @@ class Listing:
 
     heading: list[str]
     rows: list[list[Any]]
-    plain: list[dict[str, Any]]
+    plain: list[dict[str, Any]] | dict[str, Any]
     title: str = ""
 
 
@@ -44,6 +44,7 @@ def listing(what: str | None, store: Path, pair: dict[str, str] | None = None, t
         "devices": _devices,
         "recipes": lambda: _listed(_recipes()),
         "settings": lambda: _listed(_settings()),
+        "machine": _machine,
         "runs": lambda: _listed(_runs(store, trust)),
     }
     if what not in known:
@@ -117,6 +118,29 @@ def _recipes() -> Rows:
 
     rows: list[list[Any]] = [[name, text, r.epochs, r.batch_size, r.learning_rate] for name, (text, r) in RECIPES.items()]
     return ["recipe", "what it is", "epochs", "batch", "rate"], rows
+
+
+def _machine() -> Listing:
+    """What ``auto`` stands for here, and why."""
+    import torch
+
+    from didact.cli.answer import device
+    from didact.engine import precision
+    from didact.engine.recipe import best_precision
+    from didact.engine.records import processor
+
+    where, known = device(None), precision.times()
+    plain = {
+        "processor": processor(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "device": where,
+        "precision": best_precision(where),
+        "measured": {"fp32": known.fp32, "bf16": known.bf16},
+    }
+    rows = [[key, plain[key]] for key in plain if key != "measured"]
+    rows += [[f"a step in {name} (ms)", round(1000 * seconds, 1)] for name, seconds in plain["measured"].items()]
+    return Listing(["what", "here"], rows, plain)
 
 
 def _settings() -> Rows:

@@ -79,7 +79,9 @@ def train(
 
 @app.command(name="list")
 def list_(
-    what: Annotated[str | None, Parameter(help="nets, pools, methods, data, devices, recipes, settings or runs.")] = None,
+    what: Annotated[
+        str | None, Parameter(help="nets, pools, methods, data, devices, recipes, settings, machine or runs.")
+    ] = None,
     *,
     net: ForPair = None,
     teacher: ForPair = None,
@@ -89,7 +91,7 @@ def list_(
     markdown: Markdown = False,
     json: Json = False,
 ) -> int:
-    """What there is to choose from: nets, pools, methods, data, devices, recipes, settings, or the runs in the store.
+    """What there is to choose from: nets, pools, methods, data, devices, recipes, settings; this machine; the runs in the store.
 
     didact list methods --net resnet8x4 --teacher resnet32x4 --data cifar100 also says what each adds to that pair.
     """

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import Field, model_validator
 
+from didact.engine import precision
+from didact.engine.precision import Precision
 from didact.nets import entry
 from didact.spec import MOST, Count, NonNegative, Positive, Share, SpecError, nearest, shown, spec, to_json
 
-Precision = Literal["fp32", "bf16"]
 _PAPER_RATE = 0.05  # the papers' rate for ordinary networks, to which an entry's own rate is compared
 
 
@@ -85,15 +87,11 @@ def settings(name: str, net: str) -> dict[str, Any]:
 
 
 def best_precision(device: str) -> Precision:
-    """bf16 where the hardware multiplies it natively (recent GPUs, AVX-512 BF16 or AMX processors), fp32 elsewhere.
+    """What ``auto`` stands for on ``device``: on a GPU bf16 where it multiplies it natively, on the CPU the faster one.
 
-    Decided by what the processor is, not by a timing, so that the same request is the same run every time.
+    A processor's times are measured once and kept (:func:`~didact.engine.precision.times`), so that the same request is the
+    same run every time.
     """
-    import torch
-
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    if device != "cpu":
-        return "fp32"
-    native = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return "bf16" if any(getattr(torch.cpu, probe, lambda: False)() for probe in native) else "fp32"
+    return precision.times().best if device.startswith("cpu") else "fp32"

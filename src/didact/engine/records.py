@@ -151,7 +151,7 @@ def environment(device: str) -> dict[str, Any]:
     """What the run was computed with; a record of the circumstances, not a part of the run."""
     from didact import __version__
 
-    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else _processor()
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else processor()
     return {
         "didact": __version__,
         "python": platform.python_version(),
@@ -164,7 +164,7 @@ def environment(device: str) -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

@@ -1,0 +1,25 @@
+"""What ``didact list machine`` says of this one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from didact.cli import main
+from didact.engine import precision
+from didact.engine.precision import Times
+
+
+@pytest.mark.parametrize(("bf16", "best"), [(0.25, "bf16"), (0.5, "fp32")])
+def test_list_machine(bf16: float, best: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(precision, "times", lambda: Times(0.5, bf16))
+    assert main.main(["list", "machine", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["device"] == "cpu" and said["threads"] == torch.get_num_threads() and said["torch"] == torch.__version__
+    assert said["precision"] == best and said["measured"] == {"fp32": 0.5, "bf16": bf16}
+    assert main.main(["list", "machine", "--markdown"]) == 0
+    table = capsys.readouterr().out
+    assert f"| precision | {best} |" in table and f"| a step in bf16 (ms) | {1000 * bf16} |" in table
