@@ -293,3 +293,20 @@ def test_what_varies() -> None:
 
 def test_nan_passes_unit_rows() -> None:
     assert unit_rows(tensor([[torch.nan, 1.0], [3.0, 4.0]])).isnan().tolist() == [[True, True], [False, False]]
+
+
+def test_standardised_logits_of_masked_classes() -> None:
+    """As if the masked classes were not there, with gradients; nothing is left where one class is."""
+    z, weight = torch.tensor(random.normal(size=(2, 3, 4))).unbind(0)
+    gaps = torch.full((3, 2), -torch.inf, dtype=torch.float64)
+    own, alone = torch.cat([gaps[:, :1], z, gaps[:, 1:]], 1).requires_grad_(), z.clone().requires_grad_()
+    found, expected = standardised(own), standardised(alone)
+    assert (found[:, [0, 5]] == -torch.inf).all()
+    torch.testing.assert_close(found[:, 1:5], expected)
+    (found[:, 1:5] * weight).sum().backward()
+    (expected * weight).sum().backward()
+    assert own.grad is not None and not own.grad[:, [0, 5]].any()
+    torch.testing.assert_close(own.grad[:, 1:5], alone.grad)
+    one = torch.tensor([[3.0, -torch.inf, -torch.inf]], requires_grad=True)
+    softened_kl(standardised(one.detach()), standardised(one)).backward()
+    assert standardised(one).tolist() == [[0, -torch.inf, -torch.inf]] and one.grad is not None and not one.grad.any()

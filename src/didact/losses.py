@@ -79,9 +79,15 @@ def standardised(z: Logits) -> Logits:
     """Each row minus its mean, divided by its standard deviation over the classes (unbiased) + 1e-7.
 
     A row that does not vary is all zero and has no gradient (1e7 times what comes, otherwise). With two classes every other
-    row is (0.71, -0.71) in one order or the other, so the gradient vanishes.
+    row is (0.71, -0.71) in one order or the other, so the gradient vanishes. A class that is masked with -inf stays so, and
+    counts in neither mean nor deviation.
     """
-    return torch.where(varies(z, 1), (z - z.mean(1, keepdim=True)) / (z.std(1, keepdim=True) + 1e-7), 0)
+    masked = z == -torch.inf
+    classes, there = z.shape[1], (~masked).sum(1, keepdim=True)
+    mean = z.masked_fill(masked, 0).mean(1, keepdim=True) * (classes / there)
+    filled = torch.where(masked, mean, z)  # what lies at the mean adds nothing to the deviation
+    std = filled.std(1, keepdim=True) * ((classes - 1) / (there - 1).clamp(min=1)).sqrt()
+    return torch.where(varies(filled, 1), (filled - mean) / (std + 1e-7), 0).masked_fill(masked, -torch.inf)
 
 
 @exact
