@@ -23,6 +23,8 @@ imports: $(VENV)/.test
 # glibc keeps freed memory for the next large tensor; to give it back and fault it in again takes a tenth of the time
 unit: export MALLOC_MMAP_THRESHOLD_ = 1073741824
 unit: export MALLOC_TRIM_THRESHOLD_ = 1073741824
+# threads that wait for each other sleep, as they do under the command: beside a busy process they would spin for seconds
+unit: export OMP_WAIT_POLICY ?= PASSIVE
 unit: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 

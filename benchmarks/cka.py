@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from didact.analysis import cka
+from didact.cli.threads import wait_passively
 from throughput import Row, about
 
 VARIANTS = ("linear", "unbiased", "rbf", "rbf-unbiased", "direct-linear", "direct-rbf", "maps")
@@ -118,6 +119,7 @@ def _peak() -> int:
 def measure(options: argparse.Namespace) -> dict[str, Row]:
     """One variant after the other."""
     found: dict[str, Row] = {}
+    wait_passively()  # for the processes that are begun here: each imports torch anew
     for variant in options.variants.split(","):
         ours, theirs = (spawn := get_context("spawn")).Pipe()
         process = spawn.Process(target=serve, args=(variant, options, theirs))

@@ -30,6 +30,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from didact import nets
+from didact.cli.threads import wait_passively
 from didact.data import Data, Dataset, Loader, Split, facts
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe, best_precision
@@ -192,6 +193,7 @@ def speed(options: argparse.Namespace, size: int, images: tuple[int, ...], secon
 
 def measure(options: argparse.Namespace) -> dict[str, Row]:
     """Start everybody one after the other, let them take turns, and hear how it went."""
+    wait_passively()  # for the processes that are begun here: each imports torch anew
     lines: list[connection.Connection] = []
     for methods in options.variants.values():
         ours, theirs = (spawn := get_context("spawn")).Pipe()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 import torch
@@ -23,3 +24,20 @@ def test_list_machine(bf16: float, best: str, monkeypatch: pytest.MonkeyPatch, c
     assert main.main(["list", "machine", "--markdown"]) == 0
     table = capsys.readouterr().out
     assert f"| precision | {best} |" in table and f"| a step in bf16 (ms) | {1000 * bf16} |" in table
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"), ({"GOMP_SPINCOUNT": "5"}, None)],
+)
+def test_threads_sleep_where_they_wait(given: dict[str, str], expected: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a command imports torch, and unless the environment says otherwise."""
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, "")  # so that what the command sets is taken back
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(main, "main", lambda: os.environ.get("OMP_WAIT_POLICY") != expected)
+    with pytest.raises(SystemExit) as end:
+        main.entry()
+    assert not end.value.code

@@ -25,6 +25,7 @@ from didact.cli.options import (
     Together,
     TrustStore,
 )
+from didact.cli.threads import wait_passively
 from didact.spec import RequestError, SpecError
 
 app = App(
@@ -250,6 +251,7 @@ def _say(message: str, code: int) -> int:
 
 def entry() -> None:
     """The console script."""
+    wait_passively()
     streams.occupied()
     failures.heed_signals()
     sys.exit(main())
