@@ -193,7 +193,8 @@ def test_help_of_train_lists_every_setting(capsys: pytest.CaptureFixture[str]) -
         assert setting in shown
 
 
-def test_interrupted_it_exits_with_130_and_goes_on_when_asked_again(store: str) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_it_says_so_and_keeps_its_checkpoint(number: signal.Signals, code: int, store: str) -> None:
     asked = ["--net", "resnet8", "--data.per_class", "6", "--epochs", "300", "--test-every", "999", "--store", store]
     command = [sys.executable, "-m", "didact", "train", *asked]
     heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # tests started with & would not hear it
@@ -204,9 +205,9 @@ def test_interrupted_it_exits_with_130_and_goes_on_when_asked_again(store: str) 
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "interrupted" in said
     assert "Traceback" not in said
     assert (found[0].parent / "checkpoint.safetensors").exists()

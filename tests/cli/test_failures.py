@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from didact.cli import failures, terminal
+from didact.cli import failures, streams, terminal
 from didact.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("few_digits")
@@ -97,6 +98,35 @@ def test_too_little_memory_in_a_step(
     assert "what was trained is kept" in line
     assert "--recipe.batch_size" in line
     assert goes_on(tmp_path, capsys)
+
+
+def test_a_command_that_trains_nothing_is_not_told_of_batches() -> None:
+    told = failures.short_of_memory(MemoryError(), trains=False)
+    assert told == "not enough memory; what was trained is kept: ask again and it goes on from the last epoch"
+    assert failures.short_of_memory(ImportError("scipy.so: failed to map segment from shared object"), trains=False)
+    assert failures.short_of_memory(RuntimeError("shapes do not fit"), trains=True) is None
+
+
+def test_what_filled_the_memory_is_let_go_before_a_word_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alive: list[weakref.ref[torch.Tensor]] = []
+
+    def fill(self: Any, epoch: int, *rest: Any) -> None:
+        large = torch.empty(8)
+        alive.append(weakref.ref(large))
+        raise MemoryError
+
+    said = streams.say
+
+    def say(text: str = "", *, to_stderr: bool = False) -> None:
+        assert [one() for one in alive] == [None]
+        said(text, to_stderr=to_stderr)
+
+    monkeypatch.setattr(terminal.Lines, "epoch_begins", fill)
+    monkeypatch.setattr(streams, "say", say)
+    assert main(["train", *TINY, "--epochs", "1", "--store", str(tmp_path)]) == 1
+    assert "didact: not enough memory" in capsys.readouterr().err
 
 
 def test_any_other_error_is_a_fault_of_didact_and_shows_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,10 @@ from typing import NoReturn
 
 KEPT = "what was trained is kept: ask again and it goes on from the last epoch"
 
-_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
-"""In the messages of torch, and of the libraries below it, that are no MemoryError."""
+_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED", "failed to map segment")
+"""In the messages of torch, of the libraries below it and of the system's loader, where it is no MemoryError."""
+
+_LESS = ". A smaller --together needs less and changes no result; a smaller --recipe.batch_size needs less, too, and is a new run"
 
 
 class StoppedError(KeyboardInterrupt):
@@ -39,16 +41,14 @@ def interrupted(error: KeyboardInterrupt) -> tuple[str, int]:
     return f"interrupted; {KEPT}", 128 + number
 
 
-def short_of_memory(error: BaseException) -> str | None:
-    """What to say of an error that comes of too little memory; None for any other."""
+def short_of_memory(error: BaseException, trains: bool) -> str | None:
+    """What to say of an error that comes of too little memory; None for any other. ``trains``: what needs less, too."""
     if not isinstance(error, MemoryError) and not any(words in str(error) for words in _MEMORY):
         return None
     where = "GPU memory" if "CUDA" in str(error) else "memory"
-    detail = f" ({str(error).splitlines()[0]})" if str(error) else ""
-    return (
-        f"not enough {where}{detail}; {KEPT}. A smaller --together needs less and changes no result; a smaller "
-        "--recipe.batch_size needs less, too, and is another run"
-    )
+    reason = str(error).strip().partition("\n")[0]
+    detail = f" ({reason})" if reason else ""
+    return f"not enough {where}{detail}; {KEPT}{_LESS if trains else ''}"
 
 
 def refusal(error: OSError) -> str:

@@ -211,16 +211,21 @@ app.command(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     with streams.prepared():
-        code = _answered(list(sys.argv[1:] if arguments is None else arguments))
+        message, code = _answered(list(sys.argv[1:] if arguments is None else arguments))
         try:
             sys.stdout.flush()
         except OSError as error:
-            return _say(failures.refusal(error), 1)
+            message, code = failures.refusal(error), 1
+        if message:
+            streams.say(f"didact: {message}", to_stderr=True)
         return code
 
 
-def _answered(arguments: list[str]) -> int:
-    """Run the command line, and say on standard error what stopped it."""
+def _answered(arguments: list[str]) -> tuple[str, int]:
+    """Run the command line. What stopped it, nothing where nothing did, and the exit code.
+
+    It is said later: an error that is caught holds on to all that the command had in memory, and there may be none left.
+    """
     # Networks and methods of one's own are found in the working directory. It comes last, so that a file there called like a
     # library (rich.py) is not imported instead of it.
     if "" not in sys.path:
@@ -230,23 +235,18 @@ def _answered(arguments: list[str]) -> int:
             from didact.cli.listings import settings_help
 
             app["train"].help_epilogue = settings_help()
-        return app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
+        return "", app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
     except (RequestError, CycloptsError) as error:
-        return _say(f"{error}", 2)
+        return f"{error}", 2
     except KeyboardInterrupt as error:
-        return _say(*failures.interrupted(error))
+        return failures.interrupted(error)
     except OSError as error:
-        return _say(failures.refusal(error), 1)
-    except (MemoryError, RuntimeError) as error:
-        told = failures.short_of_memory(error)
+        return failures.refusal(error), 1
+    except (MemoryError, RuntimeError, ImportError) as error:
+        told = failures.short_of_memory(error, trains=arguments[:1] in (["train"], ["study"]))
         if told is None:
             raise
-        return _say(told, 1)
-
-
-def _say(message: str, code: int) -> int:
-    streams.say(f"didact: {message}", to_stderr=True)
-    return code
+        return told, 1
 
 
 def entry() -> None:
