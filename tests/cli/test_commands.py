@@ -115,7 +115,7 @@ def test_list(what: str, capsys: pytest.CaptureFixture[str]) -> None:
             "teacher.how.kl_weight: a",
         ),
         (["train", "--net", "resnet8", "--epochs", "2", "--recipe.epochs", "3"], "contradicts recipe.epochs"),
-        (["train", "--net", "resnet8", "--together", "0"], "together: at least 1"),
+        (["train", "--net", "resnet8", "--together", "0"], "--together: expected 1 or more (found 0)"),
         (["train", "--net", "resnet8", "--recipe.momentum", "0", "--recipe.nesterov", "true"], "nesterov needs a momentum"),
         (["train", "--net", "resnet8", "--recipe.batch_size", "1"], "recipe.batch_size"),
         (["train", "--net", "nowhere:net"], "cannot import 'nowhere'"),

@@ -93,9 +93,12 @@ def test_devices_of_one_s_own(tmp_path: Path, capsys: Said) -> None:
         (["--data", "digits", "--image", "3x32x32"], "say either --data, or --image and --classes"),
         (["--image", "3x32x32"], "--image and --classes belong together"),
         (["--classes", "10"], "--image and --classes belong together"),
-        (["--image", "32x32", "--classes", "10"], "channels x height x width, such as 3x32x32, found '32x32'"),
+        (
+            ["--image", "32x32", "--classes", "10"],
+            "channels x height x width, such as 3x32x32, each from 1 to 4096; found '32x32'",
+        ),
         (["--image", "3x32x0", "--classes", "10"], "channels x height x width"),
-        (["--image", "3x32x32", "--classes", "0"], "classes: at least 1"),
+        (["--image", "3x32x32", "--classes", "0"], "--classes: expected 1 or more (found 0)"),
         (["--pool", "vgg8", "--image", "3x2x2", "--classes", "10"], "vgg8: images of 2x2 do not survive"),
     ],
 )

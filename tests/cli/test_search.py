@@ -185,7 +185,9 @@ def test_what_is_refused(store: Path, teacher: Run, capsys: Said) -> None:
         return capsys.readouterr().err
 
     assert "basic-4-1x4-1x8 has 1,406; write 1406 or more" in said("--max-parameters", "1000")
-    assert "max_bytes" in said("--max-bytes", "much") and "max_parameters" in said("--max-parameters", "0")
+    assert "max_bytes" in said("--max-bytes", "much") and "--max-parameters: expected 1 or more" in said(
+        "--max-parameters", "0"
+    )
     assert "to compute there write --compute cuda" in said("--device", "cuda")
     assert "did you mean 'edge-tpu'?" in said("--device", "edge-tp")
     assert "edge-tpu computes in 8 bit, not in 32" in said("--device", "edge-tpu", "--bits", "32")

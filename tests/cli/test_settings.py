@@ -111,3 +111,48 @@ def test_a_wrong_value_is_refused_with_its_setting(
     assert main(["train", *base, *asked, "--store", str(store)]) == 2
     assert capsys.readouterr().err == f"didact: {line}\n"
     assert not store.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        (["quickstart", "--seeds", "1.5"], "Invalid value for --seeds: expected a whole number (found 1.5)"),
+        (["train", "--test-every", "0x10"], "Invalid value for --test-every: expected a whole number (found '0x10')"),
+        (["train", "--together", "true"], "Invalid value for --together: expected a whole number (found true)"),
+        (["fit", "--pool", "tiny", "--students", "-1"], "Invalid value for --students: expected 0 or more (found -1)"),
+        (["fit", "--pool", "tiny", "--draw", "-1"], "Invalid value for --draw: expected 0 or more (found -1)"),
+        (["search", "x", "--bits", "8.5"], "Invalid value for --bits: expected a whole number (found 8.5)"),
+        (["look", "x", "--images", "0"], "Invalid value for --images: expected 1 or more (found 0)"),
+        (["look", "x", "--images", "3"], "--images is for the comparison of layers: add --layers, or leave --images out"),
+        (["probe", "x", "--size", "100000"], "Invalid value for --size: expected at most 1024 (found 100000)"),
+        (["probe", ","], "runs: expected a name, or names separated by commas, found ','"),
+        (["probe", "x", "--data", ""], "data: expected a name, or names separated by commas, found ''"),
+        (
+            ["compare", "--json", "--markdown"],
+            "--json and --markdown are two forms of the same tables; leave one of them out",
+        ),
+        (["train", "--device", "meta"], "device 'meta' cannot be used here: unknown processor; write cpu or cuda"),
+        (["train", "--device", "cpu:7"], "device 'cpu:7': there is one cpu; write cpu"),
+    ],
+)
+def test_options_of_the_commands_are_as_strict(
+    asked: list[str], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = [] if asked[0] == "fit" else ["--store", str(tmp_path / "store")]
+    assert main([*asked, *store]) == 2
+    assert capsys.readouterr().err == f"didact: {line}\n"
+
+
+def test_a_file_of_devices_is_bounded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for text, said in (
+        ("[" * 100_000, "too many brackets within brackets"),
+        ('[{"name": "a", "what": "b", "memory": "' + "9" * 400 + ' GB"}]', "device 1.memory: a number of bytes"),
+        (" " * 1_000_001, "has more than 1,000,000 characters"),
+    ):
+        path = tmp_path / "my.json"
+        path.write_text(text)
+        assert main(["fit", "--pool", "resnet8", "--devices", str(path)]) == 2
+        shown = capsys.readouterr().err
+        assert said in shown and len(shown) < 400
+    assert main(["fit", "--pool", "resnet8", "--devices", str(tmp_path)]) == 2
+    assert "it is no file" in capsys.readouterr().err

@@ -76,7 +76,7 @@ def test_fraction_and_per_class_are_stratified():
     assert counts(cut(LABELS, Data(fraction=0.5))[0]) == [15] * 10
     assert counts(cut(LABELS, Data(fraction=0.5, per_class=4))[0]) == [4] * 10
     assert counts(cut(LABELS, Data(fraction=0.5, per_class=400))[0]) == [15] * 10
-    assert counts(cut(LABELS, Data(fraction=0.001))[0]) == [1] * 10
+    assert counts(cut(LABELS, Data(fraction=0.01))[0]) == [1] * 10
 
 
 def test_the_validation_split_is_stratified_disjoint_and_cut_from_the_kept():
@@ -101,7 +101,7 @@ def test_a_smaller_fraction_keeps_a_subset():
 
 
 def test_a_class_always_keeps_an_image_to_train_on():
-    train, aside = cut(LABELS, Data(per_class=2, validation=0.9))
+    train, aside = cut(LABELS, Data(per_class=2, validation=0.5))
     assert aside is not None
     assert counts(train) == counts(aside) == [1] * 10
 
@@ -126,3 +126,23 @@ def test_fewer_classes_are_the_first_ones_of_both_splits() -> None:
 def test_more_classes_than_there_are_is_refused() -> None:
     with pytest.raises(ValueError, match="digits has 10 classes"):
         Data(name="digits", classes=11)
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"fraction": 1e-9}, "data.fraction: 1e-09 of about 100 training images a class is none; write 0.01 or more"),
+        (
+            {"per_class": 5, "validation": 0.999},
+            "data.validation: 0.999 of about 5 images a class leaves none to train on; write 0.8 or less",
+        ),
+        (
+            {"per_class": 1, "validation": 0.9},
+            "data.validation: 0.9 of about 1 images a class leaves none to train on; keep more images (fraction, per_class)",
+        ),
+    ],
+)
+def test_shares_that_leave_no_image_are_refused_with_the_counts(settings, line):
+    with pytest.raises(SpecError) as caught:
+        from_json(Data, settings, "data")
+    assert str(caught.value) == line

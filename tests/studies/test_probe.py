@@ -193,7 +193,7 @@ def test_the_command(trained: tuple[Store, Run], capsys: pytest.CaptureFixture[s
     for wrong, message in (
         (["--seeds", "3"], "seeds: the exact way has one optimum"),
         (["--way", "sdg"], "did you mean 'sgd'"),
-        (["--size", "0"], "size: at least 1"),
+        (["--size", "0"], "--size: expected 1 or more (found 0)"),
     ):
         assert main([*asked, *wrong]) == 2
         assert message in capsys.readouterr().err

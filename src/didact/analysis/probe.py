@@ -25,7 +25,7 @@ from torch.nn import functional
 from didact.analysis import divergence
 from didact.nets.blocks import BlockNet
 from didact.seeds import seeded, stream
-from didact.spec import Count, NonNegative, Positive, Share, spec
+from didact.spec import Count, NonNegative, Positive, Seeds, Share, spec
 from didact.tensors import Batch, Labels, Vector
 
 Bias = Float[Tensor, "k"]
@@ -61,7 +61,7 @@ class SGD:
     """Shares of the epochs after which the rate falls: 30, 60 and 90 of 100."""
     decay: Positive = 0.1
     """The factor of each fall."""
-    seeds: Count = 3
+    seeds: Seeds = 3
     """How many classifiers are trained; seed i draws the initialisation and the order of the i-th."""
 
     def rate(self, epoch: int) -> float:

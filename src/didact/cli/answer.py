@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from didact.cli.streams import say
-from didact.spec import SpecError, shown, strict_json
+from didact.spec import SpecError, cut, shown, strict_json
 
 if TYPE_CHECKING:
     from didact.studies.store import Store
+
+
+PROCESSORS = ("cpu", "cuda", "mps", "xpu")
+"""Kinds of devices that compute; torch knows others, such as meta, that hold no numbers."""
 
 
 def answer(
@@ -115,10 +119,16 @@ def device(asked: str | None) -> str:
     if asked is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(1, device=asked)
-    except (RuntimeError, AssertionError) as error:
-        raise SpecError(f"device {shown(asked)} cannot be used here: {str(error).splitlines()[0]}") from None
-    return asked
+        if asked.partition(":")[0] not in PROCESSORS:
+            raise RuntimeError("unknown processor")
+        place = torch.device(asked)
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = cut(str(error).splitlines()[0])
+        raise SpecError(f"device {shown(asked)} cannot be used here: {reason}; write cpu or cuda") from None
+    if place.type == "cpu" and place.index:
+        raise SpecError(f"device {shown(asked)}: there is one cpu; write cpu")
+    return "cpu" if place.type == "cpu" else asked
 
 
 def print_json(value: Any) -> None:

@@ -7,21 +7,29 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from pydantic import Field, Strict
 
+from didact.cli.answer import form as printed
 from didact.cli.answer import print_json, print_markdown
-from didact.cli.options import Json, Markdown
+from didact.cli.options import Json, Markdown, exactly
 from didact.cli.streams import say
 from didact.data import Data, facts
 from didact.deploy.catalogue import DEVICES
 from didact.deploy.device import Device, choose, joined, own
 from didact.deploy.fit import Fit, Verdict, fits, members
 from didact.nets.blocks import Shape
-from didact.spec import SpecError, from_json, shown, to_json
+from didact.spec import Count, Seed, SpecError, from_json, shown, to_json
+from didact.studies.given import below
 
 COVERS = """\
 Weights: parameters x bits / 8. Activations: the most that is alive at once, for one image, at the same bit width.
 A device holds a network when it computes in the bit width and both fit; where they share a memory, their sum does.
 1 MB = 1,000,000 bytes. 'didact list devices' tells what each device is and where its figures are from."""
+
+Drawn = Annotated[int, Strict(), Field(ge=0, le=1000)]
+"""How many networks are drawn from a pool."""
+
+LARGEST_IMAGE = 4096  # channels, height and width
 
 PER_TABLE = 3  # networks beside one another
 
@@ -29,21 +37,24 @@ PER_TABLE = 3  # networks beside one another
 def fit(
     *,
     pool: Annotated[str, Parameter(help="Networks, separated by commas; or a pool (didact list pools).")],
-    students: Annotated[int, Parameter(help="How many are drawn from a pool, beside its smallest and largest.")] = 4,
-    draw: Annotated[int, Parameter(help="The seed under which they are drawn.")] = 0,
+    students: Annotated[
+        int, Parameter(converter=exactly(Drawn), help="How many are drawn from a pool, beside its smallest and largest.")
+    ] = 4,
+    draw: Annotated[int, Parameter(converter=exactly(Seed), help="The seed under which they are drawn.")] = 0,
     bits: Annotated[str, Parameter(help="Bit widths of weights and activations, 1 to 32.")] = "8,32",
     data: Annotated[str | None, Parameter(help="Whose images and classes; cifar100 if nothing else is said.")] = None,
     image: Annotated[str | None, Parameter(help="Instead: channels x height x width, such as 3x64x64 ...")] = None,
-    classes: Annotated[int | None, Parameter(help="... and the number of classes.")] = None,
+    classes: Annotated[int | None, Parameter(converter=exactly(Count), help="... and the number of classes.")] = None,
     devices: Annotated[str | None, Parameter(help="Your own devices: a JSON file, or module:NAME.")] = None,
     device: Annotated[str | None, Parameter(help="Only these devices, separated by commas.")] = None,
     markdown: Markdown = False,
     json: Json = False,
 ) -> int:
     """Reckon and print; what ``--help`` says stands where the command is named."""
+    shape = printed(json, markdown)
     own = {"students": students, "draw": draw}
     found = asked(pool, bits, data=data, image=image, classes=classes, devices=devices, device=device, **own)
-    report(found, "json" if json else "markdown" if markdown else "table")
+    report(found, shape)
     return 0
 
 
@@ -67,12 +78,14 @@ def asked(
     known = joined(DEVICES, own(devices) if devices is not None else ())
     chosen = known if device is None else choose([name.strip() for name in device.split(",") if name.strip()], known)
     shape, count = _images(data, image, classes)
-    return fits(members(pool, students, draw), _widths(bits), chosen, shape, count)
+    with below("pool"):
+        networks = members(pool, students, draw)
+    return fits(networks, _widths(bits), chosen, shape, count)
 
 
 def _widths(text: str) -> list[int]:
     words = [word.strip() for word in text.split(",") if word.strip()]
-    wrong = [word for word in words if not (word.isascii() and word.isdigit() and 1 <= int(word) <= 32)]
+    wrong = [word for word in words if not (word.isascii() and word.isdigit() and len(word) < 3 and 1 <= int(word) <= 32)]
     if wrong or not words:
         raise SpecError(f"bits: whole numbers from 1 to 32, separated by commas, found {shown((wrong or [text])[0])}")
     return list(dict.fromkeys(map(int, words)))
@@ -87,12 +100,15 @@ def _images(data: str | None, image: str | None, classes: int | None) -> tuple[S
         raise SpecError("say either --data, or --image and --classes")
     if image is None or classes is None:
         raise SpecError("--image and --classes belong together: --image 3x32x32 --classes 100")
-    found = re.fullmatch(r"([1-9][0-9]*)x([1-9][0-9]*)x([1-9][0-9]*)", image)
+    found = re.fullmatch(r"([1-9][0-9]{0,9})x([1-9][0-9]{0,9})x([1-9][0-9]{0,9})", image)
     if found is None:
-        raise SpecError(f"image: channels x height x width, such as 3x32x32, found {shown(image)}")
-    if classes < 1:
-        raise SpecError(f"classes: at least 1, found {classes}")
-    return tuple(map(int, found.groups())), classes
+        raise SpecError(
+            f"image: channels x height x width, such as 3x32x32, each from 1 to {LARGEST_IMAGE}; found {shown(image)}"
+        )
+    shape = tuple(map(int, found.groups()))
+    if max(shape) > LARGEST_IMAGE:
+        raise SpecError(f"image: at most {LARGEST_IMAGE} channels, height and width; found {image}")
+    return shape, classes
 
 
 def report(found: Sequence[Fit], form: str) -> None:

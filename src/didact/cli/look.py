@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from didact.cli import answer
-from didact.cli.options import STORE, Device, Json, StorePath, TrustStore
+from didact.cli.options import STORE, Device, Json, StorePath, TrustStore, exactly
 from didact.cli.streams import say
-from didact.spec import SpecError
+from didact.spec import Count, SpecError
 
 if TYPE_CHECKING:
     from didact.analysis.layers import Compared
@@ -35,7 +35,10 @@ def look(
     kind: Annotated[Literal["linear", "rbf"] | None, Parameter(help="The kernel of the CKA; linear by default.")] = None,
     biased: Annotated[bool, Parameter(negative="", help="The usual, biased CKA instead of the debiased one.")] = False,
     images: Annotated[
-        int | None, Parameter(help="At most so many test images for the CKA, from the first; 2000 by default.")
+        int | None,
+        Parameter(
+            converter=exactly(Count), help="At most so many test images for the CKA, from the first; 2000 by default."
+        ),
     ] = None,
     picture: Annotated[Path | None, Parameter(help="Save pictures beside this name (png, svg or pdf).")] = None,
     store: StorePath = STORE,

@@ -24,9 +24,10 @@ from didact.cli.options import (
     TestEvery,
     Together,
     TrustStore,
+    exactly,
 )
 from didact.cli.threads import wait_passively
-from didact.spec import RequestError, SpecError
+from didact.spec import RequestError, Seeds, SpecError
 
 app = App(
     name="didact",
@@ -41,7 +42,7 @@ app = App(
 def quickstart(
     *,
     data: Annotated[str, Parameter(help="digits (embedded) or cifar100.")] = "digits",
-    seeds: Annotated[int, Parameter(help="Training seeds of each student.")] = 3,
+    seeds: Annotated[int, Parameter(converter=exactly(Seeds), help="Training seeds of each student.")] = 3,
     store: StorePath = STORE,
     device: Device = None,
 ) -> int:

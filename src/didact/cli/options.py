@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
+
+from didact.spec import Count, from_json
+
+
+def exactly(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
+    """A converter that takes what :func:`didact.spec.from_json` takes for ``kind``: 1.5, 0x10 and true are no whole numbers."""
+
+    def convert(_: Any, tokens: Sequence[Token]) -> Any:
+        text = tokens[0].value
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            value = text
+        return from_json(kind, value)
+
+    return convert
+
 
 StorePath = Annotated[Path, Parameter(name="--store", help="Folder of Records.", env_var="DIDACT_STORE")]
 TrustStore = Annotated[
@@ -15,8 +34,12 @@ TrustStore = Annotated[
 Device = Annotated[str | None, Parameter(help="cpu, cuda, cuda:1 ...; the GPU when there is one, by default.")]
 Compile = Annotated[bool, Parameter(name="--compile", negative="", help="Compile networks with torch.compile.")]
 Exact = Annotated[bool, Parameter(negative="", help="Ask torch for deterministic kernels (matters on a GPU).")]
-TestEvery = Annotated[int, Parameter(help="Epochs between evaluations; the last epoch is always evaluated.")]
-Together = Annotated[int, Parameter(help="At most so many learners at a time; bounds memory, changes no result.")]
+TestEvery = Annotated[
+    int, Parameter(converter=exactly(Count), help="Epochs between evaluations; the last epoch is always evaluated.")
+]
+Together = Annotated[
+    int, Parameter(converter=exactly(Count), help="At most so many learners at a time; bounds memory, changes no result.")
+]
 Retry = Annotated[bool, Parameter(negative="", help="Go on from the last good state with runs that failed before.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 Markdown = Annotated[bool, Parameter(negative="", help="Print tables in Markdown, for documents.")]

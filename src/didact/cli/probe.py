@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+from pydantic import Field, Strict
 
 from didact.cli import answer
-from didact.cli.options import STORE, Device, Json, Markdown, StorePath, TrustStore
+from didact.cli.options import STORE, Device, Json, Markdown, StorePath, TrustStore, exactly
 from didact.cli.streams import say
-from didact.spec import SpecError, from_json, nearest, shown
+from didact.spec import Seeds, Share, SpecError, from_json, nearest, shown
 
 if TYPE_CHECKING:
     from didact.studies.probe import Answer
 
 WAYS = ("exact", "sgd")
+
+Size = Annotated[int, Strict(), Field(ge=1, le=1024)]
+"""Height and width of images, which are all in memory at once."""
 
 
 def probe(
@@ -24,9 +28,16 @@ def probe(
     *,
     data: Annotated[str, Parameter(help="Data sets, separated by commas.")] = "stl10,tiny-imagenet",
     way: Annotated[str, Parameter(help="exact (logistic regression to its optimum), sgd, or both: exact,sgd.")] = "exact",
-    size: Annotated[int | None, Parameter(help="Images are resized to it; the run's own by default: 32 for CIFAR.")] = None,
-    seeds: Annotated[int | None, Parameter(help="sgd: how many classifiers are trained; 3 by default.")] = None,
-    fraction: Annotated[float, Parameter(help="Share of the training images to fit to, the same in every class.")] = 1.0,
+    size: Annotated[
+        int | None,
+        Parameter(converter=exactly(Size), help="Images are resized to it; the run's own by default: 32 for CIFAR."),
+    ] = None,
+    seeds: Annotated[
+        int | None, Parameter(converter=exactly(Seeds), help="sgd: how many classifiers are trained; 3 by default.")
+    ] = None,
+    fraction: Annotated[
+        float, Parameter(converter=exactly(Share), help="Share of the training images to fit to, the same in every class.")
+    ] = 1.0,
     store: StorePath = STORE,
     trust_store: TrustStore = False,
     device: Device = None,
@@ -38,16 +49,18 @@ def probe(
     from didact.cli.terminal import stderr
     from didact.data import Data
     from didact.studies.choice import chosen_all
+    from didact.studies.given import several
     from didact.studies.probe import probe as find
 
     form = answer.form(json, markdown)
     ways = _ways(way, seeds)
-    wanted = [from_json(Data, {"name": name, "fraction": fraction}, "data") for name in _names(data)]
+    wanted = [from_json(Data, {"name": name, "fraction": fraction}, "data") for name in several(data, "data")]
+    asked = several(runs, "runs")
     talk = stderr()
     kept = answer.opened(store, trust_store)
     found = find(
         kept,
-        chosen_all(kept, _names(runs)),
+        chosen_all(kept, asked),
         list(dict.fromkeys(wanted)),
         ways,
         size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from didact.cli import answer
-from didact.cli.options import STORE, Json, StorePath, TrustStore
-from didact.spec import SpecError
+from didact.cli.options import STORE, Json, StorePath, TrustStore, exactly
+from didact.spec import Amount, Count, Positive, Seed, SpecError
 
 if TYPE_CHECKING:
     from didact.studies.limits import Search
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 EVERY = 5.0  # seconds between lines of progress
 
-Limit = Annotated[int | None, Parameter(help="No student exceeds this.")]
+Limit = Annotated[int | None, Parameter(converter=exactly(Amount), help="No student exceeds this.")]
 
 
 def search(
@@ -30,13 +31,17 @@ def search(
     max_parameters: Limit = None,
     max_macs: Limit = None,
     max_bytes: Annotated[str | None, Parameter(help='The weights at --bits, such as 500000 or "1 MB".')] = None,
-    max_latency: Annotated[float | None, Parameter(help="Milliseconds for one image, measured on this machine.")] = None,
-    bits: Annotated[int, Parameter(help="Bit width for --max-bytes and --device.")] = 8,
+    max_latency: Annotated[
+        float | None, Parameter(converter=exactly(Positive), help="Milliseconds for one image, measured on this machine.")
+    ] = None,
+    bits: Annotated[int, Parameter(converter=exactly(int), help="Bit width for --max-bytes and --device.")] = 8,
     device: Annotated[str | None, Parameter(help="A device that must hold the student; see 'didact list devices'.")] = None,
     devices: Annotated[str | None, Parameter(help="Your own devices: a JSON file, or module:NAME.")] = None,
-    trials: Annotated[int, Parameter(help="Students whose accuracy is predicted, at most.")] = 200,
-    images: Annotated[int, Parameter(help="Training images, at most, for a student's batch norms.")] = 1024,
-    seed: Annotated[int, Parameter(help="Draws the suggestions.")] = 0,
+    trials: Annotated[int, Parameter(converter=exactly(Count), help="Students whose accuracy is predicted, at most.")] = 200,
+    images: Annotated[
+        int, Parameter(converter=exactly(Count), help="Training images, at most, for a student's batch norms.")
+    ] = 1024,
+    seed: Annotated[int, Parameter(converter=exactly(Seed), help="Draws the suggestions.")] = 0,
     picture: Annotated[Path | None, Parameter(help="Save a picture there (png, svg or pdf).")] = None,
     compute: Annotated[str | None, Parameter(help="Where to compute: cpu, cuda ...; the GPU when there is one.")] = None,
     trained: Annotated[
@@ -111,7 +116,7 @@ class _Progress:
 
 
 def _bytes(text: str | None) -> str | int | None:
-    return int(text) if text is not None and text.isdecimal() else text
+    return int(text) if text is not None and re.fullmatch("[0-9]{1,18}", text) else text
 
 
 def _device(name: str | None, devices: str | None) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from didact.spec import MOST, Count, RequestError, Seed, Share, SpecError, nearest, shown, spec
 
@@ -167,6 +167,23 @@ class Data:
         if classes is not None and known is not None and classes > known.classes:
             raise ValueError(f"{info.data['name']} has {known.classes} classes")
         return classes
+
+    @model_validator(mode="after")
+    def _leaves_images(self) -> Data:
+        """Refuse shares that round to no image of a class, by the mean number of images of the classes."""
+        images = CATALOGUE[self.name].train // CATALOGUE[self.name].classes
+        kept = round(self.fraction * images)
+        if kept < 1:
+            raise ValueError(
+                f"fraction: {self.fraction:g} of about {images} training images a class is none; write {1 / images:g} or more"
+            )
+        kept = min(kept, self.per_class or kept)
+        if self.validation and round(self.validation * kept) >= kept:
+            raise ValueError(
+                f"validation: {self.validation:g} of about {kept} images a class leaves none to train on; "
+                + (f"write {(kept - 1) / kept:.3g} or less" if kept > 1 else "keep more images (fraction, per_class)")
+            )
+        return self
 
     def __post_init__(self) -> None:
         if self.augment is None:

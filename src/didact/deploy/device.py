@@ -15,7 +15,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from didact.spec import SpecError, from_json, nearest, shown, spec
+from didact.spec import SpecError, cut, from_json, nearest, shown, spec
+
+LONGEST = 1_000_000
+"""Characters of a file of devices, at most."""
 
 UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 """How memory may be written in a file: decimal units, and the binary ones that chips are built in."""
@@ -25,13 +28,13 @@ def _bytes(value: Any) -> Any:
     """``"512 KiB"`` as a number of bytes; anything that is no text is left to the field."""
     if not isinstance(value, str):
         return value
-    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*", value)
+    found = re.fullmatch(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]+)\s*", value)
     if not found or found[2] not in UNITS:
         raise ValueError(f"a number of bytes, or a text such as '512 KiB'; units: {', '.join(UNITS)}")
     return int(float(found[1]) * UNITS[found[2]])
 
 
-Bytes = Annotated[int, Field(ge=1), BeforeValidator(_bytes)]
+Bytes = Annotated[int, Field(ge=1, le=10**15), BeforeValidator(_bytes)]
 Words = Annotated[str, Field(min_length=1)]
 Width = Annotated[int, Field(ge=1, le=32)]
 
@@ -104,14 +107,29 @@ def own(where: str) -> tuple[Device, ...]:
     if ":" in where and not where.lower().endswith(".json"):
         return _imported(where)
     try:
-        found = json.loads(Path(os.path.expanduser(where)).read_text(encoding="utf-8"))
+        found = json.loads(_text(where))
     except OSError as error:
         raise SpecError(f"cannot read devices from {shown(where)}: {error.strerror or error}") from None
+    except RecursionError:
+        raise SpecError(f"{shown(where)}: too many brackets within brackets; a list of devices is expected") from None
+    except SpecError:
+        raise
     except ValueError as error:
         raise SpecError(f"{shown(where)} is not JSON: {error}") from None
     if not isinstance(found, list) or not found:
         raise SpecError(f'{shown(where)}: a list of devices, [{{"name": ..., "what": ..., "memory": ...}}], is expected')
-    return joined(from_json(Device, fields, f"{where}: device {i}") for i, fields in enumerate(found, 1))
+    return joined(from_json(Device, fields, f"{cut(where)}: device {i}") for i, fields in enumerate(found, 1))
+
+
+def _text(where: str) -> str:
+    path = Path(os.path.expanduser(where))
+    if path.exists() and not path.is_file():  # a folder, or a pipe that never ends
+        raise SpecError(f"cannot read devices from {shown(where)}: it is no file")
+    with path.open(encoding="utf-8") as file:
+        text = file.read(LONGEST + 1)
+    if len(text) > LONGEST:
+        raise SpecError(f"{shown(where)} has more than {LONGEST:,} characters; a device takes about 200")
+    return text
 
 
 def _imported(where: str) -> tuple[Device, ...]:

@@ -140,7 +140,7 @@ def members(pool: str, students: int = 4, draw: int = 0) -> tuple[str, ...]:
     """
     names = [name.strip() for name in pool.split(",") if name.strip()]
     if not names:
-        raise SpecError("pool: name at least one network or pool; 'didact list nets' and 'didact list pools' show them")
+        raise SpecError("name at least one network or pool; 'didact list nets' and 'didact list pools' show them")
     return tuple(dict.fromkeys(member for name in names for member in _members(name, students, draw)))
 
 

@@ -32,10 +32,16 @@ Kind = Literal["basic", "inverted"]
 USUAL = {"basic": 1.0, "inverted": 6.0}
 """The expansion that a name leaves out."""
 
-_LIKE = re.compile(rf"({'|'.join(get_args(Kind))})-|[a-z]+-\d+-\d+x\d+")
-_STEM = re.compile(r"(\d+)(?:s(\d+))?")
-_STAGE = re.compile(r"(\d+)x(\d+)(?:k(\d+))?(?:e(\d+(?:\.\d+)?))?(?:s(\d+))?")
-_FORM = "the form is <kind>-<stem>-<units>x<width>[k<kernel>][e<expansion>][s<stride>]-...[-h<width>], as basic-16-1x16-2x32"
+_LIKE = re.compile(rf"({'|'.join(get_args(Kind))})-|[a-z]+-[0-9]+-[0-9]+x[0-9]+")
+_STEM = re.compile(r"([0-9]{1,6})(?:s([0-9]{1,6}))?")
+_STAGE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})(?:k([0-9]{1,6}))?(?:e([0-9]{1,6}(?:\.[0-9]{1,30})?))?(?:s([0-9]{1,6}))?")
+_FORM = (
+    "the form is <kind>-<stem>-<units>x<width>[k<kernel>][e<expansion>][s<stride>]-...[-h<width>], as basic-16-1x16-2x32; "
+    "a number has 6 digits at most"
+)
+
+UNITS, WIDTH, KERNEL, STRIDE, EXPANSION, STAGES = 1000, 65_536, 99, 64, 100, 32
+"""The largest networks that are spelt out: units of all stages together, channels, and so on."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ def parse(name: str) -> Architecture:
     wrong = f"{shown(name)} spells no architecture: "
     if kind not in get_args(Kind):
         raise SpecError(f"{wrong}it begins with {' or '.join(get_args(Kind))}; {_FORM}")
-    head = int(parts.pop()[1:]) if parts and re.fullmatch(r"h\d+", parts[-1]) else 0
+    head = int(parts.pop()[1:]) if parts and re.fullmatch("h[0-9]{1,6}", parts[-1]) else 0
     if len(parts) < 2:
         raise SpecError(f"{wrong}a stem and at least one stage are wanted; {_FORM}")
     stem = _STEM.fullmatch(parts[0])
@@ -133,6 +139,12 @@ def parse(name: str) -> Architecture:
 
 def _fault(made: Architecture, parts: Sequence[str]) -> str | None:
     """What is wrong with a number, and in which of the ``parts`` (the stem, then the stages); None when nothing is."""
+    if len(made.stages) > STAGES:
+        return f"{len(made.stages)} stages; {STAGES} are the most"
+    if sum(s.depth for s in made.stages) > UNITS:
+        return f"{sum(s.depth for s in made.stages)} units in all; {UNITS} are the most"
+    if max(made.stem, made.head, *(s.width for s in made.stages)) > WIDTH:
+        return f"a width of {max(made.stem, made.head, *(s.width for s in made.stages))}; {WIDTH} channels are the most"
     if min(made.stem, made.stem_stride) < 1:
         return f"{shown(parts[0])}: the stem's width and stride are at least 1"
     for part, s in zip(parts[1:], made.stages, strict=True):
@@ -140,6 +152,8 @@ def _fault(made: Architecture, parts: Sequence[str]) -> str | None:
             return (
                 f"{shown(part)}: a kernel is odd, found {s.kernel}; write k{max(1, s.kernel - 1)} or k{max(3, s.kernel + 1)}"
             )
+        if s.kernel > KERNEL or max(s.stride, made.stem_stride) > STRIDE or s.expansion > EXPANSION:
+            return f"{shown(part)}: a kernel is at most {KERNEL}, a stride {STRIDE}, an expansion {EXPANSION}"
         if min(s.depth, s.width, s.stride) < 1 or not 0 < s.expansion < float("inf"):
             return f"{shown(part)}: units, width and stride are at least 1, an expansion is more than 0 (e0.5 is one)"
     return None

@@ -50,7 +50,11 @@ Positive = Annotated[float, Strict(), Field(ge=SMALLEST, le=LARGEST, allow_inf_n
 NonNegative = Annotated[float, Strict(), Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 Share = Annotated[float, Strict(), Field(gt=0, le=1)]
 Count = Annotated[int, Strict(), Field(ge=1, le=MOST)]
+Amount = Annotated[int, Strict(), Field(ge=1, le=10**15)]
+"""What is counted by the million: parameters, operations, bytes."""
 Seed = Annotated[int, Strict(), Field(ge=0, lt=2**63)]
+Seeds = Annotated[int, Strict(), Field(ge=1, le=1000)]
+"""How many seeds a grid is trained with."""
 
 _CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 

@@ -70,7 +70,9 @@ def explain(cls: Any, error: ValidationError, at: str) -> list[str]:
             found = shown(fault["input"])
             if _is_plain(fault["input"]) and found not in message:
                 message += f" (found {found})"
-            lines.append(f"{path}: {message}" if path else message)
+            owner = type_at(cls, [*parents, key] if key else [])
+            inner = owner is not None and message.partition(":")[0] in (f.name for f in dataclasses.fields(owner))
+            lines.append(f"{path}{'.' if inner else ': '}{message}" if path else message)
         else:
             message = f"expected {_expected(kind, context, type_at(cls, parents), key)} (found {shown(fault['input'])})"
             lines.append(f"{path}: {message}" if path else message)

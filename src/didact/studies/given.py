@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from didact.engine.recipe import best_precision, settings
-from didact.spec import Count, SpecError, cut, nearest, shown, under
-
-Seeds = Annotated[Count, Field(le=1000)]
-"""How many seeds a grid is trained with."""
+from didact.spec import SpecError, cut, nearest, shown, under
 
 
 def recipe_fields(given: Any, net: str, device: str, at: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from didact.deploy.fit import footprint, lacks
 from didact.nets.architecture import cost, parse, spells
 from didact.nets.blocks import Shape, macs, parameters
 from didact.nets.supernet.shared import form
-from didact.spec import MOST, Count, Positive, Seed, spec
+from didact.spec import MOST, Amount, Count, Positive, Seed, spec
 
 Cost = Literal["parameters", "macs", "bytes", "latency"]
 
@@ -25,9 +25,9 @@ class Search:
 
     cost: Cost = "parameters"
     """What is kept small while the accuracy is made large: parameters, macs, bytes (of the weights) or latency."""
-    max_parameters: Count | None = None
+    max_parameters: Amount | None = None
     """No more parameters than these."""
-    max_macs: Count | None = None
+    max_macs: Amount | None = None
     """No more multiply-accumulates for one image."""
     max_bytes: Bytes | None = None
     """Weights no larger than these at the bit width: bytes, or a text such as "1 MB" or "512 KiB"."""

@@ -27,8 +27,8 @@ from didact.data import Data
 from didact.engine.recipe import Recipe
 from didact.method import Method
 from didact.methods.ce import CE
-from didact.spec import SpecError, from_json, shown
-from didact.studies.given import Seeds, below, merged, named, only_known, recipe_fields, several, short_forms
+from didact.spec import Seeds, SpecError, from_json, shown
+from didact.studies.given import below, merged, named, only_known, recipe_fields, several, short_forms
 from didact.studies.peers import Peer, placed
 from didact.studies.run import Run
 from didact.studies.ways import methods

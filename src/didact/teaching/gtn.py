@@ -45,7 +45,7 @@ from didact.nets.blocks import Shape
 from didact.nets.supernet import Capacity, Distribution, Students, Supernet, owner, run_as, uniform
 from didact.nets.supernet.shared import form
 from didact.seeds import stream
-from didact.spec import MOST, Count, NonNegative, Positive, spec
+from didact.spec import MOST, NonNegative, Positive, spec
 from didact.tensors import Labels, Logits, Needs, Scalar, reads
 
 Sampling = Literal["uniform", "trained", "sandwich"]
@@ -84,7 +84,7 @@ class GTN(Method):
     """T of the KL, which carries T^2."""
     after: tuple[Annotated[int, Field(ge=0, le=MOST)], ...] | None = None
     """The blocks (from 1) after which a branch starts, as a list; 0: from the images. All but the last when not given."""
-    paths: Count = 1
+    paths: Annotated[int, Field(ge=1, le=1000)] = 1
     """Students drawn for each branch in an iteration."""
     sampling: Sampling = "uniform"
     """uniform, trained (Gumbel-softmax; weight decay pulls it to uniform) or sandwich (smallest, largest, others uniform)."""

@@ -20,10 +20,23 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from didact.nets.architecture import USUAL, Architecture, Kind, Stage, parse, spells
-from didact.spec import MOST, Count, Positive, SpecError, shown, spec
+from didact.nets.architecture import (
+    EXPANSION,
+    KERNEL,
+    STAGES,
+    STRIDE,
+    UNITS,
+    USUAL,
+    WIDTH,
+    Architecture,
+    Kind,
+    Stage,
+    parse,
+    spells,
+)
+from didact.spec import SpecError, shown, spec
 
-Options = tuple[Count, ...]
+Options = tuple[Annotated[int, Field(ge=1, le=WIDTH)], ...]
 
 
 _EXAMPLES = {"depth": [1, 2], "width": [16, 32], "kernel": [3], "expansion": [1.0]}
@@ -48,15 +61,15 @@ class Decision:
 class Choices:
     """What may be chosen in one stage."""
 
-    depth: Options
+    depth: tuple[Annotated[int, Field(ge=1, le=UNITS // STAGES)], ...]
     """How many units."""
     width: Options
     """Channels."""
-    kernel: Options = (3,)
+    kernel: tuple[Annotated[int, Field(ge=1, le=KERNEL)], ...] = (3,)
     """Sizes of the (odd) kernels."""
-    expansion: tuple[Positive, ...] | None = None
+    expansion: tuple[Annotated[float, Field(gt=0, le=EXPANSION)], ...] | None = None
     """How much wider a unit is inside; the kind's usual expansion when not given."""
-    stride: Count | None = None
+    stride: Annotated[int, Field(ge=1, le=STRIDE)] | None = None
     """Stride of the first unit; 1 in the first stage and 2 in the others when not given."""
 
     @model_validator(mode="after")
@@ -81,13 +94,13 @@ class Space:
 
     kind: Kind
     """basic (two convolutions a unit) or inverted (bottlenecks with a depthwise convolution)."""
-    stages: tuple[Choices, ...]
+    stages: Annotated[tuple[Choices, ...], Field(max_length=STAGES)]
     """The stages in order; each is a block of the student."""
     stem: Options = (16,)
     """Channels of the first convolution."""
-    stem_stride: Count = 1
+    stem_stride: Annotated[int, Field(ge=1, le=STRIDE)] = 1
     """Stride of the first convolution."""
-    head: tuple[Annotated[int, Field(ge=0, le=MOST)], ...] = (0,)
+    head: tuple[Annotated[int, Field(ge=0, le=WIDTH)], ...] = (0,)
     """Channels of a 1x1 convolution before pooling; 0 for none, in all students or in none of them."""
 
     @model_validator(mode="after")
