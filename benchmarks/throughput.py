@@ -5,6 +5,7 @@ All variants in one run, each in a process of its own; they take turns, so that 
     plain     the loop most code bases have: fp32, contiguous, images augmented one by one, .item() in every step (README)
     learner   one didact learner (KD), by the engine's own loader and step, in the device's best precision
     cohortN   N of them that share batches and one teacher pass
+    limit     the teacher's bare forward pass and the student's bare training step, on one batch: what "learner" could reach
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ from didact.cli.threads import wait_passively
 from didact.data import Data, Dataset, Loader, Split, facts
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe, best_precision
-from didact.engine.step import Tally, advance, teach
+from didact.engine.step import Tally, advance, autocast, teach
 from didact.method import Method, Pair
 from didact.nets.blocks import macs
+from didact.nets.folded import folded
 from didact.seeds import seeded
 from didact.spec import choose
 
@@ -102,6 +104,27 @@ def plain(options: argparse.Namespace) -> Iterator[Step]:
         yield len(images), loss.detach()
 
 
+def limit(options: argparse.Namespace) -> Iterator[Step]:
+    """What networks and optimiser take by themselves: no data, no method, no tally; everything else as a learner has it."""
+    about = torch.device(options.device)
+    layout = {"device": about, "memory_format": torch.channels_last}
+    teacher = folded(network(options.teacher, 0, teaches=True)).to(**layout)
+    student = network(options.student, 1).to(**layout).train()
+    optimiser = torch.optim.SGD(student.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
+    images = torch.randn(options.batch, *CIFAR.image).to(**layout)
+    labels = torch.arange(options.batch, device=about) % CIFAR.classes
+    while True:
+        with autocast(about, options.precision):
+            with torch.no_grad():
+                teacher(images)
+            zs = student(images)
+        loss = F.cross_entropy(zs.float(), labels)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        yield len(images), loss.detach()
+
+
 def learner(options: argparse.Namespace, wanted: str | Method, seed: int, teacher: nets.BlockNet, labels: Tensor) -> Learner:
     """A learner by the method ``wanted``, at the beginning of its main stage, or of the stage named after an @."""
     name, _, stage = wanted.partition("@") if isinstance(wanted, str) else (wanted, "", "")
@@ -134,7 +157,7 @@ def cohort(options: argparse.Namespace, methods: Sequence[str | Method]) -> Iter
     dataset = Dataset(data=Data(name="cifar100"), train=split, test=split, validation=None, names=(), order="", **known)
     teacher = network(options.teacher, 0, teaches=True)
     active = [learner(options, method, seed, teacher, labels) for seed, method in enumerate(methods, 1)]
-    teacher.to(options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    teacher = folded(teacher.to(options.device, memory_format=torch.channels_last))  # type: ignore[call-overload]
     views = frozenset[str]().union(*(one.views for one in active))
     loader = Loader(dataset, batch_size=options.batch, data_seed=0, views=views)
     for epoch in itertools.count():
@@ -148,11 +171,12 @@ def cohort(options: argparse.Namespace, methods: Sequence[str | Method]) -> Iter
             yield len(batch), tallies["1"].sums
 
 
-def serve(options: argparse.Namespace, methods: Sequence[str | Method], line: connection.Connection) -> None:
-    """A variant's own process (no method: plain): take as many steps as is asked, again and again; at last tell how it went."""
+def serve(options: argparse.Namespace, variant: str, line: connection.Connection) -> None:
+    """A variant's own process: take as many steps as is asked, again and again; at last tell how it went."""
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     torch.set_num_threads(options.threads)
-    steps, done = cohort(options, methods) if methods else plain(options), []
+    methods, bare, done = options.variants[variant], {"plain": plain, "limit": limit}, []
+    steps = cohort(options, methods) if methods else bare[variant](options)
     while count := line.recv():
         done += timed(steps, count, options.device)
         line.send(len(done))
@@ -195,9 +219,9 @@ def measure(options: argparse.Namespace) -> dict[str, Row]:
     """Start everybody one after the other, let them take turns, and hear how it went."""
     wait_passively()  # for the processes that are begun here: each imports torch anew
     lines: list[connection.Connection] = []
-    for methods in options.variants.values():
+    for variant in options.variants:
         ours, theirs = (spawn := get_context("spawn")).Pipe()
-        spawn.Process(target=serve, args=(options, methods, theirs), daemon=True).start()
+        spawn.Process(target=serve, args=(options, variant, theirs), daemon=True).start()
         theirs.close()  # so that a process that fails is an end of file here, after its traceback
         ours.send(options.warmup)
         ours.recv()
@@ -223,6 +247,8 @@ def relate(rows: dict[str, Row], device: str) -> None:
         if "plain" in rows:
             row["ratio"] = round(row["images_per_second"] / rows["plain"]["images_per_second"], 2)
             row["ratio_total"] = round(row["images_per_second_total"] / rows["plain"]["images_per_second_total"], 2)
+        if "limit" in rows:
+            row["of_limit"] = round(row["images_per_second"] / rows["limit"]["images_per_second"], 2)
         row["goal"] = GOALS[device].get(variant)
         row |= {"bf16_peak": round(peak), "share_of_peak": round(row["operations_per_second"] / peak, 4)} if peak else {}
 
@@ -248,7 +274,7 @@ def about(options: argparse.Namespace) -> Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--variants", default="plain,learner,cohort4,cohort12")
+    parser.add_argument("--variants", default="plain,learner,cohort4,cohort12,limit")
     parser.add_argument("--teacher", default="resnet32x4", type=nets.resolve)
     parser.add_argument("--student", default="resnet8x4", type=nets.resolve)
     parser.add_argument("--batch", default=64, type=int)
@@ -258,7 +284,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="timed steps of each variant; 30 on the CPU, 400 on a GPU")
     parser.add_argument("--out", default=os.devnull, type=Path, help="JSON file")
     options = parser.parse_args()
-    fixed = {"plain": 0, "learner": 1}
+    fixed = {"plain": 0, "limit": 0, "learner": 1}
     sizes = {v: fixed[v] if v in fixed else int(v.removeprefix("cohort")) for v in options.variants.split(",")}
     options.variants = {variant: ["kd"] * size for variant, size in sizes.items()}
     options.precision = best_precision(options.device)

@@ -23,7 +23,7 @@ def test_throughput_compares_a_plain_loop_with_a_learner_and_a_cohort(tmp_path: 
         str(FOLDER / "throughput.py"),
         *small,
         "--variants",
-        "plain,learner,cohort2",
+        "plain,learner,cohort2,limit",
         "--out",
         str(out),
     ]
@@ -34,13 +34,19 @@ def test_throughput_compares_a_plain_loop_with_a_learner_and_a_cohort(tmp_path: 
     assert {"command", "date", "commit", "machine", "torch", "settings", "variants"} <= result.keys()
     assert result["machine"].keys() >= {"processor", "cores"}
     rows = result["variants"]
-    assert [(name, row["learners"]) for name, row in rows.items()] == [("plain", 1), ("learner", 1), ("cohort2", 2)]
+    assert [(name, row["learners"]) for name, row in rows.items()] == [
+        ("plain", 1),
+        ("learner", 1),
+        ("cohort2", 2),
+        ("limit", 1),
+    ]
     for name, row in rows.items():
         assert row["peak_rss_mib"] >= row["floor_rss_mib"] > 0
         assert row["images_per_second"] > 0 and row["images_per_second_total"] > 0
         assert row["step_seconds"]["min"] <= row["step_seconds"]["median"] <= row["step_seconds"]["max"]
         assert name in done.stdout and "ratio" in row and "ratio_total" in row
     assert rows["plain"]["ratio"] == 1 and rows["learner"]["goal"] == 2
+    assert rows["limit"]["of_limit"] == 1 and all(row["of_limit"] > 0 for row in rows.values())
 
 
 def test_augment_measures_whole_batches_and_single_images(monkeypatch: pytest.MonkeyPatch) -> None:
