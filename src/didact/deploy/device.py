@@ -5,7 +5,6 @@ The catalogue is :mod:`didact.deploy.catalogue`; devices of one's own come from 
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from didact.spec import SpecError, cut, from_json, nearest, shown, spec
+from didact.spec.foreign import imported
 
 LONGEST = 1_000_000
 """Characters of a file of devices, at most."""
@@ -133,13 +133,10 @@ def _text(where: str) -> str:
 
 
 def _imported(where: str) -> tuple[Device, ...]:
-    module_name, _, name = where.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except (ImportError, TypeError, ValueError) as error:
-        raise SpecError(f"cannot import {shown(module_name)} for the devices {shown(where)}: {error}") from error
+    module, name = imported(where, "devices")
+    public = [key for key in vars(module) if not key.startswith("_")]
     if not hasattr(module, name):
-        raise SpecError(f"{shown(module_name)} holds no {shown(name)}{nearest(name, vars(module))}")
+        raise SpecError(f"{shown(module.__name__)} holds no {shown(name)}{nearest(name, public)}")
     found = getattr(module, name)
     devices = (found,) if isinstance(found, Device) else tuple(found) if isinstance(found, list | tuple) else ()
     if not devices or not all(isinstance(device, Device) for device in devices):

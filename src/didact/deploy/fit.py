@@ -12,7 +12,6 @@ quantised network (and that its biases usually keep 32 bits), alignment.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -116,8 +115,7 @@ def fits(networks: Sequence[str], widths: Sequence[int], devices: Sequence[Devic
             raise SpecError(f"bits: a whole number from 1 to 32, found {bits}")
     found = []
     for name in networks:
-        # a constructor of one's own may need real numbers
-        with nullcontext() if ":" in name else torch.device("meta"):
+        with torch.device("meta"):
             net = nets.create(name, classes, image[0])
         try:
             need = footprint(net, image)

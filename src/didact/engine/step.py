@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from didact.engine.learner import Learner
-from didact.method import Seen, View
+from didact.method import Method, Seen, View
 from didact.nets.blocks import BlockNet
+from didact.spec import SpecError
 from didact.tensors import Batch, Labels, Logits, Outputs, answered
 
 
@@ -93,12 +94,38 @@ def advance(
             )
             terms = learner.method.terms(learner.extras, seen)
             scored = learner.method.scored(learner.extras, seen)
+        if step == 0:
+            check_terms(learner.method, terms)
         tallies[learner.label].add(terms, None if scored is None else scored.detach(), batch.labels, step)
         learner.update(torch.stack([t.float() for t in terms.values()]).sum(), clock)
         if turns and asked and position + 1 < len(group):
             learner.draw_for("look again", step)
             with autocast(batch.images.device, precision):
                 shown[position] = learner.look_again(batches[position].images, asked)
+
+
+def check_terms(method: Method, terms: object) -> None:
+    """Whether ``terms`` are what a method should give: named scalar tensors, of which one at least has a gradient.
+
+    Raises:
+        SpecError: they are not; the message names the method and the term.
+    """
+    name = method.name()
+    if not isinstance(terms, dict) or not terms:
+        given = "an empty dict" if isinstance(terms, dict) else f"a value of type {type(terms).__name__}"
+        raise SpecError(f'{name}: its terms are {given}; terms are a dict of named scalars, such as {{"ce": loss}}')
+    for key, term in terms.items():
+        if not isinstance(key, str):
+            raise SpecError(f"{name}: its term {key!r} has no name; the keys of the dict are texts")
+        if not isinstance(term, Tensor):
+            raise SpecError(f"{name}: its term '{key}' is a {type(term).__name__}; a term is a scalar tensor")
+        if term.dim():
+            raise SpecError(
+                f"{name}: its term '{key}' has the shape {tuple(term.shape)}; a term is a scalar, so take its mean"
+            )
+    if not any(term.requires_grad for term in terms.values()):
+        listed = ", ".join(f"'{key}'" for key in terms)
+        raise SpecError(f"{name}: none of its terms ({listed}) has a gradient; compute them from what seen.own shows")
 
 
 class Tally:

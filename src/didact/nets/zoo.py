@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
-from types import ModuleType
+from inspect import isfunction
+
+import torch
 
 from didact.nets import architecture, mobilenet, resnet, shufflenet, vgg, wide_resnet
 from didact.nets.blocks import Block, BlockNet, Head
 from didact.spec import SpecError, nearest, shown
+from didact.spec.foreign import imported, running
 
 _FAMILIES: dict[str, dict[str, Callable[[int, int], BlockNet]]] = {
     "resnet": resnet.NETS,
@@ -115,35 +118,24 @@ def create(name: str, num_classes: int, in_channels: int = 3) -> BlockNet:
     return _FAMILIES[known.family][known.name](num_classes, in_channels)
 
 
-def imported(name: str, what: str) -> tuple[ModuleType, str]:
-    """The module of ``module:NAME``, and NAME.
-
-    Args:
-        what: the kind of thing that is named so, for the message.
-
-    Raises:
-        SpecError: the module cannot be imported.
-    """
-    module, _, attribute = name.partition(":")
-    try:
-        return importlib.import_module(module), attribute
-    except (ImportError, TypeError, ValueError) as error:  # the last two: "" and ".x" are no module names
-        raise SpecError(f"cannot import {module!r} for the {what} {name!r}: {error}") from error
-
-
 def _own(name: str, num_classes: int, in_channels: int) -> BlockNet:
     """The network that the constructor ``module:function`` makes."""
     module, function = imported(name, "network")
     make = getattr(module, function, None)
     if not callable(make):
-        known = [key for key, value in vars(module).items() if callable(value)]
+        known = [key for key, value in vars(module).items() if isfunction(value) and value.__module__ == module.__name__]
         raise SpecError(
             f"{module.__name__!r} holds no function {function!r} for the network {name!r}{nearest(function, known)}"
         )
-    try:
+    if isinstance(make, type) and not issubclass(make, BlockNet):
+        raise SpecError(
+            f"{name!r} is the class {make.__name__}, no network; a network is a function of (num_classes, in_channels) "
+            "that returns a didact.nets.BlockNet"
+        )
+    # real tensors even where only shapes are asked: a constructor may read numbers from tensors, or load weights
+    real = torch.device("cpu") if torch.empty(0).is_meta else nullcontext()
+    with running(name, "when it is called with (num_classes, in_channels)"), real:
         net = make(num_classes, in_channels)
-    except TypeError as error:
-        raise SpecError(f"{name!r} is called with (num_classes, in_channels) and cannot be: {error}") from error
     if not isinstance(net, BlockNet):
         raise SpecError(f"{name!r} should return a didact.nets.BlockNet, found {type(net).__name__}")
     if net.stem is None:

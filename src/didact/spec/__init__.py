@@ -33,6 +33,7 @@ from didact.spec.faults import nearest as nearest
 from didact.spec.faults import shown as shown
 from didact.spec.faults import type_at as type_at
 from didact.spec.faults import under as under
+from didact.spec.foreign import imported
 
 T = TypeVar("T")
 N = TypeVar("N", bound="Named")
@@ -144,10 +145,7 @@ def find(base: type[N], name: str) -> type[N]:
         if name not in files:
             raise SpecError(f"unknown {base.__name__.lower()} {shown(name)}{nearest(name, files)}")
         module_name = files[name]
-    try:
-        module = importlib.import_module(module_name)
-    except (ImportError, TypeError, ValueError) as error:  # the last two: "" and ".x" are no module names
-        raise SpecError(f"cannot import {shown(module_name)} for {shown(name)}: {error}") from error
+    module = imported(name)[0] if class_name else _home(module_name, name)
     members = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base)]
     if class_name:
         members = [c for c in members if c.__qualname__ == class_name]
@@ -155,9 +153,23 @@ def find(base: type[N], name: str) -> type[N]:
         members = [c for c in members if c.__module__ == module_name]
     if members and not dataclasses.is_dataclass(members[0]):
         raise SpecError(f"{shown(name)}: {members[0].__name__} is not a dataclass; put @didact.spec.spec above it")
+    if class_name and not members and hasattr(module, class_name):
+        raise SpecError(f"{shown(name)} is no {base.__name__}, found {_kind(getattr(module, class_name))}")
     if len(members) != 1:
         raise SpecError(f"{shown(name)} should hold one {base.__name__}, found {len(members)}")
     return members[0]
+
+
+def _home(module: str, name: str) -> types.ModuleType:
+    """The file of a catalogue."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise SpecError(f"cannot import {shown(module)} for {shown(name)}: {error}") from error
+
+
+def _kind(thing: Any) -> str:
+    return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
 
 
 # ------------------------------------------------------------------------------------------------ values <-> JSON

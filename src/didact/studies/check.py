@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import torch
+from contextlib import nullcontext
 
 from didact.nets.blocks import BlockNet
 from didact.spec import SpecError
-from didact.studies.run import Run, begin, extras, network, pair, placeholders
+from didact.spec.foreign import running
+from didact.studies.rehearse import rehearse
+from didact.studies.run import Run, begin, everything, extras, foreign, formed, network, pair, placeholders
 
 
 def check(run: Run) -> list[str]:
@@ -18,8 +20,10 @@ def check(run: Run) -> list[str]:
         SpecError: the network, the method and the teacher do not fit, or a term of the method can teach nothing; the message
             says which run, and why.
     """
+    mine = ", ".join(sorted({name for one in everything([run]) for name in foreign(one)}))
+    built = running(mine, "while it is built") if mine else nullcontext()
     try:
-        with torch.device("meta"):  # shapes are all that matters
+        with formed(run), built:
             teacher = network(run.teacher) if run.teacher else None
             net = network(run)
             two = pair(run, net, teacher, placeholders(run, 2))
@@ -33,6 +37,7 @@ def check(run: Run) -> list[str]:
         for stage in run.method.stages():
             if not any(name.startswith(prefix) for name in moving for prefix in stage.moves):
                 raise ValueError(f"its stage '{stage.name}' moves no parameter")
+        rehearse(run)
         for part in idle:
             if part.whole:
                 raise ValueError(part.why)

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import torch
-
 from didact.data import Data, facts
 from didact.method import Method, Stage
 from didact.spec import choose, find, to_json
 from didact.studies.about import About, about
 from didact.studies.fields import fields
 from didact.studies.peers import Peer
-from didact.studies.run import Run, extras, network, pair, placeholders, required
+from didact.studies.run import Run, extras, formed, network, pair, placeholders, required
 from didact.tensors import Needs
 
 STAND_INS = {"inner": "kd", "pool": "tiny"}
@@ -193,7 +191,7 @@ def added(name: str, net: str, teacher: str, data: Data) -> Added:
     master = Run(net=teacher, data=data, seed=1) if method.needs.teacher else None
     peers = (Peer(net=teacher, method=method),) if method.needs.peers else ()
     run = Run(net=learns, data=data, method=method, teacher=master, peers=peers)
-    with torch.device("meta"):
+    with formed(run):
         taught = network(master) if master else None
         parts = extras(run, pair(run, network(run), taught, placeholders(run, _samples(data))))
     sizes: Mapping[bool, list[int]] = {True: [], False: []}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
@@ -234,6 +235,14 @@ def foreign(run: Run) -> list[str]:
             yield value
 
     return sorted({*names(to_json([run.net, run.method]))})
+
+
+def formed(run: Run) -> AbstractContextManager[object]:
+    """Where a run's networks and extras are built when only shapes are asked: on the meta device, which costs nothing.
+
+    On the CPU where code of the user's own is among them: it may read numbers from tensors.
+    """
+    return torch.device("cpu" if any(map(foreign, everything([run]))) else "meta")
 
 
 def placeholders(run: Run, samples: int) -> Tensor:

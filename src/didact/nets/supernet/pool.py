@@ -14,9 +14,10 @@ from pydantic_core import PydanticCustomError
 from didact.nets.architecture import Architecture, Stage, cost, parse, spells
 from didact.nets.blocks import Shape, parameters
 from didact.nets.supernet.space import SPACES, Decision, Space, draw
-from didact.nets.zoo import create, imported, resolve
+from didact.nets.zoo import create, resolve
 from didact.nets.zoo import names as zoo_names
 from didact.spec import SpecError, from_json, nearest, shown, spec
+from didact.spec.foreign import imported
 
 
 @spec

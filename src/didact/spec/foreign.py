@@ -1,0 +1,72 @@
+"""Code of the user's own: imported and run so that what goes wrong in it names the code, the exception and the line."""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from didact.spec.faults import SpecError, clean, shown
+
+_INSIDE = ("didact", "torch", "importlib", "pydantic")
+"""Packages that stand between the user's code and the place where an exception is raised."""
+
+
+def imported(name: str, what: str = "") -> tuple[ModuleType, str]:
+    """The module of ``module:NAME``, and NAME.
+
+    Args:
+        what: the kind of thing that is named so, for the message.
+
+    Raises:
+        SpecError: the module cannot be imported, whatever it raises; it may end in SystemExit, too.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        return importlib.import_module(module), attribute
+    except (Exception, SystemExit) as error:
+        kind = f"the {what} " if what else ""
+        raise SpecError(f"cannot import {shown(module)} for {kind}{shown(name)}: {reason(error)}") from error
+
+
+@contextmanager
+def running(name: str, doing: str) -> Iterator[None]:
+    """Run a block that calls the user's own ``name``.
+
+    Args:
+        doing: what it does there, for the message: "while it is built".
+
+    Raises:
+        SpecError: the code raised something, or called ``sys.exit``. A ValueError of didact's own passes as it is.
+    """
+    try:
+        yield
+    except (SpecError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ValueError) and not _own_lines(error):
+            raise
+        raise SpecError(f"{name} fails {doing}: {reason(error)}") from error
+
+
+def reason(error: BaseException) -> str:
+    """What was raised and where: ``KeyError: 'x' (mine.py:12)``. The line is the last one in the user's own code."""
+    text = clean(" ".join(str(error).split())[:300])
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {text}"
+    lines = _own_lines(error)
+    if not lines:
+        return text or type(error).__name__
+    where = f"{Path(lines[-1].filename).name}:{lines[-1].lineno}"
+    return f"{type(error).__name__}{f': {text}' if text else ''} ({where})"
+
+
+def _own_lines(error: BaseException) -> list[traceback.FrameSummary]:
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if not _inside(frame.filename)]
+
+
+def _inside(file: str) -> bool:
+    return file.startswith("<frozen") or any(part in _INSIDE for part in Path(file).parts[:-1])

@@ -1,0 +1,143 @@
+"""A user's own network or method works, or is refused before training with its name, what it raised and the line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from didact.spec import SpecError
+from didact.studies.check import check
+from didact.studies.plan import plan
+
+CODE = """
+import sys
+import torch.nn.functional as F
+from didact import Method
+from didact.spec import spec
+
+
+def cross_entropy(seen, **more):
+    return F.cross_entropy(seen.own.logits, seen.batch.labels, **more)
+
+
+@spec
+class Rows(Method):
+    def terms(self, extras, seen):
+        return {"ce": cross_entropy(seen, reduction="none")}
+
+
+@spec
+class Nothing(Method):
+    def terms(self, extras, seen):
+        return {}
+
+
+@spec
+class Bare(Method):
+    def terms(self, extras, seen):
+        return cross_entropy(seen)
+
+
+@spec
+class Number(Method):
+    def terms(self, extras, seen):
+        return {"ce": cross_entropy(seen), "extra": 0.0}
+
+
+@spec
+class Cut(Method):
+    def terms(self, extras, seen):
+        return {"ce": cross_entropy(seen).detach()}
+
+
+@spec
+class Raises(Method):
+    def terms(self, extras, seen):
+        return {}["nothing"]  # line 48
+
+
+@spec
+class Deploys(Method):
+    def terms(self, extras, seen):
+        return {"ce": cross_entropy(seen)}
+
+    def deployed(self, extras, net):
+        return extras.student
+
+
+def raises(classes, channels):
+    raise KeyError("no weights")  # line 61
+
+
+def leaves(classes, channels):
+    sys.exit(3)
+"""
+
+
+@pytest.fixture(autouse=True)
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, text in {
+        "own_faults": CODE,
+        "own_exit": "import sys; sys.exit(3)",
+        "own_syntax": "def x(:",
+        "own_raise": "raise RuntimeError('on purpose')",
+    }.items():
+        (tmp_path / f"{name}.py").write_text(text)
+
+
+def asked(net: str = "basic-8-1x8-1x16", method: str = "ce", **more: Any) -> None:
+    data = {"name": "digits", "classes": 2, "per_class": 4}
+    for run in plan({"net": net, "method": method, "epochs": 1, "precision": "fp32", "data": data, **more}):
+        check(run)
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("Rows", r"own_faults:Rows: its term 'ce' has the shape \(4,\); a term is a scalar, so take its mean"),
+        ("Nothing", "own_faults:Nothing: its terms are an empty dict; terms are a dict of named scalars"),
+        ("Bare", "own_faults:Bare: its terms are a value of type Tensor"),
+        ("Number", "own_faults:Number: its term 'extra' is a float; a term is a scalar tensor"),
+        ("Cut", r"own_faults:Cut: none of its terms \('ce'\) has a gradient"),
+        ("Raises", r"own_faults:Raises fails in a first step on a few images: KeyError: 'nothing' \(own_faults.py:48\)"),
+        ("Deploys", "own_faults:Deploys fails in a first step on a few images: AttributeError: .*'student'"),
+        ("raises", "'own_faults:raises' is no Method, found a function"),
+    ],
+)
+def test_a_method_that_breaks_its_contract_is_refused_before_training(method: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        asked(method=f"own_faults:{method}")
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        ("own_faults:raises", r"own_faults:raises fails when it is called .*: KeyError: 'no weights' \(own_faults.py:61\)"),
+        ("own_faults:leaves", r"own_faults:leaves fails when it is called .*: SystemExit: 3 \(own_faults.py:65\)"),
+        ("own_faults:Rows", "'own_faults:Rows' is the class Rows, no network; a network is a function of"),
+        ("own_exit:net", r"cannot import 'own_exit' for the network 'own_exit:net': SystemExit: 3 \(own_exit.py:1\)"),
+        ("own_syntax:net", "cannot import 'own_syntax' for the network 'own_syntax:net': SyntaxError: invalid syntax"),
+        ("own_raise:net", r"cannot import 'own_raise' .*: RuntimeError: on purpose \(own_raise.py:1\)"),
+        ("own_faults:raise", "holds no function 'raise' for the network 'own_faults:raise'; did you mean 'raises'"),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_refused_before_training(net: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        asked(net)
+
+
+@pytest.mark.parametrize(
+    ("net", "method", "more"),
+    [
+        ("owned:depths", "ce", {}),
+        ("owned:depths", "at", {"teacher": {"net": "owned:always"}}),
+        ("resnet8", "simkd", {"teacher": {"net": "owned:depths"}}),
+        ("owned:dropped", "dml", {"peers": {"net": "owned:depths"}}),
+        ("owned:dropped", "owned:Noisy", {"teacher": {"net": "resnet8"}}),
+    ],
+)
+def test_a_constructor_may_read_numbers_from_tensors(net: str, method: str, more: dict[str, Any]) -> None:
+    asked(net, method, **more)
