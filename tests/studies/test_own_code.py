@@ -55,7 +55,7 @@ class Cut(Method):
 @spec
 class Raises(Method):
     def terms(self, extras, seen):
-        return {}["nothing"]  # line 48
+        return {}["nothing"]  # line 45
 
 
 @spec
@@ -68,7 +68,7 @@ class Deploys(Method):
 
 
 def raises(classes, channels):
-    raise KeyError("no weights")  # line 61
+    raise KeyError("no weights")  # line 58
 
 
 def leaves(classes, channels):
@@ -102,7 +102,7 @@ def asked(net: str = "basic-8-1x8-1x16", method: str = "ce", **more: Any) -> Non
         ("Bare", "own_faults:Bare: its terms are a value of type Tensor"),
         ("Number", "own_faults:Number: its term 'extra' is a float; a term is a scalar tensor"),
         ("Cut", r"own_faults:Cut: none of its terms \('ce'\) has a gradient"),
-        ("Raises", r"own_faults:Raises fails in a first step on a few images: KeyError: 'nothing' \(own_faults.py:48\)"),
+        ("Raises", r"own_faults:Raises fails in a first step on a few images: KeyError: 'nothing' \(own_faults.py:45\)"),
         ("Deploys", "own_faults:Deploys fails in a first step on a few images: AttributeError: .*'student'"),
         ("raises", "'own_faults:raises' is no Method, found a function"),
     ],
@@ -115,8 +115,8 @@ def test_a_method_that_breaks_its_contract_is_refused_before_training(method: st
 @pytest.mark.parametrize(
     ("net", "message"),
     [
-        ("own_faults:raises", r"own_faults:raises fails when it is called .*: KeyError: 'no weights' \(own_faults.py:61\)"),
-        ("own_faults:leaves", r"own_faults:leaves fails when it is called .*: SystemExit: 3 \(own_faults.py:65\)"),
+        ("own_faults:raises", r"own_faults:raises fails when it is called .*: KeyError: 'no weights' \(own_faults.py:58\)"),
+        ("own_faults:leaves", r"own_faults:leaves fails when it is called .*: SystemExit: 3 \(own_faults.py:62\)"),
         ("own_faults:Rows", "'own_faults:Rows' is the class Rows, no network; a network is a function of"),
         ("own_exit:net", r"cannot import 'own_exit' for the network 'own_exit:net': SystemExit: 3 \(own_exit.py:1\)"),
         ("own_syntax:net", "cannot import 'own_syntax' for the network 'own_syntax:net': SyntaxError: invalid syntax"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from inspect import isfunction
+from typing import cast
 
 import torch
 
@@ -135,7 +136,7 @@ def _own(name: str, num_classes: int, in_channels: int) -> BlockNet:
     # real tensors even where only shapes are asked: a constructor may read numbers from tensors, or load weights
     real = torch.device("cpu") if torch.empty(0).is_meta else nullcontext()
     with running(name, "when it is called with (num_classes, in_channels)"), real:
-        net = make(num_classes, in_channels)
+        net = cast("Callable[..., object]", make)(num_classes, in_channels)
     if not isinstance(net, BlockNet):
         raise SpecError(f"{name!r} should return a didact.nets.BlockNet, found {type(net).__name__}")
     if net.stem is None:
