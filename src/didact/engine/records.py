@@ -74,8 +74,12 @@ def _sync_folder(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """What is not a finite number is null: JSON has no word for it."""
-    write(path, (strict_json(value, indent=1, sort_keys=True) + "\n").encode())
+    write(path, json_text(value))
+
+
+def json_text(value: Any) -> bytes:
+    """The content of a JSON file. What is not a finite number is null: JSON has no word for it."""
+    return (strict_json(value, indent=1, sort_keys=True) + "\n").encode()
 
 
 def read_json(path: Path) -> Any:

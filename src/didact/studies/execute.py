@@ -20,7 +20,7 @@ from didact.studies import routes
 from didact.studies.check import check
 from didact.studies.entries import codes
 from didact.studies.keeper import Keeper
-from didact.studies.locks import locked
+from didact.studies.locks import check_writable, locked, most
 from didact.studies.run import Run, begin, depth, everything, extras, foreign, network, pair
 from didact.studies.store import Store
 from didact.studies.unfinished import Unfinished
@@ -98,10 +98,14 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
             record = store.record(run)
             if record is not None:
                 answer.records[run.digest] = record
+                with contextlib.suppress(OSError):  # of no use, and in a store that is only read no harm either
+                    Unfinished(store, run).sweep()
     missing = [run for run in wanted if run.digest not in answer.records]
     for run in {digest(replace(run, seed=0, data_seed=0)): run for run in missing}.values():
         for line in check(run):  # once for runs that differ in their seeds only
             store.say(line)
+    if missing:
+        check_writable(store)
     routes.check_kept(missing, store)
     data.available([run.data for run in missing])
     anchors = routes.asked(wanted)
@@ -114,7 +118,7 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
                 ready.append(group)
             else:
                 answer.failures.update({run.digest: reason for run in group if run.digest not in answer.records})
-        for groups in _cohorts(ready, where.together):
+        for groups in _cohorts(ready, min(where.together, most())):
             _train_cohort(groups, store, where, show, answer, anchors)
     return answer
 
@@ -154,7 +158,7 @@ def _train_cohort(
     anchors: Mapping[str, frozenset[int]],
 ) -> None:
     members = [run for group in groups for run in group]
-    with locked(store, members):
+    with locked(store, [group[0] for group in groups]):  # the first stands for its group
         for run in members:
             record = _repaired(store, run)  # another process may have finished it while we waited
             if record is not None:

@@ -37,16 +37,20 @@ class Keeper:
         self.groups: list[tuple[Learner, ...]] = []
         self.learners: dict[str, Learner] = {}
         self.runs: dict[str, Run] = {}
+        self.unfinished: dict[str, Unfinished] = {}
+        self.images = dataset.record()
         self.ended: set[str] = set()
 
     def admit(self, group: dict[Run, Learner], device: str) -> None:
         """Put the learners of a group where they go on from, all at the same epoch."""
+        for run, learner in group.items():
+            self.unfinished[learner.label] = Unfinished(self.store, run, self.images)
         epoch = self._common_epoch(group) if len(group) > 1 else None
         open_ = {run: learner for run, learner in group.items() if run.digest not in self.records}
         for run, learner in open_.items():
             self.runs[learner.label] = run
             self.learners[learner.label] = learner
-            Unfinished(self.store, run).open(learner, device, self.dataset.record(), epoch)
+            self.unfinished[learner.label].open(learner, device, epoch)
             if learner.done:
                 self._finish(learner)
         self.groups.append(tuple(open_.values()))
@@ -57,20 +61,20 @@ class Keeper:
         Where a member lacks its Record and its end, the group is trained again, also those that have one.
         """
         done = {run for run in group if run.digest in self.records}
-        kept = {run: Unfinished(self.store, run).kept() for run in group if run not in done}
+        kept = {run: {*self.unfinished[one.label].kept(one)} for run, one in group.items() if run not in done}
         end = next(learner.epochs for learner in group.values())
         if all(end in epochs for epochs in kept.values()):
             return end
         for run in done:
-            Unfinished(self.store, run).set_aside(
+            self.unfinished[group[run].label].set_aside(
                 f"a peer of {run.label} has to be trained again, and that takes the whole group"
             )
             del self.records[run.digest]
-        return max(set.intersection(*({*epochs} for epochs in kept.values())), default=0) if not done else 0
+        return max(set.intersection(*kept.values()), default=0) if not done else 0
 
     def _finish(self, learner: Learner) -> None:
         run = self.runs[learner.label]
-        self.records[run.digest] = Unfinished(self.store, run).finish(learner, len(self.dataset.train))
+        self.records[run.digest] = self.unfinished[learner.label].finish(learner, len(self.dataset.train))
 
     def epoch_begins(self, epoch: int, epochs: int, steps: int, learners: Sequence[Learner]) -> None:
         pass
@@ -79,8 +83,7 @@ class Keeper:
         pass
 
     def learned(self, learner: Learner, row: dict[str, Any]) -> None:
-        run = self.runs[learner.label]
-        unfinished = Unfinished(self.store, run)
+        run, unfinished = self.runs[learner.label], self.unfinished[learner.label]
         if learner.total in self.routes.get(run.digest, ()):
             unfinished.keep_anchor(learner)
         unfinished.keep(learner, row)
@@ -94,5 +97,5 @@ class Keeper:
     def failed(self, learner: Learner) -> None:
         assert learner.failure is not None
         run = self.runs[learner.label]
-        Unfinished(self.store, run).fail(learner.failure)
+        self.unfinished[learner.label].fail(learner.failure)
         self.failures[run.digest] = learner.failure

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,12 @@ from didact.engine.records import DamagedError, Record, anchor_path, read_json, 
 from didact.nets.blocks import BlockNet
 from didact.spec import canonical, clean, digest, from_json
 from didact.studies.entries import Entry, Finished, Listed, Lost, code_names, untrusted
-from didact.studies.run import Run, extras, network, pair, placeholders
+from didact.studies.run import Run, extras, method_label, network, pair, placeholders
 
 Say = Callable[[str], None]
+
+LONGEST = 80
+"""Characters of a network's and of a method's name in a folder's name, which has room for 255."""
 
 
 class Store:
@@ -51,7 +56,12 @@ class Store:
             self.say(message)
 
     def folder(self, run: Run) -> Path:
-        return self.root / "runs" / f"{run.label}.{run.digest}"
+        """Where the run lies: its label and digest in letters that any file system takes, or the folder of an older version."""
+        parts = (run.net, method_label(run.method))
+        safe = ".".join(re.sub(r"[^A-Za-z0-9_.+-]", "-", part)[:LONGEST] for part in parts)
+        folder = self.root / "runs" / f"{safe}.s{run.seed}.{run.digest}"
+        older = folder.with_name(f"{run.label}.{run.digest}") if "/" not in run.label else folder
+        return older if older != folder and os.path.exists(older) and not os.path.exists(folder) else folder
 
     def get(self, run: Run) -> Record | None:
         """The run's Record, checked against its checksums; None when there is none, or a damaged one. Damage is said."""
@@ -74,9 +84,13 @@ class Store:
         return record
 
     def failure(self, run: Run) -> str | None:
-        """Why the run stopped, if it did."""
+        """Why the run stopped, if it did and that can be read; otherwise it goes on, and stops again."""
         path = self.folder(run) / "failed.json"
-        return read_json(path)["reason"] if path.exists() else None
+        try:
+            failed = read_json(path) if path.exists() else {}
+            return failed["reason"] if failed.get("run", run.digest) == run.digest else None
+        except (DamagedError, AttributeError, KeyError):
+            return None
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """What lies in the store, by folder: finished runs, Records that are only listed, and folders without a Record.

@@ -1,0 +1,194 @@
+"""A half-trained run, damaged or killed wherever it writes, goes on or begins anew, and ends with the bits of an unbroken one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from didact.data import Data
+from didact.engine import records
+from didact.engine.learner import Learner
+from didact.engine.recipe import Recipe
+from didact.engine.records import file_checksum
+from didact.methods.kd import KD
+from didact.peers.dml import DML
+from didact.spec import canonical
+from didact.studies import unfinished
+from didact.studies.execute import Where, ask
+from didact.studies.run import Run, everything
+from didact.studies.store import Store
+from didact.teaching.route import Route
+from kept import Killed, same, weights
+from together import pair
+from training import Ear
+
+DATA = Data(name="digits", classes=2, per_class=4)
+RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.02, schedule="one-cycle")
+NET = "basic-4-1x4-1x8"
+ALONE = Run(net=NET, data=DATA, recipe=RECIPE)
+OTHER = Run(net=NET, data=DATA, recipe=RECIPE, seed=7)
+PEERS = pair(DML(), ["basic-4-1x4-1x4"], net=NET, recipe=RECIPE, data=DATA)
+ALONG = Run(net=NET, data=DATA, recipe=RECIPE, method=KD(), teacher=ALONE, route=Route(anchors=3))
+WHERE = Where(test_every=9)
+JOBS = {"alone": ALONE, "peers": PEERS, "route": ALONG}
+
+
+def _until(run: Run, store: Store, epochs: int) -> None:
+    """Train ``run`` until a learner has ``epochs`` epochs behind it, then kill."""
+
+    def after(learner: Learner, row: dict[str, Any]) -> None:
+        if learner.total == epochs and (not run.peers or learner.label.endswith(run.group[-1].digest)):
+            raise Killed
+
+    # an ear is told after the store
+    with pytest.raises(Killed):
+        ask([run], store, WHERE, Ear(after))
+
+
+@pytest.fixture(scope="module")
+def shelves(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Each job whole and half-trained, and another run half-trained: made once, copied by each test."""
+    root = tmp_path_factory.mktemp("shelves")
+    ask(list(JOBS.values()), Store(root / "whole"), WHERE)
+    for name, run in JOBS.items():
+        _until(run, Store(root / name), 2)
+    _until(OTHER, Store(root / "other"), 2)
+    return {path.name: path for path in root.iterdir()}
+
+
+def _digit(path: Path, other: Path) -> None:
+    data = bytearray(path.read_bytes())
+    at = next(i for i in reversed(range(len(data))) if chr(data[i]).isdigit())
+    data[at] = ord("0") + (data[at] - ord("0") + 1) % 10
+    path.write_bytes(data)
+
+
+def _folder(path: Path, other: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "any").touch()
+
+
+def _link(path: Path, other: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+DAMAGES: dict[str, Callable[[Path, Path], Any]] = {
+    "cut": lambda path, other: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "digit": _digit,
+    "empty": lambda path, other: path.write_bytes(b""),
+    "gone": lambda path, other: path.unlink(),
+    "folder": _folder,
+    "another run's": lambda path, other: shutil.copy(other / path.name.replace("previous", "checkpoint"), path),
+    "null": lambda path, other: path.write_bytes(b"null"),
+    "link": _link,
+}
+BESIDE = ["spec.json", "images.json", "environment.json", "metrics.jsonl"]
+GRID = [("alone", file, damage) for file in (*BESIDE, "checkpoint.safetensors") for damage in DAMAGES]
+GRID += [("peers", f"{name}.safetensors", damage) for name in ("checkpoint", "previous") for damage in DAMAGES]
+GRID += [("route", "route/0001.safetensors", damage) for damage in DAMAGES if damage != "another run's"]
+
+
+def _ended(run: Run, store: Store, whole: Store) -> None:
+    """All of the run's Records are those of an unbroken training, and hold no file of a dead process."""
+    for one in everything([run]):
+        assert same(weights(store, one), weights(whole, one)), one.label
+        folder = store.folder(one)
+        assert (folder / "spec.json").read_text() == canonical(one)
+        assert (folder / "images.json").read_bytes() == (whole.folder(one) / "images.json").read_bytes()
+        losses = [[row["loss"] for row in shelf.get(one).metrics()] for shelf in (store, whole)]  # type: ignore[union-attr]
+        assert losses[0] == losses[1]
+        names, others = (
+            {path.relative_to(top).as_posix() for path in top.rglob("*")} for top in (folder, whole.folder(one))
+        )
+        assert names <= others and all(name.startswith("route") for name in others - names)  # a kept route is another job's
+        for name in names - {"route", "environment.json", "metrics.jsonl", "record.json"}:  # these hold times
+            assert file_checksum(folder / name) == file_checksum(whole.folder(one) / name), name
+
+
+@pytest.mark.parametrize(("job", "file", "damage"), GRID)
+def test_damage_is_told_and_changes_nothing(
+    tmp_path: Path, shelves: dict[str, Path], job: str, file: str, damage: str
+) -> None:
+    run = JOBS[job]
+    root = shutil.copytree(shelves[job], tmp_path / "store")
+    said: list[str] = []
+    store, whole = Store(root, said.append), Store(shelves["whole"])
+    path = store.folder(ALONE if job == "route" else run) / file
+    before = file_checksum(path)
+    DAMAGES[damage](path, Store(shelves["other"]).folder(OTHER))
+    changed = file_checksum(path) != before
+    ask([run], store, WHERE)
+    _ended(run, store, whole)
+    missing_before = file == "previous.safetensors" or (job == "peers" and damage == "gone")  # a kill leaves that, too
+    told = [line for line in said if line.startswith("damaged: ") and Path(file).name in line]
+    assert len(told) == (1 if changed and not (missing_before and damage == "gone") else 0), said
+
+
+def test_an_anchor_that_was_not_kept_is_not_believed(tmp_path: Path, shelves: dict[str, Path]) -> None:
+    """Somebody else's, of an epoch after which none was kept."""
+    root = shutil.copytree(shelves["alone"], tmp_path / "store")
+    said: list[str] = []
+    store = Store(root, said.append)
+    (store.folder(ALONE) / "route").mkdir()
+    strange = Store(shelves["whole"]).folder(ALONE) / "route" / "0002.safetensors"
+    shutil.copy(strange, store.folder(ALONE) / "route" / "0001.safetensors")
+    ask([ALONE], store, WHERE)
+    assert same(weights(store, ALONE), weights(Store(shelves["whole"]), ALONE))
+    assert not list((store.folder(ALONE) / "route").iterdir())
+    assert any("0001.safetensors was not kept by this run" in line for line in said)
+
+
+def _points(monkeypatch: pytest.MonkeyPatch, last: int) -> list[str]:
+    """Die at the ``last``-th point at which a run writes: in half a file, or in half a line. Returns what was written."""
+    done: list[str] = []
+    write, append = records.write, unfinished.append_row
+
+    def dying(path: Path, data: bytes) -> None:
+        done.append(path.name)
+        if len(done) == last:
+            path.with_name(f".{path.name}.999999.tmp").write_bytes(data[: len(data) // 2])
+            raise Killed
+        write(path, data)
+
+    def torn(path: Path, row: dict[str, Any]) -> None:
+        done.append(path.name)
+        if len(done) == last:
+            with open(path, "a") as file:
+                file.write('{"epoch": 1, "lo')
+            raise Killed
+        append(path, row)
+
+    for module in (records, unfinished):
+        monkeypatch.setattr(module, "write", dying)
+    monkeypatch.setattr(unfinished, "append_row", torn)
+    return done
+
+
+@pytest.mark.parametrize("job", ["alone", "peers", "route"])
+def test_killed_at_every_point_at_which_it_writes(
+    tmp_path: Path, shelves: dict[str, Path], monkeypatch: pytest.MonkeyPatch, job: str
+) -> None:
+    run, whole = JOBS[job], Store(shelves["whole"])
+    with monkeypatch.context() as patch:
+        points = len(_points(patch, 0)) or _count(run, tmp_path / "count", patch)
+    assert points >= 13
+    for point in range(1, points + 1, 1 if job == "alone" else 2):
+        store = Store(tmp_path / str(point))
+        with monkeypatch.context() as patch:
+            _points(patch, point)
+            with pytest.raises(Killed):
+                ask([run], store, WHERE)
+        ask([run], store, WHERE)
+        _ended(run, store, whole)
+
+
+def _count(run: Run, root: Path, patch: pytest.MonkeyPatch) -> int:
+    done = _points(patch, 0)
+    ask([run], Store(root), WHERE)
+    return len(done)
