@@ -93,6 +93,13 @@ def test_settings_are_laid_over_the_scale() -> None:
         ({"teacher": {"net": "resnet20", "hw": "sftn"}}, r"teacher\.hw: no such setting"),
         ({"gtn": {"alhpa": 1}}, r"^gtn\.alhpa: no such setting; did you mean 'alpha'"),
         ({"method": "kdd"}, "unknown method 'kdd'"),
+        ({"students": 0}, "^students: expected 1 or more .found 0"),
+        ({"students": -1}, "^students: expected 1 or more"),
+        ({"students": 1.5}, "^students: expected a whole number .found 1.5"),
+        ({"students": True}, "^students: expected a whole number .found true"),
+        ({"draw": "x"}, "^draw: expected a whole number .found 'x'"),
+        ({"draw": -1}, "^draw: expected 0 or more"),
+        ({"pool": {}}, r"^pool\.kind: is missing"),
     ],
 )
 def test_misuse(settings: dict[str, Any], message: str) -> None:

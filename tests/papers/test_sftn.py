@@ -110,6 +110,13 @@ def test_tables_share_their_runs() -> None:
         ({"table": 7, "transfer": {"fraction": 2}}, "transfer.fraction"),
         ({"table": 7, "transfer": "stl11"}, "transfer.*stl10"),
         ({"table": 8, "method": "kdd"}, "unknown method 'kdd'"),
+        ({"table": 8, "long": True}, "^long: is read by Table 4 alone; write table=4, or leave long out"),
+        ({"table": 8, "temperatures": [1]}, "^temperatures: is read by Table 5 alone"),
+        ({"table": 4, "long": "x"}, "^long: expected true or false .found 'x'"),
+        ({"table": 5, "temperatures": "x"}, "^temperatures: expected a list"),
+        ({"table": 5, "temperatures": []}, "^temperatures: expected a list that is not empty"),
+        ({"table": 5, "temperatures": [-1]}, r"^temperatures\.0: expected 1e-12 or more"),
+        ({"table": 6, "weights": "x"}, "^weights: expected a list"),
     ],
 )
 def test_misuse(settings: dict[str, Any], message: str) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 from didact.engine.records import Record
 from didact.nets.supernet import as_pool
-from didact.spec import SpecError, from_json
+from didact.spec import Count, Seed, Seeds, SpecError, from_json
 from didact.studies import scales
+from didact.studies.given import below, several
 from didact.studies.labels import recipe_label
 from didact.studies.plan import plan
 from didact.studies.run import Run, method_label
@@ -79,13 +80,17 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Study:
         SpecError: unknown keys, names nobody knows, more students than the pool has.
     """
     settings = scales.settings(wanted, SCALES, KEYS)
-    pool = as_pool(settings["pool"])
+    with below("pool"):
+        pool = as_pool(settings["pool"])
     students = settings.get("students", 4)
+    if not isinstance(students, (str, list, tuple)):
+        students = from_json(Count, students, "students")
+    draw = from_json(Seed, settings.get("draw", 0), "draw")
     if isinstance(students, int) and students > pool.size:
         raise SpecError(
             f"students: {students} different students are asked of a pool that has {pool.size}; write students={pool.size}"
         )
-    nets = pool.draw(students, settings.get("draw", 0)) if isinstance(students, int) else _named(students, pool)
+    nets = pool.draw(students, draw) if isinstance(students, int) else _named(students, pool)
     return _grid(settings, pool, nets, device)
 
 
@@ -93,7 +98,7 @@ def _grid(settings: Mapping[str, Any], pool: Any, nets: Sequence[str], device: s
     labels = {f"s{i}": net for i, net in enumerate(nets, 1)}
     passed = {key: settings[key] for key in scales.PASSED if key in settings} | {"seeds": settings["seeds"]}
     teacher = dict(settings["teacher"])
-    seeds = range(from_json(int, teacher.pop("seeds", 1), "teacher.seeds"))
+    seeds = range(from_json(Seeds, teacher.pop("seeds", 1), "teacher.seeds"))
     method = settings.get("method", "kd")
 
     def column(label: str, how: Mapping[str, Any] | str | None, method: Any, name: str | None = None) -> Column:
@@ -130,7 +135,7 @@ def _grid(settings: Mapping[str, Any], pool: Any, nets: Sequence[str], device: s
 
 
 def _named(students: Any, pool: Any) -> tuple[str, ...]:
-    names = [part.strip() for part in students.split(",")] if isinstance(students, str) else list(students)
+    names = several(students, "students")
     return tuple(pool.spelt(name) for name in names)
 
 

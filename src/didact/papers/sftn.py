@@ -17,6 +17,7 @@ from typing import Any
 
 from didact import nets
 from didact.data import Data
+from didact.papers.sftn_settings import check
 from didact.papers.sftn_tables import BRANCHES, METHODS, PAIRS, PUBLISHED, SCALES
 from didact.spec import SpecError, from_json, shown, under
 from didact.studies import scales
@@ -99,10 +100,12 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Tables:
             "teacher: its network comes from pairs=resnet20/resnet8 and how it is trained from the table; leave it out"
         )
     tables = [one.strip() for one in str(wanted.get("table", 4)).strip("[]").split(",")]
-    grids: list[Grid] = []
-    for table in dict.fromkeys(tables):
+    for table in tables:
         if table not in TABLES:
             raise SpecError(f"table: unknown {shown(table)}; there are {', '.join(TABLES)} (Table 3 is ImageNet's)")
+    check(wanted, tables)
+    grids: list[Grid] = []
+    for table in dict.fromkeys(tables):
         grids += TABLES[table](_Asked(settings, table, device))
     return Tables(tuple(grids))
 

@@ -1,0 +1,48 @@
+"""Settings of the SFTN paper's studies that belong to some tables alone: which, and what values they take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from didact.spec import Flag, NonNegative, Positive, SpecError, from_json
+
+TABLES_OF = {
+    "method": ("1", "2", "7", "8"),
+    "dml": ("4",),
+    "kdcl": ("4",),
+    "route": ("4",),
+    "long": ("4",),
+    "temperatures": ("5",),
+    "weights": ("6",),
+    "transfer": ("7",),
+    "branches": ("9",),
+}
+"""By setting, the tables that read it."""
+
+VALUES: dict[str, Any] = {
+    "long": Flag,
+    "temperatures": Annotated[tuple[Positive, ...], Field(min_length=1, max_length=100)],
+    "weights": Annotated[tuple[NonNegative, ...], Field(min_length=1, max_length=100)],
+}
+"""Types of plain settings; a single number stands for a list of one."""
+
+
+def check(wanted: Mapping[str, Any], tables: Sequence[str]) -> None:
+    """Refuse settings of tables that are not asked for, and values that cannot be meant.
+
+    Raises:
+        SpecError: the message names the setting and its tables.
+    """
+    for key, readers in TABLES_OF.items():
+        if key in wanted and not set(readers) & set(tables):
+            raise SpecError(
+                f"{key}: is read by Table {' and '.join(readers)} alone; write table={readers[0]}, or leave {key} out"
+            )
+    for key, kind in VALUES.items():
+        if key in wanted:
+            value = wanted[key]
+            one = isinstance(value, (int, float)) and not isinstance(value, bool) and key != "long"
+            from_json(kind, [value] if one else value, key)
