@@ -141,3 +141,9 @@ def test_a_network_that_cannot_be_built_is_refused_before_training(net: str, mes
 )
 def test_a_constructor_may_read_numbers_from_tensors(net: str, method: str, more: dict[str, Any]) -> None:
     asked(net, method, **more)
+
+
+def test_a_teacher_of_other_channels_is_named_with_its_data() -> None:
+    message = r"its teacher resnet14.ce.s0 is trained on cifar10 \(channels: 3\), so it cannot be shown digits"
+    with pytest.raises(SpecError, match=message):
+        asked("resnet8", "kd", teacher={"net": "resnet14", "data": {"name": "cifar10"}})

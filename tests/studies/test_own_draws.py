@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+import owned
 from didact import Store, Where, ask, plan
 from kept import Killed, same, weights
 from training import Ear
@@ -57,3 +58,17 @@ def test_own_code_draws_the_same_alone_in_a_cohort_and_after_a_kill(
     ask(runs[:1], killed, Where())
     assert same(weights(together, runs[0]), weights(killed, runs[0]))
     assert not same(weights(together, runs[0]), weights(together, runs[1]))
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_a_network_that_was_edited_since_its_training_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run,) = asked("owned:dropped", epochs=1)
+    store = Store(tmp_path)
+    ask([run], store, Where())
+    monkeypatch.setattr(
+        owned, "dropped", lambda classes, channels: owned.network(classes, channels, owned.convolution(4, 4))
+    )
+    with pytest.raises(
+        ValueError, match=r"owned:dropped is not the network that was trained \(first difference: blocks.2.body.0"
+    ):
+        store.load(run)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from didact.engine.records import DamagedError, Record, anchor_path, read_json, read_tensors
 from didact.nets.blocks import BlockNet
-from didact.spec import canonical, clean, digest, from_json
+from didact.spec import RequestError, canonical, clean, digest, from_json
 from didact.studies.entries import Entry, Finished, Listed, Lost, code_names, untrusted
 from didact.studies.run import Run, extras, method_label, network, pair, placeholders
 
@@ -181,6 +181,7 @@ class Store:
         net = network(run)
         teacher = network(run.teacher) if run.teacher else None
         added = extras(run, pair(run, net, teacher, placeholders(run, values["samples"])))
+        _fits(run, net, tensors)
         net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
         added.load_state_dict({k.removeprefix("extras."): v for k, v in tensors.items() if k.startswith("extras.")})
         return net.eval(), added.eval()
@@ -202,3 +203,19 @@ def _unsealed(folder: Path) -> Lost:
 
 def _damaged(error: DamagedError) -> str:
     return f"damaged: {error}; asked for again, the run is trained again"
+
+
+def _fits(run: Run, net: BlockNet, tensors: dict[str, Tensor]) -> None:
+    """Whether a Record's weights are those of ``net``. They are not where code of the user's own was edited since.
+
+    Raises:
+        RequestError: they are not; the first difference is named.
+    """
+    there = {k.removeprefix("net."): tuple(v.shape) for k, v in tensors.items() if k.startswith("net.")}
+    now = {k: tuple(v.shape) for k, v in net.state_dict().items()}
+    for name in [*now, *there]:
+        if there.get(name) != now.get(name):
+            raise RequestError(
+                f"{run.net} is not the network that was trained (first difference: {name} {there.get(name, 'nothing')} there, "
+                f"{now.get(name, 'nothing')} now); its code has changed: rename it, or train it again"
+            )
