@@ -68,7 +68,5 @@ def test_a_network_that_was_edited_since_its_training_is_refused(tmp_path: Path,
     monkeypatch.setattr(
         owned, "dropped", lambda classes, channels: owned.network(classes, channels, owned.convolution(4, 4))
     )
-    with pytest.raises(
-        ValueError, match=r"owned:dropped is not the network that was trained \(first difference: blocks.2.body.0"
-    ):
+    with pytest.raises(ValueError, match=r"owned:dropped is not the network that was trained \(first difference: blocks.2"):
         store.load(run)
