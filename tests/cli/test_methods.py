@@ -185,7 +185,6 @@ def test_help_and_version_need_no_torch() -> None:
         "--net resnet8 --teacher.net resnet14 --teacher.start standard",
         "--net resnet8 --teacher.net resnet14 --teacher.how sftn --teacher.start x",
         "--net resnet8 --route equal --epochs 4",
-        "--net resnet8 --seeds 0",
     ],
 )
 def test_what_a_message_says_to_write_works_behind_two_dashes(asked: str) -> None:
@@ -194,4 +193,6 @@ def test_what_a_message_says_to_write_works_behind_two_dashes(asked: str) -> Non
         plan(parse(tokens))
     hints = re.search(r"(?:e\.g\.|such as|write) ([a-z_.]+=\w+(?:\.\d+)?)(?: and ([a-z_.]+=\w+))?", str(refused.value))
     assert hints is not None, refused.value
-    assert plan(parse([*tokens, *(f"--{hint}" for hint in hints.groups() if hint)]))
+    settings = dict(zip(tokens[::2], tokens[1::2], strict=True))
+    settings |= {f"--{name}": value for name, _, value in (hint.partition("=") for hint in hints.groups() if hint)}
+    assert plan(parse([token for setting in settings.items() for token in setting]))

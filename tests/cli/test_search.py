@@ -64,8 +64,9 @@ def test_the_front_and_how_to_go_on(store: Path, teacher: Run, tmp_path: Path, c
     assert "1.41 KB" in shown and "5.62 KB" in shown and "60 validation images" in shown and "WARNING" not in shown
     assert picture.stat().st_size > 5000 and str(picture) in shown
     lines = shown.strip().splitlines()
-    assert lines[-2].startswith("Distil") and lines[-1].startswith("didact train --net basic-")
-    assert all(run.teacher is not None and run.teacher.digest == teacher.digest for run in planned(lines[-1]))
+    assert lines[-3].startswith("Distil") and lines[-2].startswith("didact train --net basic-")
+    assert lines[-1] == f"Picture: {picture}"
+    assert all(run.teacher is not None and run.teacher.digest == teacher.digest for run in planned(lines[-2]))
 
 
 def test_one_student_has_several_labels(store: Path, teacher: Run, capsys: Said) -> None:

@@ -136,7 +136,7 @@ def test_the_settings_are_the_published_ones() -> None:
 
 
 def test_warm_up_is_a_share() -> None:
-    with pytest.raises(ValueError, match="less than or equal to 1"):
+    with pytest.raises(ValueError, match="expected at most 1"):
         choose(Method, {"name": "dkd", "warmup": 20})
 
 
