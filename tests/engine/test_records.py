@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import math
 import os
@@ -83,9 +84,29 @@ def test_what_is_no_file_of_tensors_is_damaged(tmp_path: Path, data: bytes) -> N
 
 
 def test_only_what_a_write_left_is_cleared(tmp_path: Path) -> None:
+    """In the folder and those in it, but not behind links."""
     left = [".checkpoint.safetensors.10141.tmp", ".a.1.tmp"]
     others = ["checkpoint.safetensors", ".hidden", ".mine.tmp", "x.12.tmp"]
-    for name in left + others:
-        (tmp_path / name).touch()
-    clear_temporary(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {*others}
+    folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    for parent in (folder, folder / "route", elsewhere):
+        parent.mkdir()
+        for name in left + others:
+            (parent / name).touch()
+    (folder / "linked").symlink_to(elsewhere)
+    clear_temporary(folder)
+    assert {path.name for path in folder.iterdir()} == {*others, "route", "linked"}
+    assert {path.name for path in (folder / "route").iterdir()} == {*others}
+    assert {path.name for path in elsewhere.iterdir()} == {*left, *others}
+
+
+def test_a_line_that_cannot_be_added_names_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the write itself, as on a full disk, names no file."""
+
+    class Full(io.StringIO):
+        def write(self, text: str, /) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("builtins.open", lambda *arguments, **named: Full())
+    with pytest.raises(OSError, match=r"cannot write .*metrics\.jsonl: No space left on device") as caught:
+        append_row(tmp_path / "metrics.jsonl", {})
+    assert caught.value.errno == errno.ENOSPC

@@ -58,10 +58,13 @@ def write(path: Path, data: bytes) -> None:
 
 
 def clear_temporary(folder: Path) -> None:
-    """Remove what :func:`write` had not finished in ``folder`` when its process died. For a folder that nobody else writes to."""
-    for path in folder.glob(".*.tmp"):
-        if _TEMPORARY.fullmatch(path.name):
-            path.unlink(missing_ok=True)
+    """Remove what :func:`write` had not finished in ``folder`` when its process died. For a folder that nobody else writes to.
+
+    The folders in it are cleared, too; links are not followed.
+    """
+    for parent, _, names in os.walk(folder):
+        for name in filter(_TEMPORARY.fullmatch, names):
+            Path(parent, name).unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -131,9 +134,16 @@ def _checksum(tensors: dict[str, Tensor], text: str) -> str:
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
-    """Add a line to metrics.jsonl. A line torn by a kill is dropped by the next :func:`read_rows`."""
-    with open(path, "a") as file:
-        file.write(strict_json(row) + "\n")
+    """Add a line to metrics.jsonl. A line torn by a kill is dropped by the next :func:`read_rows`.
+
+    Raises:
+        OSError: the disk is full or not writable; the message names ``path``.
+    """
+    try:
+        with open(path, "a") as file:
+            file.write(strict_json(row) + "\n")
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
 
 
 def read_rows(path: Path, epochs: int | None = None) -> list[dict[str, Any]]:

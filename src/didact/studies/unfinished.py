@@ -125,14 +125,14 @@ class Unfinished:
         A last row that has no checkpoint yet, and an anchor of its epoch, are left by a kill, and dropped without a word.
         """
         contents = self._contents()
-        self._clear_names([*contents, PREVIOUS, *OTHERS])
+        moved = self._clear_names([*contents, PREVIOUS, *OTHERS])
         for name, content in contents.items():
             path = self.folder / name
             there = _content(path)
             if there == content:
                 continue
             torn = name == "metrics.jsonl" and there is not None and there.startswith(content)
-            if begun and not torn:
+            if begun and not torn and name not in moved:
                 self.say(f"damaged: {path} is not what was written; it is written again from the checkpoint")
             write(path, content)
         known = {name for name, _ in self._beside.anchors}
@@ -143,16 +143,23 @@ class Unfinished:
             elif name not in known:
                 path.unlink()
 
-    def _clear_names(self, files: list[str]) -> None:
-        """Move folders away that bear the name of a file, and a file that bears the name of the route's folder."""
+    def _clear_names(self, files: list[str]) -> set[str]:
+        """Move folders away that bear the name of a file, and a file that bears the name of the route's folder.
+
+        Returns the names of what is moved.
+        """
+        moved: set[str] = set()
         route = self.folder / "route"
         if _exists(route) and not route.is_dir():
             self._move("route", DamagedError(f"{route} is no folder"))
+            moved.add("route")
         anchors = [path.relative_to(self.folder).as_posix() for path in self._anchor_paths()]
         for name in (*files, *anchors):
             path = self.folder / name
             if path.is_dir() and not path.is_symlink():
                 self._move(name, DamagedError(f"{path} is a folder"))
+                moved.add(name)
+        return moved
 
     def _contents(self) -> dict[str, bytes]:
         """What the files beside a checkpoint hold, but for the anchors."""
