@@ -124,7 +124,7 @@ def _own(name: str, num_classes: int, in_channels: int) -> BlockNet:
     module, function = imported(name, "network")
     make = getattr(module, function, None)
     if not callable(make):
-        known = [key for key, value in vars(module).items() if isfunction(value) and value.__module__ == module.__name__]
+        known = [key for key, value in vars(module).items() if isfunction(value) and not key.startswith("_")]
         raise SpecError(
             f"{module.__name__!r} holds no function {function!r} for the network {name!r}{nearest(function, known)}"
         )
