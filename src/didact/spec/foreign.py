@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import traceback
 from collections.abc import Iterator
@@ -30,6 +31,19 @@ def imported(name: str, what: str = "") -> tuple[ModuleType, str]:
     except (Exception, SystemExit) as error:
         kind = f"the {what} " if what else ""
         raise SpecError(f"cannot import {shown(module)} for {kind}{shown(name)}: {reason(error)}") from error
+
+
+def checksum(name: str) -> str | None:
+    """SHA-256 of the file that holds the module of ``module:NAME``; None where it has none.
+
+    Raises:
+        SpecError: the module cannot be imported.
+    """
+    file = imported(name)[0].__file__
+    try:
+        return file and hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 @contextmanager

@@ -7,8 +7,9 @@ from contextlib import nullcontext
 from didact.nets.blocks import BlockNet
 from didact.spec import SpecError
 from didact.spec.foreign import running
+from didact.studies.foreign import formed, involved
 from didact.studies.rehearse import rehearse
-from didact.studies.run import Run, begin, everything, extras, foreign, formed, network, pair, placeholders
+from didact.studies.run import Run, begin, extras, network, pair, placeholders
 
 
 def check(run: Run) -> list[str]:
@@ -20,7 +21,7 @@ def check(run: Run) -> list[str]:
         SpecError: the network, the method and the teacher do not fit, or a term of the method can teach nothing; the message
             says which run, and why.
     """
-    mine = ", ".join(sorted({name for one in everything([run]) for name in foreign(one)}))
+    mine = ", ".join(involved(run))
     built = running(mine, "while it is built") if mine else nullcontext()
     try:
         with formed(run), built:

@@ -13,8 +13,9 @@ from didact.method import Method, Stage
 from didact.spec import choose, find, to_json
 from didact.studies.about import About, about
 from didact.studies.fields import fields
+from didact.studies.foreign import formed
 from didact.studies.peers import Peer
-from didact.studies.run import Run, extras, formed, network, pair, placeholders, required
+from didact.studies.run import Run, extras, network, pair, placeholders, required
 from didact.tensors import Needs
 
 STAND_INS = {"inner": "kd", "pool": "tiny"}

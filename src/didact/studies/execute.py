@@ -19,9 +19,10 @@ from didact.spec import SpecError, digest
 from didact.studies import routes
 from didact.studies.check import check
 from didact.studies.entries import codes
+from didact.studies.foreign import foreign, involved
 from didact.studies.keeper import Keeper
 from didact.studies.locks import check_writable, locked, most
-from didact.studies.run import Run, begin, depth, everything, extras, foreign, network, pair
+from didact.studies.run import Run, begin, depth, everything, extras, network, pair
 from didact.studies.store import Store
 from didact.studies.unfinished import Unfinished
 
@@ -98,12 +99,14 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
             record = store.record(run)
             if record is not None:
                 answer.records[run.digest] = record
+                store.note_changes(run, record)
                 with contextlib.suppress(OSError):  # of no use, and in a store that is only read no harm either
                     Unfinished(store, run).sweep()
     missing = [run for run in wanted if run.digest not in answer.records]
     for run in {digest(replace(run, seed=0, data_seed=0)): run for run in missing}.values():
         for line in check(run):  # once for runs that differ in their seeds only
             store.say(line)
+    _check_needed(missing, store, answer)
     if missing:
         check_writable(store)
     routes.check_kept(missing, store)
@@ -121,6 +124,18 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
         for groups in _cohorts(ready, min(where.together, most())):
             _train_cohort(groups, store, where, show, answer, anchors)
     return answer
+
+
+def _check_needed(missing: Iterable[Run], store: Store, answer: Answer) -> None:
+    """Refuse finished runs with code of the user's own that was edited and has other weights now, where others begin from them.
+
+    Raises:
+        RequestError: the message names the code.
+    """
+    needed = {one.digest: one for run in missing for one in run.needed if one.digest in answer.records}
+    for one in needed.values():
+        if involved(one):
+            store.load(one)
 
 
 def _remembered(reason: str | None) -> str | None:

@@ -10,7 +10,8 @@ from didact.engine.learner import Learner
 from didact.engine.step import Tally, advance, teach
 from didact.seeds import preserved, stream
 from didact.spec.foreign import running
-from didact.studies.run import Run, extras, foreign, network, pair
+from didact.studies.foreign import involved
+from didact.studies.run import Run, extras, network, pair
 
 IMAGES = 4
 
@@ -23,9 +24,7 @@ def rehearse(run: Run) -> None:
     Raises:
         SpecError: the code raises something, or does not do what a method or a network should.
     """
-    mine = sorted(
-        {*foreign(run), *(foreign(run.teacher) if run.teacher else ()), *(n for m in run.group for n in foreign(m))}
-    )
+    mine = involved(run)
     if not mine:
         return
     dataset = _noise(run.data)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
@@ -20,7 +17,7 @@ from didact.method import Method, Pair
 from didact.methods.ce import CE
 from didact.nets.blocks import BlockNet
 from didact.seeds import derive, seeded
-from didact.spec import Chosen, Seed, choose, digest, spec, to_json
+from didact.spec import Chosen, Seed, choose, digest, spec
 from didact.studies.peers import Peer, agree
 from didact.teaching.route import Route
 
@@ -228,27 +225,6 @@ def pair(run: Run, net: BlockNet, teacher: BlockNet | None, labels: Tensor) -> P
         if told.classes != about.classes:
             raise ValueError(f"its peer {one.net} gives {told.classes} logits, {run.data.label} has {about.classes} classes")
     return Pair(net, shapes, about.image, about.classes, labels, run.recipe.batch_size, teacher, taught, tuple(beside))
-
-
-def foreign(run: Run) -> list[str]:
-    """What of the run's network and method is code of the user's own: every ``module:name`` in them, in alphabetical order."""
-
-    def names(value: Any) -> Iterator[str]:
-        if isinstance(value, dict | list):
-            for inner in value.values() if isinstance(value, dict) else value:
-                yield from names(inner)
-        elif isinstance(value, str) and re.fullmatch(r"[\w.]+:[\w.]+", value):
-            yield value
-
-    return sorted({*names(to_json([run.net, run.method]))})
-
-
-def formed(run: Run) -> AbstractContextManager[object]:
-    """Where a run's networks and extras are built when only shapes are asked: on the meta device, which costs nothing.
-
-    On the CPU where code of the user's own is among them: it may read numbers from tensors.
-    """
-    return torch.device("cpu" if any(map(foreign, everything([run]))) else "meta")
 
 
 def placeholders(run: Run, samples: int) -> Tensor:

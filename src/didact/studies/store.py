@@ -14,6 +14,7 @@ from didact.engine.records import DamagedError, Record, anchor_path, read_json, 
 from didact.nets.blocks import BlockNet
 from didact.spec import RequestError, canonical, clean, digest, from_json
 from didact.studies.entries import Entry, Finished, Listed, Lost, code_names, untrusted
+from didact.studies.foreign import changed, involved
 from didact.studies.run import Run, extras, method_label, network, pair, placeholders
 
 Say = Callable[[str], None]
@@ -48,12 +49,20 @@ class Store:
         self.trust = trust
         self.named = set(named)
         self._said: set[str] = set()
+        self._changed: set[str] = set()
 
     def once(self, message: str) -> None:
         """Say ``message``, unless it was said before in this way."""
         if message not in self._said:
             self._said.add(message)
             self.say(message)
+
+    def note_changes(self, run: Run, record: Record) -> None:
+        """Say of the user's own code that its source is another than when ``run`` was trained, once of each name."""
+        for name in changed(run, record):
+            if name not in self._changed:
+                self._changed.add(name)
+                self.say(f"{name} has changed since {run.label} was trained; its Record is used as it is")
 
     def folder(self, run: Run) -> Path:
         """Where the run lies: its label and digest in letters that any file system takes, or the folder of an older version."""
@@ -158,12 +167,13 @@ class Store:
 
         Raises:
             DamagedError: it was not kept, or is not what was written.
+            RequestError: the network is of the user's own and has other weights now.
         """
         if epoch == run.epochs:
             return self.load(run)[0]
         tensors, _ = read_tensors(anchor_path(self.folder(run), epoch))
         net = network(run)
-        net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items()})
+        _put(run, net, "net.", tensors)
         return net.eval()
 
     # ---------------------------------------------------------------------------------------- networks from Records
@@ -173,17 +183,18 @@ class Store:
 
         Raises:
             LookupError: the run has no Record.
+            RequestError: code of the user's own was edited since, and has other weights now.
         """
         record = self.get(run)
         if record is None:
             raise LookupError(f"{run.label} ({run.digest}) has not been trained; its folder would be {self.folder(run)}")
         tensors, values = record.weights()
         net = network(run)
+        _put(run, net, "net.", tensors)
         teacher = network(run.teacher) if run.teacher else None
         added = extras(run, pair(run, net, teacher, placeholders(run, values["samples"])))
-        _fits(run, net, tensors)
-        net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
-        added.load_state_dict({k.removeprefix("extras."): v for k, v in tensors.items() if k.startswith("extras.")})
+        _put(run, added, "extras.", tensors)
+        self.note_changes(run, record)
         return net.eval(), added.eval()
 
     def deployed(self, run: Run) -> nn.Module:
@@ -205,17 +216,26 @@ def _damaged(error: DamagedError) -> str:
     return f"damaged: {error}; asked for again, the run is trained again"
 
 
-def _fits(run: Run, net: BlockNet, tensors: dict[str, Tensor]) -> None:
-    """Whether a Record's weights are those of ``net``. They are not where code of the user's own was edited since.
+def _put(run: Run, module: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
+    """Load the weights under ``prefix`` into a run's network, or into its extras.
 
     Raises:
-        RequestError: they are not; the first difference is named.
+        RequestError: they are not those of ``module``, as code of the user's own was edited since; the first difference is
+            named.
     """
-    there = {k.removeprefix("net."): tuple(v.shape) for k, v in tensors.items() if k.startswith("net.")}
-    now = {k: tuple(v.shape) for k, v in net.state_dict().items()}
+    given = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    there = {k: tuple(v.shape) for k, v in given.items()}
+    now = {k: tuple(v.shape) for k, v in module.state_dict().items()}
     for name in [*now, *there]:
         if there.get(name) != now.get(name):
-            raise RequestError(
-                f"{run.net} is not the network that was trained (first difference: {name} {there.get(name, 'nothing')} there, "
-                f"{now.get(name, 'nothing')} now); its code has changed: rename it, or train it again"
+            own = ", ".join(involved(run)) or run.method.name()
+            what = (
+                f"{run.net} is not the network that was trained"
+                if prefix == "net."
+                else f"{own}: the parts that {run.label} adds are not those that were trained"
             )
+            raise RequestError(
+                f"{what} (first difference: {name} {there.get(name, 'nothing')} there, {now.get(name, 'nothing')} now); "
+                "its code has changed: rename it, or train it again"
+            )
+    module.load_state_dict(given)

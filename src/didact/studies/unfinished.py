@@ -29,6 +29,7 @@ from didact.engine.records import (
 )
 from didact.spec import canonical
 from didact.studies.checkpoint import Beside, Checkpoint, values
+from didact.studies.foreign import sources
 from didact.studies.run import Run
 from didact.studies.store import Store
 
@@ -115,7 +116,7 @@ class Unfinished:
     def _begin(self, learner: Learner, device: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         clear_temporary(self.folder)
-        self._beside = replace(self._beside, environment=environment(device))
+        self._beside = replace(self._beside, environment=environment(device) | _own(self.run))
         self._mend(begun=False)
         self._write_checkpoint(learner)
 
@@ -266,6 +267,12 @@ def _content(path: Path) -> bytes | None:
         return path.read_bytes()
     except OSError:
         return None
+
+
+def _own(run: Run) -> dict[str, Any]:
+    """What environment.json holds of the user's own code, where there is any."""
+    own = sources(run)
+    return {"source": own} if own else {}
 
 
 def _epoch(path: Path) -> int:
