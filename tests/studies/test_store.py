@@ -18,7 +18,9 @@ import torch
 
 from didact.engine import records
 from didact.engine.records import DamagedError, Record, read_tensors, write, write_tensors
+from didact.spec import SpecError
 from didact.studies import execute
+from didact.studies.choice import chosen
 from didact.studies.execute import Where, ask
 from didact.studies.locks import locked
 from didact.studies.run import Run, Start, network
@@ -72,6 +74,9 @@ def test_looking_at_a_damaged_record_moves_nothing(tiny: Tiny, store: Store, fin
     folder = finished(run, store).folder
     (folder / "weights.safetensors").write_bytes(b"x")
     said: list[str] = []
+    with pytest.raises(SpecError, match=r"fits no finished run .*damaged: .*weights\.safetensors is not what was written"):
+        chosen(Store(store.root), run.digest[:6])
+    (folder / "metrics.jsonl").write_bytes(b"x")
     assert list(Store(store.root, said.append).runs()) == []
     assert "damaged" in said[0]
     assert folder.exists()
@@ -187,7 +192,9 @@ def test_a_start_that_does_not_fit_is_refused_before_training(tiny: Tiny, store:
 
 CHILD = """
 import sys
+from didact.spec import SpecError
 from didact.studies import execute
+from didact.studies.choice import chosen
 from didact.studies.execute import Where, ask
 from didact.studies.run import Run
 from didact.studies.store import Store

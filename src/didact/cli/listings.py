@@ -231,8 +231,7 @@ def _runs(store: Path, trust: bool) -> Rows:
         if isinstance(entry, Finished):
             rows.append(_row(entry))
         elif isinstance(entry, Listed):
-            top1 = "" if entry.top1 is None else round(entry.top1, 2)
-            rows.append([entry.digest, entry.label, f"{entry.method} (code not trusted)", "", "", "", top1])
+            rows.append([entry.digest, entry.label, f"{entry.method} (code not trusted)", "", "", "", round(entry.top1, 2)])
             code.update(entry.code)
         elif not entry.running:
             kept.say(entry.why)

@@ -19,6 +19,7 @@ import platform
 import re
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,11 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from didact.engine.reading import DamagedError, content, inside, is_file, parsed
 from didact.spec import strict_json
 
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp", re.DOTALL)
 CHECKED = ("spec.json", "environment.json", "images.json", "metrics.jsonl", "weights.safetensors")
-
-
-class DamagedError(ValueError):
-    """A file does not hold what was written."""
 
 
 def write(path: Path, data: bytes) -> None:
@@ -89,12 +87,9 @@ def read_json(path: Path) -> Any:
     """The JSON at ``path``.
 
     Raises:
-        DamagedError: the file is missing or is not JSON.
+        DamagedError: the file is missing, is not JSON, or is too large or too deep to be read.
     """
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise DamagedError(f"{path}: {error}") from None
+    return parsed(content(path), path)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -113,11 +108,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         DamagedError: the file is missing, torn, or its checksum does not fit.
     """
     try:
-        data = path.read_bytes()  # and not the library, which opens no path that is not UTF-8
+        data = content(path, largest=None)  # and not the library, which opens no path that is not UTF-8
         tensors = safetensors.torch.load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])  # the length of the header, then the header
-        head = json.loads(header.get("__metadata__", {}).get("didact", "{}"))
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        header = parsed(data[8 : 8 + int.from_bytes(data[:8], "little")], path)  # the length of the header, then the header
+        head = parsed(header.get("__metadata__", {}).get("didact", "{}").encode(), path)
+    except DamagedError:
+        raise
+    except (OSError, ValueError, AttributeError, safetensors.SafetensorError) as error:
         raise DamagedError(f"{path}: {error}") from None
     if not isinstance(head, dict) or head.get("sha256") != _checksum(tensors, head.get("values", "")):
         raise DamagedError(f"{path}: the checksum does not fit the content")
@@ -148,16 +145,19 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
 
 def read_rows(path: Path, epochs: int | None = None) -> list[dict[str, Any]]:
     """The rows of metrics.jsonl, whole lines only, and none after ``epochs``."""
+    return _rows(content(path), path, epochs) if path.exists() else []
+
+
+def _rows(data: bytes, path: Path, epochs: int | None = None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    if path.exists():
-        for line in path.read_text().splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                break
-            if epochs is not None and row["epoch"] > epochs:
-                break
-            rows.append(row)
+    for line in data.splitlines():
+        try:
+            row = parsed(line, path)
+        except DamagedError:
+            break
+        if epochs is not None and row["epoch"] > epochs:
+            break
+        rows.append(row)
     return rows
 
 
@@ -199,19 +199,58 @@ class Record:
 
     @classmethod
     def open(cls, folder: Path) -> Record | None:
-        """The Record in ``folder``; None when there is none (yet).
+        """The Record in ``folder``, every file compared with its checksum; None when there is none (yet).
 
         Raises:
             DamagedError: a file is missing or differs from what was written.
         """
-        seal = folder / "record.json"
-        if not seal.exists():
+        record = cls.at(folder)
+        if record is not None:
+            record.check()
+        return record
+
+    @classmethod
+    def at(cls, folder: Path) -> Record | None:
+        """The Record in ``folder``, of which nothing is compared with its checksum before it is read; None when there is none.
+
+        Raises:
+            DamagedError: a file is missing, or record.json is not what was written.
+        """
+        if not os.path.lexists(folder / "record.json"):
             return None
-        sums = read_json(seal)
-        for name in {*CHECKED, *(sums if isinstance(sums, dict) else ())}:
-            if not isinstance(sums, dict) or sums.get(name) != file_checksum(folder / name):
+        record = cls(folder)
+        for name in record.sums:
+            if not is_file(folder / name):
                 raise DamagedError(f"{folder / name} is not what was written")
-        return cls(folder)
+        return record
+
+    @cached_property
+    def sums(self) -> dict[str, str]:
+        """The checksum of every file, by its name.
+
+        Raises:
+            DamagedError: record.json is not what was written, or names a file that is not in its folder.
+        """
+        path = self.folder / "record.json"
+        sums = read_json(inside(self.folder, path.name))
+        if not isinstance(sums, dict) or not all(isinstance(sum_, str) for sum_ in sums.values()):
+            raise DamagedError(f"{path} is not what was written")
+        for name in sums:
+            inside(self.folder, name)
+        for name in CHECKED:
+            if name not in sums:
+                raise DamagedError(f"{self.folder / name} is not what was written")
+        return sums
+
+    def check(self) -> None:
+        """Compare every file with its checksum.
+
+        Raises:
+            DamagedError: one differs from what was written; it is named.
+        """
+        for name, sum_ in self.sums.items():
+            if file_checksum(self.folder / name) != sum_:
+                raise DamagedError(f"{self.folder / name} is not what was written")
 
     @classmethod
     def seal(cls, folder: Path) -> Record:
@@ -221,26 +260,45 @@ class Record:
         return cls(folder)
 
     def spec(self) -> dict[str, Any]:
-        return read_json(self.folder / "spec.json")
+        return parsed(self._read("spec.json"), self.folder / "spec.json")
 
     def environment(self) -> dict[str, Any]:
-        return read_json(self.folder / "environment.json")
+        return parsed(self._read("environment.json"), self.folder / "environment.json")
 
     def metrics(self) -> list[dict[str, Any]]:
         """One row an epoch."""
-        return read_rows(self.folder / "metrics.jsonl")
+        return _rows(self._read("metrics.jsonl"), self.folder / "metrics.jsonl")
 
     def final(self) -> dict[str, Any]:
-        """The last epoch's row. Its ``test_top1`` is the figure of the run: the test set chose nothing."""
-        return self.metrics()[-1]
+        """The last epoch's row. Its ``test_top1`` is the figure of the run: the test set chose nothing.
+
+        Raises:
+            DamagedError: there is no such figure.
+        """
+        rows = self.metrics()
+        if not rows or not isinstance(rows[-1], dict) or not isinstance(rows[-1].get("test_top1"), (int, float)):
+            raise DamagedError(f"{self.folder / 'metrics.jsonl'} holds no test accuracy")
+        return rows[-1]
 
     def weights(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The weights, ``net.*`` and ``extras.*``, and with how many ``samples`` they were trained."""
-        return read_tensors(self.folder / "weights.safetensors")
+        path = self.folder / "weights.safetensors"
+        if file_checksum(path) != self.sums[path.name]:
+            raise DamagedError(f"{path} is not what was written")
+        return read_tensors(path)
+
+    def _read(self, name: str) -> bytes:
+        """The file ``name``, compared with its checksum."""
+        data = content(self.folder / name)
+        if hashlib.sha256(data).hexdigest() != self.sums[name]:
+            raise DamagedError(f"{self.folder / name} is not what was written")
+        return data
 
 
 def file_checksum(path: Path) -> str | None:
-    """SHA-256 of a file; None when it is missing."""
+    """SHA-256 of a file; None when it is missing, or no ordinary file."""
+    if not is_file(path):
+        return None
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

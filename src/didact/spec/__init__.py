@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 from didact.spec.faults import RequestError as RequestError
 from didact.spec.faults import SpecError as SpecError
 from didact.spec.faults import clean as clean
+from didact.spec.faults import clean_lines as clean_lines
 from didact.spec.faults import cut as cut
 from didact.spec.faults import explain
 from didact.spec.faults import nearest as nearest

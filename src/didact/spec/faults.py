@@ -139,6 +139,11 @@ def clean(text: Any) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
+def clean_lines(text: Any) -> str:
+    """As :func:`clean`, but line breaks stay."""
+    return "\n".join(map(clean, str(text).split("\n")))
+
+
 def cut(path: str) -> str:
     """A setting's path or a name, :func:`clean` and cut after :data:`REPEATED` characters."""
     path = clean(path)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from didact.engine.records import Record
+from didact.engine.records import DamagedError, Record
 from didact.spec import SpecError, clean
 from didact.studies.entries import Finished, Listed, Lost
 from didact.studies.run import Run
-from didact.studies.store import Store
+from didact.studies.store import Store, damaged
 
 SHOWN = 5
 """So many runs that fit are named in a message."""
@@ -61,8 +61,12 @@ def _fitting(store: Store, asked: str) -> list[Finished | Listed]:
     for entry in store.entries(asked):
         if isinstance(entry, Lost):
             lost.append(entry)
-        else:
+            continue
+        try:
+            entry.record.check()
             fits.append(entry)
+        except DamagedError as error:
+            lost.append(Lost(entry.record.folder, damaged(error)))
     if fits:
         for one in lost:
             store.say(one.why)

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from didact.engine.records import DamagedError, Record
+from didact.engine.records import Record
 from didact.spec import clean, digest, to_json
 from didact.studies.run import Run
 
@@ -73,13 +73,9 @@ class Listed:
         return clean(method.get("name") if isinstance(method, Mapping) else method)
 
     @property
-    def top1(self) -> float | None:
-        """The last epoch's test accuracy in percent; None where there is no such figure."""
-        try:
-            figure = self.record.final().get("test_top1")
-        except (DamagedError, IndexError):
-            return None
-        return figure if isinstance(figure, (int, float)) else None
+    def top1(self) -> float:
+        """The last epoch's test accuracy in percent."""
+        return self.record.final()["test_top1"]
 
     @property
     def note(self) -> str:

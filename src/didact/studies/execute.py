@@ -109,6 +109,7 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
     _check_needed(missing, store, answer)
     if missing:
         check_writable(store)
+    store.check_folders(missing)
     routes.check_kept(missing, store)
     data.available([run.data for run in missing])
     anchors = routes.asked(wanted)

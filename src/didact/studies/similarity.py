@@ -50,7 +50,7 @@ def similarities(store: Store, runs: Sequence[Run], device: str = "cpu") -> dict
     measuring = _Measuring(store, device)
     seals: dict[str, str | None] = {}
     for run in runs:
-        record = store.get(run)
+        record = store.opened(run)
         if run.teacher is None or record is None:
             continue
         if run.teacher.digest not in seals:

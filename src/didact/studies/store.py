@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from didact.engine.records import DamagedError, Record, anchor_path, read_json, read_tensors
 from didact.nets.blocks import BlockNet
-from didact.spec import RequestError, canonical, clean, digest, from_json
+from didact.spec import RequestError, canonical, clean, clean_lines, digest, from_json
 from didact.studies.entries import Entry, Finished, Listed, Lost, code_names, untrusted
 from didact.studies.foreign import changed, involved
 from didact.studies.run import Run, extras, method_label, network, pair, placeholders
@@ -43,9 +43,16 @@ class Store:
             say: is told what a person should know (a damaged Record, a wait for another process).
             trust: whether code that Records name is imported and called.
             named: such names that the person has given.
+
+        Raises:
+            RequestError: ``root`` is empty, or something else than a folder.
         """
-        self.root = Path(root)
-        self.say = say
+        if not str(root).strip():
+            raise RequestError("store: the name of a folder, found an empty text; '.' is the working directory")
+        self.root = Path(root).expanduser()
+        if self.root.exists() and not self.root.is_dir():
+            raise RequestError(f"store: {self.root} is no folder; name a folder, which is made where it does not exist")
+        self.say: Say = lambda message: say(clean_lines(message))
         self.trust = trust
         self.named = set(named)
         self._said: set[str] = set()
@@ -72,12 +79,24 @@ class Store:
         older = folder.with_name(f"{run.label}.{run.digest}") if "/" not in run.label else folder
         return older if older != folder and os.path.exists(older) and not os.path.exists(folder) else folder
 
+    def check_folders(self, runs: Iterable[Run]) -> None:
+        """Refuse to train ``runs`` into links, which may lead out of the store.
+
+        Raises:
+            RequestError: the folder of one is a link.
+        """
+        for folder in map(self.folder, runs):
+            if folder.is_symlink():
+                raise RequestError(
+                    f"{folder} is a link, and nothing is written through it; remove it, or use another store, and ask again"
+                )
+
     def get(self, run: Run) -> Record | None:
         """The run's Record, checked against its checksums; None when there is none, or a damaged one. Damage is said."""
         try:
             return self.record(run)
         except DamagedError as error:
-            self.say(_damaged(error))
+            self.say(damaged(error))
             return None
 
     def record(self, run: Run) -> Record | None:
@@ -92,17 +111,31 @@ class Store:
             raise DamagedError(f"{folder / 'spec.json'} describes another run")
         return record
 
+    def opened(self, run: Run) -> Record | None:
+        """The run's Record, of which a file is checked when it is read; None when there is none, or it is damaged."""
+        folder = self.folder(run)
+        try:
+            record = Record.at(folder)
+            if record is not None and canonical(record.spec()) != canonical(run):
+                raise DamagedError(f"{folder / 'spec.json'} describes another run")
+        except DamagedError as error:
+            self.say(damaged(error))
+            return None
+        return record
+
     def failure(self, run: Run) -> str | None:
         """Why the run stopped, if it did and that can be read; otherwise it goes on, and stops again."""
         path = self.folder(run) / "failed.json"
         try:
             failed = read_json(path) if path.exists() else {}
-            return failed["reason"] if failed.get("run", run.digest) == run.digest else None
+            return clean_lines(failed["reason"]) if failed.get("run", run.digest) == run.digest else None
         except (DamagedError, AttributeError, KeyError):
             return None
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """What lies in the store, by folder: finished runs, Records that are only listed, and folders without a Record.
+
+        Of every Record its spec and its metrics are checked, its other files when they are read.
 
         Args:
             prefix: only folders that begin with it, or a digest of which begins with it.
@@ -113,39 +146,30 @@ class Store:
                 yield self._entry(folder)
 
     def _entry(self, folder: Path) -> Entry:
-        if not (folder / "record.json").exists():
-            return _unsealed(folder)
         try:
-            spec = read_json(folder / "spec.json")
-            code = code_names(spec)
+            record = Record.at(folder)
+            if record is None:
+                return _unsealed(folder)
+            spec = record.spec()
+            record.final()
+        except DamagedError as error:
+            return Lost(folder, damaged(error))
+        code = code_names(spec)
+        try:
             if not self.trusts(code):
-                return self._listed(folder, spec, code)
+                return _listed(record, spec, code)
             run = from_json(Run, spec)
-        except (DamagedError, ValueError) as error:
+        except ValueError as error:
             return Lost(folder, f"skipped {clean(folder.name)}: {error}")
         if self.folder(run) != folder:
             return Lost(
                 folder, f"skipped {clean(folder.name)}: written by another version of didact, to which it was another run"
             )
-        try:
-            record = self.record(run)
-        except DamagedError as error:
-            return Lost(folder, _damaged(error))
-        return Lost(folder, f"skipped {clean(folder.name)}: just removed") if record is None else Finished(run, record)
+        return Finished(run, record)
 
     def trusts(self, code: frozenset[str]) -> bool:
         """Whether Runs may be built that name ``code``."""
         return self.trust or code <= self.named
-
-    def _listed(self, folder: Path, spec: Any, code: frozenset[str]) -> Entry:
-        if not isinstance(spec, dict) or folder.suffix[1:] != digest(spec):
-            return Lost(folder, f"skipped {clean(folder.name)}: its spec.json is not that of the run in its name")
-        try:
-            record = Record.open(folder)
-        except DamagedError as error:
-            return Lost(folder, _damaged(error))
-        assert record is not None
-        return Listed(record, spec, tuple(sorted(map(clean, code))))
 
     def runs(self) -> Iterator[tuple[Run, Record]]:
         """Every finished run in the store of which a Run may be built; what is left out is said."""
@@ -203,16 +227,23 @@ class Store:
         return run.method.deployed(added, net).eval()
 
 
+def _listed(record: Record, spec: Any, code: frozenset[str]) -> Entry:
+    if not isinstance(spec, dict) or record.folder.suffix[1:] != digest(spec):
+        return Lost(record.folder, f"skipped {clean(record.folder.name)}: its spec.json is not that of the run in its name")
+    return Listed(record, spec, tuple(sorted(map(clean, code))))
+
+
 def _unsealed(folder: Path) -> Lost:
     name = clean(folder.name)
     if (folder / "failed.json").exists():
         return Lost(folder, f"{name} has stopped; --retry goes on from its last good state", running=True)
     if (folder / "weights.safetensors").exists() and not (folder / "checkpoint.safetensors").exists():
-        return Lost(folder, _damaged(DamagedError(f"{folder / 'record.json'} is missing")))
+        return Lost(folder, damaged(DamagedError(f"{folder / 'record.json'} is missing")))
     return Lost(folder, f"{name} is not finished; asked for again, it goes on", running=True)
 
 
-def _damaged(error: DamagedError) -> str:
+def damaged(error: DamagedError) -> str:
+    """What is said of a damaged Record."""
     return f"damaged: {error}; asked for again, the run is trained again"
 
 
