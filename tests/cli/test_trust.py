@@ -143,3 +143,27 @@ def test_ones_own_network_is_found_by_the_request_that_names_it(
     assert {row["how"] for row in json.loads(capsys.readouterr().out)} == {"alone (ce)"}
     assert main(["show", own["digest"], "--trust-store", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["deployed"]["parameters"] == 4 * 9 + 4 + 8 + 4 * 10 + 10
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_a_store_that_is_none(tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    (tmp_path / "file").touch()
+    asked = [word.format(digest="abc") for word in command]
+    for store, said in (
+        ("nosuchfolder", "nosuchfolder does not exist"),
+        ("file", "file is no folder"),
+        (".", "holds no runs"),
+        ("", "empty text"),
+        ("~/runs", f"{tmp_path / 'home/runs'} does not exist"),
+    ):
+        assert main([*asked, "--store", store]) == 2
+        shown = capsys.readouterr()
+        assert said in " ".join(shown.err.split()) and shown.out == ""
+        monkeypatch.setenv("DIDACT_STORE", store)
+        assert main(asked) == 2
+        assert said in " ".join(capsys.readouterr().err.split())
+        monkeypatch.delenv("DIDACT_STORE")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]

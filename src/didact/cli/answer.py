@@ -55,11 +55,18 @@ def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:
     Args:
         trust: whether code that its Records name is imported and called.
         named: names of such code in the request.
+
+    Raises:
+        SpecError: there is no store.
     """
     from didact.cli.terminal import stderr
     from didact.studies.store import Store
 
-    return Store(store, stderr().print, trust=trust, named=named)
+    kept = Store(store, stderr().print, trust=trust, named=named)
+    if not (kept.root / "runs").is_dir():
+        lacks = "holds no runs" if kept.root.exists() else "does not exist"
+        raise SpecError(f"store: {kept.root} {lacks}; name another by --store, or train some first: didact quickstart")
+    return kept
 
 
 def report(kept: Any, runs: list[Any], found: list[Any], device: str, picture: Path | None, form: str) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
-from didact.spec import Count, from_json
+from didact.spec import Count, SpecError, from_json
 
 
 def exactly(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
@@ -26,7 +26,17 @@ def exactly(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
     return convert
 
 
-StorePath = Annotated[Path, Parameter(name="--store", help="Folder of Records.", env_var="DIDACT_STORE")]
+def _folder(type_: Any, tokens: Sequence[Token]) -> Path:
+    """A folder's name as a person types it; the empty text would be the working directory, which nobody means by it."""
+    text = tokens[0].value
+    if not text.strip():
+        raise SpecError("store: the name of a folder, found an empty text; '.' is the working directory")
+    return Path(text).expanduser()
+
+
+StorePath = Annotated[
+    Path, Parameter(name="--store", help="Folder of Records.", env_var="DIDACT_STORE", converter=_folder, n_tokens=1)
+]
 TrustStore = Annotated[
     bool,
     Parameter(name="--trust-store", negative="", help="Import and call code that the store's Records name (module:Name)."),
