@@ -18,13 +18,14 @@ import torch
 
 from didact.engine import records
 from didact.engine.records import DamagedError, Record, read_tensors, write, write_tensors
-from didact.spec import SpecError
+from didact.spec import SpecError, to_json
 from didact.studies import execute
-from didact.studies.choice import chosen
+from didact.studies.choice import chosen, entry_of
 from didact.studies.execute import Where, ask
 from didact.studies.locks import locked
 from didact.studies.run import Run, Start, network
 from didact.studies.store import Store
+from recorded import recorded
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 
@@ -89,6 +90,20 @@ def test_a_run_of_another_version_is_named(tiny: Tiny, store: Store, finished: F
     said: list[str] = []
     assert list(Store(store.root, said.append).runs()) == []
     assert "another version" in said[0]
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_run_with_a_method_of_ones_own_is_found(tiny: Tiny, store: Store, older: bool) -> None:
+    run = tiny("owned:Noisy")
+    usual = f"resnet8.owned-Noisy.s0.{run.digest}"
+    assert store.folder(run).name == usual
+    folder = recorded(store.root, to_json(run), "resnet8.owned:Noisy.s0" if older else "resnet8.owned-Noisy.s0").folder
+    assert store.folder(run) == folder and (folder.name == usual) != older
+    trusted = Store(store.root, trust=True)
+    assert [listed.digest for listed, _ in trusted.runs()] == [run.digest]
+    for start in ("", run.digest[:6], folder.name[:12], run.label):
+        assert chosen(trusted, start)[0] == run
+        assert entry_of(store, start).record.folder == folder  # not trusted: only listed
 
 
 def test_a_student_does_not_begin_as_its_teacher_began(tiny: Tiny) -> None:
@@ -192,9 +207,9 @@ def test_a_start_that_does_not_fit_is_refused_before_training(tiny: Tiny, store:
 
 CHILD = """
 import sys
-from didact.spec import SpecError
+from didact.spec import SpecError, to_json
 from didact.studies import execute
-from didact.studies.choice import chosen
+from didact.studies.choice import chosen, entry_of
 from didact.studies.execute import Where, ask
 from didact.studies.run import Run
 from didact.studies.store import Store

@@ -73,8 +73,7 @@ class Store:
 
     def folder(self, run: Run) -> Path:
         """Where the run lies: its label and digest in letters that any file system takes, or the folder of an older version."""
-        parts = (run.net, method_label(run.method))
-        safe = ".".join(re.sub(r"[^A-Za-z0-9_.+-]", "-", part)[:LONGEST] for part in parts)
+        safe = ".".join(_safe(part)[:LONGEST] for part in (run.net, method_label(run.method)))
         folder = self.root / "runs" / f"{safe}.s{run.seed}.{run.digest}"
         older = folder.with_name(f"{run.label}.{run.digest}") if "/" not in run.label else folder
         return older if older != folder and os.path.exists(older) and not os.path.exists(folder) else folder
@@ -138,11 +137,11 @@ class Store:
         Of every Record its spec and its metrics are checked, its other files when they are read.
 
         Args:
-            prefix: only folders that begin with it, or a digest of which begins with it.
+            prefix: only folders that begin with it, as they are or as a run's label is written, or a digest of which does.
         """
         for folder in sorted(self.root.glob("runs/*")):
             aside = folder.name.count(".damaged-") + folder.name.count(".aside-")
-            if not aside and any(name.startswith(prefix) for name in (folder.name, folder.suffix[1:])):
+            if not aside and _begins(folder, prefix):
                 yield self._entry(folder)
 
     def _entry(self, folder: Path) -> Entry:
@@ -225,6 +224,16 @@ class Store:
         """The network to evaluate, export and hand on."""
         net, added = self.load(run)
         return run.method.deployed(added, net).eval()
+
+
+def _safe(name: str) -> str:
+    """``name`` in letters that any file system takes."""
+    return re.sub(r"[^A-Za-z0-9_.+-]", "-", name)
+
+
+def _begins(folder: Path, prefix: str) -> bool:
+    """Whether the folder's name, or the digest in it, begins with ``prefix``, which may be the label that a list shows."""
+    return any(name.startswith((prefix, _safe(prefix))) for name in (folder.name, folder.suffix[1:]))
 
 
 def _listed(record: Record, spec: Any, code: frozenset[str]) -> Entry:
