@@ -199,7 +199,7 @@ def test_the_command(trained: tuple[Store, Run], capsys: pytest.CaptureFixture[s
         assert message in capsys.readouterr().err
     for data, fraction, message in (
         ("digit", "1", "data.name: unknown data set 'digit'"),
-        ("digits", "0", "data.fraction: "),
+        ("digits", "0", "--fraction: expected more than 0 (found 0)"),
     ):
         assert main(["probe", "r", "--data", data, "--fraction", fraction, "--store", str(store.root)]) == 2
         assert message in capsys.readouterr().err
