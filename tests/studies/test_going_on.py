@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +16,11 @@ from didact.data import Data
 from didact.engine import records
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.engine.records import file_checksum
+from didact.engine.records import file_checksum, read_json, read_tensors, write_json, write_tensors
 from didact.methods.kd import KD
 from didact.peers.dml import DML
-from didact.spec import canonical
-from didact.studies import unfinished
+from didact.spec import RequestError, canonical
+from didact.studies import execute, locks, unfinished
 from didact.studies.execute import Where, ask
 from didact.studies.run import Run, everything
 from didact.studies.store import Store
@@ -49,6 +52,14 @@ def _until(run: Run, store: Store, epochs: int) -> None:
         ask([run], store, WHERE, Ear(after))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def unchecked() -> Iterator[None]:
+    """The rehearsal of runs before training takes a third of the time here. It has tests of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execute, "check", lambda run: [])
+        yield
+
+
 @pytest.fixture(scope="module")
 def shelves(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Each job whole and half-trained, and another run half-trained: made once, copied by each test."""
@@ -78,6 +89,16 @@ def _link(path: Path, other: Path) -> None:
     path.symlink_to("nowhere")
 
 
+def _unreadable(path: Path, other: Path) -> None:
+    """A file that cannot be opened, whoever asks: for an administrator, permissions are no hindrance."""
+    path.unlink()
+    with (
+        contextlib.chdir(path.parent),
+        socket.socket(socket.AF_UNIX) as end,
+    ):  # the path of a socket has room for 100 letters
+        end.bind(path.name)
+
+
 DAMAGES: dict[str, Callable[[Path, Path], Any]] = {
     "cut": lambda path, other: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "digit": _digit,
@@ -87,11 +108,14 @@ DAMAGES: dict[str, Callable[[Path, Path], Any]] = {
     "another run's": lambda path, other: shutil.copy(other / path.name.replace("previous", "checkpoint"), path),
     "null": lambda path, other: path.write_bytes(b"null"),
     "link": _link,
+    "unreadable": _unreadable,
 }
 BESIDE = ["spec.json", "images.json", "environment.json", "metrics.jsonl"]
 GRID = [("alone", file, damage) for file in (*BESIDE, "checkpoint.safetensors") for damage in DAMAGES]
 GRID += [("peers", f"{name}.safetensors", damage) for name in ("checkpoint", "previous") for damage in DAMAGES]
 GRID += [("route", "route/0001.safetensors", damage) for damage in DAMAGES if damage != "another run's"]
+# by four: every file and every damage is among them
+SPREAD = [case if at % 4 == 0 else pytest.param(*case, marks=pytest.mark.slow) for at, case in enumerate(GRID)]
 
 
 def _ended(run: Run, store: Store, whole: Store) -> None:
@@ -111,7 +135,7 @@ def _ended(run: Run, store: Store, whole: Store) -> None:
             assert file_checksum(folder / name) == file_checksum(whole.folder(one) / name), name
 
 
-@pytest.mark.parametrize(("job", "file", "damage"), GRID)
+@pytest.mark.parametrize(("job", "file", "damage"), SPREAD)
 def test_damage_is_told_and_changes_nothing(
     tmp_path: Path, shelves: dict[str, Path], job: str, file: str, damage: str
 ) -> None:
@@ -170,15 +194,26 @@ def _points(monkeypatch: pytest.MonkeyPatch, last: int) -> list[str]:
     return done
 
 
-@pytest.mark.parametrize("job", ["alone", "peers", "route"])
-def test_killed_at_every_point_at_which_it_writes(
-    tmp_path: Path, shelves: dict[str, Path], monkeypatch: pytest.MonkeyPatch, job: str
+KILLS = {
+    "alone": ["spec.json", "metrics.jsonl", "checkpoint.safetensors", "weights.safetensors", "record.json"],
+    "peers": ["metrics.jsonl", "checkpoint.safetensors", "record.json"],
+    "route": ["0001.safetensors", "0002.safetensors"],
+}
+"""At the last time of writing which files a job is killed: the first and the last file, and what only this job has."""
+
+
+@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("all_points", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_killed_at_the_points_at_which_it_writes(
+    tmp_path: Path, shelves: dict[str, Path], monkeypatch: pytest.MonkeyPatch, job: str, all_points: bool
 ) -> None:
     run, whole = JOBS[job], Store(shelves["whole"])
     with monkeypatch.context() as patch:
-        points = len(_points(patch, 0)) or _count(run, tmp_path / "count", patch)
-    assert points >= 13
-    for point in range(1, points + 1, 1 if job == "alone" else 2):
+        written = _points(patch, 0)
+        ask([run], Store(tmp_path / "count"), WHERE)
+    assert len(written) >= 13
+    last = {name: point for point, name in enumerate(written, 1)}
+    for point in range(1, len(written) + 1) if all_points else [last[name] for name in KILLS[job]]:
         store = Store(tmp_path / str(point))
         with monkeypatch.context() as patch:
             _points(patch, point)
@@ -188,7 +223,69 @@ def test_killed_at_every_point_at_which_it_writes(
         _ended(run, store, whole)
 
 
-def _count(run: Run, root: Path, patch: pytest.MonkeyPatch) -> int:
-    done = _points(patch, 0)
-    ask([run], Store(root), WHERE)
-    return len(done)
+def _tree(root: Path) -> dict[Path, str | None]:
+    return {path: file_checksum(path) for path in root.rglob("*")}
+
+
+@pytest.mark.parametrize("job", ["alone", "peers"])
+def test_another_kind_of_device_is_refused(tmp_path: Path, shelves: dict[str, Path], job: str) -> None:
+    """Before anything is trained or moved; and not on another device of the kind."""
+    store = Store(shutil.copytree(shelves[job], tmp_path / "store"))
+    path = store.folder(JOBS[job]) / "environment.json"
+    write_json(path, read_json(path) | {"device": "cuda:1"})
+    before = _tree(store.root / "runs")
+    with pytest.raises(
+        RequestError, match=r"was begun on cuda:1, .* cannot go on on cpu; ask again with --device cuda:1, or move "
+    ):
+        ask([OTHER, JOBS[job]], store, WHERE)
+    assert _tree(store.root / "runs") == before
+    unfinished.Unfinished(store, JOBS[job]).check_device("cuda:0")
+
+
+def test_random_numbers_of_another_kind_of_device_begin_anew(tmp_path: Path, shelves: dict[str, Path]) -> None:
+    """Where environment.json does not say which device it was."""
+    said: list[str] = []
+    store, whole = Store(shutil.copytree(shelves["alone"], tmp_path / "store"), said.append), Store(shelves["whole"])
+    path = store.folder(ALONE) / "checkpoint.safetensors"
+    tensors, values = read_tensors(path)
+    write_tensors(path, tensors | {"random": tensors["random"][:16]}, values)
+    ask([ALONE], store, WHERE)
+    assert [
+        line for line in said if "random numbers of another kind of device" in line and "the run is trained again" in line
+    ]
+    _ended(ALONE, store, whole)
+
+
+def test_a_store_that_is_only_read_answers_and_trains_nothing(
+    tmp_path: Path, shelves: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(shutil.copytree(shelves["whole"], tmp_path / "store"))
+    before = _tree(store.root)
+
+    def refused(*arguments: Any, **named: Any) -> None:
+        raise AssertionError("nothing is written")
+
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+    monkeypatch.setattr(os, "replace", refused)
+    assert {*ask([ALONE], store, WHERE).records} == {ALONE.digest}
+    with pytest.raises(RequestError, match=r"nothing can be kept in the store .*store: it is read-only, or another user's"):
+        ask([ALONE, OTHER], store, WHERE)
+    assert _tree(store.root) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="open files are limited in the thousands")
+def test_no_more_runs_are_locked_at_once_than_files_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = len(os.listdir("/dev/fd")) + 12
+    runs = [Run(net=NET, data=DATA, recipe=Recipe(epochs=1, batch_size=8), seed=seed) for seed in range(8)]
+    cohorts: list[int] = []
+    monkeypatch.setattr(Ear, "cohort_begins", lambda self, runs, teacher: cohorts.append(len(runs)))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limits[1]))
+        assert locks.most() <= 6
+        answer = ask(runs, Store(tmp_path), Where(together=64), Ear(lambda learner, row: None))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(answer.records) == sum(cohorts) == 8 and max(cohorts) <= 6

@@ -77,14 +77,20 @@ class Checkpoint:
         """That ``learner`` can go on from here, on the images with the checksum ``images``.
 
         Raises:
-            DamagedError: its network, what its method adds, or its images are not those of the run that was begun.
+            DamagedError: its network, what its method adds, its images, or its kind of device are not those of the run that was
+                begun.
         """
         if self.beside.images != images:
             raise DamagedError(f"{self.path.with_name('images.json')}: the data set holds other images than it did")
         kept, own = (
-            {k: tuple(v.shape) for k, v in state.items() if k.startswith(("net.", "extras."))}
+            {k: tuple(v.shape) for k, v in state.items() if k.startswith(("net.", "extras.", "random"))}
             for state in (self.tensors, learner.state()[0])
         )
+        if kept.pop("random") != own.pop("random"):
+            raise DamagedError(
+                f"{self.path} holds random numbers of another kind of device ({self.beside.environment['device']}) than the run "
+                f"goes on on ({learner.device})"
+            )
         if kept != own:
             first = min(k for k in kept.keys() | own.keys() if kept.get(k) != own.get(k))
             raise DamagedError(

@@ -88,8 +88,8 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
         retry: train runs again that failed before, from their last good state.
 
     Raises:
-        RequestError: a run cannot work (a network and its data, teacher or method do not fit), or its data cannot be had;
-            nothing has been trained.
+        RequestError: a run cannot work (a network and its data, teacher or method do not fit), its data cannot be had, or it is
+            half-trained on another kind of device; nothing has been trained.
     """
     store.named |= set().union(*map(codes, runs))
     wanted = everything(list(runs))
@@ -111,6 +111,9 @@ def ask(runs: Sequence[Run], store: Store, where: Where, show: Show | None = Non
         check_writable(store)
     store.check_folders(missing)
     routes.check_kept(missing, store)
+    for run in missing:
+        if retry or store.failure(run) is None:
+            Unfinished(store, run).check_device(where.device)
     data.available([run.data for run in missing])
     anchors = routes.asked(wanted)
     for level in sorted({depth(run) for run in missing}):

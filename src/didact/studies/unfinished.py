@@ -22,12 +22,13 @@ from didact.engine.records import (
     environment,
     file_checksum,
     json_text,
+    read_json,
     read_rows,
     write,
     write_json,
     write_tensors,
 )
-from didact.spec import canonical
+from didact.spec import RequestError, canonical
 from didact.studies.checkpoint import Beside, Checkpoint, values
 from didact.studies.foreign import sources
 from didact.studies.run import Run
@@ -75,6 +76,23 @@ class Unfinished:
         self.say(f"going on with {self.run.label} after epoch {learner.total} of {learner.epochs}")
         self._mend()
         state.path.replace(self.folder / CHECKPOINT)
+
+    def check_device(self, device: str) -> None:
+        """Refuse to go on on another kind of device: its random numbers are others, and cannot go on from those of the first.
+
+        Raises:
+            RequestError: the message names both devices and says what to do.
+        """
+        try:
+            begun = str(read_json(self.folder / "environment.json")["device"])
+        except (DamagedError, KeyError, TypeError):
+            return  # not begun; or damaged, and the checkpoint is compared with the learner when the run goes on
+        unfinished = any(_exists(self.folder / name) for name in (CHECKPOINT, PREVIOUS))
+        if unfinished and begun.partition(":")[0] != device.partition(":")[0]:
+            raise RequestError(
+                f"{self.run.label} ({self.run.digest}) was begun on {begun}, and a half-trained run cannot go on on {device}; "
+                f"ask again with --device {begun}, or move {self.folder} away: the run then begins anew"
+            )
 
     def kept(self, learner: Learner | None = None) -> dict[int, Checkpoint]:
         """The states from which the run, and ``learner`` where given, can go on, by epoch.
