@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from didact.data import Data, describe, facts, load, names, root
+from didact.data import Data, apart, describe, facts, load, names, root
 from didact.data.cut import cut
 from didact.spec import SpecError, digest, from_json, to_json
 
@@ -146,3 +146,26 @@ def test_shares_that_leave_no_image_are_refused_with_the_counts(settings, line):
     with pytest.raises(SpecError) as caught:
         from_json(Data, settings, "data")
     assert str(caught.value) == line
+
+
+@pytest.mark.parametrize(
+    ("taught", "shown", "difference"),
+    [
+        ({"name": "cifar10"}, {"name": "cifar10", "fraction": 0.1, "validation": 0.1, "augment": "none"}, None),
+        ({"name": "cifar10", "classes": 10, "per_class": 9, "split_seed": 4}, {"name": "cifar10"}, None),
+        (
+            {"name": "cifar10"},
+            {"name": "stl10"},
+            "classes: 10 each, but not the same ones; image size: 32x32 and 96x96; another normalisation",
+        ),
+        ({"name": "cifar10", "classes": 5}, {"name": "cifar10", "classes": 8}, "classes: 5 and 8"),
+        ({"name": "cifar100"}, {"name": "cifar10"}, "classes: 100 and 10; another normalisation"),
+        (
+            {"name": "cifar10"},
+            {},
+            "classes: 10 each, but not the same ones; channels: 3 and 1; image size: 32x32 and 16x16; another normalisation",
+        ),
+    ],
+)
+def test_what_keeps_a_network_from_other_images(taught, shown, difference):
+    assert apart(Data(**taught), Data(**shown)) == difference

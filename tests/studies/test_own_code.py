@@ -6,15 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
+import owned
+from didact.nets.blocks import macs
 from didact.spec import SpecError
 from didact.studies.check import check
 from didact.studies.plan import plan
 
 CODE = """
 import sys
+import torch
 import torch.nn.functional as F
 from didact import Method
+from didact.method import Stage
 from didact.spec import spec
 
 
@@ -55,7 +61,7 @@ class Cut(Method):
 @spec
 class Raises(Method):
     def terms(self, extras, seen):
-        return {}["nothing"]  # line 45
+        return {}["nothing"]  # line 47
 
 
 @spec
@@ -67,8 +73,23 @@ class Deploys(Method):
         return extras.student
 
 
+@spec
+class Later(Method):
+    def stages(self):
+        return (Stage("first", epochs=1), Stage("second"))
+
+    def terms(self, extras, seen):
+        return {"ce": cross_entropy(seen)} if seen.clock.stage == "first" else {"ce": seen.own.logits}  # a map of numbers
+
+
+@spec
+class Whole(Method):
+    def terms(self, extras, seen):
+        return {"ce": (cross_entropy(seen, reduction="none") * torch.ones(4)).mean()}
+
+
 def raises(classes, channels):
-    raise KeyError("no weights")  # line 58
+    raise KeyError("no weights")  # line 75
 
 
 def leaves(classes, channels):
@@ -102,8 +123,9 @@ def asked(net: str = "basic-8-1x8-1x16", method: str = "ce", **more: Any) -> Non
         ("Bare", "own_faults:Bare: its terms are a value of type Tensor"),
         ("Number", "own_faults:Number: its term 'extra' is a float; a term is a scalar tensor"),
         ("Cut", r"own_faults:Cut: none of its terms \('ce'\) has a gradient"),
-        ("Raises", r"own_faults:Raises fails in a first step on a few images: KeyError: 'nothing' \(own_faults.py:45\)"),
+        ("Raises", r"own_faults:Raises fails in a first step on a few images: KeyError: 'nothing' \(own_faults.py:47\)"),
         ("Deploys", "own_faults:Deploys fails in a first step on a few images: AttributeError: .*'student'"),
+        ("Later", r"own_faults:Later: its term 'ce' has the shape \(4, 2\); a term is a scalar"),
         ("raises", "'own_faults:raises' is no Method, found a function"),
     ],
 )
@@ -115,8 +137,8 @@ def test_a_method_that_breaks_its_contract_is_refused_before_training(method: st
 @pytest.mark.parametrize(
     ("net", "message"),
     [
-        ("own_faults:raises", r"own_faults:raises fails when it is called .*: KeyError: 'no weights' \(own_faults.py:58\)"),
-        ("own_faults:leaves", r"own_faults:leaves fails when it is called .*: SystemExit: 3 \(own_faults.py:62\)"),
+        ("own_faults:raises", r"own_faults:raises fails when it is called .*: KeyError: 'no weights' \(own_faults.py:75\)"),
+        ("own_faults:leaves", r"own_faults:leaves fails when it is called .*: SystemExit: 3 \(own_faults.py:79\)"),
         ("own_faults:Rows", "'own_faults:Rows' is the class Rows, no network; a network is a function of"),
         ("own_exit:net", r"cannot import 'own_exit' for the network 'own_exit:net': SystemExit: 3 \(own_exit.py:1\)"),
         ("own_syntax:net", "cannot import 'own_syntax' for the network 'own_syntax:net': SyntaxError: invalid syntax"),
@@ -133,17 +155,52 @@ def test_a_network_that_cannot_be_built_is_refused_before_training(net: str, mes
     ("net", "method", "more"),
     [
         ("owned:depths", "ce", {}),
+        ("owned:scaled", "fitnet", {"teacher": {"net": "owned:scaled"}}),
         ("owned:depths", "at", {"teacher": {"net": "owned:always"}}),
         ("resnet8", "simkd", {"teacher": {"net": "owned:depths"}}),
         ("owned:dropped", "dml", {"peers": {"net": "owned:depths"}}),
         ("owned:dropped", "owned:Noisy", {"teacher": {"net": "resnet8"}}),
     ],
 )
-def test_a_constructor_may_read_numbers_from_tensors(net: str, method: str, more: dict[str, Any]) -> None:
+def test_own_networks_may_read_numbers_from_tensors(net: str, method: str, more: dict[str, Any]) -> None:
     asked(net, method, **more)
 
 
-def test_a_teacher_of_other_channels_is_named_with_its_data() -> None:
-    message = r"its teacher resnet14.ce.s0 is trained on cifar10 \(channels: 3\), so it cannot be shown digits"
-    with pytest.raises(SpecError, match=message):
-        asked("resnet8", "kd", teacher={"net": "resnet14", "data": {"name": "cifar10"}})
+@pytest.mark.parametrize(
+    ("taught", "shown", "message"),
+    [
+        (
+            {"name": "cifar10"},
+            {"name": "digits"},
+            r"cifar10, so it cannot be shown digits \(classes: .*; channels: 3 and 1;",
+        ),
+        (
+            {"name": "cifar10"},
+            {"name": "stl10"},
+            r"cifar10, so it cannot be shown stl10 \(classes: 10 each, but not the same",
+        ),
+        ({"classes": 5}, {"classes": 2}, r"digits 5 classes, so it cannot be shown digits 2 classes \(classes: 5 and 2\)"),
+    ],
+)
+def test_a_teacher_of_other_images_is_named_with_its_data(
+    taught: dict[str, Any], shown: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SpecError, match="resnet8.kd.s0: its teacher resnet14.ce.s0 is trained on " + message):
+        asked("resnet8", "kd", teacher={"net": "resnet14", "data": taught}, data=shown)
+
+
+def test_a_method_that_cannot_take_a_smaller_last_batch_is_refused_where_there_is_one() -> None:
+    asked(method="own_faults:Whole", recipe={"batch_size": 4})
+    with pytest.raises(SpecError, match=r"own_faults:Whole fails in a first step on a few images: RuntimeError: The size"):
+        asked(method="own_faults:Whole", recipe={"batch_size": 6})
+
+
+def test_shapes_and_costs_of_a_network_that_reads_numbers_from_tensors() -> None:
+    net, plain = owned.scaled(3, 1), owned.network(3, 1, nn.Identity())
+    before = torch.get_rng_state()
+    assert net.shapes((1, 16, 16)) == plain.shapes((1, 16, 16)) and macs(net, (1, 16, 16)) == macs(plain, (1, 16, 16)) > 0
+    assert (
+        torch.equal(before, torch.get_rng_state())
+        and net.training
+        and int(dict(net.named_buffers())["blocks.2.body.0.calls"]) == 0
+    )

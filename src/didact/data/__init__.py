@@ -6,7 +6,7 @@ from its publisher and compared with the published checksum. ``digits`` needs no
 
 from didact.data.dataset import Dataset, Listing, available, describe, here, load
 from didact.data.loader import Loader, evaluation_batches
-from didact.data.source import Data, DataError, Facts, facts, names, root
+from didact.data.source import Data, DataError, Facts, apart, facts, names, root, training_images
 from didact.data.split import Split
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Listing",
     "Loader",
     "Split",
+    "apart",
     "available",
     "describe",
     "evaluation_batches",
@@ -25,4 +26,5 @@ __all__ = [
     "load",
     "names",
     "root",
+    "training_images",
 ]

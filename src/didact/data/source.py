@@ -196,6 +196,37 @@ def facts(data: Data) -> Facts:
     return about if data.classes is None else dataclasses.replace(about, classes=data.classes)
 
 
+def training_images(data: Data) -> int:
+    """How many images ``data`` leaves to train on, where all classes of its data set have the same number: about so many else."""
+    whole = CATALOGUE[data.name]
+    kept = max(1, round(data.fraction * whole.train / whole.classes))
+    kept = min(kept, data.per_class or kept)
+    return facts(data).classes * (kept - min(round(data.validation * kept), kept - 1))
+
+
+def apart(taught: Data, shown: Data) -> str | None:
+    """How the images and classes that a network was trained on differ from those that it is to be shown; None: not at all.
+
+    A data set's name stands for its classes and their order, its image size, its channels and its normalisation, and the first
+    classes of a data set keep their order. So two settings go together where name and number of classes are the same; which
+    of the images are used, and how they are augmented, may differ.
+    """
+    first, second = facts(taught), facts(shown)
+    if (taught.name, first.classes) == (shown.name, second.classes):
+        return None
+    parts = [f"classes: {first.classes} and {second.classes}"]
+    if taught.name != shown.name and first.classes == second.classes:
+        parts = [f"classes: {first.classes} each, but not the same ones"]
+    if first.image[0] != second.image[0]:
+        parts.append(f"channels: {first.image[0]} and {second.image[0]}")
+    if first.image[1:] != second.image[1:]:
+        sizes = (f"{height}x{width}" for _, height, width in (first.image, second.image))
+        parts.append(f"image size: {' and '.join(sizes)}")
+    if (first.mean, first.std) != (second.mean, second.std):
+        parts.append("another normalisation")
+    return "; ".join(parts)
+
+
 def root() -> Path:
     """The folder of the data sets: ``DIDACT_DATA``, or a folder of didact in the user's cache. It need not exist yet.
 

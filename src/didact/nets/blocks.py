@@ -10,6 +10,7 @@ WRN), that part has an entry norm ``enter`` and the value before the activation 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from didact.seeds import preserved, stream
 from didact.tensors import PARTS, Feature, Images, Logits, Outputs
 
 Shape = tuple[int, ...]
@@ -158,7 +160,7 @@ class BlockNet(nn.Module):
         return BlockNet(self.stem if start == 0 else None, kept, self.head if stop is None else None)
 
     def shapes(self, image: Shape) -> Shapes:
-        """The shape of every output for one image of shape (c, h, w), found without running data.
+        """The shape of every output for one image of shape (c, h, w), found without running data where all code is didact's.
 
         Raises:
             ValueError: the image does not survive the strides (the message names the smallest that does) or has the wrong
@@ -233,7 +235,7 @@ def parameters(net: nn.Module) -> int:
 
 
 def macs(net: nn.Module, image: Shape) -> int:
-    """Multiply-accumulates of convolutions and linear layers for one image of shape (c, h, w), counted on the meta device."""
+    """Multiply-accumulates of convolutions and linear layers for one image of shape (c, h, w), counted without running data."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:
@@ -254,12 +256,23 @@ class _SameShape(TorchFunctionMode):
 
 
 def _dry(module: nn.Module, image: Shape) -> Any:
-    """What ``module`` gives for one image on the meta device, in eval mode; afterwards every part has its own mode back."""
-    modes = [(part, part.training) for part in module.modules()]
-    state = {k: v.to("meta") for k, v in [*module.named_parameters(), *module.named_buffers()]}
+    """What ``module`` gives for one image in eval mode; afterwards every part has its own mode and its own buffers back.
+
+    On the meta device, or, where a part is not of didact or torch, with an image of noise where the module is: code of the
+    user's own may read numbers from tensors.
+    """
+    parts = list(module.modules())
+    modes = [(part, part.training) for part in parts]
+    own = any(type(part).__module__.partition(".")[0] not in ("didact", "torch") for part in parts)
+    device = next((p.device for p in module.parameters()), torch.device("cpu")) if own else torch.device("meta")
+    moved = {k: v if own else v.to(device) for k, v in module.named_parameters()}
+    moved |= {k: v.clone() if own else v.to(device) for k, v in module.named_buffers()}
+    noise = (
+        torch.rand(1, *image, generator=stream(0, "image"), device="cpu") if own else torch.zeros(1, *image, device=device)
+    )
     try:
-        with torch.no_grad(), _SameShape():
-            return torch.func.functional_call(module.eval(), state, (torch.zeros(1, *image, device="meta"),))
+        with torch.no_grad(), preserved(device), device, nullcontext() if own else _SameShape():
+            return torch.func.functional_call(module.eval(), moved, (noise.to(device),))
     finally:
         for part, training in modes:
             part.training = training

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
+from didact.data import apart
 from didact.nets.blocks import BlockNet
 from didact.spec import SpecError
 from didact.spec.foreign import running
@@ -24,6 +25,7 @@ def check(run: Run) -> list[str]:
     mine = ", ".join(involved(run))
     built = running(mine, "while it is built") if mine else nullcontext()
     try:
+        _check_images(run)
         with formed(run), built:
             teacher = network(run.teacher) if run.teacher else None
             net = network(run)
@@ -45,6 +47,17 @@ def check(run: Run) -> list[str]:
         return [f"{run.label}: {part.why}" for part in idle]
     except ValueError as error:
         raise SpecError(f"{run.label}: {error}") from None
+
+
+def _check_images(run: Run) -> None:
+    """A teacher is shown its student's images, so it must have been trained on images and classes like them."""
+    teacher = run.teacher
+    difference = apart(teacher.data, run.data) if teacher is not None else None
+    if teacher is not None and difference is not None:
+        raise ValueError(
+            f"its teacher {teacher.label} is trained on {teacher.data.label}, so it cannot be shown {run.data.label} "
+            f"({difference}); train both on the same data set and the same classes"
+        )
 
 
 def _check_teacher(run: Run) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from didact.data import Data, facts
+from didact.data import Data, training_images
 from didact.method import Method, Stage
 from didact.spec import choose, find, to_json
 from didact.studies.about import About, about
@@ -194,15 +194,8 @@ def added(name: str, net: str, teacher: str, data: Data) -> Added:
     run = Run(net=learns, data=data, method=method, teacher=master, peers=peers)
     with formed(run):
         taught = network(master) if master else None
-        parts = extras(run, pair(run, network(run), taught, placeholders(run, _samples(data))))
+        parts = extras(run, pair(run, network(run), taught, placeholders(run, training_images(data))))
     sizes: Mapping[bool, list[int]] = {True: [], False: []}
     for parameter in parts.parameters():
         sizes[parameter.requires_grad].append(parameter.numel())
     return Added(sum(sizes[True]), sum(sizes[False]), sum(buffer.nbytes for buffer in parts.buffers()))
-
-
-def _samples(data: Data) -> int:
-    """Training images, as far as they are known without opening the data set."""
-    about = facts(data)
-    kept = round(about.train * data.fraction * (1 - data.validation))
-    return kept if data.per_class is None else min(kept, data.per_class * about.classes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,9 @@ import torch
 from didact.data import Dataset, evaluation_batches
 from didact.engine.learner import Learner
 from didact.nets.blocks import BlockNet
+from didact.seeds import reseed
 from didact.spec import RequestError
+from didact.studies.foreign import involved
 from didact.studies.run import Run
 from didact.studies.store import Store
 from didact.studies.unfinished import Unfinished
@@ -65,6 +68,8 @@ class Follower:
 
         self.teacher = Along(run.route, run.anchors, run.epochs, load)
         self.greedy = run.route.how == "greedy"
+        self.seed = run.own_seed
+        self.foreign = bool(involved(run))
         self.dataset = dataset
         self.split = dataset.validation or dataset.train.take(torch.arange(min(IMAGES, len(dataset.train))))
         rows = Unfinished(store, run).rows() if self.greedy else []
@@ -83,5 +88,14 @@ class Follower:
     def learned(self, learner: Learner, row: dict[str, Any]) -> None:
         row["anchor"] = self.teacher.anchors[self.teacher.position]
         if self.greedy:
-            row["anchor_kl"] = self.teacher.move(learner.deployed(), evaluation_batches(self.dataset, self.split))
+            draw_for = partial(self._draw_for, learner)
+            draw_for()
+            batches = evaluation_batches(self.dataset, self.split)
+            row["anchor_kl"] = self.teacher.move(learner.deployed(), batches, draw_for)
             row["next_anchor"] = self.teacher.anchors[self.teacher.position]
+
+    def _draw_for(self, learner: Learner, batch: int = -1) -> None:
+        """Put the global generators at the start of a stream for one batch (-1: for what comes before), where the student or
+        its teacher may draw from them. So a greedy route is the same after an interruption."""
+        if self.foreign:
+            reseed(self.seed, "anchor", learner.total, batch, device=learner.device)

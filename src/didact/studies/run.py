@@ -210,12 +210,6 @@ def pair(run: Run, net: BlockNet, teacher: BlockNet | None, labels: Tensor) -> P
     shapes = net.shapes(about.image)
     if shapes.classes != about.classes:
         raise ValueError(f"the network gives {shapes.classes} logits, {run.data.label} has {about.classes} classes")
-    if teacher is not None and run.teacher is not None and facts(run.teacher.data).image[0] != about.image[0]:
-        channels = facts(run.teacher.data).image[0]
-        raise ValueError(
-            f"its teacher {run.teacher.label} is trained on {run.teacher.data.label} (channels: {channels}), so it cannot be "
-            f"shown {run.data.label} (channels: {about.image[0]}); train both on images with the same channels"
-        )
     taught = teacher.shapes(about.image) if teacher is not None else None
     if taught is not None and taught.classes != about.classes:
         raise ValueError(f"the teacher tells {taught.classes} classes apart, {run.data.name} has {about.classes}")

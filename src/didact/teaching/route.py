@@ -116,27 +116,33 @@ class Along:
             self.position = len(self.anchors) * epoch // self.epochs
         return self.net
 
-    def move(self, student: nn.Module, batches: Iterable[Batch]) -> float:
+    def move(
+        self, student: nn.Module, batches: Iterable[Batch], draw_for: Callable[[int], object] = lambda batch: None
+    ) -> float:
         """Go on to the first anchor that the student is not near to, or to the last. Returns the KL from the one before, in nats.
 
         Args:
             student: in eval mode; images to logits.
             batches: on which the KL is measured.
+            draw_for: called with the number of each batch before it is shown, for networks that draw from global generators.
         """
         assert self.route.threshold is not None, "an equal route moves by the clock"
         batches = list(batches)
-        found = nearest = divergence(self.net, student, batches)
+        found = nearest = divergence(self.net, student, batches, draw_for)
         while nearest < self.route.threshold and self.position + 1 < len(self.anchors):
             self.position += 1
-            nearest = divergence(self.net, student, batches)
+            nearest = divergence(self.net, student, batches, draw_for)
         return found
 
 
-def divergence(teacher: nn.Module, student: nn.Module, batches: Iterable[Batch]) -> float:
-    """Mean KL(softmax(zt) || softmax(zs)) over all images, in nats."""
+def divergence(
+    teacher: nn.Module, student: nn.Module, batches: Iterable[Batch], draw_for: Callable[[int], object] = lambda batch: None
+) -> float:
+    """Mean KL(softmax(zt) || softmax(zs)) over all images, in nats. ``draw_for``: see :meth:`Along.move`."""
     total, images = 0.0, 0
     with torch.no_grad():
-        for batch in batches:
+        for number, batch in enumerate(batches):
+            draw_for(number)
             total += float(softened_kl(teacher(batch.images), student(batch.images))) * len(batch)
             images += len(batch)
     return total / images
