@@ -100,6 +100,15 @@ def test_settings_are_laid_over_the_scale() -> None:
         ({"draw": "x"}, "^draw: expected a whole number .found 'x'"),
         ({"draw": -1}, "^draw: expected 0 or more"),
         ({"pool": {}}, r"^pool\.kind: is missing"),
+        ({"sckd": 5}, r"^sckd: expected a name, or settings such as sckd\.name; found 5"),
+        ({"sftn": 5}, "^sftn: expected a name, or settings"),
+        ({"gtn": "kd"}, "^gtn: expected settings of the method gtn.* found 'kd'"),
+        ({"teacher": 5}, r"^teacher: expected a name, or settings such as teacher\.net; found 5"),
+        ({"scale": []}, r"^scale: unknown \[\]"),
+        ({"teacher": {"how": "sftn"}}, r"^teacher\.how: the study sets it itself"),
+        ({"teacher": {"seed": 1}}, r"^teacher\.seed: the study sets it itself; write teacher\.seeds="),
+        ({"sftn": {"student": "resnet8"}}, r"^sftn\.student: the study sets it itself; write students="),
+        ({"gtn": {"pool": "tiny"}}, r"^gtn\.pool: the study sets it itself; write pool="),
     ],
 )
 def test_misuse(settings: dict[str, Any], message: str) -> None:

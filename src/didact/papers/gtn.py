@@ -98,6 +98,12 @@ def _grid(settings: Mapping[str, Any], pool: Any, nets: Sequence[str], device: s
     labels = {f"s{i}": net for i, net in enumerate(nets, 1)}
     passed = {key: settings[key] for key in scales.PASSED if key in settings} | {"seeds": settings["seeds"]}
     teacher = dict(settings["teacher"])
+    for key, instead in (("how", "every column has its own"), ("seed", "write teacher.seeds=2 (how many)")):
+        if key in teacher:
+            raise SpecError(f"teacher.{key}: the study sets it itself; {instead}, and leave teacher.{key} out")
+    sckd = scales.of_method(settings.get("sckd"), "sckd", "sckd")
+    sftn = scales.of_method(settings.get("sftn"), "sftn", "sftn", {"student": "write students=NETWORK,NETWORK"})
+    gtn = scales.of_method(settings.get("gtn"), "gtn", "gtn", {"pool": "write pool=POOL"})
     seeds = range(from_json(Seeds, teacher.pop("seeds", 1), "teacher.seeds"))
     method = settings.get("method", "kd")
 
@@ -122,12 +128,9 @@ def _grid(settings: Mapping[str, Any], pool: Any, nets: Sequence[str], device: s
     columns = [
         Column(alone.label, (), dict.fromkeys(methods, alone.runs["ce"])),
         standard,
-        column("SCKD", "standard", {"name": "sckd", "inner": "kd", **settings.get("sckd", {})}, methods[0]),
-        *(
-            column(f"for {label}", {"name": "sftn", "student": net, **settings.get("sftn", {})}, method)
-            for label, net in labels.items()
-        ),
-        column("generic", {"name": "gtn", "pool": pool, **settings.get("gtn", {})}, method),
+        column("SCKD", "standard", {"inner": "kd", **sckd}, methods[0]),
+        *(column(f"for {label}", {"student": net, **sftn}, method) for label, net in labels.items()),
+        column("generic", {"pool": pool, **gtn}, method),
     ]
     run = next(iter(columns[1].runs[methods[0]].values()))[0]
     title = f"students of the pool {pool.label} taught by {teacher['net']} on {run.data.label} ({recipe_label(run)})"

@@ -21,6 +21,7 @@ from didact.papers.sftn_settings import check
 from didact.papers.sftn_tables import BRANCHES, METHODS, PAIRS, PUBLISHED, SCALES
 from didact.spec import SpecError, from_json, shown, under
 from didact.studies import scales
+from didact.studies.given import named, several
 from didact.studies.grid import Grid, Measure, Tables, Transferred, accuracy, cka, kl
 from didact.studies.labels import recipe_label
 from didact.studies.plan import plan
@@ -44,10 +45,10 @@ class _Asked:
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """(teacher, student) of each pair."""
         given = self.settings.get("pairs", PAIRS[self.table])
-        asked = [part.strip() for part in given.split(",")] if isinstance(given, str) else list(given)
+        asked = several(given, "pairs")
         wrong = next((pair for pair in asked if pair.count("/") != 1), None)
-        if wrong is not None or not asked:
-            raise SpecError(f"pairs: expected teacher/student, e.g. resnet20/resnet8, found {shown(wrong or given)}")
+        if wrong is not None:
+            raise SpecError(f"pairs: expected teacher/student, e.g. resnet20/resnet8, found {shown(wrong)}")
         return tuple((teacher, student) for teacher, _, student in (pair.partition("/") for pair in asked))
 
     @property
@@ -57,7 +58,7 @@ class _Asked:
 
     def own(self, key: str, name: str, **fields: Any) -> dict[str, Any]:
         """The settings of the method ``name``, given under ``key``."""
-        return {"name": name, **fields, **self.settings.get(key, {})}
+        return {**fields, **scales.of_method(self.settings.get(key), name, key)}
 
     def runs(self, pair: tuple[str, str], method: Any, how: Any = None, times: int = 1, **more: Any) -> tuple[Run, ...]:
         """Students of ``pair`` over seeds, from the teacher trained by ``how``, for ``times`` as many epochs as their teacher."""
@@ -70,8 +71,8 @@ class _Asked:
         if times == 1:
             return tuple(once)
         epochs = once[0].recipe.epochs
-        asked["teacher"]["recipe"] = {"epochs": epochs, **_named(asked["teacher"].get("recipe"))}
-        asked["recipe"] = {**_named(asked.get("recipe")), "epochs": times * epochs}
+        asked["teacher"]["recipe"] = {"epochs": epochs, **_named(asked["teacher"].get("recipe"), "teacher.recipe")}
+        asked["recipe"] = {**_named(asked.get("recipe"), "recipe"), "epochs": times * epochs}
         return tuple(plan({k: v for k, v in asked.items() if k != "epochs"}, self.device))
 
     def title(self, run: Run) -> str:
@@ -134,8 +135,8 @@ def _compared(asked: _Asked, pair: tuple[str, str]) -> Grid:
 
 def _measures(asked: _Asked) -> tuple[Measure, ...]:
     if asked.table == "7":
-        fields = {"name": "stl10,tiny-imagenet", **_named(asked.settings.get("transfer"))}
-        names = [name.strip() for name in fields["name"].split(",")]
+        fields = named(asked.settings.get("transfer"), "stl10,tiny-imagenet", "transfer")
+        names = several(fields["name"], "transfer")
         sets = [from_json(Data, {**fields, "name": name}, "transfer") for name in names]
         return tuple(Measure(f"linear probe on {data.name} (%)", Transferred(data), needs=(data,)) for data in sets)
     if asked.table == "8":
@@ -147,7 +148,7 @@ def _collaborative(asked: _Asked) -> list[Grid]:
     """Table 4: KD from a standard teacher, DML and KDCL with the teacher's network, RCO, KD from SFTN; and four times as long."""
     columns = {f"{teacher}/{student}": (teacher, student) for teacher, student in asked.pairs}
     sftn = asked.own("sftn", "sftn")
-    route = {"name": "equal", **asked.settings.get("route", {})}
+    route = named(asked.settings.get("route"), "equal", "route")
     ways: dict[str, Callable[[tuple[str, str]], tuple[Run, ...]]] = {
         "alone": lambda pair: asked.runs(pair, "ce"),
         "standard": lambda pair: asked.runs(pair, "kd", "standard"),
@@ -183,8 +184,8 @@ def _branches(asked: _Asked) -> list[Grid]:
     """Table 9: KD from SFTN teachers whose branches are smaller than, equal to and larger than the student."""
     rows: dict[str, dict[tuple[str, str], Any]] = {}
     for pair in asked.pairs:
-        given = asked.settings.get("branches") or BRANCHES.get("/".join(pair))
-        names = [name.strip() for name in given.split(",")] if isinstance(given, str) else list(given or ())
+        given = asked.settings.get("branches", BRANCHES.get("/".join(pair)))
+        names = [] if given is None else several(given, "branches")
         if len(names) != len(_SIZES):
             raise SpecError(
                 f"branches: expected three networks (smaller, equal, larger) for {'/'.join(pair)}, found {names}"
@@ -231,5 +232,7 @@ def _teachers(runs: Sequence[Run]) -> tuple[Run, ...]:
     return tuple({run.teacher.digest: run.teacher for run in runs if run.teacher is not None}.values())
 
 
-def _named(given: Any) -> dict[str, Any]:
-    return {"name": given} if isinstance(given, str) else dict(given or {})
+def _named(given: Any, at: str) -> dict[str, Any]:
+    """Settings that were given, with a name only where one was."""
+    fields = named(given, "", at)
+    return fields if fields["name"] else {key: value for key, value in fields.items() if key != "name"}

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from didact.spec import Flag, NonNegative, Positive, SpecError, from_json
+from didact.studies.scales import of_method
 
 TABLES_OF = {
     "method": ("1", "2", "7", "8"),
@@ -29,6 +30,13 @@ VALUES: dict[str, Any] = {
 }
 """Types of plain settings; a single number stands for a list of one."""
 
+VARIED = {
+    "temperature": ("5", "write temperatures=1,5,10"),
+    "kl_weight": ("6", "write weights=1,3,6"),
+    "student": ("9", "write branches=SMALLER,EQUAL,LARGER"),
+}
+"""By setting of SFTN, the table that varies it, and what to write for that table."""
+
 
 def check(wanted: Mapping[str, Any], tables: Sequence[str]) -> None:
     """Refuse settings of tables that are not asked for, and values that cannot be meant.
@@ -38,11 +46,16 @@ def check(wanted: Mapping[str, Any], tables: Sequence[str]) -> None:
     """
     for key, readers in TABLES_OF.items():
         if key in wanted and not set(readers) & set(tables):
-            raise SpecError(
-                f"{key}: is read by Table {' and '.join(readers)} alone; write table={readers[0]}, or leave {key} out"
-            )
+            raise SpecError(f"{key}: is read by {_listed(readers)} only; write table={readers[0]}, or leave {key} out")
+    own = {field: instead for field, (table, instead) in VARIED.items() if set(tables) == {table}}
+    of_method(wanted.get("sftn"), "sftn", "sftn", own)
     for key, kind in VALUES.items():
         if key in wanted:
             value = wanted[key]
             one = isinstance(value, (int, float)) and not isinstance(value, bool) and key != "long"
             from_json(kind, [value] if one else value, key)
+
+
+def _listed(tables: Sequence[str]) -> str:
+    """Tables as a sentence names them: "table 4", "tables 1, 2, 7 and 8"."""
+    return f"tables {', '.join(tables[:-1])} and {tables[-1]}" if len(tables) > 1 else f"table {tables[0]}"

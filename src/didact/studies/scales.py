@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from didact.spec import SpecError, nearest, shown
+from didact.studies.given import named, several
 
 PASSED = ("data", "recipe", "data_seed", "epochs", "precision")
 """Settings that a study passes on as in ``didact train``."""
@@ -27,14 +28,14 @@ def settings(
         if key not in known:
             raise SpecError(f"{key}: no such setting{nearest(key, known)}")
     scale = wanted.get("scale", usual)
-    if scale not in scales:
+    if not isinstance(scale, str) or scale not in scales:
         raise SpecError(f"scale: unknown {shown(scale)}{nearest(str(scale), scales)}")
     base = scales[scale]
     found = {**base, **{key: value for key, value in wanted.items() if key != "scale"}}
     for key, fields in base.items():
         if isinstance(fields, Mapping):
             short = {k: v for k, v in fields.items() if k not in wanted}  # epochs and precision have short forms
-            found[key] = _laid_over(short, wanted.get(key))
+            found[key] = _laid_over(short, wanted.get(key), key)
     return found
 
 
@@ -50,11 +51,31 @@ def told_as(at: str, given: Any) -> Iterator[None]:
         raise SpecError(f"{name}.{text.removeprefix(f'{at}.')}" if name and text.startswith(f"{at}.") else text) from None
 
 
-def _laid_over(base: dict[str, Any], given: Any) -> dict[str, Any]:
-    """The settings ``given`` over ``base``; another name starts afresh."""
+def of_method(given: Any, name: str, at: str, varied: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The settings ``given`` of the method ``name``, with its name. ``at``: their path. ``varied``: by setting that the study
+    sets itself, what to write instead.
+
+    Raises:
+        SpecError: no settings, those of another method, or a setting that the study sets itself.
+    """
+    fields = named(given, name, at)
+    if fields["name"] != name:
+        raise SpecError(f"{at}: expected settings of the method {name}, such as {at}.SETTING; found {shown(given)}")
+    for field, instead in (varied or {}).items():
+        if field in fields:
+            raise SpecError(f"{at}.{field}: the study sets it itself; {instead}, and leave {at}.{field} out")
+    return fields
+
+
+def _laid_over(base: dict[str, Any], given: Any, at: str) -> dict[str, Any]:
+    """The settings ``given`` over ``base``; another name starts afresh. ``at``: their path."""
     if given is None:
         return base
+    if isinstance(given, (list, tuple)):
+        given = ",".join(several(given, at))
     if isinstance(given, str):
         given = {"net" if "net" in base else "name": given}
+    if not isinstance(given, Mapping):
+        raise SpecError(f"{at}: expected a name, or settings such as {at}.{next(iter(base), 'name')}; found {shown(given)}")
     same = given.get("name", base.get("name")) == base.get("name")
     return {**base, **given} if same else dict(given)
