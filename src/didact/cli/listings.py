@@ -76,15 +76,15 @@ def _nets() -> Rows:
     import torch
 
     from didact import nets
-    from didact.nets.blocks import macs, parameters
+    from didact.nets.blocks import parameters
 
     rows = []
     for name in nets.names():
         with torch.device("meta"):
             net = nets.create(name, 100)
-        shapes = net.shapes((3, 32, 32))
+        shapes, work = net.measured((3, 32, 32))
         features = " / ".join(f"{c}@{h}" for c, h, _ in shapes.features)
-        rows.append([name, parameters(net), round(macs(net, (3, 32, 32)) / 1e6, 2), features, nets.entry(name).paper_rate])
+        rows.append([name, parameters(net), round(work / 1e6, 2), features, nets.entry(name).paper_rate])
     return ["net", "parameters", "MACs (M)", "features (channels@size)", "paper's rate"], rows
 
 

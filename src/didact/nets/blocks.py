@@ -10,19 +10,12 @@ WRN), that part has an entry norm ``enter`` and the value before the activation 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
-from didact.seeds import preserved, stream
+from didact.nets.dry import Shape, dry
 from didact.tensors import PARTS, Feature, Images, Logits, Outputs
-
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -166,13 +159,21 @@ class BlockNet(nn.Module):
             ValueError: the image does not survive the strides (the message names the smallest that does) or has the wrong
                 number of channels.
         """
+        return self.measured(image)[0]
+
+    def measured(self, image: Shape) -> tuple[Shapes, int]:
+        """:meth:`shapes`, and :func:`macs` as well, from the same pass.
+
+        Raises:
+            ValueError: as :meth:`shapes`.
+        """
         assert self.stem is not None and self.head is not None, "only a whole network is asked for its shapes"
         try:
-            return self._shapes(image)
+            return self._measured(image)
         except RuntimeError as error:
             for size in range(1, 513):
                 try:
-                    self._shapes((image[0], size, size))
+                    self._measured((image[0], size, size))
                 except RuntimeError:
                     continue
                 if size > min(image[1:]):
@@ -183,11 +184,11 @@ class BlockNet(nn.Module):
                 break
             raise ValueError(f"this network cannot take images of shape {image}: {error}") from None
 
-    def _shapes(self, image: Shape) -> Shapes:
-        seen = _dry(_Looking(self), image)
+    def _measured(self, image: Shape) -> tuple[Shapes, int]:
+        seen, work = dry(_Looking(self), image)
         assert seen.stem is not None and seen.pooled is not None and seen.logits is not None
         features = tuple(tuple(f.shape[1:]) for f in seen.features)
-        return Shapes(tuple(seen.stem.shape[1:]), features, tuple(seen.pooled.shape[1:]), seen.logits.shape[1])
+        return Shapes(tuple(seen.stem.shape[1:]), features, tuple(seen.pooled.shape[1:]), seen.logits.shape[1]), work
 
     def _bounds(self, start: int, stop: int | None) -> tuple[int, int | None]:
         if not 0 <= start <= len(self) or (stop is not None and not start <= stop <= len(self)):
@@ -236,43 +237,4 @@ def parameters(net: nn.Module) -> int:
 
 def macs(net: nn.Module, image: Shape) -> int:
     """Multiply-accumulates of convolutions and linear layers for one image of shape (c, h, w), counted without running data."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter:
-        _dry(net, image)
-    return counter.get_total_flops() // 2
-
-
-class _SameShape(TorchFunctionMode):
-    """Batch norms and activations give what they are given: on the meta device nothing but the shape matters, and torch takes
-    milliseconds to find out that theirs does not change."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in (functional.relu, functional.hardtanh):
-            return args[0]
-        if func is functional.batch_norm and args[1] is not None and args[0].shape[1:2] == args[1].shape:
-            return args[0]
-        return func(*args, **(kwargs or {}))  # also where the channels of a norm do not fit: torch says so
-
-
-def _dry(module: nn.Module, image: Shape) -> Any:
-    """What ``module`` gives for one image in eval mode; afterwards every part has its own mode and its own buffers back.
-
-    On the meta device, or, where a part is not of didact or torch, with an image of noise where the module is: code of the
-    user's own may read numbers from tensors.
-    """
-    parts = list(module.modules())
-    modes = [(part, part.training) for part in parts]
-    own = any(type(part).__module__.partition(".")[0] not in ("didact", "torch") for part in parts)
-    device = next((p.device for p in module.parameters()), torch.device("cpu")) if own else torch.device("meta")
-    moved = {k: v if own else v.to(device) for k, v in module.named_parameters()}
-    moved |= {k: v.clone() if own else v.to(device) for k, v in module.named_buffers()}
-    noise = (
-        torch.rand(1, *image, generator=stream(0, "image"), device="cpu") if own else torch.zeros(1, *image, device=device)
-    )
-    try:
-        with torch.no_grad(), preserved(device), device, nullcontext() if own else _SameShape():
-            return torch.func.functional_call(module.eval(), moved, (noise.to(device),))
-    finally:
-        for part, training in modes:
-            part.training = training
+    return dry(net, image)[1]
