@@ -30,6 +30,7 @@ from didact.losses import exact, pool_alike, task
 from didact.method import Joint, Pair, Seen
 from didact.nets.adapt import match
 from didact.nets.blocks import Shape
+from didact.nets.layers import normal
 from didact.nets.norms import last_norm
 from didact.spec import NonNegative, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature
@@ -57,6 +58,8 @@ def margin(weight: Tensor, bias: Tensor) -> Tensor:
 
     Computed in float64. A channel of scale 0 gets the limit, min(bias, 0).
     """
+    if weight.is_meta:
+        return weight.new_empty(weight.shape)  # nothing to compute, and torch takes seconds to begin with it
     sd = weight.abs().double()
     z = bias.double() / sd.clamp(min=torch.finfo(torch.float64).tiny)
     below = torch.special.ndtr(-z)
@@ -104,7 +107,7 @@ class Level(nn.Module):
         super().__init__()
         self.partner = partner
         conv = nn.Conv2d(source[0], target[0], 1, bias=False)
-        nn.init.normal_(conv.weight, std=sqrt(2 / target[0]))
+        normal(conv.weight, sqrt(2 / target[0]))
         self.connector = nn.Sequential(conv, nn.BatchNorm2d(target[0]))
         self.margin = Negatives(target[0]) if norm is None else Known(margin(norm.weight.detach(), norm.bias.detach()))
 
