@@ -1,7 +1,7 @@
 """What a network gives for an image, and its work, found without running data where all code is didact's or torch's.
 
-torch's own rules for the meta device are Python: a call takes up to milliseconds, and the first one imports its compiler, which takes
-seconds. So the functions that most networks consist of have rules here. A call that a rule does not cover is left to torch.
+torch's own rules for the meta device are Python: a call takes up to milliseconds, and the first one imports its compiler, which
+takes seconds. So the functions that most networks consist of have rules here. Other calls are left to torch.
 """
 
 from __future__ import annotations
