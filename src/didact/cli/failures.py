@@ -12,6 +12,9 @@ KEPT = "what was trained is kept: ask again and it goes on from the last epoch"
 _MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED", "failed to map segment")
 """In the messages of torch, of the libraries below it and of the system's loader, where it is no MemoryError."""
 
+_PATH = 300
+"""Characters of a very long path that a message repeats, from its beginning and from its end."""
+
 _LESS = ". A smaller --together needs less and changes no result; a smaller --recipe.batch_size needs less, too, and is a new run"
 
 
@@ -54,4 +57,5 @@ def short_of_memory(error: BaseException, trains: bool) -> str | None:
 def refusal(error: OSError) -> str:
     """What the system refused, and of which file."""
     files = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes | os.PathLike)]
-    return ": ".join([error.strerror or str(error) or type(error).__name__, " and ".join(files)][: 1 + bool(files)])
+    paths = " and ".join(f if len(f) <= 2 * _PATH else f"{f[:_PATH]} ... {f[-_PATH:]}" for f in files)
+    return ": ".join([error.strerror or str(error) or type(error).__name__, paths][: 1 + bool(files)])
