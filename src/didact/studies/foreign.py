@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from didact.engine.records import Record
-from didact.spec import to_json
+from didact.spec import SpecError, to_json
 from didact.spec.foreign import checksum
 from didact.studies.run import Run, everything
 
@@ -52,6 +52,9 @@ def sources(run: Run) -> dict[str, str]:
 
 def changed(run: Run, record: Record) -> list[str]:
     """The names of the user's own code that has another source now than when ``run`` was trained, as far as that is known."""
-    now = sources(run)
-    before = record.environment().get("source", {}) if now else {}
+    before = record.environment().get("source", {})
+    try:
+        now = sources(run) if before else {}
+    except SpecError:  # the code is gone; what a finished run left can be read without it
+        return []
     return [name for name in now if before.get(name, now[name]) != now[name]]
