@@ -30,7 +30,7 @@ unit: $(VENV)/.test
 
 # the pages of the methods, from their files
 docs: $(VENV)/.installed
-	$(BIN)/python -m didact.report.pages docs/methods
+	$(BIN)/python -m didact.catalogue.pages docs/methods
 
 $(VENV)/bin/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "didact needs Python 3.11 or newer: make PYTHON=python3.12 ...")'

@@ -23,11 +23,13 @@ import torch
 
 from didact.data import Data
 from didact.engine.recipe import Recipe
-from didact.engine.records import Record, write_tensors
+from didact.files.checked import write_tensors
 from didact.method import Method
+from didact.runs.build import extras, network, pair, placeholders
+from didact.runs.run import Run
 from didact.spec import canonical, choose
-from didact.studies.run import Run, extras, network, pair, placeholders
-from didact.studies.store import Store
+from didact.store.record import Record
+from didact.store.store import Store
 from throughput import Row, about
 
 DATA = Data(name="digits", per_class=2)

@@ -27,7 +27,10 @@ jaxtyping.install_import_hook("didact", f"sys.modules[{__name__!r}].check")  # b
 from didact.data import Split, digits  # noqa: E402
 from didact.engine import precision  # noqa: E402
 from didact.method import Pair  # noqa: E402
-from training import network, shapes, taught  # noqa: E402
+from didact.runs.run import Run  # noqa: E402
+from didact.store.store import Store  # noqa: E402
+from support.tiny import make  # noqa: E402
+from support.training import network, shapes, taught  # noqa: E402
 
 torch.set_num_threads(1)
 settings.register_profile("didact", deadline=None, max_examples=25)
@@ -107,3 +110,13 @@ def slope() -> Callable[..., Array]:
         return out
 
     return differences
+
+
+@pytest.fixture
+def tiny() -> Callable[..., Run]:
+    return make
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")

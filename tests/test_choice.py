@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from didact.method import Method
+from didact.runs.run import Run
 from didact.spec import (
     Named,
     SpecError,
@@ -18,7 +19,6 @@ from didact.spec import (
     from_json,
     to_json,
 )
-from didact.studies.run import Run
 
 
 @pytest.fixture

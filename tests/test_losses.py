@@ -16,7 +16,7 @@ from didact.losses import (
     attention_map,
     cross_entropy,
     divergences,
-    exact,
+    in_float32,
     pool_alike,
     rows_alike,
     softened_kl,
@@ -204,7 +204,7 @@ def test_a_constant_row_is_zero_without_gradient(dtype: torch.dtype) -> None:
 
 
 def test_exact_leaves_autocast_and_widens_only_half_precision() -> None:
-    @exact
+    @in_float32
     def types(*xs: Any, last: Any) -> list[torch.dtype]:
         assert not torch.is_autocast_enabled("cpu")
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32

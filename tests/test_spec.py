@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from didact.method import Method
 from didact.methods.kd import KD
+from didact.runs.run import Run
 from didact.spec import (
     Chosen,
     Count,
@@ -31,7 +32,6 @@ from didact.spec import (
     strict_json,
     to_json,
 )
-from didact.studies.run import Run
 from didact.teaching.sftn import SFTN
 
 

@@ -14,13 +14,13 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from didact.data import Data, load
     from didact.engine.recipe import Recipe
-    from didact.method import Method, Pair, Seen
+    from didact.execution.runner import Execution, execute
+    from didact.method import Method, Pair, StepContext
     from didact.nets import Block, BlockNet, create, join
+    from didact.request.plan import plan
+    from didact.runs.run import Run
     from didact.spec import SpecError
-    from didact.studies.execute import Where, ask
-    from didact.studies.plan import plan
-    from didact.studies.run import Run
-    from didact.studies.store import Store
+    from didact.store.store import Store
 
 _HOMES = {
     "Block": "nets",
@@ -29,32 +29,32 @@ _HOMES = {
     "Method": "method",
     "Pair": "method",
     "Recipe": "engine.recipe",
-    "Run": "studies.run",
-    "Seen": "method",
+    "Run": "runs.run",
+    "StepContext": "method",
     "SpecError": "spec",
-    "Store": "studies.store",
-    "Where": "studies.execute",
-    "ask": "studies.execute",
+    "Store": "store.store",
+    "Execution": "execution.runner",
+    "execute": "execution.runner",
     "create": "nets",
     "join": "nets",
     "load": "data",
-    "plan": "studies.plan",
+    "plan": "request.plan",
 }
 
 __all__ = [
     "Block",
     "BlockNet",
     "Data",
+    "Execution",
     "Method",
     "Pair",
     "Recipe",
     "Run",
-    "Seen",
     "SpecError",
+    "StepContext",
     "Store",
-    "Where",
-    "ask",
     "create",
+    "execute",
     "join",
     "load",
     "plan",

@@ -21,7 +21,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def exact(formula: Callable[P, R]) -> Callable[P, R]:
+def in_float32(formula: Callable[P, R]) -> Callable[P, R]:
     """Run ``formula`` outside autocast, with bfloat16 and float16 tensors among its arguments widened to float32.
 
     Also those in a list or a tuple among them.
@@ -46,13 +46,13 @@ def _widen(x: Any) -> Any:
     return x.float() if isinstance(x, Tensor) and x.dtype in (torch.bfloat16, torch.float16) else x
 
 
-@exact
+@in_float32
 def cross_entropy(logits: Logits, labels: Labels) -> Scalar:
     """Cross entropy against the labels at temperature 1, mean over the batch."""
     return F.cross_entropy(logits, labels)
 
 
-@exact
+@in_float32
 def softened_kl(z_from: Logits, z_to: Logits, temperature: float = 1.0) -> Scalar:
     """KL(softmax(z_from / T) || softmax(z_to / T)), summed over classes, mean over the batch, without the factor T^2.
 
@@ -63,7 +63,7 @@ def softened_kl(z_from: Logits, z_to: Logits, temperature: float = 1.0) -> Scala
     return divergences(log_p, log_q).sum() / len(log_p)
 
 
-@exact
+@in_float32
 def divergences(log_p: Tensor, log_q: Tensor) -> Tensor:
     """p log(p / q), elementwise, from log p and log q; a sum over an outcome's dimension is KL(p || q).
 
@@ -74,7 +74,7 @@ def divergences(log_p: Tensor, log_q: Tensor) -> Tensor:
     return F.kl_div(log_q.masked_fill(absent, 0), log_p.masked_fill(absent, 0), reduction="none", log_target=True)
 
 
-@exact
+@in_float32
 def standardised(z: Logits) -> Logits:
     """Each row minus its mean, divided by its standard deviation over the classes (unbiased) + 1e-7.
 
@@ -90,7 +90,7 @@ def standardised(z: Logits) -> Logits:
     return torch.where(varies(filled, 1), (filled - mean) / (std + 1e-7), 0).masked_fill(masked, -torch.inf)
 
 
-@exact
+@in_float32
 def varies(x: Tensor, dim: int) -> Tensor:
     """Whether the values along ``dim`` (kept, of size 1) differ by more than 16 roundings of the largest.
 
@@ -144,7 +144,7 @@ def _pooled(f: Feature, size: tuple[int, int]) -> Tensor:
     return f if f.shape[2:] == size else F.adaptive_avg_pool2d(f, size)
 
 
-@exact
+@in_float32
 def attention_map(f: Feature, power: int = 2) -> Tensor:
     """mean over channels of f^power, flattened over positions (b, h*w), divided by max(L2 norm, 1e-12).
 
@@ -154,14 +154,14 @@ def attention_map(f: Feature, power: int = 2) -> Tensor:
     return unit_rows(flat)
 
 
-@exact
+@in_float32
 def rows_alike(x: Tensor) -> Tensor:
     """The Gram matrix of the flattened samples, each row divided by its L2 norm: (b, b) (similarity-preserving KD)."""
     flat = x.flatten(1)
     return unit_rows(flat @ flat.T)
 
 
-@exact
+@in_float32
 def unit_rows(x: Tensor) -> Tensor:
     """Each row (dimension 1) divided by max(its L2 norm, 1e-12).
 

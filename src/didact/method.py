@@ -1,11 +1,11 @@
-"""The contracts: what a method must say, and what it is told.
+"""The interface that a distillation method implements, and the inputs that it receives.
 
 A :class:`Method` is a frozen, keyword-only dataclass of hyper-parameters. The training loop asks it five things and never
 who it is: what it reads (``needs``), in which ``stages`` it trains, which parts it adds (``build``), what the loss is
 (``terms``), and which network to hand on (``deployed``). Before any of it ``idle`` says what of the method cannot teach the
-pair. Two more are for peers: ``turns``, how they move in a step, and
-``refresh``, before an epoch. Three are for the metrics: ``scored``, the logits whose accuracy on the training batches is counted,
-``shows``, further classifiers worth watching, and ``watches``, further scalars.
+pair. Two more are for peers: ``sequential``, how they move in a step, and ``refresh``, before an epoch. Three are for the
+metrics: ``train_logits``, the logits whose accuracy on the training batches is counted, ``auxiliary_logits``, further
+classifiers worth watching, and ``metrics``, further scalars.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Stage:
         epochs: its length.
         share: its length as a share of the recipe's epochs, rounded, at least one (30 of 240 epochs are 0.125).
         moves: which parameters are trained: names under ``net.`` or ``extras.``, as prefixes. "" is everything.
-        learning_rate: None for the recipe's. With a rate or with ``drops`` of its own the stage does not follow the
+        learning_rate: None for the recipe's. With a rate or with ``milestones`` of its own the stage does not follow the
             recipe's schedule.
         drops: shares of the stage after which its rate falls to a tenth; none of them: a constant rate.
         needs: what is read in this stage, where it differs from the method's ``needs``. A network of which nothing is read
@@ -44,7 +44,7 @@ class Stage:
     share: float | None = None
     moves: tuple[str, ...] = ("",)
     learning_rate: float | None = None
-    drops: tuple[float, ...] | None = None
+    milestones: tuple[float, ...] | None = None
     needs: Needs | None = None
 
     @property
@@ -57,15 +57,15 @@ class Stage:
             return self.epochs
         return epochs if self.share is None else max(1, round(self.share * epochs))
 
-    def rate(self, epoch: int, epochs: int, usual: float) -> float | None:
+    def lr(self, epoch: int, epochs: int, usual: float) -> float | None:
         """The learning rate in ``epoch`` (from 0) of the stage's ``epochs``; None where the recipe's schedule holds.
 
         Args:
             usual: the recipe's learning rate.
         """
-        if self.learning_rate is None and self.drops is None:
+        if self.learning_rate is None and self.milestones is None:
             return None
-        fallen = sum(epoch >= round(share * epochs) for share in self.drops or ())
+        fallen = sum(epoch >= round(share * epochs) for share in self.milestones or ())
         return (usual if self.learning_rate is None else self.learning_rate) * 0.1**fallen
 
 
@@ -81,7 +81,7 @@ def initialising(epochs: int | None, parts: str, alpha: float) -> tuple[Stage, S
         alpha: weight of KD in the main stage.
     """
     moves, needs = ("extras.", "net.stem", "net.blocks"), reads(parts, teacher=parts)
-    first = Stage("init", epochs=epochs, share=0.125, moves=moves, drops=(), needs=needs)
+    first = Stage("init", epochs=epochs, share=0.125, moves=moves, milestones=(), needs=needs)
     return first, Stage(moves=("net.",), needs=reads("logits", teacher="logits" if alpha else ""))
 
 
@@ -115,7 +115,7 @@ class Pair:
         """Size of the training set."""
         return len(self.labels)
 
-    def taught(self) -> tuple[BlockNet, Shapes]:
+    def with_teacher(self) -> tuple[BlockNet, Shapes]:
         """The teacher and its shapes.
 
         Raises:
@@ -141,7 +141,7 @@ class Idle:
 
 def idle_points(pair: Pair, term: str, weight: float) -> tuple[Idle, ...]:
     """A term over blocks that compares where maps respond, where maps have a single position."""
-    own, other = pair.shapes.features, pair.taught()[1].features
+    own, other = pair.shapes.features, pair.with_teacher()[1].features
     blind = [s + 1 for s, t in match(own, other) if one_position(own[s], other[t])]
     if not blind or not weight:
         return ()
@@ -174,7 +174,7 @@ class Clock:
         """Share of the current stage that is done, in [0, 1)."""
         return (self.epoch + self.step / self.steps) / self.epochs
 
-    def risen(self, share: float) -> float:
+    def warmup(self, share: float) -> float:
         """How far a weight has risen that reaches its value, epoch by epoch, at the end of ``share`` of the stage: (0, 1].
 
         (epoch + 1) / (share * epochs), at most 1, as the code of DKD and ReviewKD counts; 1 for no share.
@@ -191,8 +191,8 @@ class View:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """All that a method is told in one step.
+class StepContext:
+    """Inputs to :meth:`Method.terms` for one training step.
 
     Attributes:
         batch: images, labels, index.
@@ -214,16 +214,16 @@ class Seen:
     peers: tuple[Outputs, ...] = ()
     views: dict[str, View] = field(default_factory=dict)
     net: BlockNet | None = None
-    turn: int = 0
+    position: int = 0
 
     @property
     def group(self) -> tuple[Outputs, ...]:
         """What all networks that learn together showed, in the order of their turns, the same for each: own and peers."""
-        return (*self.peers[: self.turn], self.own, *self.peers[self.turn :])
+        return (*self.peers[: self.position], self.own, *self.peers[self.position :])
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOut:
     """What networks that learn together answer for held-out images, in eval mode and without gradient.
 
     Attributes:
@@ -240,7 +240,7 @@ class Method(Named, ABC):
 
     homes: ClassVar[tuple[str, ...]] = ("didact.methods", "didact.peers", "didact.teaching")
     teaches: ClassVar[bool] = False
-    """Whether it is a method on the teacher: asked for by ``teacher.how``."""
+    """Whether it is a method on the teacher: asked for by ``teacher.method``."""
 
     @property
     def needs(self) -> Needs:
@@ -248,7 +248,7 @@ class Method(Named, ABC):
         return Needs()
 
     @property
-    def turns(self) -> bool:
+    def sequential(self) -> bool:
         """How peers move in a step: one after the other, each shown what those before it say after they have moved (True), or
         all after all have looked."""
         return False
@@ -272,26 +272,26 @@ class Method(Named, ABC):
         """
         return ()
 
-    def refresh(self, extras: nn.Module, held: Held) -> None:
+    def refresh(self, extras: nn.Module, held: HeldOut) -> None:
         """Called before every epoch where ``needs.held`` asks for it; what is to be remembered goes into the extras."""
 
     @abstractmethod
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         """Named, weighted scalar terms; their sum is the loss."""
 
     def deployed(self, extras: nn.Module, net: BlockNet) -> nn.Module:
         """The network to evaluate, export and hand on; it maps images to logits."""
         return net
 
-    def scored(self, extras: nn.Module, seen: Seen) -> Tensor | None:
+    def train_logits(self, extras: nn.Module, context: StepContext) -> Tensor | None:
         """The logits (b, k) whose accuracy on the training batches is in the metrics; None where there are none to speak of."""
-        return seen.own.logits
+        return context.own.logits
 
-    def shows(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
+    def auxiliary_logits(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
         """Further logits by name, whose accuracies are put into the metrics (SFTN's branches)."""
         return {}
 
-    def watches(self, extras: nn.Module) -> dict[str, Tensor]:
+    def metrics(self, extras: nn.Module) -> dict[str, Tensor]:
         """Further scalars by name that are put into the metrics at the end of every epoch (the entropy of a distribution)."""
         return {}
 

@@ -32,7 +32,7 @@ def test_layers_are_named_and_flattened(two: tuple[BlockNet, BlockNet]) -> None:
     own, images = two[0].eval(), torch.randn(3, 1, 16, 16)
     found = layers.layers(own, images)
     assert list(found) == ["stem", "block 1", "block 2", "block 3", "pooled", "logits"]
-    seen = own.look(images)
+    seen = own.outputs(images)
     assert seen.stem is not None and seen.logits is not None
     assert torch.equal(found["stem"], seen.stem.flatten(1))
     assert torch.equal(found["block 2"], seen.features[1].flatten(1))

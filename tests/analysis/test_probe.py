@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from torch.nn import functional
 
 from didact import nets
-from didact.analysis.probe import SGD, Exact, Features, Linear, Way, exact, pooled, probe, sgd
+from didact.analysis.probe import Features, Linear, LogisticProbe, ProbeMethod, SGDProbe, exact, pooled, probe, sgd
 from didact.seeds import seeded, stream
 from didact.spec import SpecError, from_json
 from didact.tensors import Batch
@@ -32,7 +32,7 @@ def features(images: int = 90, seed: int = 0) -> Features:
 @pytest.mark.parametrize("l2", [1e-3, 0.1])
 def test_the_exact_probe_is_scikit_learn_s_optimum(l2: float) -> None:
     train, test = features(), features(60, seed=1)
-    found = exact(train, CLASSES, Exact(l2=l2, tolerance=1e-8))
+    found = exact(train, CLASSES, LogisticProbe(l2=l2, tolerance=1e-8))
     x, y = train.vectors.double().numpy(), train.labels.numpy()
     mean, std = x.mean(0), x.std(0)
     std[std == 0] = 1
@@ -44,32 +44,32 @@ def test_the_exact_probe_is_scikit_learn_s_optimum(l2: float) -> None:
     assert found.slope is not None
     assert found.slope < 1e-8
     right = 100 * np.mean(other.predict((test.vectors.double().numpy() - mean) / std) == test.labels.numpy())
-    assert probe(train, test, CLASSES, Exact(l2=l2)).top1 == (pytest.approx(right),)
+    assert probe(train, test, CLASSES, LogisticProbe(l2=l2)).top1 == (pytest.approx(right),)
 
 
 def test_neither_scale_nor_place_of_a_vector_s_entries_matters() -> None:
     train = features()
     moved = Features(train.vectors * torch.tensor([2.0, 8, 0.5, 4, 1, 1]) + 16, train.labels)
-    one, other = (probe(each, each, CLASSES, Exact()) for each in (train, moved))
+    one, other = (probe(each, each, CLASSES, LogisticProbe()) for each in (train, moved))
     assert one.top1 == other.top1 == one.train_top1
 
 
 def test_too_few_steps_are_told_of_by_the_gradient() -> None:
-    way = Exact(steps=2)
+    way = LogisticProbe(steps=2)
     slope = probe(features(), features(), CLASSES, way).slope
     assert slope is not None
     assert slope > way.tolerance
 
 
 def test_the_rate_falls_at_shares_of_the_epochs() -> None:
-    way = SGD()
-    assert [way.rate(epoch) for epoch in (0, 29)] == [0.1, 0.1]
-    assert [way.rate(epoch) for epoch in (30, 59, 60, 89, 90, 99)] == pytest.approx([0.01, 0.01, 1e-3, 1e-3, 1e-4, 1e-4])
-    assert [SGD(epochs=5, drops=(0.5,), decay=0.5).rate(epoch) for epoch in range(5)] == [0.1, 0.1, 0.05, 0.05, 0.05]
+    way = SGDProbe()
+    assert [way.lr(epoch) for epoch in (0, 29)] == [0.1, 0.1]
+    assert [way.lr(epoch) for epoch in (30, 59, 60, 89, 90, 99)] == pytest.approx([0.01, 0.01, 1e-3, 1e-3, 1e-4, 1e-4])
+    assert [SGDProbe(epochs=5, milestones=(0.5,), decay=0.5).lr(epoch) for epoch in range(5)] == [0.1, 0.1, 0.05, 0.05, 0.05]
 
 
 def test_sgd_step_by_step() -> None:
-    way = SGD(epochs=3, batch_size=40, learning_rate=0.01, weight_decay=0.1, drops=(0.6,))
+    way = SGDProbe(epochs=3, batch_size=40, learning_rate=0.01, weight_decay=0.1, milestones=(0.6,))
     train = features()
     vectors = train.vectors / 100
     found = sgd(Features(vectors, train.labels), CLASSES, way, seed=7)
@@ -94,7 +94,7 @@ def test_sgd_step_by_step() -> None:
 def test_a_seed_is_the_same_however_many_there_are() -> None:
     train, test = features(), features(60, seed=1)
     short = {"epochs": 2, "learning_rate": 1e-3}
-    one, three = (probe(train, test, CLASSES, SGD(seeds=seeds, **short)) for seeds in (1, 3))
+    one, three = (probe(train, test, CLASSES, SGDProbe(seeds=seeds, **short)) for seeds in (1, 3))
     assert three.top1[:1] == one.top1
     assert (len(three.top1), len(three.train_top1), three.slope) == (3, 3, None)
 
@@ -125,15 +125,15 @@ def test_what_cannot_be_probed(pair: Callable[..., Any]) -> None:
     with pytest.raises(ValueError, match="no head"):
         pooled(net.slice(0, 2), [Batch(torch.zeros(2, 3, 16, 16), torch.arange(2), torch.arange(2))])
     with pytest.raises(ValueError, match="labels from 0 to 2 are expected for 3 classes, found 3"):
-        probe(features(), features(), 3, Exact())
+        probe(features(), features(), 3, LogisticProbe())
     with pytest.raises(ValueError, match="vectors of 6 and of 5"):
-        probe(features(), Features(torch.zeros(3, 5), torch.arange(3)), 4, Exact())
+        probe(features(), Features(torch.zeros(3, 5), torch.arange(3)), 4, LogisticProbe())
     with pytest.raises(SpecError, match="seeds"):
-        from_json(SGD, {"seeds": 0})
+        from_json(SGDProbe, {"seeds": 0})
 
 
-@pytest.mark.parametrize("way", [Exact(steps=5), SGD(epochs=1, seeds=1)])
-def test_vectors_that_are_not_finite_are_not_told_apart(way: Way) -> None:
+@pytest.mark.parametrize("way", [LogisticProbe(steps=5), SGDProbe(epochs=1, seeds=1)])
+def test_vectors_that_are_not_finite_are_not_told_apart(way: ProbeMethod) -> None:
     """The highest of NaN is no answer, so that a network that has broken down is not as good as guessing."""
     features = Features(torch.full((6, 3), torch.nan), torch.tensor([0, 0, 0, 0, 1, 1]))
     assert probe(features, features, 2, way).top1 == (0.0,)

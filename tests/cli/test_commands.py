@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from didact.cli.main import main
-from didact.cli.settings import parse
+from didact.request.tokens import parse
 from didact.spec import SpecError
 
 pytestmark = pytest.mark.usefixtures("few_digits")
@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> str:
 
 
 def test_train_then_compare_show_and_list(store: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    asked = ["train", *SMALL, "--teacher.net", "resnet8", "--teacher.how", "standard,sftn", "--method", "ce,kd,at+kd"]
+    asked = ["train", *SMALL, "--teacher.net", "resnet8", "--teacher.method", "standard,sftn", "--method", "ce,kd,at+kd"]
     assert main([*asked, "--seeds", "2", "--store", store]) == 0
     shown = capsys.readouterr()
     assert "done" in shown.err
@@ -81,7 +81,7 @@ def test_list(what: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["train", "--net", "resnet8", "--data.fractoin", "0.1"], "data.fractoin: no such setting; did you mean 'fraction'"),
         (["train", "--net", "resnet8", "--method", "kd"], "learns from a teacher and none is given"),
         (["train", "--net", "resnet8", "--teacher.nte", "resnet8"], "teacher.nte: no such setting; did you mean 'net'"),
-        (["train", "--net", "resnet8", "--teacher.net", "resnet8", "--teacher.how", "sftm"], "did you mean 'sftn'"),
+        (["train", "--net", "resnet8", "--teacher.net", "resnet8", "--teacher.method", "sftm"], "did you mean 'sftn'"),
         (
             [
                 "train",
@@ -89,12 +89,12 @@ def test_list(what: str, capsys: pytest.CaptureFixture[str]) -> None:
                 "resnet8",
                 "--teacher.net",
                 "resnet8",
-                "--teacher.how",
+                "--teacher.method",
                 "sftn",
-                "--teacher.how.kl_wieght",
+                "--teacher.method.kl_wieght",
                 "1",
             ],
-            "teacher.how.kl_wieght: no such setting; did you mean 'kl_weight'",
+            "teacher.method.kl_wieght: no such setting; did you mean 'kl_weight'",
         ),
         (
             ["train", "--net", "resnet8", "--teacher.net", "resnet8", "--method", "kd", "--method.temprature", "2"],
@@ -111,11 +111,11 @@ def test_list(what: str, capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (["train", "--net", "resnet8", "--teacher.net", "resnet8", "--teacher.start", "standard"], "not standard"),
         (
-            ["train", "--net", "resnet8", "--teacher.net", "resnet8", "--teacher.how.kl_weight", "1"],
-            "teacher.how.kl_weight: a",
+            ["train", "--net", "resnet8", "--teacher.net", "resnet8", "--teacher.method.kl_weight", "1"],
+            "teacher.method.kl_weight: a",
         ),
         (["train", "--net", "resnet8", "--epochs", "2", "--recipe.epochs", "3"], "contradicts recipe.epochs"),
-        (["train", "--net", "resnet8", "--together", "0"], "--together: expected 1 or more (found 0)"),
+        (["train", "--net", "resnet8", "--cohort-size", "0"], "--cohort-size: expected 1 or more (found 0)"),
         (["train", "--net", "resnet8", "--recipe.momentum", "0", "--recipe.nesterov", "true"], "nesterov needs a momentum"),
         (["train", "--net", "resnet8", "--recipe.batch_size", "1"], "recipe.batch_size"),
         (["train", "--net", "nowhere:net"], "cannot import 'nowhere'"),
@@ -189,7 +189,7 @@ def test_help_needs_no_torch() -> None:
 def test_help_of_train_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--help"]) == 0
     shown = capsys.readouterr().out
-    for setting in ("--recipe.weight_decay", "--data.validation", "--teacher.how.kl_weight", "--teacher.net", "--seeds"):
+    for setting in ("--recipe.weight_decay", "--data.validation", "--teacher.method.kl_weight", "--teacher.net", "--seeds"):
         assert setting in shown
 
 
@@ -214,10 +214,20 @@ def test_interrupted_it_says_so_and_keeps_its_checkpoint(number: signal.Signals,
 
 
 def test_settings_become_a_tree() -> None:
-    tokens = ["--teacher.how.kl_weight=1", "--teacher.how", "sftn", "--epochs", "3", "--data.fraction", "0.5", "--x", "true"]
+    tokens = [
+        "--teacher.method.kl_weight=1",
+        "--teacher.method",
+        "sftn",
+        "--epochs",
+        "3",
+        "--data.fraction",
+        "0.5",
+        "--x",
+        "true",
+    ]
     assert parse(tokens) == {
         "x": True,
-        "teacher": {"how": {"name": "sftn", "kl_weight": 1}},
+        "teacher": {"method": {"name": "sftn", "kl_weight": 1}},
         "epochs": 3,
         "data": {"fraction": 0.5},
     }

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import torch
 
-from didact.cli import failures, streams, terminal
+from didact import streams
+from didact.cli import failures
 from didact.cli.main import main
+from didact.track import terminal
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from didact.cli.main import main
-from didact.studies import execute
+from didact.execution import runner
 
 Requests = Callable[[random.Random], list[str]]
 
@@ -71,7 +71,7 @@ OPTIONS = {
         "--temperatures",
         "--weights",
     ),
-    "train": ("--device", "--test-every", "--together", "--store"),
+    "train": ("--device", "--test-every", "--cohort-size", "--store"),
 }
 SUBJECTS = {
     "list": ("nets", "runs", "pools", "devices", "recipes", "data", "nosuch", ""),
@@ -108,7 +108,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIDACT_DATA", str(tmp_path / "data"))
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.setattr(execute, "train", train)
+    monkeypatch.setattr(runner, "train", train)
 
 
 def setting(draw: random.Random) -> list[str]:

@@ -13,16 +13,17 @@ import torch
 
 from didact.cli.main import main
 from didact.data import DataError, Split, digits
+from didact.measure import similarity
 from didact.report import figures
 from didact.report import look as report_look
-from didact.studies import results, similarity
-from didact.studies.run import Run
-from didact.studies.store import Store
+from didact.runs.run import Run
+from didact.store import results
+from didact.store.store import Store
 
 Said = pytest.CaptureFixture[str]
 
 STUDENT, TEACHER = "basic-8-1x8-1x16", "basic-16-1x16-1x32"
-TRAIN = [*("train", "--net", STUDENT, "--teacher.net", TEACHER, "--teacher.how", "standard,sftn", "--method", "kd")]
+TRAIN = [*("train", "--net", STUDENT, "--teacher.net", TEACHER, "--teacher.method", "standard,sftn", "--method", "kd")]
 TRAIN += [
     *("--epochs", "1", "--data.classes", "2", "--data.per_class", "5", "--recipe.batch_size", "10"),
     "--precision",

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from didact.cli.main import main
-from didact.cli.settings import parse
 from didact.method import Method
+from didact.request.plan import plan
+from didact.request.tokens import parse
 from didact.spec import SpecError, catalogue
-from didact.studies.plan import plan
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 
@@ -84,7 +84,7 @@ def test_explain_tells_everything(name: str, capsys: Said) -> None:
 
 def test_explain_a_method_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
     lines = ["from didact.method import Method", "from didact.spec import Positive, spec", "@spec", "class Mine(Method):"]
-    lines += ["    scale: Positive = 2.0", "    def terms(self, extras, seen): ..."]
+    lines += ["    scale: Positive = 2.0", "    def terms(self, extras, context): ..."]
     (tmp_path / "own_method.py").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
     assert main(["explain", "own_method:Mine"]) == 0
@@ -121,7 +121,7 @@ def test_the_guides_method_of_ones_own_is_explained_and_trains(
         (["list", "methods", "--teacher", "vgg31"], "unknown network 'vgg31'"),
         (["list", "methods", "--data", "cifra100"], "did you mean 'cifar100'"),
         (["list", "nets", "--teacher", "vgg13"], "--teacher: is for 'didact list methods'"),
-        (["train", "--net", "resnet8", "--teacher.net", "resnet14", "--teacher.how", "kd"], "teacher.teacher.net: "),
+        (["train", "--net", "resnet8", "--teacher.net", "resnet14", "--teacher.method", "kd"], "teacher.teacher.net: "),
         (
             ["train", "--net", "resnet8", "--teacher.net", "resnet14", "--teacher.teacher.net", "resnet20"],
             "teacher.teacher: ",
@@ -136,8 +136,8 @@ def test_wrong_requests(asked: list[str], said: str, capsys: Said) -> None:
 def test_a_chain_of_teachers_from_the_command_line(tmp_path: Path, capsys: Said) -> None:
     store = ["--store", str(tmp_path / "store")]
     asked = ["--net", "resnet8", "--data.per_class", "2", "--epochs", "1", "--test-every", "9", *store]
-    chain = ["--teacher.net", "resnet14", "--teacher.how", "kd", "--teacher.how.temperature", "2"]
-    assert main(["train", *asked, *chain, "--teacher.teacher.net", "resnet20", "--teacher.teacher.how", "sftn"]) == 0
+    chain = ["--teacher.net", "resnet14", "--teacher.method", "kd", "--teacher.method.temperature", "2"]
+    assert main(["train", *asked, *chain, "--teacher.teacher.net", "resnet20", "--teacher.teacher.method", "sftn"]) == 0
     shown = capsys.readouterr()
     assert "training 1 x [resnet8 kd] from resnet14 by kd (temperature=2.0) from resnet20 (sftn)" in shown.err
     runs = plain(["list", "runs", *store], capsys)
@@ -155,7 +155,7 @@ def test_show_counts_the_deployed_network(tmp_path: Path, capsys: Said) -> None:
     """SimKD deploys the student's blocks, a projector and the teacher's head; SFTN's teacher leaves its branches behind."""
     store = ["--store", str(tmp_path / "store")]
     asked = ["--net", "resnet8", "--data.per_class", "2", "--epochs", "1", "--test-every", "9", *store]
-    assert main(["train", *asked, "--teacher.net", "resnet8x4", "--teacher.how", "sftn", "--method", "kd,simkd"]) == 0
+    assert main(["train", *asked, "--teacher.net", "resnet8x4", "--teacher.method", "sftn", "--method", "kd,simkd"]) == 0
     capsys.readouterr()
     sizes = {name: plain(["show", name, *store], capsys)["deployed"] for name in ("resnet8.kd", "resnet8.simkd")}
     assert sizes["resnet8.simkd"]["parameters"] > sizes["resnet8.kd"]["parameters"] == 77754
@@ -178,12 +178,12 @@ def test_help_and_version_need_no_torch() -> None:
         "--net resnet8 --method ce --peers.net resnet14",
         "--net resnet8 --method dml --peers.seed 1",
         "--net resnet8 --peers.net resnet14 --method kdcl --method.target general",
-        "--net resnet8 --teacher.net resnet14 --teacher.how kd",
+        "--net resnet8 --teacher.net resnet14 --teacher.method kd",
         "--net resnet8 --teacher.net resnet14 --teacher.teacher.net resnet20",
-        "--net resnet8 --teacher.net resnet14 --teacher.how dml",
+        "--net resnet8 --teacher.net resnet14 --teacher.method dml",
         "--net resnet8 --teacher.net resnet14 --start branches",
         "--net resnet8 --teacher.net resnet14 --teacher.start standard",
-        "--net resnet8 --teacher.net resnet14 --teacher.how sftn --teacher.start x",
+        "--net resnet8 --teacher.net resnet14 --teacher.method sftn --teacher.start x",
         "--net resnet8 --route equal --epochs 4",
     ],
 )

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from didact.cli.main import main
-from didact.cli.settings import parse
 from didact.nets.supernet import SPACES
-from didact.studies.front import Front, Member
-from didact.studies.limits import Search
-from didact.studies.plan import plan
-from didact.studies.predict import pool_of
-from didact.studies.run import Run
-from didact.studies.store import Store
+from didact.request.plan import plan
+from didact.request.tokens import parse
+from didact.runs.run import Run
+from didact.search.costs import SearchSettings
+from didact.search.pareto import Member, ParetoFront
+from didact.search.predict import pool_of
+from didact.store.store import Store
 
 Said = pytest.CaptureFixture[str]
 POOL = "basic-4-1x4-1x8,basic-4-1x4-1x16,basic-8-1x8-1x16"
@@ -83,11 +83,11 @@ def test_the_notes_of_fronts(teacher: Run) -> None:
 
     one, two, three = (Member(name, accuracy, cost, int(cost), 1) for name, accuracy, cost in FIGURES[:3])
     others = tuple(Member(name, accuracy, cost, int(cost), 1) for name, accuracy, cost in FIGURES[3:])
-    (line,) = _picked(Front("", Search(), (one, two), (), 2, 100, 10.0))
+    (line,) = _picked(ParetoFront("", SearchSettings(), (one, two), (), 2, 100, 10.0))
     assert "two students, so there is no m_nas" in line
-    (line,) = _picked(Front("", Search(), (one, two, three), (), 3, 100, 10.0))
+    (line,) = _picked(ParetoFront("", SearchSettings(), (one, two, three), (), 3, 100, 10.0))
     assert "m_nas: between them" in line
-    (line,) = _tried(Front("", Search(trials=5), (one, two, three), others, 2304, 100, 10.0))
+    (line,) = _tried(ParetoFront("", SearchSettings(trials=5), (one, two, three), others, 2304, 100, 10.0))
     assert line == (
         "Predicted 5 of the pool's 2,304 students: 3 on the front, 2 beaten; the best of these is e, 60.50 % with 25 parameters, "
         "beaten by b."

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from didact.cli.main import main
-from didact.cli.settings import parse
+from didact.request.tokens import parse
 from didact.spec import SpecError
 
 BASE = ["--net", "resnet8", "--data", "digits", "--data.classes", "2", "--data.per_class", "5", "--precision", "fp32"]
@@ -19,10 +19,10 @@ PEERS = ["--peers.net", "resnet14", "--method", "dml"]
     ("tokens", "tree"),
     [
         (["--method.alpha", "0.5", "--method", "kd"], {"method": {"name": "kd", "alpha": 0.5}}),
-        (["--teacher", "resnet14", "--teacher.how", "sftn"], {"teacher": {"net": "resnet14", "how": "sftn"}}),
+        (["--teacher", "resnet14", "--teacher.method", "sftn"], {"teacher": {"net": "resnet14", "method": "sftn"}}),
         (
-            ["--teacher", "resnet14", "--teacher.how", "sftn", "--teacher.how.warmup=0.5"],
-            {"teacher": {"net": "resnet14", "how": {"name": "sftn", "warmup": 0.5}}},
+            ["--teacher", "resnet14", "--teacher.method", "sftn", "--teacher.method.warmup=0.5"],
+            {"teacher": {"net": "resnet14", "method": {"name": "sftn", "warmup": 0.5}}},
         ),
         (["--recipe", '{"name":"paper"}', "--recipe.epochs", "3"], {"recipe": {"name": "paper", "epochs": 3}}),
         (["--recipe.batch-size", "3", "--data", "{}"], {"recipe": {"batch_size": 3}, "data": {}}),
@@ -70,12 +70,15 @@ def test_a_tree_that_cannot_be_meant(tokens: list[str], line: str) -> None:
         (["--method", "true"], "method: expected a name, or settings such as method.name; found true"),
         (["--method", "NaN"], "method: expected a name, or settings such as method.name; found nan"),
         (["--recipe", "[1,2]"], "recipe: expected a name, or names separated by commas, found [1, 2]"),
-        ([*TAUGHT, "--teacher.how", "[1,2]"], "teacher.how: expected a name, or names separated by commas, found [1, 2]"),
+        (
+            [*TAUGHT, "--teacher.method", "[1,2]"],
+            "teacher.method: expected a name, or names separated by commas, found [1, 2]",
+        ),
         (
             [*TAUGHT, "--teacher.recipe", "5"],
             "teacher.recipe: expected a name, or settings such as teacher.recipe.name; found 5",
         ),
-        ([*TAUGHT, "--teacher.how", '{"name":5}'], "teacher.how.name: expected a name, found 5"),
+        ([*TAUGHT, "--teacher.method", '{"name":5}'], "teacher.method.name: expected a name, found 5"),
         ([*TAUGHT, "--route", "NaN"], "route: expected a name, or settings such as route.name; found nan"),
         ([*TAUGHT, "--method", "kd,"], "method: expected a name, or names separated by commas, found 'kd,'"),
         ([*TAUGHT, "--method.temperature", "1e300"], "method.temperature: expected at most 1e+09 (found 1e+300)"),
@@ -88,7 +91,7 @@ def test_a_tree_that_cannot_be_meant(tokens: list[str], line: str) -> None:
         (["--recipe.name", "null"], "recipe.name: expected a name, found null"),
         (["--recipe.name.x", "1"], "recipe.name: expected a name, found {'x': 1}"),
         (["--recipe.name", "[]"], "recipe.name: expected a name, or names separated by commas, found []"),
-        (["--recipe.drops", "0.5"], "recipe.drops: expected a list, such as [0.625,0.75,0.875] (found 0.5)"),
+        (["--recipe.milestones", "0.5"], "recipe.milestones: expected a list, such as [0.625,0.75,0.875] (found 0.5)"),
         (["--recipe.weight_decay", "true"], "recipe.weight_decay: expected a number (found true)"),
         (["--recipe.learning_rate", "1e300"], "recipe.learning_rate: expected at most 1e+09 (found 1e+300)"),
         (["--epochs", "true"], "recipe.epochs: expected a whole number (found true)"),
@@ -118,7 +121,7 @@ def test_a_wrong_value_is_refused_with_its_setting(
     [
         (["quickstart", "--seeds", "1.5"], "Invalid value for --seeds: expected a whole number (found 1.5)"),
         (["train", "--test-every", "0x10"], "Invalid value for --test-every: expected a whole number (found '0x10')"),
-        (["train", "--together", "true"], "Invalid value for --together: expected a whole number (found true)"),
+        (["train", "--cohort-size", "true"], "Invalid value for --cohort-size: expected a whole number (found true)"),
         (["fit", "--pool", "tiny", "--students", "-1"], "Invalid value for --students: expected 0 or more (found -1)"),
         (["fit", "--pool", "tiny", "--draw", "-1"], "Invalid value for --draw: expected 0 or more (found -1)"),
         (["search", "x", "--bits", "8.5"], "Invalid value for --bits: expected a whole number (found 8.5)"),

@@ -14,8 +14,10 @@ import pytest
 from rich.table import Table
 
 import didact.cli
-from didact.cli import streams, terminal
+from didact import streams
 from didact.cli.main import main
+from didact.report import text
+from didact.track import terminal
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 
@@ -96,12 +98,12 @@ def test_what_controls_a_terminal_is_shown_and_not_sent() -> None:
 def test_names_in_tables_lines_and_errors(capsys: pytest.CaptureFixture[str]) -> None:
     name = "[red]mine[/red]:\x1b[2Jnet :warning: [/]"
     with streams.prepared():
-        terminal.print_rows([name], [[name]], name)
+        text.print_rows([name], [[name]], name)
         drawn = Table(name)
         drawn.add_row(name)
-        terminal.stdout().print(drawn)
-        terminal.print_details({"net": name, "several": [name], "below": {"a": name}})
-        terminal.stderr().print(name)
+        text.stdout().print(drawn)
+        text.print_details({"net": name, "several": [name], "below": {"a": name}})
+        text.stderr().print(name)
     shown = capsys.readouterr()
     assert shown.out.count("[red]mine[/red]:\\x1b[2Jnet :warning: [/]") == 8
     assert shown.err == "[red]mine[/red]:\\x1b[2Jnet :warning: [/]\n"
@@ -110,11 +112,11 @@ def test_names_in_tables_lines_and_errors(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_bars_show_names_as_they_are() -> None:
-    from didact.studies.plan import plan
+    from didact.request.plan import plan
 
     run = plan({"net": "resnet8", "epochs": 1})[0]
     raw = io.StringIO()
-    bars = terminal.Bars(terminal.Screen(file=raw, force_terminal=True, color_system=None, width=200))
+    bars = terminal.Bars(text.Screen(file=raw, force_terminal=True, color_system=None, width=200))
     object.__setattr__(run, "net", "[red]mine[/red]\x1b[2J")
     bars.cohort_begins([run], None)
     bars.cohort_ends()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from didact.cli.main import main
-from recorded import recorded
+from support.recorded import recorded
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 Said = pytest.CaptureFixture[str]

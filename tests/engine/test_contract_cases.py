@@ -11,11 +11,11 @@ from didact.data import Data, evaluation_batches, load
 from didact.engine.evaluate import evaluate
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.method import Method, Seen
+from didact.method import Method, StepContext
 from didact.nets.blocks import BlockNet
 from didact.spec import spec
 from didact.tensors import Needs, Outputs, reads
-from training import Ear, learner, run, taught
+from support.training import Ear, learner, run, taught
 
 DATASET = load(Data(per_class=4))
 
@@ -33,15 +33,18 @@ class Rotated(Method):
     def needs(self) -> Needs:
         return reads("logits pooled", teacher="logits", views="rotations")
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        view = seen.views["rotations"]
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        view = context.views["rotations"]
         assert view.own.logits is not None
         assert view.teacher is not None
         assert view.teacher.logits is not None
-        assert seen.own.logits is not None
-        assert len(view.own.logits) == len(view.teacher.logits) == 4 * len(seen.batch)
+        assert context.own.logits is not None
+        assert len(view.own.logits) == len(view.teacher.logits) == 4 * len(context.batch)
         assert not view.teacher.logits.requires_grad
-        return {"ce": functional.cross_entropy(seen.own.logits, seen.batch.labels), "view": view.own.logits.pow(2).mean()}
+        return {
+            "ce": functional.cross_entropy(context.own.logits, context.batch.labels),
+            "view": view.own.logits.pow(2).mean(),
+        }
 
 
 def test_views_are_shown_to_both() -> None:
@@ -58,15 +61,15 @@ class Mutual(Method):
     def needs(self) -> Needs:
         return reads("logits", peers="logits")
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert seen.own.logits is not None
-        assert len(seen.peers) == 1
-        peer = seen.peers[0].logits
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert context.own.logits is not None
+        assert len(context.peers) == 1
+        peer = context.peers[0].logits
         assert peer is not None
         assert not peer.requires_grad
         return {
-            "ce": functional.cross_entropy(seen.own.logits, seen.batch.labels),
-            "peer": (seen.own.logits - peer).pow(2).mean(),
+            "ce": functional.cross_entropy(context.own.logits, context.batch.labels),
+            "peer": (context.own.logits - peer).pow(2).mean(),
         }
 
 
@@ -93,14 +96,14 @@ class Doubled(nn.Module):
 class Other(Method):
     """Hands on another network than the one that learns, and shows a further classifier."""
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert seen.own.logits is not None
-        return {"ce": functional.cross_entropy(seen.own.logits, seen.batch.labels)}
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert context.own.logits is not None
+        return {"ce": functional.cross_entropy(context.own.logits, context.batch.labels)}
 
     def deployed(self, extras: nn.Module, net: BlockNet) -> nn.Module:
         return Doubled(net)
 
-    def shows(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
+    def auxiliary_logits(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
         assert own.logits is not None
         return {"itself": own.logits}
 
@@ -125,14 +128,14 @@ class Sideways(Method):
     def needs(self) -> Needs:
         return reads("logits", views="rotations", main=False)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert seen.own == Outputs()
-        logits = seen.views["rotations"].own.logits
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert context.own == Outputs()
+        logits = context.views["rotations"].own.logits
         assert logits is not None
-        return {"ce": functional.cross_entropy(logits[::4], seen.batch.labels)}
+        return {"ce": functional.cross_entropy(logits[::4], context.batch.labels)}
 
-    def scored(self, extras: nn.Module, seen: Seen) -> Tensor | None:
-        logits = seen.views["rotations"].own.logits
+    def train_logits(self, extras: nn.Module, context: StepContext) -> Tensor | None:
+        logits = context.views["rotations"].own.logits
         return None if logits is None else logits[::4]
 
 

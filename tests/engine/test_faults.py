@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from didact.data import Data, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.method import Method, Seen
+from didact.method import Method, StepContext
 from didact.methods.ce import CE
 from didact.nets.blocks import BlockNet
 from didact.spec import spec
-from training import Ear, learner, run
+from support.training import Ear, learner, run
 
 DATASET = load(Data(classes=2, per_class=5))
 RECIPE = Recipe(epochs=2, batch_size=10, schedule="one-cycle")
@@ -52,11 +52,11 @@ class Spoils(CE):
 
     number: float
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        terms = super().terms(extras, seen)
-        if seen.clock.total == 1:
-            assert seen.net is not None
-            seen.net.get_buffer("kept")[0] = self.number
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        terms = super().terms(extras, context)
+        if context.clock.total == 1:
+            assert context.net is not None
+            context.net.get_buffer("kept")[0] = self.number
         return terms
 
 

@@ -13,7 +13,7 @@ import torch
 from didact.engine import precision
 from didact.engine.precision import Times, times
 from didact.engine.recipe import best_precision
-from didact.studies.plan import plan
+from didact.request.plan import plan
 
 FILE, MEASURE = precision.file, precision.measure
 """The real ones, in place of which other tests have a file and figures of their own."""

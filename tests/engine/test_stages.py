@@ -13,11 +13,11 @@ from torch.nn import functional
 from didact.data import Data, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.engine.records import read_tensors, write_tensors
-from didact.method import Method, Pair, Seen, Stage
+from didact.files.checked import read_tensors, write_tensors
+from didact.method import Method, Pair, Stage, StepContext
 from didact.spec import spec
 from didact.tensors import Needs, Outputs, reads
-from training import Ear, learner, run, taught
+from support.training import Ear, learner, run, taught
 
 DATASET = load(Data(per_class=4))
 
@@ -51,16 +51,16 @@ class Staged(Method):
     def build(self, pair: Pair) -> nn.Module:
         return Memory(pair.shapes.pooled[0], pair.samples)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert isinstance(extras, Memory)
-        assert seen.own.logits is not None
-        assert seen.own.pooled is not None
-        extras.seen[seen.batch.index] += 1
-        noise = torch.rand((), generator=seen.random)  # the learner's own stream, kept with its state
-        probed = functional.cross_entropy(extras.probe(seen.own.pooled), seen.batch.labels)
-        if seen.clock.stage == "probe":
+        assert context.own.logits is not None
+        assert context.own.pooled is not None
+        extras.seen[context.batch.index] += 1
+        noise = torch.rand((), generator=context.random)  # the learner's own stream, kept with its state
+        probed = functional.cross_entropy(extras.probe(context.own.pooled), context.batch.labels)
+        if context.clock.stage == "probe":
             return {"probe": probed * (1 + noise)}
-        return {"ce": functional.cross_entropy(seen.own.logits, seen.batch.labels), "probe": probed * noise}
+        return {"ce": functional.cross_entropy(context.own.logits, context.batch.labels), "probe": probed * noise}
 
 
 def test_a_stage_moves_only_what_it_names() -> None:
@@ -78,7 +78,7 @@ def test_a_stage_moves_only_what_it_names() -> None:
 
     run((one,), dataset=DATASET, ear=Ear(after))
     assert [(r["epoch"], r["stage"]) for r in rows] == [(1, "probe"), (2, "probe"), (3, "train"), (4, "train")]
-    assert rows[0]["rate"] == 0.01
+    assert rows[0]["lr"] == 0.01
     assert not all(torch.equal(before[k], v) for k, v in one.net.named_parameters())
     assert torch.equal(frozen, one.extras.frozen.weight)  # type: ignore[union-attr, arg-type]
     assert torch.equal(one.extras.seen, torch.full((40,), 4.0))  # type: ignore[arg-type]
@@ -103,7 +103,7 @@ class Apart(Method):
 
     def stages(self) -> tuple[Stage, ...]:
         alone = reads("", teacher="pooled")
-        first = Stage("probe", share=0.25, moves=("extras.",), learning_rate=0.04, drops=(0.5,), needs=alone)
+        first = Stage("probe", share=0.25, moves=("extras.",), learning_rate=0.04, milestones=(0.5,), needs=alone)
         return (first, Stage(moves=("net.",)))
 
     @property
@@ -113,16 +113,16 @@ class Apart(Method):
     def build(self, pair: Pair) -> nn.Module:
         return Memory(pair.shapes.pooled[0], pair.samples)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert isinstance(extras, Memory)
-        if seen.clock.stage == "probe":
-            assert seen.own == Outputs()
-            assert seen.teacher is not None
-            assert seen.teacher.pooled is not None
-            return {"probe": functional.cross_entropy(extras.probe(seen.teacher.pooled), seen.batch.labels)}
-        assert seen.teacher is None
-        assert seen.own.logits is not None
-        return {"ce": functional.cross_entropy(seen.own.logits, seen.batch.labels)}
+        if context.clock.stage == "probe":
+            assert context.own == Outputs()
+            assert context.teacher is not None
+            assert context.teacher.pooled is not None
+            return {"probe": functional.cross_entropy(extras.probe(context.teacher.pooled), context.batch.labels)}
+        assert context.teacher is None
+        assert context.own.logits is not None
+        return {"ce": functional.cross_entropy(context.own.logits, context.batch.labels)}
 
 
 def test_a_network_that_a_stage_does_not_read_is_not_run() -> None:
@@ -137,7 +137,7 @@ def test_a_network_that_a_stage_does_not_read_is_not_run() -> None:
 
     run((one,), dataset=DATASET, teacher=taught("resnet8", DATASET.image)[0], ear=Ear(after))
     assert [row["stage"] for row in rows] == ["probe"] * 2 + ["train"] * 8
-    assert [row["rate"] for row in rows[:2]] == pytest.approx([0.04, 0.004])
+    assert [row["lr"] for row in rows[:2]] == pytest.approx([0.04, 0.004])
     assert ["train_top1" in row for row in rows] == [False] * 2 + [True] * 8
     assert not all(torch.equal(before[k], v) for k, v in one.net.named_parameters())
 
@@ -148,10 +148,10 @@ def test_a_network_that_a_stage_does_not_read_is_not_run() -> None:
         (Stage(), 12, [None, None]),
         (Stage(epochs=3), 3, [None, None]),
         (Stage(share=0.125), 2, [None, None]),
-        (Stage(share=0.01, drops=()), 1, [0.1, 0.1]),
-        (Stage(epochs=4, learning_rate=0.5, drops=(0.5, 0.75)), 4, [0.5, 0.5, 0.05, 0.005]),
+        (Stage(share=0.01, milestones=()), 1, [0.1, 0.1]),
+        (Stage(epochs=4, learning_rate=0.5, milestones=(0.5, 0.75)), 4, [0.5, 0.5, 0.05, 0.005]),
     ],
 )
 def test_a_stages_length_and_rate(stage: Stage, length: int, rates: list[float | None]) -> None:
     assert stage.length(12) == length
-    assert [stage.rate(epoch, length, 0.1) for epoch in range(len(rates))] == [r and pytest.approx(r) for r in rates]
+    assert [stage.lr(epoch, length, 0.1) for epoch in range(len(rates))] == [r and pytest.approx(r) for r in rates]

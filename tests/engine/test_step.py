@@ -13,10 +13,10 @@ import torch
 from didact.data import loader
 from didact.data.augment import normalise
 from didact.engine.step import Tally, hits
-from didact.studies.execute import Where, ask
-from didact.studies.plan import plan
-from didact.studies.run import everything
-from didact.studies.store import Store
+from didact.execution.runner import Execution, execute
+from didact.request.plan import plan
+from didact.runs.run import everything
+from didact.store.store import Store
 
 
 def test_hits_by_hand() -> None:
@@ -64,11 +64,11 @@ def test_the_losses_are_yesterdays(tmp_path: Path) -> None:
             "net": "resnet8",
             "data": {"name": "digits", "per_class": 6},
             "recipe": {"epochs": 2, "batch_size": 20, "learning_rate": 0.005, "precision": "fp32"},
-            "teacher": {"net": "resnet14", "how": "sftn"},
+            "teacher": {"net": "resnet14", "method": "sftn"},
             "method": "ce,kd,fitnet,fitnet+kd,at+kd,sp+kd",
         }
     )
-    answer = ask(runs, Store(tmp_path), Where(test_every=9))
+    answer = execute(runs, Store(tmp_path), Execution(test_every=9))
     rows = {r.label: answer.records[r.digest].metrics() for r in everything(runs)}
     curves = {label: [float(f"{row['loss']:.8g}") for row in metrics] for label, metrics in rows.items()}
     if os.environ.get("DIDACT_GOLDEN") == "write":

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from didact.method import Clock, Pair, Seen
+from didact.method import Clock, Pair, StepContext
 from didact.methods import ab
 from didact.nets.adapt import Regressor
 from didact.seeds import seeded, stream
@@ -30,9 +30,9 @@ def reference(s: np.ndarray, t: np.ndarray, margin: float = 1.0) -> float:
     return total / len(s)
 
 
-def told(stage: str, own: Outputs, teacher: Outputs | None) -> Seen:
+def told(stage: str, own: Outputs, teacher: Outputs | None) -> StepContext:
     batch = Batch(torch.zeros(2, 3, 8, 8), torch.tensor([0, 1]), torch.arange(2))
-    return Seen(batch, own, teacher, Clock(0, 1, 0, 1, 0, stage), stream(0))
+    return StepContext(batch, own, teacher, Clock(0, 1, 0, 1, 0, stage), stream(0))
 
 
 def test_ab_by_hand() -> None:
@@ -105,7 +105,7 @@ def test_the_main_stage_does_not_look_at_the_teacher(pair: Callable[..., Pair]) 
 
 def test_stages() -> None:
     first, main = ab.AB().stages()
-    assert (first.length(240), first.rate(29, 30, 0.05), first.moves) == (30, 0.05, ("extras.", "net.stem", "net.blocks"))
+    assert (first.length(240), first.lr(29, 30, 0.05), first.moves) == (30, 0.05, ("extras.", "net.stem", "net.blocks"))
     assert first.needs == reads("preacts", teacher="preacts")
     assert main.main and main.moves == ("net.",) and main.needs == reads("logits")
     assert ab.AB(alpha=1.0).stages()[1].needs == reads("logits", teacher="logits")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from didact.method import Clock, Seen
+from didact.method import Clock, StepContext
 from didact.methods import at
 from didact.seeds import stream
 from didact.tensors import Batch, Outputs
@@ -85,7 +85,7 @@ def test_terms_sum_over_levels_of_like_resolution(pair: Callable, reference: Cal
         for shapes in (two.shapes, two.teacher_shapes)
     )
     batch = Batch(torch.zeros(2, 3, 32, 32), torch.tensor([0, 1]), torch.arange(2))
-    found = method.terms(extras, Seen(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
+    found = method.terms(extras, StepContext(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
     levels = [reference(own.features[s].numpy(), teacher.features[t].numpy(), 4) for s, t in extras.pairs]
     assert found["attention"].item() == pytest.approx(10 * sum(levels), rel=1e-9)
 

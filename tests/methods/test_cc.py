@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from didact.method import Clock, Method, Pair, Seen
+from didact.method import Clock, Method, Pair, StepContext
 from didact.methods import cc
 from didact.seeds import seeded, stream
 from didact.spec import SpecError, choose
@@ -117,7 +117,7 @@ def test_terms_are_of_trained_embeddings(pair: Callable[..., Pair], kind: Any, u
     vs, vt = random.normal(size=(4, 64)), random.normal(size=(4, 128))
     batch = Batch(torch.zeros(4, 3, 32, 32), torch.arange(4), torch.arange(4))
     own, teacher = Outputs(logits=torch.zeros(4, 5), pooled=torch.tensor(vs)), Outputs(pooled=torch.tensor(vt))
-    found = method.terms(extras, Seen(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
+    found = method.terms(extras, StepContext(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
     weights = {k: v.detach().numpy() for k, v in extras.named_parameters()}
     assert set(weights) == {"own.weight", "own.bias", "teacher.weight", "teacher.bias"}
     es, et = (v @ weights[f"{k}.weight"].T + weights[f"{k}.bias"] for k, v in (("own", vs), ("teacher", vt)))

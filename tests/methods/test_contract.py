@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from didact.data import Data, load
 from didact.data.loader import Loader
-from didact.method import Clock, Method, Pair, Seen, Stage, View
+from didact.method import Clock, Method, Pair, Stage, StepContext, View
 from didact.nets.blocks import BlockNet
+from didact.runs.run import Run
 from didact.seeds import seeded, stream
 from didact.spec import SpecError, choose, digest, find, from_json, to_json
-from didact.studies.run import Run
 from didact.tensors import Outputs
-from walk import NAMES, made
+from support.walk import NAMES, made
 
 PRESETS = [(name, preset) for name in NAMES for preset in find(Method, name).presets]
 
@@ -45,10 +45,10 @@ class Told:
     stage: Stage
     pair: Pair
     extras: nn.Module
-    seen: Seen
+    context: StepContext
 
     def terms(self) -> dict[str, Tensor]:
-        return self.method.terms(self.extras, self.seen)
+        return self.method.terms(self.extras, self.context)
 
 
 def tell(
@@ -67,13 +67,13 @@ def tell(
         two.teacher.eval()
     peers = [make(None, "resnet8", classes=10, size=16, channels=1).net] if needs.peers else []
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        shown = Seen(
+        shown = StepContext(
             batch=batch,
             own=looked(two.net, batch.images, needs.own if needs.main else frozenset()),
             teacher=frozen(two.teacher, batch.images, needs.teacher if needs.main else frozenset()),
             clock=Clock(epoch=1, epochs=3, step=0, steps=2, total=1, stage=stage.name),
             random=stream(0, "learner"),
-            peers=tuple(peer.look(batch.images, needs.peers).detached() for peer in peers),
+            peers=tuple(peer.outputs(batch.images, needs.peers).detached() for peer in peers),
             views={
                 v: View(looked(two.net, x, needs.own), frozen(two.teacher, x, needs.teacher)) for v, x in batch.views.items()
             },
@@ -83,14 +83,14 @@ def tell(
 
 
 def looked(net: BlockNet, images: Tensor, parts: frozenset[str]) -> Outputs:
-    return net.look(images, parts) if parts else Outputs()
+    return net.outputs(images, parts) if parts else Outputs()
 
 
 def frozen(net: BlockNet | None, images: Tensor, parts: frozenset[str]) -> Outputs | None:
     if net is None or not parts:
         return None
     with torch.no_grad():
-        return net.look(images, parts)
+        return net.outputs(images, parts)
 
 
 def copied(module: nn.Module | None) -> dict[str, Tensor]:
@@ -193,9 +193,9 @@ def test_without_a_teacher_it_says_so(pair: Callable[..., Pair], name: str) -> N
 
 def test_a_pair_without_a_teacher_says_what_to_do(pair: Callable[..., Pair]) -> None:
     with pytest.raises(ValueError, match=r"learns from a teacher, and none was given; name one, or use the method 'ce'"):
-        pair(None, "resnet8").taught()
+        pair(None, "resnet8").with_teacher()
     two = pair("resnet20", "resnet8")
-    assert two.taught() == (two.teacher, two.teacher_shapes)
+    assert two.with_teacher() == (two.teacher, two.teacher_shapes)
 
 
 # ------------------------------------------------------------------------------------------------ one step
@@ -282,7 +282,7 @@ def test_what_is_deployed_maps_images_to_logits_and_exports(pair: Callable[..., 
     told.pair.net.eval()
     told.extras.eval()
     net = told.method.deployed(told.extras, told.pair.net).eval()
-    images = told.seen.batch.images.contiguous()
+    images = told.context.batch.images.contiguous()
     with torch.no_grad():
         logits = net(images)
         assert logits.shape == (4, 10) and logits.dtype == torch.float32
@@ -293,5 +293,5 @@ def test_what_is_deployed_maps_images_to_logits_and_exports(pair: Callable[..., 
 @each
 def test_what_is_shown_are_logits(pair: Callable[..., Pair], name: str) -> None:
     told = tell(pair, made(name), *PAIRS[0])
-    for logits in told.method.shows(told.extras, told.seen.own).values():
+    for logits in told.method.auxiliary_logits(told.extras, told.context.own).values():
         assert logits.shape == (4, 10)

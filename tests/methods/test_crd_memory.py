@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from didact.method import Clock, Pair, Seen
+from didact.method import Clock, Pair, StepContext
 from didact.methods import crd
 from didact.seeds import seeded, stream
 from didact.tensors import Batch, Outputs
@@ -27,8 +27,8 @@ def memory(labels: Tensor = LABELS, width: int = 4, classes: int = CLASSES) -> c
         return crd.Memory(OWN, OTHER, width, labels, classes).double()
 
 
-def told(own: Tensor, other: Tensor, index: Tensor, generator: torch.Generator | None = None) -> Seen:
-    return Seen(
+def told(own: Tensor, other: Tensor, index: Tensor, generator: torch.Generator | None = None) -> StepContext:
+    return StepContext(
         Batch(torch.zeros(len(index), 3, 8, 8), LABELS[index], index),
         own=Outputs(logits=torch.zeros(len(index), CLASSES, dtype=own.dtype), pooled=own),
         teacher=Outputs(pooled=other),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from didact.method import Clock, Method, Seen
+from didact.method import Clock, Method, StepContext
 from didact.methods import dist
 from didact.seeds import stream
 from didact.spec import choose
@@ -157,7 +157,7 @@ def test_the_settings_are_the_published_ones() -> None:
 
 def test_terms() -> None:
     zs, zt = random.normal(size=(2, 4, 10))
-    seen = Seen(
+    context = StepContext(
         Batch(torch.zeros(4, 3, 8, 8), torch.arange(4), torch.arange(4)),
         own=Outputs(logits=torch.tensor(zs)),
         teacher=Outputs(logits=torch.tensor(zt)),
@@ -165,7 +165,7 @@ def test_terms() -> None:
         random=stream(0),
     )
     method = dist.DIST(gamma=0.5, inter=3.0, intra=5.0, temperature=2.0, eps="product")
-    terms = method.terms(torch.nn.Module(), seen)
+    terms = method.terms(torch.nn.Module(), context)
     assert terms["ce"].item() == pytest.approx(-0.5 * np.log(softmax(zs)[np.arange(4), np.arange(4)]).mean())
     assert terms["relations"].item() == pytest.approx(reference(zs, zt, 3, 5, 2, "product"))
-    assert list(dist.DIST(gamma=0.0).terms(torch.nn.Module(), seen)) == ["relations"]
+    assert list(dist.DIST(gamma=0.0).terms(torch.nn.Module(), context)) == ["relations"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from didact.method import Clock, Method, Seen
+from didact.method import Clock, Method, StepContext
 from didact.methods import dkd
 from didact.seeds import stream
 from didact.spec import choose
@@ -144,7 +144,7 @@ def test_warm_up_is_a_share() -> None:
 def test_terms(epoch: int, factor: float) -> None:
     zs, zt = random.normal(size=(2, 4, 10))
     labels = random.integers(0, 10, 4)
-    seen = Seen(
+    context = StepContext(
         Batch(torch.zeros(4, 3, 8, 8), torch.tensor(labels), torch.arange(4)),
         own=Outputs(logits=torch.tensor(zs)),
         teacher=Outputs(logits=torch.tensor(zt)),
@@ -152,11 +152,11 @@ def test_terms(epoch: int, factor: float) -> None:
         random=stream(0),
     )
     method = dkd.DKD(gamma=0.5, target=2.0, rest=3.0, temperature=2.0, warmup=0.5)
-    terms = method.terms(torch.nn.Module(), seen)
+    terms = method.terms(torch.nn.Module(), context)
     ce = -np.mean([np.log(softmax(z)[y]) for z, y in zip(zs, labels, strict=True)])
     assert terms["ce"].item() == pytest.approx(0.5 * ce)
     assert terms["dkd"].item() == pytest.approx(factor * reference(zs, zt, labels, 2, 3, 2))
-    assert list(dkd.DKD(gamma=0.0).terms(torch.nn.Module(), seen)) == ["dkd"]
+    assert list(dkd.DKD(gamma=0.0).terms(torch.nn.Module(), context)) == ["dkd"]
 
 
 def test_a_class_that_both_mask_changes_nothing() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from didact.method import Clock, Method, Pair, Seen
+from didact.method import Clock, Method, Pair, StepContext
 from didact.methods import fitnet
 from didact.seeds import seeded, stream
 from didact.spec import choose
@@ -79,14 +79,14 @@ def test_hint_term_for_every_rule_of_sizes(pooled: Callable, source: int, target
     with seeded(0, "hint"):
         extras = fitnet.Hint((3, source, source), (5, target, target), guide=0).double()
     fs, ft = torch.rand(4, 3, source, source).double(), torch.rand(4, 5, target, target).double()
-    seen = Seen(
+    context = StepContext(
         Batch(torch.zeros(4, 3, 8, 8), torch.zeros(4, dtype=torch.long), torch.arange(4)),
         own=Outputs(logits=torch.zeros(4, 2), features=(fs,)),
         teacher=Outputs(features=(ft,)),
         clock=Clock(0, 1, 0, 1, 0),
         random=stream(0),
     )
-    found = fitnet.FitNet(hint=1, beta=10.0).terms(extras, seen)
+    found = fitnet.FitNet(hint=1, beta=10.0).terms(extras, context)
     guided = extras.regressor(fs).detach().numpy()
     assert guided.shape == (4, 5, met, met)
     assert found["hint"].item() == pytest.approx(10 * ((guided - pooled(ft.numpy(), met)) ** 2).mean())

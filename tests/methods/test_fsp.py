@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from didact.method import Clock, Pair, Seen
+from didact.method import Clock, Pair, StepContext
 from didact.methods import fsp
 from didact.seeds import stream
 from didact.tensors import Batch, Outputs, reads
@@ -42,9 +42,9 @@ def reference(pooled: Callable) -> Callable[..., float]:
     return loss
 
 
-def told(stage: str, own: Outputs, teacher: Outputs | None) -> Seen:
+def told(stage: str, own: Outputs, teacher: Outputs | None) -> StepContext:
     batch = Batch(torch.zeros(2, 3, 8, 8), torch.tensor([0, 1]), torch.arange(2))
-    return Seen(batch, own, teacher, Clock(0, 1, 0, 1, 0, stage), stream(0))
+    return StepContext(batch, own, teacher, Clock(0, 1, 0, 1, 0, stage), stream(0))
 
 
 def test_fsp_by_hand() -> None:
@@ -138,7 +138,7 @@ def test_the_main_stage_does_not_look_at_the_teacher(pair: Callable[..., Pair]) 
 
 def test_stages_and_defaults() -> None:
     first, main = fsp.FSP().stages()
-    assert (first.length(240), first.rate(29, 30, 0.05), first.moves) == (30, 0.05, ("extras.", "net.stem", "net.blocks"))
+    assert (first.length(240), first.lr(29, 30, 0.05), first.moves) == (30, 0.05, ("extras.", "net.stem", "net.blocks"))
     assert first.needs == reads("stem features", teacher="stem features")
     assert main.main and main.moves == ("net.",) and main.needs == reads("logits")
     assert fsp.FSP(alpha=1.0).stages()[1].needs == reads("logits", teacher="logits")

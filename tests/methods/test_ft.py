@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from didact.method import Clock, Pair, Seen
+from didact.method import Clock, Pair, StepContext
 from didact.methods import ft
 from didact.seeds import seeded, stream
 from didact.tensors import Batch, Outputs, reads
@@ -31,9 +31,9 @@ def reference(pooled: Callable) -> Callable[..., float]:
     return loss
 
 
-def told(stage: str, own: Outputs, teacher: Outputs) -> Seen:
+def told(stage: str, own: Outputs, teacher: Outputs) -> StepContext:
     batch = Batch(torch.zeros(3, 3, 8, 8), torch.tensor([0, 1, 0]), torch.arange(3))
-    return Seen(batch, own, teacher, Clock(0, 1, 0, 1, 0, stage), stream(0))
+    return StepContext(batch, own, teacher, Clock(0, 1, 0, 1, 0, stage), stream(0))
 
 
 def made(own: int = 4, other: int = 6, k: float = 0.5) -> ft.Factors:
@@ -150,10 +150,10 @@ def test_the_main_stage_compares_the_last_maps(reference: Callable, kind: str, s
 
 def test_stages_and_defaults() -> None:
     first, main = ft.FT().stages()
-    assert (first.length(240), first.rate(29, 30, 0.05), first.moves) == (30, 0.01, ("extras.paraphraser",))
+    assert (first.length(240), first.lr(29, 30, 0.05), first.moves) == (30, 0.01, ("extras.paraphraser",))
     assert first.needs == reads("", teacher="features")
     assert main.main and main.moves == ("net.", "extras.translator") and main.needs is None
-    assert ft.FT(init_epochs=3, init_rate=0.1).stages()[0].rate(2, 3, 0.05) == 0.1
+    assert ft.FT(init_epochs=3, init_rate=0.1).stages()[0].lr(2, 3, 0.05) == 0.1
     assert ft.FT() == ft.FT(gamma=1, alpha=0, beta=200, k=0.5, temperature=4, kind="attention", reconstruction="l2")
     assert ft.FT().needs.teacher == {"features"} and ft.FT(alpha=1.0).needs.teacher == {"features", "logits"}
 

@@ -14,9 +14,9 @@ from didact.engine.recipe import Recipe
 from didact.method import Method
 from didact.methods import at, dist, dkd, ft, kd, nst, rkd
 from didact.methods.srrl import Transfer
+from didact.runs.dry_run import check
+from didact.runs.run import Run
 from didact.spec import SpecError, choose
-from didact.studies.check import check
-from didact.studies.run import Run
 
 
 def asked(method: Any, *, net: str = "resnet8", classes: int = 10, batch: int = 16) -> Run:

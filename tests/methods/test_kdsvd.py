@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from didact.method import Clock, Pair, Seen
+from didact.method import Clock, Pair, StepContext
 from didact.methods import kdsvd
 from didact.seeds import stream
 from didact.tensors import Batch, Outputs
@@ -204,7 +204,7 @@ def test_the_term(pair: Callable[..., Pair]) -> None:
         for s in (two.shapes, two.teacher_shapes)
     )
     batch = Batch(torch.zeros(2, 3, 8, 8), torch.tensor([0, 1]), torch.arange(2))
-    found = method.terms(extras, Seen(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
+    found = method.terms(extras, StepContext(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
     led = [adapt(f).detach().numpy() for adapt, f in zip(extras.adapt, own.features, strict=True)]
     expected = 10 * reference(led, [f.numpy() for f in teacher.features])
     assert found["singular"].item() == pytest.approx(expected, rel=1e-9)

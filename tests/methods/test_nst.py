@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from didact.method import Clock, Pair, Seen
+from didact.method import Clock, Pair, StepContext
 from didact.methods import nst
 from didact.nets.adapt import Matched
 from didact.seeds import stream
@@ -96,7 +96,7 @@ def test_terms_sum_over_levels_of_like_resolution(pair: Callable[..., Pair]) -> 
         for shapes in (two.shapes, two.teacher_shapes)
     )
     batch = Batch(torch.zeros(2, 3, 32, 32), torch.tensor([0, 1]), torch.arange(2))
-    found = method.terms(extras, Seen(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
+    found = method.terms(extras, StepContext(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
     levels = [nst.loss(own.features[s], teacher.features[t]).item() for s, t in extras.pairs]
     assert set(found) == {"ce", "selectivity"}
     assert found["selectivity"].item() == pytest.approx(10 * sum(levels), rel=1e-9)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from didact.method import Clock, Pair, Seen
+from didact.method import Clock, Pair, StepContext
 from didact.methods import ofd
 from didact.nets.norms import last_norm
 from didact.seeds import stream
@@ -41,11 +41,11 @@ def reference(pooled: Callable) -> Callable[..., float]:
     return loss
 
 
-def told(own: Any, teacher: Any, classes: int = 5) -> Seen:
+def told(own: Any, teacher: Any, classes: int = 5) -> StepContext:
     """What a method sees of these values before activation."""
     batch = Batch(torch.zeros(len(own[0]), 3, 8, 8), torch.zeros(len(own[0]), dtype=torch.long), torch.arange(len(own[0])))
     shown = Outputs(logits=torch.zeros(len(own[0]), classes), preacts=tuple(own))
-    return Seen(batch, shown, Outputs(preacts=tuple(teacher)), Clock(0, 1, 0, 1, 0), stream(0))
+    return StepContext(batch, shown, Outputs(preacts=tuple(teacher)), Clock(0, 1, 0, 1, 0), stream(0))
 
 
 def test_margins_by_hand() -> None:

@@ -11,12 +11,12 @@ from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
 from didact.nets import resnet
 from didact.nets.blocks import BlockNet
+from didact.runs.dry_run import check
+from didact.runs.run import Run
 from didact.seeds import seeded
 from didact.spec import from_json
-from didact.studies.check import check
-from didact.studies.run import Run
-from training import Taught, learner, taught
-from walk import TAUGHT, made
+from support.training import Taught, learner, taught
+from support.walk import TAUGHT, made
 
 PAIRS = [
     ("wrn_40_2", "wrn_16_2"),  # RepDistiller's 13
@@ -59,12 +59,14 @@ def settled(teacher: Taught) -> Taught:
 
 
 @torch.no_grad()
-def answers(teacher: BlockNet) -> list[step.Taught]:
+def answers(teacher: BlockNet) -> list[step.TeacherOutputs]:
     """What the teacher shows for every batch, to whatever method; a method is given the parts that it reads."""
-    return [step.Taught(teacher.look(b.images), {k: teacher.look(v) for k, v in b.views.items()}) for b in BATCHES]
+    return [
+        step.TeacherOutputs(teacher.outputs(b.images), {k: teacher.outputs(v) for k, v in b.views.items()}) for b in BATCHES
+    ]
 
 
-def follow(one: Learner, told: list[step.Taught]) -> None:
+def follow(one: Learner, told: list[step.TeacherOutputs]) -> None:
     """Two steps of every stage, as the engine makes them; then what is deployed answers."""
     while not one.done:
         one.train_mode()
@@ -78,7 +80,15 @@ def follow(one: Learner, told: list[step.Taught]) -> None:
         assert one.deployed()(BATCHES[0].images).shape == (5, 10), one.label
 
 
-@pytest.mark.parametrize(("teacher", "student"), PAIRS, ids=lambda net: net)
+LONG = [("resnet50", "mobilenet_v2"), ("resnet50", "vgg8"), ("vgg13", "mobilenet_v2"), ("resnet32x4", "mobilenet_v2_x2")]
+"""Pairs that take half of this file's time; each of their networks stands in another test of it or of the zoo, too."""
+
+
+@pytest.mark.parametrize(
+    ("teacher", "student"),
+    [pytest.param(*pair, marks=[pytest.mark.slow] if pair in LONG else []) for pair in PAIRS],
+    ids=lambda net: net,
+)
 def test_every_method_serves_the_pair(teacher: str, student: str) -> None:
     assert len(TAUGHT) >= 4 and len(BATCHES) == 2
     shown = settled(taught(teacher, DATASET.image))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from didact.method import Clock, Pair, Seen
+from didact.method import Clock, Pair, StepContext
 from didact.methods import pkt
 from didact.seeds import stream
 from didact.tensors import Batch, Outputs
@@ -99,7 +99,7 @@ def test_terms_and_published_defaults(pair: Callable[..., Pair]) -> None:
     vs, vt = random.normal(size=(4, 64)), random.normal(size=(4, 128))
     batch = Batch(torch.zeros(4, 3, 32, 32), torch.arange(4), torch.arange(4))
     own, teacher = Outputs(logits=torch.zeros(4, 5), pooled=torch.tensor(vs)), Outputs(pooled=torch.tensor(vt))
-    found = method.terms(method.build(two), Seen(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
+    found = method.terms(method.build(two), StepContext(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
     assert set(found) == {"ce", "probabilities"}
     assert found["probabilities"].item() == pytest.approx(30000 * reference(vs, vt))
 

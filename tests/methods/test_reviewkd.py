@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from didact.method import Clock, Pair, Seen
+from didact.method import Clock, Pair, StepContext
 from didact.methods import reviewkd
 from didact.seeds import stream
 from didact.tensors import Batch, Outputs
@@ -152,7 +152,7 @@ def test_one_image_is_normalised_by_the_running_statistics() -> None:
     assert torch.allclose(norm(twice), nn.BatchNorm2d(4)(twice))
 
 
-def told(two: Pair, epoch: int = 0, epochs: int = 1, batch: int = 2, parts: str = "features") -> Seen:
+def told(two: Pair, epoch: int = 0, epochs: int = 1, batch: int = 2, parts: str = "features") -> StepContext:
     assert two.teacher_shapes is not None
     own, taught = (
         {
@@ -162,7 +162,7 @@ def told(two: Pair, epoch: int = 0, epochs: int = 1, batch: int = 2, parts: str 
         for shapes, parts in ((two.shapes, parts), (two.teacher_shapes, "preacts"))
     )
     labels = torch.zeros(batch, dtype=torch.long)
-    return Seen(
+    return StepContext(
         Batch(torch.zeros(batch, 3, 8, 8), labels, torch.arange(batch)),
         Outputs(logits=torch.zeros(batch, 5), **own),  # type: ignore[arg-type]
         Outputs(**taught),  # type: ignore[arg-type]
@@ -197,13 +197,13 @@ def test_the_term_sums_over_the_stages(
     assert extras.partners == partners
     assert {fusion.enter[0].out_channels for fusion in extras.fusions} == {middle}  # type: ignore[index, union-attr]
     extras = extras.double()
-    seen = told(two, parts="preacts" if preact else "features")
-    assert seen.teacher is not None and seen.teacher.pooled is not None and seen.own.pooled is not None
-    own = [*(seen.own.features or seen.own.preacts), seen.own.pooled[:, :, None, None]]
-    taught = [*(seen.teacher.preacts[t] for t in partners), seen.teacher.pooled[:, :, None, None]]
+    context = told(two, parts="preacts" if preact else "features")
+    assert context.teacher is not None and context.teacher.pooled is not None and context.own.pooled is not None
+    own = [*(context.own.features or context.own.preacts), context.own.pooled[:, :, None, None]]
+    taught = [*(context.teacher.preacts[t] for t in partners), context.teacher.pooled[:, :, None, None]]
     reviewed = by_hand(extras, [plain(x) for x in own], [x.shape[2] for x in taught])
     expected = 2 * sum(reference(x, plain(t)) for x, t in zip(reviewed, taught, strict=True))
-    found = method.terms(extras, seen)
+    found = method.terms(extras, context)
     assert found["review"].item() == pytest.approx(expected, rel=1e-8)
     assert found["ce"].item() == pytest.approx(np.log(5))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from didact.method import Clock, Pair, Seen
+from didact.method import Clock, Pair, StepContext
 from didact.methods import rkd
 from didact.seeds import stream
 from didact.tensors import Batch, Outputs
@@ -124,7 +124,7 @@ def test_terms(pair: Callable[..., Pair]) -> None:
     vs, vt = random.normal(size=(4, 64)), random.normal(size=(4, 128))
     batch = Batch(torch.zeros(4, 3, 32, 32), torch.arange(4), torch.arange(4))
     own, teacher = Outputs(logits=torch.zeros(4, 5), pooled=torch.tensor(vs)), Outputs(pooled=torch.tensor(vt))
-    found = method.terms(method.build(two), Seen(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
+    found = method.terms(method.build(two), StepContext(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
     assert set(found) == {"ce", "distance", "angle"}
     assert found["distance"].item() == pytest.approx(6 * distance(vs, vt))
     assert found["angle"].item() == pytest.approx(10 * angle(vs, vt))

@@ -12,16 +12,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from didact.cli.settings import parse
 from didact.losses import cross_entropy
-from didact.method import Clock, Method, Pair, Seen, Stage
+from didact.method import Clock, Method, Pair, Stage, StepContext
 from didact.methods import sckd
 from didact.nets.blocks import BlockNet
+from didact.request.plan import plan
+from didact.request.tokens import parse
+from didact.runs.dry_run import check
+from didact.runs.run import Run
 from didact.seeds import stream
 from didact.spec import SpecError, choose, from_json, spec, to_json
-from didact.studies.check import check
-from didact.studies.plan import plan
-from didact.studies.run import Run
 from didact.tensors import Batch, Needs, Outputs, reads
 
 LABELS = torch.tensor([0, 1, 2, 3])
@@ -44,28 +44,32 @@ class Toy(Method):
     def build(self, pair: Pair) -> nn.Module:
         return nn.Linear(pair.batch, 1)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert seen.own.logits is not None
-        other = {"other": type(self).second(seen.own)}
-        return other if seen.clock.stage == "first" else {"ce": cross_entropy(seen.own.logits, seen.batch.labels)} | other
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert context.own.logits is not None
+        other = {"other": type(self).second(context.own)}
+        return (
+            other
+            if context.clock.stage == "first"
+            else {"ce": cross_entropy(context.own.logits, context.batch.labels)} | other
+        )
 
     def deployed(self, extras: nn.Module, net: BlockNet) -> nn.Module:
         return nn.Sequential(net, extras)
 
-    def scored(self, extras: nn.Module, seen: Seen) -> Tensor | None:
-        return seen.own.stem
+    def train_logits(self, extras: nn.Module, context: StepContext) -> Tensor | None:
+        return context.own.stem
 
-    def shows(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
+    def auxiliary_logits(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
         return {"stem": own.stem} if own.stem is not None else {}
 
 
-def step(two: Pair, zt: Tensor | None = None, stage: str = "train") -> Seen:
+def step(two: Pair, zt: Tensor | None = None, stage: str = "train") -> StepContext:
     torch.manual_seed(0)
     images = torch.randn(4, 3, 16, 16, dtype=next(two.net.parameters()).dtype)
     two.net.train().zero_grad()
-    own = two.net.look(images)
+    own = two.net.outputs(images)
     batch = Batch(images, LABELS, torch.arange(4))
-    return Seen(batch, own, Outputs(logits=zt), Clock(0, 1, 0, 1, 0, stage), stream(0), net=two.net)
+    return StepContext(batch, own, Outputs(logits=zt), Clock(0, 1, 0, 1, 0, stage), stream(0), net=two.net)
 
 
 def doubled(two: Pair) -> Pair:
@@ -165,11 +169,11 @@ def test_a_gradient_that_is_not_finite_stays_behind_its_gate(pair: Callable[...,
 def test_all_parameters_cost_one_backward_pass_a_term(pair: Callable[..., Pair]) -> None:
     two = pair("resnet20", "resnet8")
     passes: list[Tensor] = []
-    seen = step(two, torch.randn(4, 5))
-    assert seen.own.features
-    seen.own.features[0].register_hook(passes.append)
+    context = step(two, torch.randn(4, 5))
+    assert context.own.features
+    context.own.features[0].register_hook(passes.append)
     method = sckd.SCKD(inner=choose(Method, {"name": "kd", "gamma": 1.0}))
-    torch.stack(list(method.terms(nn.Module(), seen).values())).sum().backward()
+    torch.stack(list(method.terms(nn.Module(), context).values())).sum().backward()
     assert len(passes) == 2
 
 
@@ -177,11 +181,11 @@ def test_all_parameters_cost_one_backward_pass_a_term(pair: Callable[..., Pair])
 def test_the_threshold_is_the_cosine(pair: Callable[..., Pair], over: Any) -> None:
     two = pair("resnet20", "resnet8")
     inner = choose(Method, {"name": "kd", "gamma": 1.0})
-    seen = step(two, torch.randn(4, 5))
+    context = step(two, torch.randn(4, 5))
     part = two.net if over == "all" else list(two.net)[-1]
-    exact = cosine(inner.terms(nn.Module(), seen), "kd", list(part.parameters()))
+    exact = cosine(inner.terms(nn.Module(), context), "kd", list(part.parameters()))
     for threshold, stays in ((exact - 1e-4, True), (exact + 1e-4, False)):
-        found = sckd.SCKD(inner=inner, threshold=threshold, over=over).terms(nn.Module(), seen)
+        found = sckd.SCKD(inner=inner, threshold=threshold, over=over).terms(nn.Module(), context)
         assert bool(found["kd"] > 0) == stays
 
 
@@ -190,10 +194,10 @@ def test_a_feature_is_compared_in_the_last_block_that_both_reach(pair: Callable[
     two = pair("resnet20", "resnet8")
     for sign in (1.0, -1.0):
         Toy.second = lambda own, sign=sign: sign * own.features[1].pow(2).mean()
-        terms = Toy().terms(nn.Module(), seen := step(two))
+        terms = Toy().terms(nn.Module(), context := step(two))
         part = two.net if over == "all" else list(two.net)[1]  # the third block is not reached
         stays = cosine(terms, "other", list(part.parameters())) > 0
-        found = sckd.SCKD(inner=Toy(), over=over).terms(nn.Module(), seen)
+        found = sckd.SCKD(inner=Toy(), over=over).terms(nn.Module(), context)
         assert torch.equal(found["other"], terms["other"] if stays else torch.tensor(0.0))
 
 
@@ -209,8 +213,8 @@ def test_what_does_not_reach_the_student_stays(pair: Callable[..., Pair], over: 
 def test_a_step_without_the_task_passes_through(pair: Callable[..., Pair]) -> None:
     two = pair("resnet20", "resnet8")
     Toy.second = lambda own: -cross_entropy(own.logits, LABELS)
-    seen = step(two, stage="first")
-    found, plain = sckd.SCKD(inner=Toy()).terms(nn.Module(), seen), Toy().terms(nn.Module(), seen)
+    context = step(two, stage="first")
+    found, plain = sckd.SCKD(inner=Toy()).terms(nn.Module(), context), Toy().terms(nn.Module(), context)
     assert found.keys() == plain.keys() and all(torch.equal(found[k], plain[k]) for k in plain)
     assert sckd.SCKD(inner=Toy()).terms(nn.Module(), step(two))["other"] == 0
 
@@ -221,9 +225,9 @@ def test_frozen_weights_are_left_out(pair: Callable[..., Pair]) -> None:
     two.net.requires_grad_(False)
     two.net.blocks["3"].requires_grad_(True)
     try:
-        terms = Toy().terms(nn.Module(), seen := step(two))
+        terms = Toy().terms(nn.Module(), context := step(two))
         stays = cosine(terms, "other", list(two.net.blocks["3"].parameters())) > 0
-        assert bool(sckd.SCKD(inner=Toy()).terms(nn.Module(), seen)["other"] > 0) == stays
+        assert bool(sckd.SCKD(inner=Toy()).terms(nn.Module(), context)["other"] > 0) == stays
     finally:
         two.net.requires_grad_(True)
 
@@ -231,19 +235,21 @@ def test_frozen_weights_are_left_out(pair: Callable[..., Pair]) -> None:
 def test_the_rest_is_the_inner_methods(pair: Callable[..., Pair]) -> None:
     two = pair("resnet20", "resnet8")
     Toy.second = lambda own: torch.tensor(1.0)
-    method, seen = sckd.SCKD(inner=Toy()), step(two)
+    method, context = sckd.SCKD(inner=Toy()), step(two)
     extras = method.build(two)
     assert isinstance(extras, nn.Linear) and extras.in_features == two.batch
     assert method.needs == Toy().needs and method.stages() == Toy().stages()
     deployed = method.deployed(extras, two.net)
     assert isinstance(deployed, nn.Sequential) and list(deployed) == [two.net, extras]
-    assert method.scored(extras, seen) is seen.own.stem and list(method.shows(extras, seen.own)) == ["stem"]
+    assert method.train_logits(extras, context) is context.own.stem and list(
+        method.auxiliary_logits(extras, context.own)
+    ) == ["stem"]
 
 
 def test_without_the_student_it_says_so(pair: Callable[..., Pair]) -> None:
-    seen = dataclasses.replace(step(pair("resnet20", "resnet8"), torch.zeros(4, 5)), net=None)
-    with pytest.raises(AssertionError, match=r"Seen\.net must be given"):
-        sckd.SCKD().terms(nn.Module(), seen)
+    context = dataclasses.replace(step(pair("resnet20", "resnet8"), torch.zeros(4, 5)), net=None)
+    with pytest.raises(AssertionError, match=r"StepContext\.net must be given"):
+        sckd.SCKD().terms(nn.Module(), context)
 
 
 def test_settings() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from didact.method import Clock, Method, Pair, Seen
+from didact.method import Clock, Method, Pair, StepContext
 from didact.methods import semckd
 from didact.seeds import seeded, stream
 from didact.spec import choose
@@ -92,14 +92,14 @@ def test_terms(pooled: Callable, images: int) -> None:
         extras = semckd.Calibration(OWN, OTHER, 8).double().train()
     own = [random.normal(size=(images, *shape)) for shape in OWN]
     other = [random.normal(size=(images, *shape)) for shape in OTHER]
-    seen = Seen(
+    context = StepContext(
         Batch(torch.zeros(images, 3, 8, 8), torch.zeros(images, dtype=torch.long), torch.arange(images)),
         own=Outputs(logits=torch.zeros(images, 3), features=tuple(map(torch.tensor, own))),
         teacher=Outputs(features=tuple(map(torch.tensor, other))),
         clock=Clock(0, 1, 0, 1, 0),
         random=stream(0),
     )
-    found = semckd.SemCKD(beta=10.0).terms(extras, seen)
+    found = semckd.SemCKD(beta=10.0).terms(extras, context)
     queries = np.stack([embedded(mlp, f, 8) for mlp, f in zip(extras.queries, own, strict=True)], 1)
     keys = np.stack([embedded(mlp, f, 8) for mlp, f in zip(extras.keys, other, strict=True)], 1)
     errors = np.empty((images, len(OWN), len(OTHER)))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from didact.method import Clock, Method, Pair, Seen
+from didact.method import Clock, Method, Pair, StepContext
 from didact.methods import simkd
 from didact.seeds import seeded, stream
 from didact.spec import choose
@@ -37,11 +37,11 @@ def reference(pooled: Callable) -> Callable[..., float]:
     return loss
 
 
-def told(own: Any, teacher: Any, logits: Tensor | None = None, labels: Any = None) -> Seen:
+def told(own: Any, teacher: Any, logits: Tensor | None = None, labels: Any = None) -> StepContext:
     """What a method sees of these features."""
     size = len(own[0])
     given = torch.zeros(size, dtype=torch.long) if labels is None else torch.tensor(labels)
-    return Seen(
+    return StepContext(
         Batch(torch.zeros(size, 3, 8, 8), given, torch.arange(size)),
         Outputs(logits=torch.zeros(size, 5), features=tuple(own)),
         Outputs(logits=logits, features=tuple(teacher)),
@@ -194,12 +194,12 @@ def test_every_variant_trains_what_it_moves(pair: Callable[..., Pair], preset: s
     extras = method.build(two)
     images, labels = torch.randn(4, 3, 32, 32), torch.arange(4)
     with torch.no_grad():
-        taught = two.teacher.look(images, method.needs.teacher)
+        taught = two.teacher.outputs(images, method.needs.teacher)
     batch = Batch(images, labels, labels)
     if taught.logits is not None:
         batch = Batch(images, taught.logits.argmax(1), labels)
-    own = two.net.look(images, method.needs.own)
-    method.terms(extras, Seen(batch, own, taught, Clock(0, 1, 0, 1, 0), stream(0)))["feature"].backward()
+    own = two.net.outputs(images, method.needs.own)
+    method.terms(extras, StepContext(batch, own, taught, Clock(0, 1, 0, 1, 0), stream(0)))["feature"].backward()
     (stage,) = method.stages()
     named = {f"net.{k}": p for k, p in two.net.named_parameters()} | {f"extras.{k}": p for k, p in extras.named_parameters()}
     for key, p in named.items():
@@ -211,7 +211,7 @@ def test_every_variant_trains_what_it_moves(pair: Callable[..., Pair], preset: s
 def test_the_students_own_logits_are_not_scored(pair: Callable[..., Pair]) -> None:
     two = pair("resnet20", "resnet8")
     extras = reused(simkd.SimKD(), two)
-    assert simkd.SimKD().scored(extras, told([torch.zeros(1, 1, 1, 1)], [])) is None
+    assert simkd.SimKD().train_logits(extras, told([torch.zeros(1, 1, 1, 1)], [])) is None
 
 
 def test_the_defaults_are_the_authors(pair: Callable[..., Pair]) -> None:

@@ -96,7 +96,7 @@ def test_the_teachers_head_classifies(pair: Callable[..., Pair], teacher: str, n
     deployed = method.deployed(extras, two.net).eval()
     images = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
-        feature = two.net.look(images, frozenset({"features"})).features[-1]
+        feature = two.net.outputs(images, frozenset({"features"})).features[-1]
         expected = two.teacher.head(extras.projectors[0](feature))
         assert torch.equal(deployed(images), expected)
     trunk = parameters(two.net) - parameters(two.net.head)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from didact.method import Clock, Method, Pair, Seen
+from didact.method import Clock, Method, Pair, StepContext
 from didact.methods import srrl
 from didact.seeds import seeded, stream
 from didact.spec import choose
@@ -18,8 +18,8 @@ from didact.tensors import Batch, Outputs
 random = np.random.default_rng(9)
 
 
-def seen(vs: torch.Tensor, vt: torch.Tensor, zt: torch.Tensor) -> Seen:
-    return Seen(
+def context(vs: torch.Tensor, vt: torch.Tensor, zt: torch.Tensor) -> StepContext:
+    return StepContext(
         Batch(torch.zeros(len(vs), 3, 8, 8), torch.zeros(len(vs), dtype=torch.long), torch.arange(len(vs))),
         own=Outputs(logits=torch.zeros_like(zt), pooled=vs),
         teacher=Outputs(logits=zt, pooled=vt),
@@ -62,7 +62,7 @@ def test_terms_and_the_gradient_of_the_vector(slope: Callable, width: int, wante
         extras = srrl.Transfer(width, wanted, nn.Linear(wanted, 3)).double().train()
     vs, vt, zt = random.normal(size=(5, width)), random.normal(size=(5, wanted)), random.normal(size=(5, 3))
     own = torch.tensor(vs, requires_grad=True)
-    found = srrl.SRRL(beta=2.0).terms(extras, seen(own, torch.tensor(vt), torch.tensor(zt)))
+    found = srrl.SRRL(beta=2.0).terms(extras, context(own, torch.tensor(vt), torch.tensor(zt)))
     assert list(found) == ["ce", "regression"]
     assert found["ce"].item() == pytest.approx(np.log(3))
     assert found["regression"].item() == pytest.approx(2 * reference(extras, vs, vt, zt))
@@ -94,7 +94,7 @@ def test_the_teachers_classifier_is_copied_and_frozen(pair: Callable[..., Pair],
 def test_all_zero_vectors_are_finite() -> None:
     extras = srrl.Transfer(4, 6, nn.Linear(6, 3)).train()
     own = torch.zeros(3, 4, requires_grad=True)
-    value = srrl.SRRL().terms(extras, seen(own, torch.zeros(3, 6), torch.zeros(3, 3)))["regression"]
+    value = srrl.SRRL().terms(extras, context(own, torch.zeros(3, 6), torch.zeros(3, 3)))["regression"]
     value.backward()
     assert value.isfinite() and own.grad is not None and own.grad.isfinite().all()
 

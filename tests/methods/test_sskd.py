@@ -14,11 +14,11 @@ from torch import Tensor
 from didact.data import Data, augment, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.method import Clock, Pair, Seen, View
+from didact.method import Clock, Pair, StepContext, View
 from didact.methods import sskd
 from didact.seeds import stream
 from didact.tensors import Batch, Outputs
-from training import Ear, learner, run, taught
+from support.training import Ear, learner, run, taught
 
 random = np.random.default_rng(6)
 
@@ -204,9 +204,9 @@ def view(pair: Pair, batch: int) -> View:
     return View(*shown)
 
 
-def told(shown: View, labels: list[int], stage: str) -> Seen:
+def told(shown: View, labels: list[int], stage: str) -> StepContext:
     batch = Batch(torch.zeros(len(labels), 3, 16, 16), torch.tensor(labels), torch.arange(len(labels)))
-    return Seen(batch, Outputs(), None, Clock(0, 1, 0, 1, 0, stage), stream(0), views={"rotations": shown})
+    return StepContext(batch, Outputs(), None, Clock(0, 1, 0, 1, 0, stage), stream(0), views={"rotations": shown})
 
 
 def test_terms(pair: Callable[..., Pair]) -> None:
@@ -225,22 +225,20 @@ def test_terms(pair: Callable[..., Pair]) -> None:
     sum(terms.values(), torch.zeros(())).backward()
     assert all(p.grad is not None and p.grad.any() for p in extras.student_head.parameters())
     assert all(p.grad is None for p in extras.teacher_head.parameters())
-    scored = method.scored(extras, told(shown, labels, "train"))
+    scored = method.train_logits(extras, told(shown, labels, "train"))
     assert scored is not None and shown.own.logits is not None and torch.equal(scored, shown.own.logits[[0, 4, 8]])
     alone = View(Outputs(), Outputs(pooled=shown.teacher.pooled))  # type: ignore[union-attr]
     first = told(alone, labels, "head")
     expected_head = float(np.mean([-log_softmax(row)[i // 3] for i, row in enumerate(cosines(pt))]))
     assert {k: v.item() for k, v in method.terms(extras, first).items()} == {"head": pytest.approx(expected_head)}
-    assert method.scored(extras, first) is None
+    assert method.train_logits(extras, first) is None
 
 
 def test_stages() -> None:
     head, main = sskd.SSKD().stages()
     assert (head.length(240), head.name, main.main) == (60, "head", True)
-    assert [head.rate(e, 60, 0.01) for e in (0, 29, 30, 44, 45, 59)] == pytest.approx(
-        [0.05] * 2 + [0.005] * 2 + [0.0005] * 2
-    )
-    assert main.rate(0, 240, 0.01) is None
+    assert [head.lr(e, 60, 0.01) for e in (0, 29, 30, 44, 45, 59)] == pytest.approx([0.05] * 2 + [0.005] * 2 + [0.0005] * 2)
+    assert main.lr(0, 240, 0.01) is None
     assert sskd.SSKD(init_epochs=3).stages()[0].length(240) == 3
 
 

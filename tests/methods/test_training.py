@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
-import training
 from didact.data import Data, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.engine.records import read_tensors, write_tensors
+from didact.files.checked import read_tensors, write_tensors
 from didact.method import Method
-from training import Ear, Taught
-from walk import ALONE, TAUGHT, made
+from support import training
+from support.training import Ear, Taught
+from support.walk import ALONE, TAUGHT, made
 
 DATASET = dataclasses.replace(load(Data(per_class=1)), test=load(Data(per_class=1)).train)  # 10 images: 5 and 5
 VIEWS = frozenset({"rotations"})  # shown to all, so that a cohort's batches are the same as a single learner's

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from didact.method import Clock, Pair, Seen
+from didact.method import Clock, Pair, StepContext
 from didact.methods import vid
 from didact.seeds import seeded, stream
 from didact.tensors import Batch, Outputs
@@ -97,7 +97,7 @@ def test_terms_sum_over_levels_of_like_resolution(pair: Callable[..., Pair]) -> 
         for shapes in (two.shapes, two.teacher_shapes)
     )
     batch = Batch(torch.zeros(2, 3, 32, 32), torch.tensor([0, 1]), torch.arange(2))
-    found = method.terms(extras, Seen(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
+    found = method.terms(extras, StepContext(batch, own, teacher, Clock(0, 1, 0, 1, 0), stream(0)))
     levels = [level(fs, teacher.features).item() for level, fs in zip(extras, own.features, strict=True)]
     assert set(found) == {"vid"}
     assert found["vid"].item() == pytest.approx(3 * sum(levels), rel=1e-5)

@@ -75,7 +75,7 @@ def test_a_transform_leads_one_network_into_another() -> None:
     teacher, student = create("wrn_16_2", 5), create("mobilenet_v2", 5)
     own, other = teacher.shapes((3, 32, 32)).features, student.shapes((3, 32, 32)).features
     branch = join(teacher.slice(0, 1), Transform(own[0], other[0]), student.slice(1))
-    seen = branch.look(torch.randn(2, 3, 32, 32), frozenset({"logits", "features"}))
+    seen = branch.outputs(torch.randn(2, 3, 32, 32), frozenset({"logits", "features"}))
     assert seen.logits is not None and seen.logits.shape == (2, 5)
     assert tuple(seen.features[1].shape[1:]) == other[0] and len(branch) == len(student) + 1
     seen.logits.sum().backward()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from didact.nets.architecture import Architecture, Stage, cost, parse, spells, stage_parameters
+from didact.nets.architecture import Architecture, Stage, cost, is_architecture, parse, stage_parameters
 from didact.nets.blocks import BlockNet, macs, parameters
 from didact.nets.layers import Residual
 from didact.nets.norms import last_norm
@@ -47,7 +47,7 @@ def test_a_name_gives_its_architecture_back(drawn: Numbers) -> None:
     made = built(drawn)
     assert parse(made.name) == made == parse(made.name.upper())
     assert parse(made.name).name == made.name == resolve(made.name)
-    assert spells(made.name)
+    assert is_architecture(made.name)
     assert re.fullmatch(r"[a-z0-9.-]+", made.name)  # it is part of a folder's name
 
 
@@ -110,7 +110,7 @@ def test_what_spells_nothing_is_refused(wrong: str, said: str) -> None:
 
 def test_the_zoos_names_spell_nothing() -> None:
     others = ["WRN-40-2", "ResNet-8x4", "wide-resnet-40-2", "resnet 8 x 4", "vgg-13", "module:basic-16", "basic"]
-    assert not any(map(spells, [*names(), *others]))
+    assert not any(map(is_architecture, [*names(), *others]))
 
 
 def test_what_is_known_of_one() -> None:
@@ -211,7 +211,7 @@ def norm_and_before(net: BlockNet, block: int) -> tuple[Tensor, Tensor, list[Ten
     if isinstance(last, Residual):
         last.shortcut.register_forward_hook(lambda module, args, output: added.append(output))
     with torch.no_grad():
-        seen = net.train().look(torch.randn(3, 3, 16, 16))
+        seen = net.train().outputs(torch.randn(3, 3, 16, 16))
     (only,) = given_
     return only, seen.preacts[block], added
 

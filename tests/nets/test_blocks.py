@@ -12,7 +12,7 @@ from didact.nets.blocks import Block, BlockNet, Head, join, macs, parameters
 from didact.nets.shufflenet import Shuffle
 from didact.nets.zoo import create, entry, names
 from didact.tensors import PARTS, Outputs
-from training import network
+from support.training import network
 
 FAMILIES = ["resnet8", "wrn_16_1", "vgg8", "shufflenet_v1", "shufflenet_v2", "mobilenet_v2"]
 
@@ -43,7 +43,7 @@ def logits_of(seen: Outputs) -> Tensor:
 def test_parts_of_a_run_are_the_run(name: str) -> None:
     net, x = settled(name), images()
     whole = net(x)
-    seen = net.look(x)
+    seen = net.outputs(x)
     assert torch.equal(logits_of(seen), whole)
     assert len(seen.features) == len(seen.preacts) == len(net)
     for i in range(1, len(net) + 1):
@@ -58,7 +58,7 @@ def test_parts_of_a_run_are_the_run(name: str) -> None:
 @torch.no_grad()
 def test_values_before_activation_give_the_features(name: str) -> None:
     net = settled(name)
-    seen = net.look(images())
+    seen = net.outputs(images())
     if entry(name).family == "wide_resnet":
         norms = [*[block.enter for block in net][1:], cast("Head", net.head).enter]
         for norm, feature, pre in zip(norms, seen.features, seen.preacts, strict=True):
@@ -77,7 +77,7 @@ def test_values_before_activation_give_the_features(name: str) -> None:
 @pytest.mark.parametrize("name", names())
 def test_one_training_pass(name: str) -> None:
     net = made(name)
-    seen = net.look(images(batch=4))
+    seen = net.outputs(images(batch=4))
     F.cross_entropy(logits_of(seen), torch.tensor([0, 1, 2, 3])).backward()
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     assert norms and all(int(cast("Tensor", norm.num_batches_tracked)) == 1 for norm in norms)
@@ -99,7 +99,7 @@ def test_shuffle_by_hand() -> None:
 def test_any_resolution(name: str, channels: int, sizes: tuple[int, ...]) -> None:
     net = made(name, channels=channels).eval()
     for size in sizes:
-        seen = net.look(images(size, 1, channels))
+        seen = net.outputs(images(size, 1, channels))
         told = net.shapes((channels, size, size))
         assert logits_of(seen).shape == (1, told.classes) == (1, 5)
         assert tuple(tuple(f.shape[1:]) for f in seen.features) == told.features
@@ -131,7 +131,7 @@ def test_a_norm_of_other_channels_is_found() -> None:
 
 
 def test_looking_keeps_only_what_is_asked() -> None:
-    seen = made("resnet8").look(images(), frozenset({"logits", "features"}))
+    seen = made("resnet8").outputs(images(), frozenset({"logits", "features"}))
     assert seen.logits is not None and len(seen.features) == 3
     assert seen.pooled is None and seen.stem is None and seen.preacts == ()
 
@@ -142,7 +142,7 @@ def test_a_slice_shares_weights_and_shows_its_part() -> None:
     own = {id(p) for p in net.parameters()}
     assert {id(p) for p in start.parameters()} | {id(p) for p in rest.parameters()} == own
     assert set(start.state_dict()) | set(rest.state_dict()) == set(net.state_dict())
-    seen = start.look(images())
+    seen = start.outputs(images())
     assert seen.logits is None and seen.pooled is None and len(seen.features) == 2
     assert len(rest) == 1 and rest.stem is None and start.head is None
 
@@ -150,8 +150,8 @@ def test_a_slice_shares_weights_and_shows_its_part() -> None:
 def test_a_wide_slice_cannot_show_its_last_value_before_activation() -> None:
     part = settled("wrn_16_1").slice(0, 2)
     with pytest.raises(ValueError, match="ends before the norm"):
-        part.look(images())
-    assert len(part.look(images(), PARTS - {"preacts"}).features) == 2
+        part.outputs(images())
+    assert len(part.outputs(images(), PARTS - {"preacts"}).features) == 2
 
 
 @torch.no_grad()
@@ -160,7 +160,7 @@ def test_joined_slices_are_the_network() -> None:
         net, x = settled(name), images()
         whole = join(net.slice(0, 1), net.slice(1, 2), net.slice(2))
         assert torch.equal(whole(x), net(x))
-        assert torch.equal(whole.look(x).preacts[0], net.look(x).preacts[0])
+        assert torch.equal(whole.outputs(x).preacts[0], net.outputs(x).preacts[0])
 
 
 def test_a_join_refuses_a_head_in_the_middle() -> None:

@@ -15,7 +15,7 @@ from didact.nets.layers import conv_norm
 from didact.nets.zoo import names
 from didact.teaching.route import Along, Route
 from didact.tensors import Outputs
-from training import network
+from support.training import network
 
 
 def settled(name: str) -> BlockNet:
@@ -60,7 +60,7 @@ def test_every_network_shows_the_same(name: str) -> None:
 
     images = torch.randn(2, 3, 8, 8, dtype=torch.float64)
     twin = folded(net.double())
-    for one, other in zip(shown(net.look(images)), shown(twin.look(images)), strict=True):
+    for one, other in zip(shown(net.outputs(images)), shown(twin.outputs(images)), strict=True):
         assert (one - other).abs().max() <= 1e-12 * one.abs().max()
 
 

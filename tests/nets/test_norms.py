@@ -20,7 +20,7 @@ def before_and_norm(net: BlockNet, block: int) -> tuple[Tensor, Tensor]:
     assert norm is not None
     hook = norm.register_forward_hook(lambda module, args, output: given.append(output))
     with torch.no_grad():
-        seen = net.train().look(torch.randn(3, 3, 16, 16))
+        seen = net.train().outputs(torch.randn(3, 3, 16, 16))
     hook.remove()
     assert len(given) == 1
     return seen.preacts[block], given[0]

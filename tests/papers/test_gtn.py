@@ -11,9 +11,9 @@ import pytest
 from didact.cli.main import main
 from didact.nets.supernet import SPACES
 from didact.papers import gtn
+from didact.request.plan import plan
 from didact.spec import SpecError
-from didact.studies.plan import plan
-from didact.studies.study import Sheet
+from didact.tables.study import Sheet
 
 QUICK: dict[str, Any] = {
     "scale": "digits",
@@ -63,7 +63,7 @@ def test_its_runs_are_those_of_plain_requests() -> None:
         run
         for seed in (0, 1)
         for run in plan(
-            {**asked, "teacher": {"net": "resnet14", "seed": seed, "how": {"name": "gtn", "pool": "tiny", "alpha": 0.5}}}
+            {**asked, "teacher": {"net": "resnet14", "seed": seed, "method": {"name": "gtn", "pool": "tiny", "alpha": 0.5}}}
         )
     ]
     assert [run.digest for run in generic] == [run.digest for run in wanted]
@@ -105,7 +105,7 @@ def test_settings_are_laid_over_the_scale() -> None:
         ({"gtn": "kd"}, "^gtn: expected settings of the method gtn.* found 'kd'"),
         ({"teacher": 5}, r"^teacher: expected a name, or settings such as teacher\.net; found 5"),
         ({"scale": []}, r"^scale: unknown \[\]"),
-        ({"teacher": {"how": "sftn"}}, r"^teacher\.how: the study sets it itself"),
+        ({"teacher": {"method": "sftn"}}, r"^teacher\.method: the study sets it itself"),
         ({"teacher": {"seed": 1}}, r"^teacher\.seed: the study sets it itself; write teacher\.seeds="),
         ({"sftn": {"student": "resnet8"}}, r"^sftn\.student: the study sets it itself; write students="),
         ({"gtn": {"pool": "tiny"}}, r"^gtn\.pool: the study sets it itself; write pool="),

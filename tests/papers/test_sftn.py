@@ -13,9 +13,9 @@ import pytest
 from didact.cli.main import main
 from didact.papers import sftn
 from didact.papers.sftn_tables import BRANCHES, METHODS, PAIRS, PUBLISHED
+from didact.request.plan import plan
+from didact.runs.run import Run
 from didact.spec import SpecError
-from didact.studies.plan import plan
-from didact.studies.run import Run
 
 QUICK = ["--scale", "digits", "--data.per_class", "2", "--epochs", "2", "--seeds", "1", "--precision", "fp32"]
 SMALL: dict[str, Any] = {"data": sftn.SCALES["small"]["data"], "recipe": sftn.SCALES["small"]["recipe"], "seeds": 2}
@@ -34,7 +34,7 @@ def cell(table: str, row: str, column: int = 0, **settings: Any) -> tuple[Run, .
         ("DML", {"method": "dml", "peers": {"net": "resnet20"}}),
         ("KDCL", {"method": {"name": "kdcl", "temperature": 1}, "peers": {"net": "resnet20"}}),
         ("RCO", {"method": "kd", "teacher": "resnet20", "route": {"name": "equal", "anchors": 5}}),
-        ("SFTN", {"method": "kd", "teacher": {"net": "resnet20", "how": "sftn"}}),
+        ("SFTN", {"method": "kd", "teacher": {"net": "resnet20", "method": "sftn"}}),
     ],
 )
 def test_the_runs_of_table_4_are_those_of_plain_requests(row: str, request_: dict[str, Any]) -> None:
@@ -101,7 +101,7 @@ def test_tables_share_their_runs() -> None:
         ({"pairs": "resnet20-resnet8"}, "expected teacher/student, e.g. resnet20/resnet8, found 'resnet20-resnet8'"),
         ({"pairs": "resnet20/resnet9"}, "unknown network 'resnet9'"),
         ({"teacher": "resnet20"}, "teacher: its network comes from pairs"),
-        ({"teacher": {"how": "gtn"}}, "teacher: its network comes from pairs"),
+        ({"teacher": {"method": "gtn"}}, "teacher: its network comes from pairs"),
         ({"sftn": {"kl_wight": 1}}, r"^sftn\.kl_wight: no such setting; did you mean 'kl_weight'"),
         ({"table": 9, "branches": "resnet8"}, r"branches: expected three networks .* found \['resnet8'\]"),
         ({"table": 9, "scale": "paper", "pairs": "resnet20/resnet8"}, "branches: expected three networks"),

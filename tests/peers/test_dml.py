@@ -14,8 +14,8 @@ from torch.nn import functional
 from didact import data
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.engine.step import Tally, Taught, advance
-from didact.method import Clock, Method, Pair, Seen
+from didact.engine.step import Tally, TeacherOutputs, advance
+from didact.method import Clock, Method, Pair, StepContext
 from didact.nets import create
 from didact.nets.blocks import BlockNet
 from didact.peers import dml
@@ -65,7 +65,7 @@ def told(method: dml.DML, peers: int) -> dict[str, Tensor]:
     torch.manual_seed(1)
     own, *others = (Outputs(torch.randn(4, 5)) for _ in range(1 + peers))
     batch = Batch(torch.zeros(4, 1, 2, 2), torch.tensor([0, 1, 2, 3]), torch.arange(4))
-    return method.terms(nn.Module(), Seen(batch, own, None, Clock(0, 1, 0, 1, 0), stream(0), tuple(others)))
+    return method.terms(nn.Module(), StepContext(batch, own, None, Clock(0, 1, 0, 1, 0), stream(0), tuple(others)))
 
 
 def test_terms_sum_or_average_over_peers() -> None:
@@ -121,7 +121,7 @@ def test_a_step_of_three_networks(order: str) -> None:
         net.load_state_dict(one.net.state_dict())
         one.train_mode()
         net.train()
-    advance(group, batch, Taught(), 0, 1, {one.label: Tally(one.device) for one in group})
+    advance(group, batch, TeacherOutputs(), 0, 1, {one.label: Tally(one.device) for one in group})
     manual(nets, batch.images, batch.labels, order == "turns")
     for one, net in zip(group, nets, strict=True):
         for (key, found), expected in zip(one.net.state_dict().items(), net.state_dict().values(), strict=True):
@@ -135,7 +135,7 @@ def test_the_order_matters_and_is_a_setting() -> None:
         group = [learner("resnet8", s, choose(Method, {"name": "dml", "order": order})) for s in (0, 1)]
         for one in group:
             one.train_mode()
-        advance(group, batch, Taught(), 0, 1, {one.label: Tally(one.device) for one in group})
+        advance(group, batch, TeacherOutputs(), 0, 1, {one.label: Tally(one.device) for one in group})
         ends.append([one.net.state_dict()["head.classifier.weight"] for one in group])
     assert torch.equal(ends[0][0], ends[1][0])  # the first one sees the same
     assert not torch.equal(ends[0][1], ends[1][1])

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from didact import data
-from didact.method import Clock, Held, Pair, Seen
+from didact.method import Clock, HeldOut, Pair, StepContext
 from didact.nets import create
 from didact.peers import kdcl
+from didact.request.plan import plan
 from didact.seeds import stream
 from didact.spec import SpecError, choose
-from didact.studies.plan import plan
 from didact.tensors import Batch, Outputs
 
 random = np.random.default_rng(0)
@@ -134,17 +134,17 @@ def test_half_precision_is_widened(how: kdcl.How) -> None:
     assert torch.equal(found, kdcl.target([one.float() for one in half], torch.tensor(labels), how))
 
 
-def seen(turn: int, z: list[Tensor], labels: Tensor) -> Seen:
+def context(turn: int, z: list[Tensor], labels: Tensor) -> StepContext:
     batch = Batch(torch.zeros(len(labels), 1, 2, 2), labels, torch.arange(len(labels)))
     peers = tuple(Outputs(one) for i, one in enumerate(z) if i != turn)
-    return Seen(batch, Outputs(z[turn]), None, Clock(0, 1, 0, 1, 0), stream(0), peers, turn=turn)
+    return StepContext(batch, Outputs(z[turn]), None, Clock(0, 1, 0, 1, 0), stream(0), peers, position=turn)
 
 
 def test_all_of_a_group_have_one_target() -> None:
     """The group's order is the same for each of them."""
     z, labels = drawn(3)
     logits = [torch.tensor(one).float() for one in z]
-    told = [seen(turn, logits, torch.tensor(labels)) for turn in range(3)]
+    told = [context(turn, logits, torch.tensor(labels)) for turn in range(3)]
     assert all([o.logits is z for o, z in zip(one.group, logits, strict=True)] == [True] * 3 for one in told)
     method = kdcl.KDCL(target="linear", gamma=0.5, beta=2.0)
     made = kdcl.target(logits, torch.tensor(labels), "linear")
@@ -163,7 +163,7 @@ def test_general_remembers_the_weights_of_the_epoch() -> None:
     extras = method.build(Pair(net, shapes, (1, 16, 16), 10, torch.arange(10), 5, peers=(shapes,)))
     assert isinstance(extras, kdcl.Mixture) and extras.weights.tolist() == [0.5, 0.5]
     held = tuple(torch.tensor(one) for one in z)
-    method.refresh(extras, Held(held, torch.tensor(labels)))
+    method.refresh(extras, HeldOut(held, torch.tensor(labels)))
     expected = kdcl.general(torch.stack(held), torch.tensor(labels)).float()
     assert torch.equal(extras.state_dict()["weights"], expected)
     assert not torch.equal(expected, torch.tensor([0.5, 0.5]))

@@ -11,17 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from didact.report.front import LETTERS, picture
-from didact.studies.front import Front, Member, front
-from didact.studies.limits import Search
+from didact.search.costs import SearchSettings
+from didact.search.pareto import Member, ParetoFront, front
 
 LONG = "students for gtn (" + ", ".join(f"basic-16-{i}x16-2x32k5e0.5-1x64" for i in range(1, 7)) + ") resnet20; cifar100"
 
 
-def found(*figures: tuple[float, float], images: int = 1000) -> Front:
+def found(*figures: tuple[float, float], images: int = 1000) -> ParetoFront:
     students = [Member(f"s{i}", accuracy, cost, int(cost), 1) for i, (cost, accuracy) in enumerate(figures)]
     members = front(students)
     others = tuple(one for one in students if one not in members)
-    return Front("", Search(), members, others, len(students), images, 10.0)
+    return ParetoFront("", SearchSettings(), members, others, len(students), images, 10.0)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def _inside(figure: Figure, axes: Axes) -> None:
     ],
     ids=["one", "two", "one-of-many", "many"],
 )
-def test_what_is_drawn(given: Front, words: list[str], log: bool, drawn: list[Figure], tmp_path: Path) -> None:
+def test_what_is_drawn(given: ParetoFront, words: list[str], log: bool, drawn: list[Figure], tmp_path: Path) -> None:
     picture(given, LONG, tmp_path / "made" / "front.png")
     assert (tmp_path / "made" / "front.png").stat().st_size > 5000
     (figure,) = drawn
@@ -67,7 +67,7 @@ def test_what_is_drawn(given: Front, words: list[str], log: bool, drawn: list[Fi
 
 def test_guessing_is_drawn_where_it_matters(drawn: list[Figure], tmp_path: Path) -> None:
     chance = found((1000.0, 11.0), (2000.0, 12.0), images=50)
-    picture(replace(chance, wanted=Search(cost="bytes", bits=4)), "short", tmp_path / "front.svg")
+    picture(replace(chance, wanted=SearchSettings(cost="bytes", bits=4)), "short", tmp_path / "front.svg")
     (figure,) = drawn
     assert figure.legends[0].get_texts()[-1].get_text() == "guessing"
     assert figure.axes[0].get_xlabel() == "bytes of the weights, 4 bit"

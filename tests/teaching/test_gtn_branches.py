@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from didact import nets
-from didact.method import Clock, Pair, Seen
+from didact.method import Clock, Pair, StepContext
 from didact.nets.architecture import parse
 from didact.nets.blocks import BlockNet
 from didact.nets.supernet import Choices, Space
@@ -50,11 +50,11 @@ def built(
     return method, two, extras
 
 
-def seen(two: Pair, *, epoch: int = 0, epochs: int = 10, step: int = 0, steps: int = 4) -> Seen:
+def context(two: Pair, *, epoch: int = 0, epochs: int = 10, step: int = 0, steps: int = 4) -> StepContext:
     torch.manual_seed(0)
     batch = Batch(torch.randn(4, *two.image), torch.tensor([0, 1, 2, 3]), torch.arange(4))
-    own = two.net.look(batch.images, frozenset({"logits", "features"}))
-    return Seen(batch, own, None, Clock(epoch, epochs, step, steps, epoch), stream(0))
+    own = two.net.outputs(batch.images, frozenset({"logits", "features"}))
+    return StepContext(batch, own, None, Clock(epoch, epochs, step, steps, epoch), stream(0))
 
 
 @pytest.mark.parametrize(("teacher", "student"), PAIRS)
@@ -71,7 +71,7 @@ def test_branches_enter_where_sftns_do(pair: Callable[..., Pair], teacher: str, 
     for branch, layer in zip(other.branches, extras.transforms[0], strict=True):  # type: ignore[arg-type]
         shapes = {k: v.shape for k, v in branch.transform.state_dict().items()}
         assert {k: v.shape for k, v in layer.state_dict().items()} == shapes
-    for branch, feature in enumerate(seen(two).own.features[:-1]):
+    for branch, feature in enumerate(context(two).own.features[:-1]):
         assert extras.run(branch, student, feature).shape == (4, 5)
 
 
@@ -79,7 +79,7 @@ def test_branches_enter_where_sftns_do(pair: Callable[..., Pair], teacher: str, 
 @pytest.mark.parametrize("alpha", [0.5, 3.0])
 def test_one_step_by_hand(pair: Callable[..., Pair], student: str, alpha: float) -> None:
     method, two, extras = built(pair, "resnet20", student, alpha=alpha, temperature=1.0)
-    shown = seen(two)
+    shown = context(two)
     found = method.terms(extras, shown)
     assert list(found) == ["teacher_ce", "student_ce", "student_kl"]
     kept = extras.supernet.nets[0]
@@ -105,7 +105,7 @@ def test_a_drawn_student_is_cut_from_transform_and_supernet(pair: Callable[..., 
     """A branch gives what the student's own layers give with corners of the shared weights, at any width before it."""
     _, two, extras = built(pair, "resnet20", SPACE, after=[0, 1, 2])
     extras.eval()
-    shown = seen(two)
+    shown = context(two)
     for name in SPACE.draw(6, 0):
         whole = extras.supernet.extract(name)
         assert torch.equal(extras.run(0, name, shown.batch.images), whole(shown.batch.images))
@@ -122,7 +122,7 @@ def test_after_the_last_block_or_before_all(pair: Callable[..., Pair], teacher: 
     """0: whole students from images, which lets them be taken out; the last block: a student's own last one remains."""
     _, two, extras = built(pair, teacher, SPACE, after=[0, len(pair(None, teacher).net)])
     assert extras.entries[0] == (0, 2)
-    shown = seen(two)
+    shown = context(two)
     name = SPACE.largest
     expected = extras.eval().supernet.extract(name)(shown.batch.images)
     assert torch.equal(extras.run(0, name, shown.batch.images), expected)
@@ -135,10 +135,10 @@ def test_every_kind_of_student_in_one_pool(pair: Callable[..., Pair]) -> None:
     members = ["resnet8", "basic-8-1x8-1x12-1x16", "basic-4-1x12-1x8-1x8k5", "inverted-8-1x8e1-1x12", "shufflenet_v2"]
     method, two, extras = built(pair, "resnet20", members, paths=4)
     assert len(extras.entries) == len(extras.supernet.nets) == 4
-    for branch, feature in enumerate(seen(two).own.features[:-1]):
+    for branch, feature in enumerate(context(two).own.features[:-1]):
         for name in members:
             assert extras.run(branch, name, feature).shape == (4, 5)
-    terms = method.terms(extras, seen(two))
+    terms = method.terms(extras, context(two))
     torch.stack(list(terms.values())).sum().backward()
     assert all(p.grad is not None and p.grad.any() for p in two.net.parameters())
 
@@ -146,7 +146,7 @@ def test_every_kind_of_student_in_one_pool(pair: Callable[..., Pair]) -> None:
 @pytest.mark.parametrize(("paths", "sampling"), [(1, "uniform"), (3, "uniform"), (2, "sandwich"), (4, "sandwich")])
 def test_terms_are_the_formula_of_the_drawn_students_logits(pair: Callable[..., Pair], paths: int, sampling: str) -> None:
     method, two, extras = built(pair, "resnet20", SPACE, paths=paths, sampling=sampling, alpha=2.0, temperature=3.0)
-    shown = seen(two)
+    shown = context(two)
     drawn = [[name for name, _ in extras.draw(method, branch, shown.clock)] for branch in range(2)]
     assert [len(names) for names in drawn] == [paths, paths]
     if sampling == "sandwich":
@@ -157,7 +157,7 @@ def test_terms_are_the_formula_of_the_drawn_students_logits(pair: Callable[..., 
     found = method.terms(extras, shown)
     assert list(found) == list(expected)
     assert all(torch.equal(found[k], expected[k]) for k in expected)
-    assert method.watches(extras) == {}
+    assert method.metrics(extras) == {}
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_terms_are_the_formula_of_the_drawn_students_logits(pair: Callable[..., 
 )
 def test_warm_up_raises_both_terms_of_the_students(pair: Callable[..., Pair], epoch: int, step: int, share: float) -> None:
     method, two, extras = built(pair, "resnet20", "resnet8", warmup=0.5)
-    plain = gtn.GTN(pool=method.pool).terms(extras, seen(two))
-    found = method.terms(extras, seen(two, epoch=epoch, step=step))
+    plain = gtn.GTN(pool=method.pool).terms(extras, context(two))
+    found = method.terms(extras, context(two, epoch=epoch, step=step))
     assert torch.equal(found["teacher_ce"], plain["teacher_ce"])
     for name in ("student_ce", "student_kl"):
         assert found[name].item() == pytest.approx(share * plain[name].item(), rel=1e-5)
@@ -174,7 +174,7 @@ def test_warm_up_raises_both_terms_of_the_students(pair: Callable[..., Pair], ep
 
 def test_the_kl_draws_the_teacher_and_the_branches_are_dropped(pair: Callable[..., Pair]) -> None:
     method, two, extras = built(pair, "resnet20", SPACE, sampling="sandwich", paths=2)
-    method.terms(extras, seen(two))["student_kl"].backward()
+    method.terms(extras, context(two))["student_kl"].backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in two.net.parameters())
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in extras.parameters())  # the largest uses all
     assert method.deployed(extras, two.net) is two.net

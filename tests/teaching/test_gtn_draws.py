@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from didact.method import Clock, Pair, Seen
+from didact.method import Clock, Pair, StepContext
 from didact.nets.supernet import Choices, Pool, Space
 from didact.seeds import seeded, stream
 from didact.teaching.gtn import GTN, Conditioning
@@ -48,8 +48,8 @@ def names(method: GTN, extras: Conditioning, branch: int, clock: Clock) -> list[
 def loss(method: GTN, two: Pair, extras: Conditioning, clock: Clock) -> dict[str, Tensor]:
     torch.manual_seed(0)
     batch = Batch(torch.randn(4, *two.image), torch.tensor([0, 1, 2, 3]), torch.arange(4))
-    own = two.net.look(batch.images, method.needs.own)
-    return method.terms(extras, Seen(batch, own, None, clock, stream(0)))
+    own = two.net.outputs(batch.images, method.needs.own)
+    return method.terms(extras, StepContext(batch, own, None, clock, stream(0)))
 
 
 # ------------------------------------------------------------------------------------------------ by the iteration
@@ -144,7 +144,7 @@ def test_the_architecture_loss_by_hand_and_at_uniform(pair: Callable[..., Pair])
     assert mean > 1.02 * even
     expected = 2.5 * (mean.log() - even.log()).item() ** 2
     assert loss(method, two, extras, at(0))["architecture"].item() == pytest.approx(expected, rel=1e-5)
-    watched = method.watches(extras)
+    watched = method.metrics(extras)
     assert watched["mean_parameters"].item() == mean.item()
     assert watched["entropy"].item() == extras.distribution.entropy().item()
 

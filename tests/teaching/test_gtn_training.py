@@ -17,8 +17,8 @@ from torch import Tensor
 from didact.data import Data, Loader, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.engine.records import read_tensors, write_tensors
 from didact.engine.train import Cohort, train
+from didact.files.checked import read_tensors, write_tensors
 from didact.method import Method, Pair
 from didact.nets import create
 from didact.nets.supernet import Choices, Space

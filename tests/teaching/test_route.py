@@ -77,7 +77,9 @@ def test_divergence_is_the_mean_over_images() -> None:
 def test_greedy_moves_on_when_the_student_is_near() -> None:
     """Anchors that are ever surer; a student on its way. Those that it is near to already are passed by; the last one stays."""
     sure = [0.0, 1.0, 2.0, 4.0]
-    along = Along(Route(how="greedy", anchors=4, threshold=0.1), (1, 2, 3, 4), 9, lambda epoch: Says(sure[epoch - 1], 0))
+    along = Along(
+        Route(schedule="greedy", anchors=4, threshold=0.1), (1, 2, 3, 4), 9, lambda epoch: Says(sure[epoch - 1], 0)
+    )
     student = batches(4)
 
     def kl(a: float, b: float) -> float:
@@ -101,12 +103,12 @@ def test_greedy_moves_on_when_the_student_is_near() -> None:
 
 def test_what_a_route_cannot_be() -> None:
     for wrong, message in (
-        ({"how": "greedy"}, "takes a threshold"),
+        ({"schedule": "greedy"}, "takes a threshold"),
         ({"threshold": 0.5}, "takes a threshold"),
         ({"anchors": 1}, "anchors"),
-        ({"how": "random"}, "how"),
+        ({"schedule": "random"}, "schedule"),
         ({"anchor": 3}, "did you mean 'anchors'"),
-        ({"how": "greedy", "threshold": 0}, "threshold"),
+        ({"schedule": "greedy", "threshold": 0}, "threshold"),
     ):
         with pytest.raises(SpecError, match=message):
             from_json(Route, wrong)

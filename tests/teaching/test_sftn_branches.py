@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from didact import nets
-from didact.method import Clock, Method, Pair, Seen
+from didact.method import Clock, Method, Pair, StepContext
 from didact.seeds import stream
 from didact.spec import SpecError, choose
 from didact.teaching import sftn
@@ -37,11 +37,11 @@ def built(pair: Callable[..., Pair], teacher: str, student: str, **fields: Any) 
     return method, two, extras
 
 
-def seen(two: Pair, *, epoch: int = 0, epochs: int = 10, step: int = 0, steps: int = 4) -> Seen:
+def context(two: Pair, *, epoch: int = 0, epochs: int = 10, step: int = 0, steps: int = 4) -> StepContext:
     torch.manual_seed(0)
     batch = Batch(torch.randn(4, *two.image), torch.tensor([0, 1, 2, 3]), torch.arange(4))
-    own = two.net.look(batch.images, frozenset({"logits", "features"}))
-    return Seen(batch, own, None, Clock(epoch, epochs, step, steps, epoch), stream(0))
+    own = two.net.outputs(batch.images, frozenset({"logits", "features"}))
+    return StepContext(batch, own, None, Clock(epoch, epochs, step, steps, epoch), stream(0))
 
 
 def layers(module: nn.Module, x: torch.Tensor) -> list[str]:
@@ -67,7 +67,7 @@ def test_branches_enter_the_student_where_the_feature_fits(
     _, two, extras = built(pair, teacher, student)
     shapes = nets.create(student, 5).shapes((3, 32, 32)).features
     assert len(extras.branches) == len(two.net) - 1 == len(blocks)
-    features = seen(two).own.features
+    features = context(two).own.features
     for branch, feature, expected in zip(extras.branches, features, blocks, strict=False):
         assert [int(name) for name in branch.net.blocks] == expected
         assert branch.net.stem is None and branch.net.head is not None
@@ -121,7 +121,7 @@ def test_table_12(pair: Callable[..., Pair]) -> None:
 def test_terms_are_the_formula_of_the_branches_logits(pair: Callable[..., Pair]) -> None:
     settings: dict[str, Any] = {"kl_weight": 2.0, "ce_weight": 0.5, "temperature": 4.0, "squared": True}
     method, two, extras = built(pair, "resnet20", "resnet8", direction="teacher||branch", **settings)
-    shown = seen(two)
+    shown = context(two)
     assert shown.own.logits is not None
     expected = sftn.terms(
         shown.own.logits, extras(shown.own.features), shown.batch.labels, direction="teacher||branch", **settings
@@ -136,8 +136,8 @@ def test_terms_are_the_formula_of_the_branches_logits(pair: Callable[..., Pair])
 )
 def test_warm_up_raises_both_branch_terms(pair: Callable[..., Pair], epoch: int, step: int, share: float) -> None:
     method, two, extras = built(pair, "resnet20", "resnet8", warmup=0.5)
-    plain = sftn.SFTN(student="resnet8").terms(extras, seen(two))
-    found = method.terms(extras, seen(two, epoch=epoch, step=step))
+    plain = sftn.SFTN(student="resnet8").terms(extras, context(two))
+    found = method.terms(extras, context(two, epoch=epoch, step=step))
     assert torch.equal(found["teacher_ce"], plain["teacher_ce"])
     for name in ("branch_kl", "branch_ce"):
         assert found[name].item() == pytest.approx(share * plain[name].item(), rel=1e-5)
@@ -145,8 +145,8 @@ def test_warm_up_raises_both_branch_terms(pair: Callable[..., Pair], epoch: int,
 
 def test_branches_are_shown_by_number(pair: Callable[..., Pair]) -> None:
     method, two, extras = built(pair, "vgg13", "vgg8")
-    shown = seen(two)
-    found = method.shows(extras.eval(), shown.own)
+    shown = context(two)
+    found = method.auxiliary_logits(extras.eval(), shown.own)
     assert list(found) == ["branch1", "branch2", "branch3"]
     assert all(torch.equal(a, b) for a, b in zip(found.values(), extras(shown.own.features), strict=True))
     assert method.deployed(extras, two.net) is two.net
@@ -154,7 +154,7 @@ def test_branches_are_shown_by_number(pair: Callable[..., Pair]) -> None:
 
 def test_the_kl_draws_the_teacher_through_the_branches(pair: Callable[..., Pair]) -> None:
     method, two, extras = built(pair, "resnet20", "resnet8", teacher_weight=0.0, ce_weight=0.0)
-    method.terms(extras, seen(two))["branch_kl"].backward()
+    method.terms(extras, context(two))["branch_kl"].backward()
     for module in (two.net, extras):
         assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
 

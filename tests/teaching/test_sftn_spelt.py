@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from didact.method import Clock, Method, Pair, Seen
+from didact.method import Clock, Method, Pair, StepContext
 from didact.seeds import stream
 from didact.spec import choose
 from didact.teaching.sftn import Branches
@@ -34,8 +34,8 @@ def test_branches_of_spelt_out_networks(
     assert isinstance(extras, Branches)
     assert [list(branch.net.blocks) for branch in extras.branches] == blocks
     batch = Batch(torch.randn(4, *two.image), torch.tensor([0, 1, 2, 3]), torch.arange(4))
-    own = two.net.look(batch.images, method.needs.own)
-    terms = method.terms(extras, Seen(batch, own, None, Clock(0, 1, 0, 1, 0), stream(0)))
+    own = two.net.outputs(batch.images, method.needs.own)
+    terms = method.terms(extras, StepContext(batch, own, None, Clock(0, 1, 0, 1, 0), stream(0)))
     assert list(terms) == ["teacher_ce", "branch_kl", "branch_ce"]
     torch.stack(list(terms.values())).sum().backward()
     assert all(p.grad is not None and p.grad.any() for p in (*two.net.parameters(), *extras.parameters()))

@@ -76,7 +76,7 @@ def layers(net: BlockNet, images: Images, pool: bool = False) -> dict[str, Float
         pool: average every channel of a map to one number, (b, c); far cheaper, and blind to where something is seen.
     """
     with torch.no_grad():
-        seen = net.look(images, PARTS)
+        seen = net.outputs(images, PARTS)
     found: dict[str, Tensor] = {} if net.stem is None or seen.stem is None else {"stem": seen.stem}
     found |= {f"block {name}": feature for name, feature in zip(net.blocks, seen.features, strict=True)}
     found = {name: feature.mean((2, 3)) if pool else feature.flatten(1) for name, feature in found.items()}

@@ -32,7 +32,7 @@ Bias = Float[Tensor, "k"]
 
 
 @spec
-class Exact:
+class LogisticProbe:
     """Multinomial logistic regression on standardised vectors, to its optimum."""
 
     l2: NonNegative = 1e-3
@@ -44,7 +44,7 @@ class Exact:
 
 
 @spec
-class SGD:
+class SGDProbe:
     """A linear layer trained by SGD, without augmentation."""
 
     epochs: Count = 100
@@ -57,19 +57,19 @@ class SGD:
     """Momentum of SGD."""
     weight_decay: NonNegative = 0.0
     """L2 penalty."""
-    drops: tuple[Share, ...] = (0.3, 0.6, 0.9)
+    milestones: tuple[Share, ...] = (0.3, 0.6, 0.9)
     """Shares of the epochs after which the rate falls: 30, 60 and 90 of 100."""
     decay: Positive = 0.1
     """The factor of each fall."""
     seeds: Seeds = 3
     """How many classifiers are trained; seed i draws the initialisation and the order of the i-th."""
 
-    def rate(self, epoch: int) -> float:
+    def lr(self, epoch: int) -> float:
         """The learning rate in ``epoch``, from 0."""
-        return self.learning_rate * self.decay ** sum(epoch >= round(share * self.epochs) for share in self.drops)
+        return self.learning_rate * self.decay ** sum(epoch >= round(share * self.epochs) for share in self.milestones)
 
 
-Way = Exact | SGD
+ProbeMethod = LogisticProbe | SGDProbe
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def pooled(net: BlockNet, batches: Iterable[Batch]) -> Features:
     vectors, labels = [], []
     with torch.no_grad():
         for batch in batches:
-            shown = net.look(batch.images, frozenset({"pooled"})).pooled
+            shown = net.outputs(batch.images, frozenset({"pooled"})).pooled
             if shown is None:
                 raise ValueError("this slice has no head, so it shows no pooled vector; probe a network that has one")
             vectors.append(shown.float())
@@ -137,7 +137,7 @@ def pooled(net: BlockNet, batches: Iterable[Batch]) -> Features:
     return Features(torch.cat(vectors), torch.cat(labels))
 
 
-def probe(train: Features, test: Features, classes: int, way: Way) -> Probed:
+def probe(train: Features, test: Features, classes: int, way: ProbeMethod) -> Probed:
     """Fit to ``train`` and judge by ``test``. Both of the same network; labels from 0 to ``classes`` - 1.
 
     Raises:
@@ -148,13 +148,14 @@ def probe(train: Features, test: Features, classes: int, way: Way) -> Probed:
         raise ValueError(f"labels from 0 to {classes - 1} are expected for {classes} classes, found {highest}")
     if train.vectors.shape[1] != test.vectors.shape[1]:
         raise ValueError(f"vectors of {train.vectors.shape[1]} and of {test.vectors.shape[1]} are not of one network")
-    fitted = (
-        [exact(train, classes, way)] if isinstance(way, Exact) else [sgd(train, classes, way, s) for s in range(way.seeds)]
-    )
+    if isinstance(way, LogisticProbe):
+        fitted = [exact(train, classes, way)]
+    else:
+        fitted = [sgd(train, classes, way, seed) for seed in range(way.seeds)]
     return Probed(tuple(one.accuracy(test) for one in fitted), tuple(one.accuracy(train) for one in fitted), fitted[0].slope)
 
 
-def exact(train: Features, classes: int, way: Exact) -> Linear:
+def exact(train: Features, classes: int, way: LogisticProbe) -> Linear:
     """The optimum of the module's first formula, as a classifier of the vectors as they are; float64."""
     vectors, labels = train.vectors.double(), train.labels
     mean, std = vectors.mean(0), vectors.std(0, correction=0)
@@ -186,7 +187,7 @@ def exact(train: Features, classes: int, way: Exact) -> Linear:
     return Linear(scaled, bias.detach() - scaled @ mean, slope)
 
 
-def sgd(train: Features, classes: int, way: SGD, seed: int) -> Linear:
+def sgd(train: Features, classes: int, way: SGDProbe, seed: int) -> Linear:
     """A linear layer after its last epoch. ``seed`` draws its initialisation and the order of every epoch."""
     vectors, labels = train.vectors, train.labels
     with seeded(seed, "probe"):
@@ -195,7 +196,7 @@ def sgd(train: Features, classes: int, way: SGD, seed: int) -> Linear:
     optimiser = torch.optim.SGD(layer.parameters(), way.learning_rate, way.momentum, weight_decay=way.weight_decay)
     for epoch in range(way.epochs):
         for group in optimiser.param_groups:
-            group["lr"] = way.rate(epoch)
+            group["lr"] = way.lr(epoch)
         order = torch.randperm(len(train), generator=stream(seed, "probe order", epoch)).to(vectors.device)
         for rows in order.split(way.batch_size):
             optimiser.zero_grad()

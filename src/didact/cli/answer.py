@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from didact.cli.streams import say
 from didact.spec import SpecError, cut, shown, strict_json
+from didact.streams import say
 
 if TYPE_CHECKING:
-    from didact.studies.store import Store
+    from didact.store.store import Store
 
 
 PROCESSORS = ("cpu", "cuda", "mps", "xpu")
@@ -29,14 +29,15 @@ def answer(
     as_json: bool = False,
 ) -> int:
     """Ask for the runs, then report. 1 when one of them failed."""
-    from didact.cli import terminal
-    from didact.studies.execute import ask
-    from didact.studies.run import everything
-    from didact.studies.store import Store
+    from didact.execution.runner import execute
+    from didact.report import text
+    from didact.runs.run import everything
+    from didact.store.store import Store
+    from didact.track import terminal
 
-    talk = terminal.stderr()
+    talk = text.stderr()
     kept = Store(store, talk.print)
-    answer = ask(runs, kept, where, terminal.show(talk), retry=retry)
+    answer = execute(runs, kept, where, terminal.show(talk), retry=retry)
     found = [(run, answer.records[run.digest]) for run in everything(runs) if run.digest in answer.records]
     image = store / picture if picture else None
     if any(run.digest in answer.records for run in runs):
@@ -45,7 +46,7 @@ def answer(
         if run.digest in answer.failures:
             talk.print(f"FAILED {run.label} ({run.digest}): {answer.failures[run.digest]}")
     if hints:
-        terminal.print_hints(store, image)
+        text.print_hints(store, image)
     return 1 if answer.failures else 0
 
 
@@ -59,8 +60,8 @@ def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:
     Raises:
         SpecError: there is no store.
     """
-    from didact.cli.terminal import stderr
-    from didact.studies.store import Store
+    from didact.report.text import stderr
+    from didact.store.store import Store
 
     kept = Store(store, stderr().print, trust=trust, named=named)
     if not (kept.root / "runs").is_dir():
@@ -71,10 +72,10 @@ def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:
 
 def report(kept: Any, runs: list[Any], found: list[Any], device: str, picture: Path | None, form: str) -> None:
     """Tables of ``runs`` on standard output; ``found`` also holds their teachers."""
-    from didact.cli import terminal
-    from didact.studies.similarity import similarities
-    from didact.studies.table import markdown as as_markdown
-    from didact.studies.table import tables
+    from didact.measure.similarity import similarities
+    from didact.report import text
+    from didact.tables.table import markdown as as_markdown
+    from didact.tables.table import tables
 
     similar = similarities(kept, runs, device)
     wanted = {run.digest for run in runs}
@@ -85,7 +86,7 @@ def report(kept: Any, runs: list[Any], found: list[Any], device: str, picture: P
         if form == "markdown":
             say(as_markdown(table))
         else:
-            terminal.print_table(terminal.stdout(), table)
+            text.print_table(text.stdout(), table)
     if picture is not None:
         from didact.report.figures import comparison
 

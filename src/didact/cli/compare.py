@@ -24,7 +24,7 @@ def compare(
 ) -> int:
     """Read and print; what ``--help`` says stands where the command is named."""
     from didact import nets
-    from didact.cli.distil import missing_teachers
+    from didact.cli.missing import missing_teachers
 
     form = answer.form(json, markdown)
     picture = answer.picture_path(picture)

@@ -12,14 +12,14 @@ from pydantic import Field, Strict
 from didact.cli.answer import form as printed
 from didact.cli.answer import print_json, print_markdown
 from didact.cli.options import Json, Markdown, exactly
-from didact.cli.streams import say
 from didact.data import Data, facts
 from didact.deploy.catalogue import DEVICES
 from didact.deploy.device import Device, choose, joined, own
 from didact.deploy.fit import Fit, Verdict, fits, members
 from didact.nets.blocks import Shape
+from didact.request.settings import below
 from didact.spec import Count, Seed, SpecError, from_json, shown, to_json
-from didact.studies.given import below
+from didact.streams import say
 
 COVERS = """\
 Weights: parameters x bits / 8. Activations: the most that is alive at once, for one image, at the same bit width.
@@ -120,7 +120,7 @@ def report(found: Sequence[Fit], form: str) -> None:
         if form == "markdown":
             print_markdown(heading, rows)
         else:
-            from didact.cli.terminal import print_rows
+            from didact.report.text import print_rows
 
             print_rows(heading, rows)
     say(COVERS)

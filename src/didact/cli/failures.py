@@ -15,7 +15,7 @@ _MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC
 _PATH = 300
 """Characters of a very long path that a message repeats, from its beginning and from its end."""
 
-_LESS = ". A smaller --together needs less and changes no result; a smaller --recipe.batch_size needs less, too, and is a new run"
+_LESS = ". A smaller --cohort-size needs less and changes no result; a smaller --recipe.batch_size is a new run"
 
 
 class StoppedError(KeyboardInterrupt):

@@ -9,19 +9,19 @@ from pathlib import Path
 
 from didact.cli import answer
 from didact.cli.devices import megabytes
-from didact.cli.distil import alone
-from didact.cli.distil import command as distil
-from didact.cli.streams import say
-from didact.cli.terminal import print_rows
 from didact.data import facts
-from didact.studies.front import Front
-from didact.studies.labels import teacher_label
-from didact.studies.limits import Search
-from didact.studies.predict import Predictor
-from didact.studies.run import Run
-from didact.studies.search import search
-from didact.studies.store import Store
-from didact.studies.trained import Correlation, rank_correlation
+from didact.report.text import print_rows
+from didact.request.command import alone
+from didact.request.command import command as distil
+from didact.runs.labels import teacher_label
+from didact.runs.run import Run
+from didact.search.correlation import Correlation, rank_correlation
+from didact.search.costs import SearchSettings
+from didact.search.pareto import ParetoFront
+from didact.search.predict import Predictor
+from didact.search.search import search
+from didact.store.store import Store
+from didact.streams import say
 
 LONGER = 3
 """How many times the epochs are proposed for a teacher whose supernet has learned nothing."""
@@ -32,7 +32,7 @@ _COSTS = {"parameters": "parameters", "macs": "MACs", "bytes": "size", "latency"
 def report(
     store: Store,
     teacher: Run,
-    wanted: Search,
+    wanted: SearchSettings,
     device: str,
     tell: Callable[[int, int], None],
     picture: Path | None,
@@ -41,7 +41,7 @@ def report(
     """Search, then print the front, how far it can be relied on, and the command that goes on from it.
 
     Raises:
-        SpecError, LookupError: as :func:`didact.studies.search.search`.
+        SpecError, LookupError: as :func:`didact.search.search.search`.
     """
     found = search(store, teacher, wanted, device, tell)
     compared = rank_correlation(Predictor(store, teacher, wanted.images, device), store)
@@ -66,12 +66,12 @@ def report(
             say(f"Picture: {picture}")
 
 
-def _title(found: Front, teacher: Run) -> str:
+def _title(found: ParetoFront, teacher: Run) -> str:
     against = f"predicted accuracy against {_COSTS[found.wanted.cost]}"
     return f"{teacher_label(teacher)}, {teacher.data.label}: {against}{_limits(found.wanted)}"
 
 
-def _limits(wanted: Search) -> str:
+def _limits(wanted: SearchSettings) -> str:
     given = {
         "parameters": wanted.max_parameters,
         "MACs": wanted.max_macs,
@@ -83,7 +83,7 @@ def _limits(wanted: Search) -> str:
     return f" ({', '.join(said)})" if said else ""
 
 
-def _table(found: Front) -> tuple[list[str], list[list[str]]]:
+def _table(found: ParetoFront) -> tuple[list[str], list[list[str]]]:
     timed = found.members[0].latency is not None
     widths = sorted({found.wanted.bits, 32})
     heading = ["pick", "student", "predicted accuracy (%)", "parameters", "MACs (million)"]
@@ -100,7 +100,7 @@ def size(count: int) -> str:
     return f"{count / 1e3:.3g} KB" if count < 999_500 else f"{megabytes(count)} MB"
 
 
-def _picked(found: Front) -> list[str]:
+def _picked(found: ParetoFront) -> list[str]:
     cost, many = _COSTS[found.wanted.cost], len(found.members)
     words = {"parameters": "fewest parameters", "macs": "fewest MACs", "bytes": "smallest size", "latency": "lowest latency"}
     if many == 1:
@@ -114,7 +114,7 @@ def _picked(found: Front) -> list[str]:
     return [told + f"m_nas: between them the one with the most accuracy for its {cost} (the knee)."]
 
 
-def _tried(found: Front) -> list[str]:
+def _tried(found: ParetoFront) -> list[str]:
     done, size_ = len(found.members) + len(found.others), found.size
     line = f"Predicted {done:,} of the pool's {size_:,} students: {len(found.members):,} on the front"
     if found.others:
@@ -127,7 +127,7 @@ def _tried(found: Front) -> list[str]:
     return [line + "." + beyond]
 
 
-def _reliable(found: Front, compared: list[Correlation], teacher: Run, store: Store) -> list[str]:
+def _reliable(found: ParetoFront, compared: list[Correlation], teacher: Run, store: Store) -> list[str]:
     """Where the predictions are from, and what is known of how good they are."""
     lines = [
         f"Predicted with the supernet's weights on {found.images:,} validation images; the test set chose nothing. "
@@ -146,7 +146,7 @@ def _reliable(found: Front, compared: list[Correlation], teacher: Run, store: St
     return lines
 
 
-def _onwards(found: Front, teacher: Run, command: str | None, store: Store) -> str:
+def _onwards(found: ParetoFront, teacher: Run, command: str | None, store: Store) -> str:
     if not found.at_chance:
         lines = (
             ("Distil to the students picked:", command)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from didact.catalogue.settings import fields
 from didact.spec import SpecError, catalogue, clean, shown
-from didact.studies.fields import fields
 
 if TYPE_CHECKING:
-    from didact.studies.entries import Finished
-    from didact.studies.run import Run
-    from didact.studies.store import Store
+    from didact.runs.run import Run
+    from didact.store.entries import Finished
+    from didact.store.store import Store
 
 Rows = tuple[list[str], list[list[Any]]]
 
@@ -117,7 +117,7 @@ def _recipes() -> Rows:
     from didact.engine.recipe import RECIPES
 
     rows: list[list[Any]] = [[name, text, r.epochs, r.batch_size, r.learning_rate] for name, (text, r) in RECIPES.items()]
-    return ["recipe", "what it is", "epochs", "batch", "rate"], rows
+    return ["recipe", "what it is", "epochs", "batch", "lr"], rows
 
 
 def _machine() -> Listing:
@@ -126,8 +126,8 @@ def _machine() -> Listing:
 
     from didact.cli.answer import device
     from didact.engine import precision
+    from didact.engine.environment import processor
     from didact.engine.recipe import best_precision
-    from didact.engine.records import processor
 
     where, known = device(None), precision.times()
     plain = {
@@ -160,9 +160,9 @@ def settings() -> list[tuple[str, str, str, str]]:
     rows += [
         (path, kind, str(short[path.removeprefix("recipe.")]), text) for path, kind, _, text in fields(Recipe, "recipe.")
     ]
-    rows += fields(find(Method, "sftn"), "teacher.how.")
+    rows += fields(find(Method, "sftn"), "teacher.method.")
     rows += fields(
-        find(Method, "gtn"), "teacher.how.gtn."
+        find(Method, "gtn"), "teacher.method.gtn."
     )  # where several ways are asked for, those of one lie below its name
     rows.append(("method.*", "", "", "Any field of the methods asked for; see didact explain METHOD."))
     return rows
@@ -190,7 +190,7 @@ def _plans_own() -> list[tuple[str, str, str, str]]:
         ("start", "branches", "none", "Begin the student with the blocks of its SFTN teacher's first branch."),
         ("teacher.net", "name", "none", "The network that teaches."),
         (
-            "teacher.how",
+            "teacher.method",
             "names",
             "standard",
             "How it was trained: standard, sftn, gtn, several (standard,sftn), or a student's method.",
@@ -199,9 +199,9 @@ def _plans_own() -> list[tuple[str, str, str, str]]:
             "teacher.teacher.net",
             "name",
             "none",
-            "Makes the teacher an assistant: the network it learns from, by teacher.how=kd.",
+            "Makes the teacher an assistant: the network it learns from, by teacher.method=kd.",
         ),
-        ("teacher.teacher.*", "", "the teacher's", "All that a teacher takes, to any depth: teacher.teacher.how=sftn."),
+        ("teacher.teacher.*", "", "the teacher's", "All that a teacher takes, to any depth: teacher.teacher.method=sftn."),
         ("teacher.start", "standard", "none", "Fine-tune the SFTN teacher from the standard one instead of from scratch."),
         ("teacher.seed", "int", "0", "The teacher's own seed."),
         ("teacher.recipe.*, teacher.data.*", "", "the student's", "Where the teacher's differ from the student's."),
@@ -222,7 +222,7 @@ def settings_help() -> str:
 
 def _runs(store: Path, trust: bool) -> Rows:
     from didact.cli.answer import opened
-    from didact.studies.entries import Finished, Listed, untrusted
+    from didact.store.entries import Finished, Listed, untrusted
 
     kept = opened(store, trust)
     rows = []
@@ -241,7 +241,7 @@ def _runs(store: Path, trust: bool) -> Rows:
 
 
 def _row(entry: Finished) -> list[Any]:
-    from didact.studies.labels import recipe_label, row_label, teacher_label
+    from didact.runs.labels import recipe_label, row_label, teacher_label
 
     run = entry.run
     teacher = teacher_label(run.teacher) if run.teacher else ""
@@ -255,10 +255,10 @@ def details(kept: Store, asked: str) -> dict[str, Any]:
     Raises:
         SpecError: no run, or several, whose digest or folder begins like ``asked``.
     """
-    from didact.cli.distil import missing_teachers
-    from didact.studies.choice import entry_of
-    from didact.studies.entries import Finished
-    from didact.studies.similarity import known
+    from didact.cli.missing import missing_teachers
+    from didact.measure.similarity import known
+    from didact.store.choice import entry_of
+    from didact.store.entries import Finished
 
     entry = entry_of(kept, asked)
     record = entry.record
@@ -279,8 +279,8 @@ def details(kept: Store, asked: str) -> dict[str, Any]:
 def _built(kept: Store, run: Run) -> dict[str, Any]:
     from didact.data import facts
     from didact.nets.blocks import macs, parameters
+    from didact.runs.labels import teacher_label
     from didact.spec import to_json
-    from didact.studies.labels import teacher_label
 
     deployed = kept.deployed(run)
     return {

@@ -10,13 +10,13 @@ from cyclopts import Parameter
 
 from didact.cli import answer
 from didact.cli.options import STORE, Device, Json, StorePath, TrustStore, exactly
-from didact.cli.streams import say
 from didact.spec import Count, SpecError
+from didact.streams import say
 
 if TYPE_CHECKING:
     from didact.analysis.layers import Compared
-    from didact.studies.layers import Layers
-    from didact.studies.look import Look
+    from didact.measure.comparison import Comparison
+    from didact.measure.layers import LayerComparison
 
 CLASSES = 5
 """So many of the worst and of the best classes are shown, where there are more than twice as many."""
@@ -47,8 +47,8 @@ def look(
     json: Json = False,
 ) -> int:
     """Look and print; what ``--help`` says stands where the command is named."""
-    from didact.cli.distil import missing_teachers
-    from didact.studies.look import look as study
+    from didact.cli.missing import missing_teachers
+    from didact.measure.comparison import compare as study
 
     picture = answer.picture_path(picture)
     wanted = _layers(images, kind, biased, layers or picture is not None)
@@ -68,25 +68,27 @@ def look(
     return 0
 
 
-def _layers(images: int | None, kind: Literal["linear", "rbf"] | None, biased: bool, compared: bool) -> Layers | None:
+def _layers(
+    images: int | None, kind: Literal["linear", "rbf"] | None, biased: bool, compared: bool
+) -> LayerComparison | None:
     """Which comparison of layers is asked for.
 
     Raises:
         SpecError: none is, and it is said how.
     """
-    from didact.studies.layers import Layers
+    from didact.measure.layers import LayerComparison
 
     given: dict[str, Any] = {"images": images, "kind": kind, "unbiased": False if biased else None}
     given = {name: value for name, value in given.items() if value is not None}
     if given and not compared:
         option = {"images": "--images", "kind": "--kind", "unbiased": "--biased"}[next(iter(given))]
         raise SpecError(f"{option} is for the comparison of layers: add --layers, or leave {option} out")
-    return Layers(**given) if compared else None
+    return LayerComparison(**given) if compared else None
 
 
-def _draw(found: Look, picture: Path, told: bool) -> None:
-    from didact.cli.terminal import stderr
+def _draw(found: Comparison, picture: Path, told: bool) -> None:
     from didact.report.look import left_out, pictures
+    from didact.report.text import stderr
 
     for path in pictures(found, picture):
         if told:
@@ -95,7 +97,7 @@ def _draw(found: Look, picture: Path, told: bool) -> None:
         stderr().print(f"no picture of {what}: {why}")
 
 
-def _print(found: Look) -> None:
+def _print(found: Comparison) -> None:
     for line in _summary(found):
         say(line)
     _print_classes(found)
@@ -104,8 +106,8 @@ def _print(found: Look) -> None:
         _print_layers(found.layers, found)
 
 
-def _summary(found: Look) -> list[str]:
-    from didact.studies.spread import text
+def _summary(found: Comparison) -> list[str]:
+    from didact.runs.spread import text
 
     own, other, role = found.own, found.other, _role(found)
     right = found.right()
@@ -127,16 +129,16 @@ def _summary(found: Look) -> list[str]:
     ]
 
 
-def _role(found: Look) -> str:
+def _role(found: Comparison) -> str:
     """Of the one beside."""
     return found.other.role if found.other else "teacher"
 
 
-def _print_classes(found: Look) -> None:
+def _print_classes(found: Comparison) -> None:
     """Accuracy by class, ordered by own's: all classes, or the worst and the best."""
     from didact.analysis import answers
-    from didact.cli.terminal import print_rows
-    from didact.studies.spread import text
+    from didact.report.text import print_rows
+    from didact.runs.spread import text
 
     own = answers.by_class(found.own.confusion)
     other = answers.by_class(found.other.confusion) if found.other else own * math.nan
@@ -151,9 +153,9 @@ def _print_classes(found: Look) -> None:
     print_rows(["class", found.own.role, _role(found), "difference"], rows, title)
 
 
-def _print_confused(found: Look) -> None:
+def _print_confused(found: Comparison) -> None:
     from didact.analysis import answers
-    from didact.cli.terminal import print_rows
+    from didact.report.text import print_rows
 
     names = found.dataset.names
     rows: list[list[Any]] = []
@@ -165,9 +167,9 @@ def _print_confused(found: Look) -> None:
         print_rows(heading, rows, f"most confused, at most {PAIRS} each")
 
 
-def _print_layers(compared: Compared, found: Look) -> None:
-    from didact.cli.terminal import print_rows
-    from didact.studies.spread import text
+def _print_layers(compared: Compared, found: Comparison) -> None:
+    from didact.report.text import print_rows
+    from didact.runs.spread import text
 
     rows = [
         [name, *(text(value, 3) for value in values)]

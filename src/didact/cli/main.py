@@ -8,8 +8,8 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from didact import __version__
-from didact.cli import answer, failures, streams
+from didact import __version__, streams
+from didact.cli import answer, failures
 from didact.cli.options import (
     STORE,
     Compile,
@@ -47,12 +47,14 @@ def quickstart(
     device: Device = None,
 ) -> int:
     """The main job at small scale: a standard and a student-friendly teacher, students of both, who taught better."""
-    from didact.studies.execute import Where
-    from didact.studies.quickstart import TEST_EVERY
-    from didact.studies.quickstart import quickstart as study
+    from didact.execution.runner import Execution
+    from didact.papers.quickstart import TEST_EVERY
+    from didact.papers.quickstart import quickstart as study
 
-    where = Where(device=answer.device(device), test_every=TEST_EVERY)
-    return answer.answer(study(data, seeds, where.device), store, where, picture=f"quickstart-{data}.png", hints=True)
+    execution = Execution(device=answer.device(device), test_every=TEST_EVERY)
+    return answer.answer(
+        study(data, seeds, execution.device), store, execution, picture=f"quickstart-{data}.png", hints=True
+    )
 
 
 @app.command
@@ -61,22 +63,28 @@ def train(
     store: StorePath = STORE,
     device: Device = None,
     compile: Compile = False,
-    exact: Exact = False,
+    deterministic: Exact = False,
     test_every: TestEvery = 1,
-    together: Together = 16,
+    cohort_size: Together = 16,
     retry: Retry = False,
     json: Json = False,
 ) -> int:
     """Train what is missing, teachers first, and show the results.
 
-    didact train --net resnet8x4 --data cifar100 --teacher.net resnet32x4 --teacher.how standard,sftn --method kd,at+kd --seeds 3
+    didact train --net resnet8x4 --data cifar100 --teacher.net resnet32x4 --teacher.method sftn --method kd,at+kd
     """
-    from didact.cli.settings import parse
-    from didact.studies.execute import Where
-    from didact.studies.plan import plan
+    from didact.execution.runner import Execution
+    from didact.request.plan import plan
+    from didact.request.tokens import parse
 
-    where = Where(device=answer.device(device), compiled=compile, exact=exact, test_every=test_every, together=together)
-    return answer.answer(plan(parse(settings), where.device), store, where, retry=retry, as_json=json)
+    execution = Execution(
+        device=answer.device(device),
+        compiled=compile,
+        deterministic=deterministic,
+        test_every=test_every,
+        cohort_size=cohort_size,
+    )
+    return answer.answer(plan(parse(settings), execution.device), store, execution, retry=retry, as_json=json)
 
 
 @app.command(name="list")
@@ -109,7 +117,7 @@ def list_(
     elif form == "markdown":
         answer.print_markdown(found.heading, found.rows)
     else:
-        from didact.cli.terminal import print_rows
+        from didact.report.text import print_rows
 
         print_rows(found.heading, found.rows, found.title)
     return 0
@@ -122,7 +130,7 @@ def explain(
     json: Json = False,
 ) -> int:
     """One method: paper, formula, how to ask for it, settings with defaults and meaning, presets, what it reads, stages."""
-    from didact.studies.describe import describe
+    from didact.catalogue.methods import describe
 
     found = describe(method)
     if json:
@@ -149,7 +157,7 @@ def show(
     if json:
         answer.print_json(found)
     else:
-        from didact.cli.terminal import print_details
+        from didact.report.text import print_details
 
         print_details(found)
     return 0

@@ -6,19 +6,10 @@ import dataclasses
 from typing import Any
 
 from didact import nets
+from didact.catalogue.methods import Added, Described, added, changes_text, describe, reads_text, stage_details, stage_text
 from didact.data import Data, facts
 from didact.method import Method
 from didact.spec import catalogue, from_json
-from didact.studies.describe import (
-    Added,
-    Described,
-    added,
-    changes_text,
-    describe,
-    reads_text,
-    stage_details,
-    stage_text,
-)
 
 
 def methods(

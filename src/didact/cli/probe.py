@@ -9,11 +9,11 @@ from pydantic import Field, Strict
 
 from didact.cli import answer
 from didact.cli.options import STORE, Device, Json, Markdown, StorePath, TrustStore, exactly
-from didact.cli.streams import say
 from didact.spec import Seeds, Share, SpecError, from_json, nearest, shown
+from didact.streams import say
 
 if TYPE_CHECKING:
-    from didact.studies.probe import Answer
+    from didact.measure.probe import ProbeResult
 
 WAYS = ("exact", "sgd")
 
@@ -45,12 +45,12 @@ def probe(
     json: Json = False,
 ) -> int:
     """Probe and print; what ``--help`` says stands where the command is named."""
-    from didact.analysis.probe import Exact
-    from didact.cli.terminal import stderr
+    from didact.analysis.probe import LogisticProbe
     from didact.data import Data
-    from didact.studies.choice import chosen_all
-    from didact.studies.given import several
-    from didact.studies.probe import probe as find
+    from didact.measure.probe import probe as find
+    from didact.report.text import stderr
+    from didact.request.settings import several
+    from didact.store.choice import chosen_all
 
     form = answer.form(json, markdown)
     ways = _ways(way, seeds)
@@ -69,14 +69,16 @@ def probe(
     )
     _report(found, form)
     for one in found:
-        if isinstance(one.way, Exact) and not (one.probed.slope or 0) <= one.way.tolerance:  # NaN is no optimum either
+        if (
+            isinstance(one.way, LogisticProbe) and not (one.probed.slope or 0) <= one.way.tolerance
+        ):  # NaN is no optimum either
             talk.print(f"not quite the optimum: {one.run.label} on {one.data.label}, gradient {one.probed.slope:.1e}")
     return 0
 
 
-def _report(found: list[Answer], form: str) -> None:
-    from didact.cli.terminal import print_rows, stdout
-    from didact.studies.transfer import transfers
+def _report(found: list[ProbeResult], form: str) -> None:
+    from didact.report.text import print_rows, stdout
+    from didact.tables.transfer import transfers
 
     made = transfers(found)
     if form == "json":
@@ -96,7 +98,7 @@ def _names(text: str) -> list[str]:
 
 
 def _ways(text: str, seeds: int | None) -> list[Any]:
-    from didact.analysis.probe import SGD, Exact
+    from didact.analysis.probe import LogisticProbe, SGDProbe
 
     asked = _names(text)
     wrong = [name for name in asked if name not in WAYS]
@@ -106,5 +108,5 @@ def _ways(text: str, seeds: int | None) -> list[Any]:
         )
     if seeds is not None and "sgd" not in asked:
         raise SpecError("seeds: the exact way has one optimum and draws nothing; leave --seeds out, or write --way sgd")
-    made = {"exact": Exact(), "sgd": from_json(SGD, {} if seeds is None else {"seeds": seeds})}
+    made = {"exact": LogisticProbe(), "sgd": from_json(SGDProbe, {} if seeds is None else {"seeds": seeds})}
     return [made[name] for name in dict.fromkeys(asked)]

@@ -14,8 +14,8 @@ from didact.cli.options import STORE, Json, StorePath, TrustStore, exactly
 from didact.spec import Amount, Count, Positive, Seed, SpecError
 
 if TYPE_CHECKING:
-    from didact.studies.limits import Search
-    from didact.studies.predict import UnsuitableError
+    from didact.search.costs import SearchSettings
+    from didact.search.predict import UnsuitableError
 
 EVERY = 5.0  # seconds between lines of progress
 
@@ -55,16 +55,16 @@ def search(
     """Search and print; what ``--help`` says stands where the command is named."""
     from didact.cli import front
     from didact.cli import trained as beside
+    from didact.search.costs import SearchSettings
+    from didact.search.predict import UnsuitableError
     from didact.spec import from_json
-    from didact.studies.choice import chosen
-    from didact.studies.limits import Search
-    from didact.studies.predict import UnsuitableError
+    from didact.store.choice import chosen
 
     picture = answer.picture_path(picture)
     limits = {"parameters": max_parameters, "macs": max_macs, "bytes": _bytes(max_bytes), "latency": max_latency}
     fields: dict[str, Any] = {f"max_{name}": value for name, value in limits.items()}
     fields |= {"cost": cost, "bits": bits, "trials": trials, "images": images, "seed": seed}
-    wanted = from_json(Search, fields | {"device": _device(device, devices)})
+    wanted = from_json(SearchSettings, fields | {"device": _device(device, devices)})
     kept = answer.opened(store, trust_store)
     teacher, _ = chosen(kept, run)
     where = answer.device(compute)
@@ -79,12 +79,12 @@ def search(
     return 0
 
 
-def _nothing_searched(wanted: Search, picture: Path | None) -> None:
+def _nothing_searched(wanted: SearchSettings, picture: Path | None) -> None:
     """Refuse, beside --trained, what only a search heeds."""
+    from didact.search.costs import SearchSettings
     from didact.spec import to_json
-    from didact.studies.limits import Search
 
-    usual = to_json(Search(images=wanted.images))
+    usual = to_json(SearchSettings(images=wanted.images))
     given = [name for name, value in to_json(wanted).items() if value != usual[name]] + (["picture"] if picture else [])
     if given:
         told = ", ".join("--" + name.replace("_", "-") for name in given)
@@ -93,7 +93,7 @@ def _nothing_searched(wanted: Search, picture: Path | None) -> None:
 
 def _completed(error: UnsuitableError, store: Path) -> str:
     """What is wrong, with the whole command that trains what is wanted instead."""
-    from didact.cli.distil import alone, command
+    from didact.request.command import alone, command
     from didact.teaching.gtn import GTN
 
     assert isinstance(error.instead.method, GTN)
@@ -109,7 +109,7 @@ class _Progress:
 
     def __call__(self, done: int, most: int) -> None:
         if time.monotonic() - self.last > EVERY:
-            from didact.cli.terminal import stderr
+            from didact.report.text import stderr
 
             self.last = time.monotonic()
             stderr().print(f"  predicted {done} of at most {most} students")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from didact.cli import answer, terminal
+from didact.cli import answer
 from didact.cli.options import (
     STORE,
     Compile,
@@ -23,15 +23,17 @@ from didact.cli.options import (
     TestEvery,
     Together,
 )
-from didact.cli.streams import say
+from didact.report import text
 from didact.spec import SpecError, nearest, shown
+from didact.streams import say
+from didact.track import terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from didact.studies.execute import Where
-    from didact.studies.store import Store
-    from didact.studies.study import Sheet
+    from didact.execution.runner import Execution
+    from didact.store.store import Store
+    from didact.tables.study import Sheet
 
 STUDIES = ("gtn", "sftn")
 
@@ -43,26 +45,26 @@ def study(
     device: Device = None,
     compile: Compile = False,
     test_every: TestEvery = 1,
-    together: Together = 16,
+    cohort_size: Together = 16,
     retry: Retry = False,
     markdown: Markdown = False,
     picture: Picture = None,
     json: Json = False,
 ) -> int:
     """Train and print; what ``--help`` says stands where the command is named."""
-    from didact.cli.settings import parse
-    from didact.studies.execute import Where
-    from didact.studies.store import Store
+    from didact.execution.runner import Execution
+    from didact.request.tokens import parse
+    from didact.store.store import Store
 
     if name not in STUDIES:
         raise SpecError(f"unknown study {shown(name)}{nearest(name, STUDIES)}")
     form = answer.form(json, markdown)
     picture = answer.picture_path(picture)
-    where = Where(device=answer.device(device), compiled=compile, test_every=test_every, together=together)
-    talk = terminal.stderr()
+    execution = Execution(device=answer.device(device), compiled=compile, test_every=test_every, cohort_size=cohort_size)
+    talk = text.stderr()
     kept = Store(store, talk.print)
     asked = _gtn if name == "gtn" else _sftn
-    found = asked(parse(settings), kept, where, talk, retry)
+    found = asked(parse(settings), kept, execution, talk, retry)
     if form == "json":
         tables = [{"title": s.title, "note": s.note, "figures": s.plain} for s in found.sheets if s.plain is not None]
         answer.print_json({"title": found.title, "students": dict(found.students), "tables": tables})
@@ -76,7 +78,7 @@ def study(
 
 
 @dataclass(frozen=True)
-class Told:
+class StudyOutput:
     """What a study has to say."""
 
     title: str
@@ -87,11 +89,11 @@ class Told:
     draw: Callable[[Path], bool]
 
 
-def _gtn(wanted: Any, kept: Store, where: Where, talk: Console, retry: bool) -> Told:
+def _gtn(wanted: Any, kept: Store, execution: Execution, talk: Console, retry: bool) -> StudyOutput:
     from didact.papers import gtn
 
-    made = gtn.study(wanted, where.device)
-    found = made.ask(kept, where, terminal.show(talk), retry=retry)
+    made = gtn.study(wanted, execution.device)
+    found = made.train(kept, execution, terminal.show(talk), retry=retry)
     sheets = [*(made.accuracies(found.records, m) for m in made.methods), *gtn.costs(made, found.records)]
 
     def draw(picture: Path) -> bool:
@@ -99,30 +101,30 @@ def _gtn(wanted: Any, kept: Store, where: Where, talk: Console, retry: bool) -> 
 
         return generic(made, found.records, picture)
 
-    return Told(made.title, sheets, made.published, made.students, found.failures, draw)
+    return StudyOutput(made.title, sheets, made.published, made.students, found.failures, draw)
 
 
-def _sftn(wanted: Any, kept: Store, where: Where, talk: Console, retry: bool) -> Told:
+def _sftn(wanted: Any, kept: Store, execution: Execution, talk: Console, retry: bool) -> StudyOutput:
     from didact.papers import sftn
 
-    made = sftn.study(wanted, where.device)
-    found = made.ask(kept, where, terminal.show(talk), retry=retry)
-    sheets = made.sheets(kept, where.device, lambda line: talk.print(f"  {line}"))
+    made = sftn.study(wanted, execution.device)
+    found = made.train(kept, execution, terminal.show(talk), retry=retry)
+    sheets = made.sheets(kept, execution.device, lambda line: talk.print(f"  {line}"))
 
     def draw(picture: Path) -> bool:
         from didact.report.sheets import drawn
 
         return drawn(sheets, picture)
 
-    return Told("SFTN", sheets, made.published, {}, found.failures, draw)
+    return StudyOutput("SFTN", sheets, made.published, {}, found.failures, draw)
 
 
-def print_sheets(found: Told, in_markdown: bool) -> None:
+def print_sheets(found: StudyOutput, in_markdown: bool) -> None:
     for sheet in (*found.sheets, *found.published):
         if in_markdown:
             say(markdown(sheet))
         else:
-            terminal.print_rows(list(sheet.head), [list(row) for row in sheet.rows], sheet.title)
+            text.print_rows(list(sheet.head), [list(row) for row in sheet.rows], sheet.title)
             say(f"{sheet.note}\n")
     for label, net in found.students.items() if not in_markdown else ():
         say(f"{label}: {net}")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from didact.cli import answer, front
-from didact.cli.distil import command
-from didact.cli.streams import say
-from didact.cli.terminal import print_rows
+from didact.report.text import print_rows
+from didact.request.command import command
+from didact.runs.labels import teacher_label
+from didact.runs.run import Run
+from didact.runs.spread import text
+from didact.search.correlation import LEAST, Correlation, rank_correlation
+from didact.search.predict import Predictor
 from didact.spec import SpecError
-from didact.studies.labels import teacher_label
-from didact.studies.predict import Predictor
-from didact.studies.run import Run
-from didact.studies.spread import text
-from didact.studies.store import Store
-from didact.studies.trained import LEAST, Correlation, rank_correlation
+from didact.store.store import Store
+from didact.streams import say
 
 PROPOSED = 8
 """Students that are proposed for training where too few were."""

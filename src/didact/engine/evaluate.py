@@ -9,7 +9,7 @@ import torch
 from didact.data import Dataset, evaluation_batches
 from didact.engine.learner import Learner
 from didact.engine.step import autocast, hits
-from didact.method import Held
+from didact.method import HeldOut
 from didact.tensors import Batch, Logits, answered
 
 
@@ -30,10 +30,10 @@ def evaluate(learners: Sequence[Learner], batches: Iterable[Batch], prefix: str)
             for learner, net, counted, without in zip(learners, deployed, sums, unanswered, strict=True):
                 learner.draw_for(prefix, number)
                 with autocast(learner.device, learner.recipe.precision):
-                    own = learner.net.look(batch.images, learner.method.needs.own | {"logits"})
+                    own = learner.net.outputs(batch.images, learner.method.needs.own | {"logits"})
                     logits = own.logits if net is learner.net else net(batch.images)
                     assert logits is not None
-                    shown = {"": logits} | learner.method.shows(learner.extras, own)
+                    shown = {"": logits} | learner.method.auxiliary_logits(learner.extras, own)
                 for name, values in shown.items():
                     counted[name] = counted.get(name, 0) + hits(values, batch.labels)
                 without += (~answered(logits)).sum()
@@ -61,7 +61,7 @@ def refresh(groups: Iterable[Sequence[Learner]], dataset: Dataset) -> None:
             assert dataset.validation is not None, "a run that reads held-out images is refused where there are none"
             batches = list(evaluation_batches(dataset, dataset.validation))
             with torch.no_grad():
-                held = Held(tuple(_logits(learner, batches) for learner in group), dataset.validation.labels)
+                held = HeldOut(tuple(_logits(learner, batches) for learner in group), dataset.validation.labels)
                 for learner in asking:
                     learner.draw_for("refresh")
                     learner.method.refresh(learner.extras, held)
@@ -73,7 +73,7 @@ def _logits(learner: Learner, batches: Iterable[Batch]) -> Logits:
     for number, batch in enumerate(batches):
         learner.draw_for("held", number)
         with autocast(learner.device, learner.recipe.precision):
-            own = learner.net.look(batch.images, frozenset({"logits"}))
+            own = learner.net.outputs(batch.images, frozenset({"logits"}))
         assert own.logits is not None
         shown.append(own.logits.float())
     return torch.cat(shown)

@@ -63,7 +63,7 @@ class Learner:
         self.total = 0  # over all stages
         self.failure: str | None = None
         self._trainable = {name for name, p in self._named() if p.requires_grad}
-        self._look = torch.compile(self.net.look) if compiled else self.net.look
+        self._forward = torch.compile(self.net.outputs) if compiled else self.net.outputs
         self._enter_stage()
 
     # -------------------------------------------------------------------------------------------- where it is
@@ -153,28 +153,28 @@ class Learner:
         """The batch as this learner sees it: with an augmentation of its own where its method asks for one."""
         return replace(batch, images=batch.views[self.label]) if self.needs.own_images else batch
 
-    def look(self, images: Tensor, asked: frozenset[str] = frozenset()) -> Outputs:
+    def forward(self, images: Tensor, asked: frozenset[str] = frozenset()) -> Outputs:
         """What the network shows for ``images``, with gradient: the parts its method reads, those ``asked`` by peers, the logits.
 
         A network of which nothing is read is not run: it would cost time and move its running statistics.
         """
         parts = self.needs.own | asked
-        return self._look(images, parts | {"logits"}) if parts else Outputs()
+        return self._forward(images, parts | {"logits"}) if parts else Outputs()
 
-    def look_again(self, images: Tensor, asked: frozenset[str]) -> Outputs:
+    def forward_after_update(self, images: Tensor, asked: frozenset[str]) -> Outputs:
         """What the network shows now that it has moved: in training mode, without gradient, its running statistics unmoved."""
         before = [(buffer, buffer.clone()) for buffer in self.net.buffers()]
         with torch.no_grad():
-            shown = self._look(images, asked)
+            shown = self._forward(images, asked)
             for buffer, value in before:
                 buffer.copy_(value)
         return shown
 
     def update(self, loss: Tensor, clock: Clock) -> None:
         """One step of the optimiser along the gradient of ``loss``, at the rate that the clock calls for."""
-        rate = self.stage.rate(clock.epoch, clock.epochs, self.recipe.learning_rate)
+        rate = self.stage.lr(clock.epoch, clock.epochs, self.recipe.learning_rate)
         if rate is None:
-            rate = self.recipe.rate(clock.epoch, clock.epochs, clock.progress())
+            rate = self.recipe.lr(clock.epoch, clock.epochs, clock.progress())
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)

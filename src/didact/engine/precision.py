@@ -16,7 +16,8 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 
-from didact.engine.records import DamagedError, processor, read_json, write_json
+from didact.engine.environment import processor
+from didact.files.checked import DamagedError, read_json, write_json
 from didact.nets import create
 from didact.seeds import seeded
 

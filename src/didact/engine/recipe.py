@@ -38,11 +38,11 @@ class Recipe:
     """L2 penalty."""
     schedule: Literal["steps", "one-cycle", "constant"] = "steps"
     """How the rate moves: drops at given shares of the epochs, one cycle, or not at all."""
-    drops: tuple[Share, ...] = (0.625, 0.75, 0.875)
+    milestones: tuple[Share, ...] = (0.625, 0.75, 0.875)
     """steps: shares of the epochs after which the rate falls, as a list: [0.625,0.75,0.875] is 150, 180 and 210 of 240."""
     decay: Positive = 0.1
     """steps: the factor of each fall."""
-    rise: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """one-cycle: share of the training in which the rate rises, from a 25th of its peak."""
     precision: Precision = "fp32"
     """bf16 is autocast: bfloat16 convolutions, float32 weights, losses and updates."""
@@ -53,15 +53,15 @@ class Recipe:
             raise ValueError("nesterov needs a momentum above 0")
         return self
 
-    def rate(self, epoch: int, epochs: int, progress: float) -> float:
+    def lr(self, epoch: int, epochs: int, progress: float) -> float:
         """The learning rate in ``epoch`` (from 0) of ``epochs``; ``progress`` is the share of all steps done, in [0, 1)."""
         if self.schedule == "constant":
             return self.learning_rate
         if self.schedule == "steps":
-            return self.learning_rate * self.decay ** sum(epoch >= round(share * epochs) for share in self.drops)
-        if progress < self.rise:
-            return self.learning_rate * (0.04 + 0.96 * progress / self.rise)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - self.rise) / (1 - self.rise)))
+            return self.learning_rate * self.decay ** sum(epoch >= round(share * epochs) for share in self.milestones)
+        if progress < self.warmup:
+            return self.learning_rate * (0.04 + 0.96 * progress / self.warmup)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup)))
 
 
 RECIPES: dict[str, tuple[str, Recipe]] = {

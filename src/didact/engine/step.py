@@ -1,4 +1,4 @@
-"""One step of a cohort: the teacher is shown the batch once, then every learner looks, is told its loss, and moves.
+"""One step of a cohort: one forward pass of the teacher, then forward pass, loss and optimiser step for each learner.
 
 There is no ``.item()`` here: sums stay on the device and are read once an epoch.
 """
@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from didact.engine.learner import Learner
-from didact.method import Method, Seen, View
+from didact.method import Method, StepContext, View
 from didact.nets.blocks import BlockNet
 from didact.spec import SpecError
 from didact.tensors import Batch, Labels, Logits, Outputs, answered
 
 
 @dataclass(frozen=True)
-class Taught:
+class TeacherOutputs:
     """What the teacher showed for a batch and its views; empty where nobody asked."""
 
     main: Outputs | None = None
@@ -37,7 +37,7 @@ def teach(
     learners: Iterable[Learner],
     precision: str,
     draw_for: Callable[[str], object] = lambda what: None,
-) -> Taught:
+) -> TeacherOutputs:
     """One pass of the teacher, without gradient, that keeps just what these learners read between them.
 
     Args:
@@ -47,19 +47,19 @@ def teach(
     parts = frozenset().union(*(one.needs.teacher for one in learners if one.needs.main))
     views = {v: frozenset().union(*(one.needs.teacher for one in learners if v in one.needs.views)) for v in batch.views}
     if net is None:
-        return Taught()
+        return TeacherOutputs()
     assert not net.training, "the teacher is frozen"
     with torch.no_grad(), autocast(batch.images.device, precision):
         shown = {}
         for what, read in ({"main": parts} | views).items():
             if read:
                 draw_for(what)
-                shown[what] = net.look(batch.images if what == "main" else batch.views[what], read)
-        return Taught(shown.pop("main", None), shown)
+                shown[what] = net.outputs(batch.images if what == "main" else batch.views[what], read)
+        return TeacherOutputs(shown.pop("main", None), shown)
 
 
 def advance(
-    group: Sequence[Learner], batch: Batch, taught: Taught, step: int, steps: int, tallies: dict[str, Tally]
+    group: Sequence[Learner], batch: Batch, taught: TeacherOutputs, step: int, steps: int, tallies: dict[str, Tally]
 ) -> None:
     """One step of learners that look at each other (or of a single one): all look first, then each moves.
 
@@ -68,20 +68,20 @@ def advance(
     """
     precision = group[0].recipe.precision
     asked = frozenset[str]().union(*(one.needs.peers for one in group)) if len(group) > 1 else frozenset()
-    turns = any(one.method.turns for one in group)
+    turns = any(one.method.sequential for one in group)
     batches = [one.shown(batch) for one in group]
     with autocast(batch.images.device, precision):
-        looks = []
+        outputs = []
         for learner, own in zip(group, batches, strict=True):
             learner.draw_for("look", step)
-            looks.append(learner.look(own.images, asked) if learner.needs.main else Outputs())
-    shown = [own.only(asked).detached() for own in looks] if asked else []
-    for position, (learner, own) in enumerate(zip(group, looks, strict=True)):
+            outputs.append(learner.forward(own.images, asked) if learner.needs.main else Outputs())
+    shown = [own.only(asked).detached() for own in outputs] if asked else []
+    for position, (learner, own) in enumerate(zip(group, outputs, strict=True)):
         needs, clock = learner.needs, learner.clock(step, steps)
         learner.draw_for("terms", step)
         with autocast(batch.images.device, precision):
-            views = {v: View(learner.look(batch.views[v]), taught.views.get(v)) for v in needs.views}
-            seen = Seen(
+            views = {v: View(learner.forward(batch.views[v]), taught.views.get(v)) for v in needs.views}
+            context = StepContext(
                 batch=batches[position],
                 own=own,
                 teacher=taught.main.only(needs.teacher) if taught.main is not None and needs.main else None,
@@ -90,10 +90,10 @@ def advance(
                 peers=tuple(o.only(needs.peers) for other, o in enumerate(shown) if other != position),
                 views=views,
                 net=learner.net,
-                turn=position,
+                position=position,
             )
-            terms = learner.method.terms(learner.extras, seen)
-            scored = learner.method.scored(learner.extras, seen)
+            terms = learner.method.terms(learner.extras, context)
+            scored = learner.method.train_logits(learner.extras, context)
         if step == 0:
             check_terms(learner.method, terms)
         tallies[learner.label].add(terms, None if scored is None else scored.detach(), batch.labels, step)
@@ -101,7 +101,7 @@ def advance(
         if turns and asked and position + 1 < len(group):
             learner.draw_for("look again", step)
             with autocast(batch.images.device, precision):
-                shown[position] = learner.look_again(batches[position].images, asked)
+                shown[position] = learner.forward_after_update(batches[position].images, asked)
 
 
 def check_terms(method: Method, terms: object) -> None:

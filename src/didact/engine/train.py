@@ -166,7 +166,7 @@ def _row(one: Learner, tally: Tally, seconds: float, worked: float, learners: in
     accuracies = tally.accuracies()
     one.draw_for("watches")
     with torch.no_grad():
-        watched = {name: float(value) for name, value in one.method.watches(one.extras).items()}
+        watched = {name: float(value) for name, value in one.method.metrics(one.extras).items()}
     scores = {} if accuracies is None else {"train_top1": accuracies[0], "train_top5": accuracies[1]}
     return {
         "epoch": one.total + 1,
@@ -175,7 +175,7 @@ def _row(one: Learner, tally: Tally, seconds: float, worked: float, learners: in
         "terms": terms,
         **({"watched": watched} if watched else {}),
         **scores,
-        "rate": one.optimiser.param_groups[0]["lr"],
+        "lr": one.optimiser.param_groups[0]["lr"],
         "seconds": round(seconds, 4),
         "cpu_seconds": round(worked, 4),
         "images_per_second": round(tally.images * learners / seconds, 1),

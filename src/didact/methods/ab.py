@@ -25,15 +25,15 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from didact.losses import exact, pool_alike, task
-from didact.method import Joint, Pair, Seen, Stage, initialising
+from didact.losses import in_float32, pool_alike, task
+from didact.method import Joint, Pair, Stage, StepContext, initialising
 from didact.nets.adapt import Regressor, match
 from didact.nets.blocks import Shape
 from didact.spec import Count, NonNegative, Positive, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 
-@exact
+@in_float32
 def loss(fs: Feature, ft: TeacherFeature, margin: float = 1.0) -> Scalar:
     """One level, before activation: summed over all elements, divided by the batch size, without weights.
 
@@ -74,16 +74,16 @@ class AB(Joint):
         return initialising(self.init_epochs, "preacts", self.alpha)
 
     def build(self, pair: Pair) -> nn.Module:
-        _, teacher_shapes = pair.taught()
+        _, teacher_shapes = pair.with_teacher()
         return Connectors(pair.shapes.features, teacher_shapes.features, self.connector)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        if seen.clock.stage != "init":
-            return task(self, seen.own, seen.teacher, seen.batch.labels)
-        assert isinstance(extras, Connectors) and seen.teacher is not None
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        if context.clock.stage != "init":
+            return task(self, context.own, context.teacher, context.batch.labels)
+        assert isinstance(extras, Connectors) and context.teacher is not None
         levels: list[Tensor] = []
         for (s, t), connect in zip(extras.pairs, extras.connect, strict=True):
-            level = loss(connect(seen.own.preacts[s]), seen.teacher.preacts[t], self.margin)
+            level = loss(connect(context.own.preacts[s]), context.teacher.preacts[t], self.margin)
             levels.append(2.0 ** (s + 1 - len(extras.pairs)) * level)
         return {"boundary": self.beta * 3 / 1000 * sum(levels[1:], levels[0])}
 

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from didact.losses import attention_map, exact, pool_alike, task
-from didact.method import Idle, Joint, Pair, Seen, idle_points
+from didact.losses import attention_map, in_float32, pool_alike, task
+from didact.method import Idle, Joint, Pair, StepContext, idle_points
 from didact.nets.adapt import Matched
 from didact.spec import Count, NonNegative, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 
-@exact
+@in_float32
 def loss(fs: Feature, ft: TeacherFeature, power: int = 2) -> Scalar:
     """One level: mean over batch and positions of the squared difference of the normalised attention maps.
 
@@ -46,14 +46,14 @@ class AT(Joint):
         return self.reading("features")
 
     def build(self, pair: Pair) -> nn.Module:
-        _, teacher_shapes = pair.taught()
+        _, teacher_shapes = pair.with_teacher()
         return Matched(pair.shapes.features, teacher_shapes.features)
 
     def idle(self, pair: Pair) -> tuple[Idle, ...]:
         return idle_points(pair, "attention", self.beta)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, Matched) and seen.teacher is not None
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        levels = [loss(seen.own.features[s], seen.teacher.features[t], self.power) for s, t in extras.pairs]
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, Matched) and context.teacher is not None
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        levels = [loss(context.own.features[s], context.teacher.features[t], self.power) for s, t in extras.pairs]
         return terms | {"attention": self.beta * sum(levels[1:], levels[0])}

@@ -29,20 +29,20 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from didact.losses import exact, task, unit_rows
-from didact.method import Joint, Pair, Seen
+from didact.losses import in_float32, task, unit_rows
+from didact.method import Joint, Pair, StepContext
 from didact.spec import Count, NonNegative, spec
 from didact.tensors import Needs, Scalar, Vector
 
 
-@exact
+@in_float32
 def loss(es: Vector, et: Vector) -> Scalar:
     """Mean over consecutive samples i, i + 1 of the inner product of |es_i - et_i| and |es_i+1 - et_i+1|."""
     delta = (es - et).abs()
     return (delta[:-1] * delta[1:]).sum() / max(1, len(delta) - 1)
 
 
-@exact
+@in_float32
 def matrix_distance(
     es: Vector,
     et: Vector,
@@ -90,13 +90,13 @@ class CC(Joint):
         return self.reading("pooled")
 
     def build(self, pair: Pair) -> nn.Module:
-        _, teacher_shapes = pair.taught()
+        _, teacher_shapes = pair.with_teacher()
         return Embeddings(pair.shapes.pooled[0], teacher_shapes.pooled[0], self.width)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, Embeddings) and seen.teacher is not None
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        es, et = extras.own(seen.own.pooled), extras.teacher(seen.teacher.pooled)
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, Embeddings) and context.teacher is not None
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        es, et = extras.own(context.own.pooled), extras.teacher(context.teacher.pooled)
         found = loss(es, et) if self.kind == "neighbours" else matrix_distance(es, et, self.kind, self.unit)
         return terms | {"correlation": self.beta * found}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy
-from didact.method import Method, Seen
+from didact.method import Method, StepContext
 from didact.spec import spec
 from didact.tensors import Labels, Logits, Scalar
 
@@ -24,6 +24,6 @@ def loss(zs: Logits, labels: Labels) -> Scalar:
 class CE(Method):
     """Cross entropy, no teacher."""
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert seen.own.logits is not None
-        return {"ce": loss(seen.own.logits, seen.batch.labels)}
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert context.own.logits is not None
+        return {"ce": loss(context.own.logits, context.batch.labels)}

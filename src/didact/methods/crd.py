@@ -35,20 +35,20 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from didact.losses import exact, task, unit_rows
-from didact.method import Joint, Pair, Seen
+from didact.losses import in_float32, task, unit_rows
+from didact.method import Joint, Pair, StepContext
 from didact.spec import Count, NonNegative, Positive, spec
 from didact.tensors import Labels, Needs, Scalar, Vector
 
 EPS = 1e-7
-unit = exact(unit_rows)
+unit = in_float32(unit_rows)
 
 Scores = Float[Tensor, "b candidates"]
 Bank = Float[Tensor, "n d"]
 Candidates = Int[Tensor, "b candidates"]
 
 
-@exact
+@in_float32
 def loss(scores_s: Scores, scores_t: Scores, samples: int) -> Scalar:
     """NCE of both directions, summed; each is a mean over the batch.
 
@@ -61,7 +61,7 @@ def loss(scores_s: Scores, scores_t: Scores, samples: int) -> Scalar:
     return nce(log_s, samples) + nce(log_t, samples)
 
 
-@exact
+@in_float32
 def nce(log_scores: Scores, samples: int) -> Scalar:
     """One direction, from the logarithms of the scores.
 
@@ -75,7 +75,7 @@ def nce(log_scores: Scores, samples: int) -> Scalar:
     return constant - F.logsigmoid(x[:, 0]).mean() - F.logsigmoid(-x[:, 1:]).sum(1).mean()
 
 
-@exact
+@in_float32
 def similarities(anchors: Vector, bank: Bank, candidates: Candidates) -> Scores:
     """<anchor i, row candidates[i, j] of the bank>. The gradient reaches the anchors only; the bank may change after.
 
@@ -108,7 +108,7 @@ class CRD(Joint):
         return self.reading("pooled")
 
     def build(self, pair: Pair) -> nn.Module:
-        _, teacher_shapes = pair.taught()
+        _, teacher_shapes = pair.with_teacher()
         kinds = len(pair.labels.unique())
         if kinds < 2:
             raise ValueError(
@@ -117,17 +117,17 @@ class CRD(Joint):
             )
         return Memory(pair.shapes.pooled[0], teacher_shapes.pooled[0], self.width, pair.labels, pair.classes)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, Memory) and seen.teacher is not None
-        assert seen.own.pooled is not None and seen.teacher.pooled is not None
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        own, other = extras.embedded(seen.own.pooled, seen.teacher.pooled)
-        negatives = extras.negatives(seen.batch.labels, self.negatives, seen.random)
-        candidates = torch.cat([seen.batch.index[:, None], negatives], 1)
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, Memory) and context.teacher is not None
+        assert context.own.pooled is not None and context.teacher.pooled is not None
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        own, other = extras.embedded(context.own.pooled, context.teacher.pooled)
+        negatives = extras.negatives(context.batch.labels, self.negatives, context.random)
+        candidates = torch.cat([context.batch.index[:, None], negatives], 1)
         logits_s = similarities(own, extras.bank_t, candidates) / self.contrast_temperature
         logits_t = similarities(other, extras.bank_s, candidates) / self.contrast_temperature
         log_z = extras.normaliser(logits_s, logits_t)
-        extras.remember(seen.batch.index, own, other, self.momentum)
+        extras.remember(context.batch.index, own, other, self.momentum)
         samples = len(extras.bank_s)
         return terms | {"contrast": self.beta * (nce(logits_s - log_z[0], samples) + nce(logits_t - log_z[1], samples))}
 
@@ -192,6 +192,6 @@ class Memory(nn.Module):
     @torch.no_grad()
     def remember(self, index: Labels, own: Vector, other: Vector, momentum: float) -> None:
         """Move the rows of the images at ``index`` towards their embeddings."""
-        for bank, seen in ((self.bank_s, own), (self.bank_t, other)):
-            moved = momentum * bank[index] + (1 - momentum) * seen
+        for bank, context in ((self.bank_s, own), (self.bank_t, other)):
+            moved = momentum * bank[index] + (1 - momentum) * context
             bank.index_copy_(0, index, unit_rows(moved))

@@ -25,15 +25,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from didact.losses import cross_entropy, exact, varies
-from didact.method import Idle, Method, Pair, Seen
+from didact.losses import cross_entropy, in_float32, varies
+from didact.method import Idle, Method, Pair, StepContext
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Logits, Needs, Scalar, reads
 
 Eps = Literal["clamp", "product"]
 
 
-@exact
+@in_float32
 def loss(
     zs: Logits, zt: Logits, beta: float = 2.0, gamma: float = 2.0, temperature: float = 4.0, eps: Eps = "clamp"
 ) -> Scalar:
@@ -92,8 +92,8 @@ class DIST(Method):
         remedy = "use kd" if pair.classes == 2 else "write recipe.batch_size=3 or more"
         return (Idle(f"{'; '.join(whys)}: nothing is left of the term 'relations'; {remedy}"),) if whys else ()
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert seen.own.logits is not None and seen.teacher is not None and seen.teacher.logits is not None
-        zs, zt = seen.own.logits, seen.teacher.logits
-        terms = {"ce": self.gamma * cross_entropy(zs, seen.batch.labels)} if self.gamma else {}
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert context.own.logits is not None and context.teacher is not None and context.teacher.logits is not None
+        zs, zt = context.own.logits, context.teacher.logits
+        terms = {"ce": self.gamma * cross_entropy(zs, context.batch.labels)} if self.gamma else {}
         return terms | {"relations": loss(zs, zt, self.inter, self.intra, self.temperature, self.eps)}

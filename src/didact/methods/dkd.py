@@ -26,13 +26,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from didact.losses import cross_entropy, divergences, exact, standardised
-from didact.method import Idle, Method, Pair, Seen
+from didact.losses import cross_entropy, divergences, in_float32, standardised
+from didact.method import Idle, Method, Pair, StepContext
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Labels, Logits, Needs, Scalar, reads
 
 
-@exact
+@in_float32
 def loss(
     zs: Logits,
     zt: Logits,
@@ -105,9 +105,9 @@ class DKD(Method):
             return (Idle(f"{why}, and method.target is 0: the term 'dkd' teaches nothing; use kd"),)
         return (Idle(f"{why}; TCKD alone teaches, as kd does", whole=False),) if self.rest else ()
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert seen.own.logits is not None and seen.teacher is not None and seen.teacher.logits is not None
-        zs, zt, labels = seen.own.logits, seen.teacher.logits, seen.batch.labels
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert context.own.logits is not None and context.teacher is not None and context.teacher.logits is not None
+        zs, zt, labels = context.own.logits, context.teacher.logits, context.batch.labels
         terms = {"ce": self.gamma * cross_entropy(zs, labels)} if self.gamma else {}
         value = loss(zs, zt, labels, self.target, self.rest, self.temperature, standardise=self.standardise)
-        return terms | {"dkd": seen.clock.risen(self.warmup) * value}
+        return terms | {"dkd": context.clock.warmup(self.warmup) * value}

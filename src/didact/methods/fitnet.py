@@ -15,14 +15,14 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from didact.losses import exact, pool_alike, task
-from didact.method import Joint, Pair, Seen
+from didact.losses import in_float32, pool_alike, task
+from didact.method import Joint, Pair, StepContext
 from didact.nets.adapt import Regressor, match
 from didact.spec import Count, NonNegative, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 
-@exact
+@in_float32
 def loss(fs: Feature, ft: TeacherFeature) -> Scalar:
     """Mean over all elements of (fs - ft)^2. The larger of two maps is adaptively average-pooled; channels must agree."""
     if fs.shape[1] != ft.shape[1]:
@@ -44,17 +44,17 @@ class FitNet(Joint):
         return self.reading("features")
 
     def build(self, pair: Pair) -> nn.Module:
-        _, teacher_shapes = pair.taught()
+        _, teacher_shapes = pair.with_teacher()
         if self.hint > len(pair.shapes.features):
             raise ValueError(f"hint after block {self.hint}, but the network has {len(pair.shapes.features)} blocks")
         guide = match(pair.shapes.features, teacher_shapes.features)[self.hint - 1][1]
         return Hint(pair.shapes.features[self.hint - 1], teacher_shapes.features[guide], guide)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, Hint) and seen.teacher is not None
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        guided = extras.regressor(seen.own.features[self.hint - 1])
-        return terms | {"hint": self.beta * loss(guided, seen.teacher.features[extras.guide])}
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, Hint) and context.teacher is not None
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        guided = extras.regressor(context.own.features[self.hint - 1])
+        return terms | {"hint": self.beta * loss(guided, context.teacher.features[extras.guide])}
 
 
 class Hint(nn.Module):

@@ -31,8 +31,8 @@ import torch.nn.functional as F
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from didact.losses import exact, pool_alike, task
-from didact.method import Joint, Pair, Seen, Stage, initialising
+from didact.losses import in_float32, pool_alike, task
+from didact.method import Joint, Pair, Stage, StepContext, initialising
 from didact.nets.adapt import match
 from didact.nets.blocks import Shapes
 from didact.spec import Count, NonNegative, spec
@@ -41,7 +41,7 @@ from didact.tensors import Feature, Needs, Outputs, Scalar, TeacherFeature
 Maps = tuple[Tensor, Tensor]
 
 
-@exact
+@in_float32
 def flow(lower: Feature, upper: TeacherFeature, peak: bool = False) -> Tensor:
     """Mean over positions of the products of their channels, (b, channels of lower, channels of upper).
 
@@ -55,7 +55,7 @@ def flow(lower: Feature, upper: TeacherFeature, peak: bool = False) -> Tensor:
     return lower.flatten(2) @ upper.flatten(2).mT / lower[0, 0].numel()
 
 
-@exact
+@in_float32
 def loss(fs_pair: Maps, ft_pair: Maps, kind: str = "repdistiller") -> Scalar:
     """One pair of successive levels, (lower, upper) of each network. Levels must agree in channels, not in sizes."""
     peak = kind == "torchdistill"
@@ -91,14 +91,14 @@ class FSP(Joint):
         return initialising(self.init_epochs, "stem features", self.alpha)
 
     def build(self, pair: Pair) -> nn.Module:
-        _, teacher_shapes = pair.taught()
+        _, teacher_shapes = pair.with_teacher()
         return Levels(pair.shapes, teacher_shapes)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        if seen.clock.stage != "init":
-            return task(self, seen.own, seen.teacher, seen.batch.labels)
-        assert isinstance(extras, Levels) and seen.teacher is not None
-        maps = zip(extras.own(seen.own), extras.other(seen.teacher), strict=True)
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        if context.clock.stage != "init":
+            return task(self, context.own, context.teacher, context.batch.labels)
+        assert isinstance(extras, Levels) and context.teacher is not None
+        maps = zip(extras.own(context.own), extras.other(context.teacher), strict=True)
         flows = [loss((fs, above_s), (ft, above_t), self.kind) for (fs, ft), (above_s, above_t) in pairwise(maps)]
         return {"flow": self.beta * sum(flows[1:], flows[0])}
 

@@ -28,14 +28,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from didact.losses import attention_map, exact, pool_alike, task, unit_rows
-from didact.method import Idle, Joint, Pair, Seen, Stage
+from didact.losses import attention_map, in_float32, pool_alike, task, unit_rows
+from didact.method import Idle, Joint, Pair, Stage, StepContext
 from didact.nets.adapt import one_position
 from didact.spec import Count, NonNegative, Positive, Share, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
 
 
-@exact
+@in_float32
 def loss(factor_s: Feature, factor_t: TeacherFeature, kind: str = "attention") -> Scalar:
     """Mean absolute difference of the normalised factors: of their attention maps, or ("authors") of all their elements.
 
@@ -49,7 +49,7 @@ def loss(factor_s: Feature, factor_t: TeacherFeature, kind: str = "attention") -
     return (unit_rows(factor_s.flatten(1)) - unit_rows(factor_t.flatten(1))).abs().mean()
 
 
-@exact
+@in_float32
 def restoration(restored: Feature, ft: Feature, norm: str = "l2") -> Scalar:
     """Mean over all elements of (restored - ft)^2, or of |restored - ft| ("l1")."""
     return F.mse_loss(restored, ft) if norm == "l2" else F.l1_loss(restored, ft)
@@ -88,25 +88,25 @@ class FT(Joint):
         return (first, Stage(moves=("net.", "extras.translator")))
 
     def build(self, pair: Pair) -> nn.Module:
-        _, teacher_shapes = pair.taught()
+        _, teacher_shapes = pair.with_teacher()
         return Factors(pair.shapes.features[-1][0], teacher_shapes.features[-1][0], self.k)
 
     def idle(self, pair: Pair) -> tuple[Idle, ...]:
-        maps = pair.shapes.features[-1], pair.taught()[1].features[-1]
+        maps = pair.shapes.features[-1], pair.with_teacher()[1].features[-1]
         if self.kind != "attention" or not self.beta or not one_position(*maps):
             return ()
         why = "the last maps meet at a single position, whose attention is always 1, so the term 'factor' teaches nothing"
         return (Idle(f"{why}; write method.kind=authors, or take larger images"),)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, Factors) and seen.teacher is not None
-        ft = seen.teacher.features[-1]
-        if seen.clock.stage == "paraphraser":
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, Factors) and context.teacher is not None
+        ft = context.teacher.features[-1]
+        if context.clock.stage == "paraphraser":
             return {"reconstruction": restoration(extras.paraphraser(ft), ft, self.reconstruction)}
         with torch.no_grad():
             factor_t = extras.paraphraser.squeeze(ft)
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        return terms | {"factor": self.beta * loss(extras.translator(seen.own.features[-1]), factor_t, self.kind)}
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        return terms | {"factor": self.beta * loss(extras.translator(context.own.features[-1]), factor_t, self.kind)}
 
 
 class Factors(nn.Module):

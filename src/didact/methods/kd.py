@@ -24,7 +24,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import softened_kl, standardised, task
-from didact.method import Idle, Method, Pair, Seen
+from didact.method import Idle, Method, Pair, StepContext
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Logits, Needs, Scalar, reads
 
@@ -70,5 +70,5 @@ class KD(Method):
         why = "with two classes a standardised row is (0.71, -0.71) or the reverse, so the term 'kd' has no gradient"
         return (Idle(f"{why}; use kd without standardise"),)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        return task(self, seen.own, seen.teacher, seen.batch.labels, self.standardise)
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        return task(self, context.own, context.teacher, context.batch.labels, self.standardise)

@@ -30,15 +30,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from didact.losses import exact, task
-from didact.method import Joint, Pair, Seen
+from didact.losses import in_float32, task
+from didact.method import Joint, Pair, StepContext
 from didact.nets.adapt import match
 from didact.nets.blocks import Shape
 from didact.spec import NonNegative, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 
-@exact
+@in_float32
 def loss(fs: tuple[Tensor, ...], ft: tuple[Tensor, ...]) -> Scalar:
     """Two or more successive levels of both networks: summed over pairs of levels and channels, divided by the batch size.
 
@@ -52,13 +52,13 @@ def loss(fs: tuple[Tensor, ...], ft: tuple[Tensor, ...]) -> Scalar:
     return sum(pairs[1:], pairs[0])
 
 
-@exact
+@in_float32
 def relation(upper: Tensor, lower: Tensor) -> Tensor:
     """exp(-(v_i - w_j)^2 / 8) of vectors (b, i) and (b, j), less one, which keeps float32's digits: (b, i, j)."""
     return torch.expm1((upper[:, :, None] - lower[:, None, :]).pow(2) / -8)
 
 
-@exact
+@in_float32
 def aligned(fs: Feature, ft: TeacherFeature) -> tuple[Tensor, Tensor]:
     """(vs, vt): the student's direction that is nearest to the teacher's first one, signed alike, and that; (b, c) each."""
     if fs.shape[1] != ft.shape[1]:
@@ -74,7 +74,7 @@ def aligned(fs: Feature, ft: TeacherFeature) -> tuple[Tensor, Tensor]:
     return (vs * chosen).sum(2), vt[:, :, 0]
 
 
-@exact
+@in_float32
 def leading(f: Feature, keep: int) -> Tensor:
     """The first ``keep`` right singular vectors of positions x channels, (b, c, keep); fewer where the matrix has fewer."""
     known = f.detach()  # vectors do not depend on its largest magnitude, squares would over- or underflow
@@ -115,14 +115,14 @@ class KDSVD(Joint):
         return self.reading("features")
 
     def build(self, pair: Pair) -> nn.Module:
-        _, teacher_shapes = pair.taught()
+        _, teacher_shapes = pair.with_teacher()
         return Levels(pair.shapes.features, teacher_shapes.features)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, Levels) and seen.teacher is not None
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        fs = tuple(adapt(f) for adapt, f in zip(extras.adapt, seen.own.features, strict=True))
-        ft = tuple(seen.teacher.features[t] for _, t in extras.pairs)
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, Levels) and context.teacher is not None
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        fs = tuple(adapt(f) for adapt, f in zip(extras.adapt, context.own.features, strict=True))
+        ft = tuple(context.teacher.features[t] for _, t in extras.pairs)
         return terms | {"singular": self.beta * loss(fs, ft)}
 
 

@@ -20,14 +20,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from didact.losses import exact, pool_alike, task
-from didact.method import Idle, Joint, Pair, Seen, idle_points
+from didact.losses import in_float32, pool_alike, task
+from didact.method import Idle, Joint, Pair, StepContext, idle_points
 from didact.nets.adapt import Matched
 from didact.spec import NonNegative, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 
-@exact
+@in_float32
 def loss(fs: Feature, ft: TeacherFeature) -> Scalar:
     """One level: mean over the batch of the squared discrepancy between the maps' channels. Channels may differ in number.
 
@@ -59,14 +59,14 @@ class NST(Joint):
         return self.reading("features")
 
     def build(self, pair: Pair) -> nn.Module:
-        _, teacher_shapes = pair.taught()
+        _, teacher_shapes = pair.with_teacher()
         return Matched(pair.shapes.features, teacher_shapes.features)
 
     def idle(self, pair: Pair) -> tuple[Idle, ...]:
         return idle_points(pair, "selectivity", self.beta)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, Matched) and seen.teacher is not None
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        levels = [loss(seen.own.features[s], seen.teacher.features[t]) for s, t in extras.pairs]
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, Matched) and context.teacher is not None
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        levels = [loss(context.own.features[s], context.teacher.features[t]) for s, t in extras.pairs]
         return terms | {"selectivity": self.beta * torch.stack(levels).sum()}

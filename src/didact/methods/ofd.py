@@ -26,8 +26,8 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from didact.losses import exact, pool_alike, task
-from didact.method import Joint, Pair, Seen
+from didact.losses import in_float32, pool_alike, task
+from didact.method import Joint, Pair, StepContext
 from didact.nets.adapt import match
 from didact.nets.blocks import Shape
 from didact.nets.layers import normal
@@ -36,7 +36,7 @@ from didact.spec import NonNegative, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 
-@exact
+@in_float32
 def loss(fs: Feature, ft: TeacherFeature, margin: Tensor) -> Scalar:
     """One block: sum of (fs - t')^2 where fs > t' or t' > 0, t' = max(ft, margin), divided by the batch size.
 
@@ -52,7 +52,7 @@ def loss(fs: Feature, ft: TeacherFeature, margin: Tensor) -> Scalar:
     return torch.where(counted, fs - target, 0).pow(2).sum() / len(fs)
 
 
-@exact
+@in_float32
 def margin(weight: Tensor, bias: Tensor) -> Tensor:
     """The mean of the negative values of a channel with this scale and shift, each (c,).
 
@@ -79,15 +79,15 @@ class OFD(Joint):
         return self.reading("preacts")
 
     def build(self, pair: Pair) -> nn.Module:
-        teacher, teacher_shapes = pair.taught()
+        teacher, teacher_shapes = pair.with_teacher()
         sources, targets = pair.shapes.features, teacher_shapes.features
         pairs = match(sources, targets)
         return nn.ModuleList(Level(sources[s], targets[t], t, last_norm(teacher, t)) for s, t in pairs)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, nn.ModuleList) and seen.teacher is not None
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        levels = [level(s, seen.teacher.preacts) for level, s in zip(extras, seen.own.preacts, strict=True)]
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, nn.ModuleList) and context.teacher is not None
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        levels = [level(s, context.teacher.preacts) for level, s in zip(extras, context.own.preacts, strict=True)]
         total = levels[-1]
         for depth, level in enumerate(reversed(levels[:-1]), 1):
             total = total + level / 2**depth

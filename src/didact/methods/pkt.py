@@ -18,15 +18,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from didact.losses import exact, task
-from didact.method import Joint, Pair, Seen
+from didact.losses import in_float32, task
+from didact.method import Joint, Pair, StepContext
 from didact.spec import NonNegative, spec
 from didact.tensors import Needs, Scalar
 
 EPSILON = 1e-7
 
 
-@exact
+@in_float32
 def loss(vs: Tensor, vt: Tensor) -> Scalar:
     """Mean over the b x b entries of p log((p + 1e-7) / (q + 1e-7)), p the teacher's similarities and q the student's.
 
@@ -36,7 +36,7 @@ def loss(vs: Tensor, vt: Tensor) -> Scalar:
     return (p * ((p + EPSILON) / (q + EPSILON)).log()).mean()
 
 
-@exact
+@in_float32
 def similarities(x: Tensor) -> Tensor:
     """(b, b): (cosine + 1) / 2 of the flattened samples, each row divided by its sum."""
     flat = x.flatten(1)
@@ -58,10 +58,10 @@ class PKT(Joint):
         return self.reading("pooled")
 
     def build(self, pair: Pair) -> nn.Module:
-        pair.taught()
+        pair.with_teacher()
         return nn.Module()
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert seen.teacher is not None and seen.teacher.pooled is not None and seen.own.pooled is not None
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        return terms | {"probabilities": self.beta * loss(seen.own.pooled, seen.teacher.pooled)}
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert context.teacher is not None and context.teacher.pooled is not None and context.own.pooled is not None
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        return terms | {"probabilities": self.beta * loss(context.own.pooled, context.teacher.pooled)}

@@ -32,14 +32,14 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from didact.losses import exact, task
-from didact.method import Joint, Pair, Seen
+from didact.losses import in_float32, task
+from didact.method import Joint, Pair, StepContext
 from didact.nets.adapt import match
 from didact.spec import NonNegative, spec
 from didact.tensors import Feature, Needs, Outputs, Scalar, TeacherFeature
 
 
-@exact
+@in_float32
 def loss(fs: Feature, ft: TeacherFeature) -> Scalar:
     """HCL of one stage: mean squared error of the maps and of their average-pooled versions, weighted. Shapes must agree."""
     if fs.shape != ft.shape:
@@ -72,20 +72,20 @@ class ReviewKD(Joint):
         return self.reading("pooled preacts" if self.preact else "pooled features", teacher="pooled preacts")
 
     def build(self, pair: Pair) -> nn.Module:
-        _, teacher_shapes = pair.taught()
+        _, teacher_shapes = pair.with_teacher()
         pairs = match(pair.shapes.features, teacher_shapes.features)
         sources = [shape[0] for shape in (*pair.shapes.features, pair.shapes.pooled)]
         targets = [shape[0] for shape in (*(teacher_shapes.features[t] for _, t in pairs), teacher_shapes.pooled)]
         return Review(sources, targets, tuple(t for _, t in pairs))
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, Review) and seen.teacher is not None
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        maps = seen.teacher.preacts
-        targets = [*(maps[t] for t in extras.partners), _map(seen.teacher)]
-        reviewed = extras([*(seen.own.preacts if self.preact else seen.own.features), _map(seen.own)], targets)
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, Review) and context.teacher is not None
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        maps = context.teacher.preacts
+        targets = [*(maps[t] for t in extras.partners), _map(context.teacher)]
+        reviewed = extras([*(context.own.preacts if self.preact else context.own.features), _map(context.own)], targets)
         stages = [loss(fs, ft) for fs, ft in zip(reviewed, targets, strict=True)]
-        return terms | {"review": self.beta * seen.clock.risen(self.warmup) * torch.stack(stages).sum()}
+        return terms | {"review": self.beta * context.clock.warmup(self.warmup) * torch.stack(stages).sum()}
 
 
 def _map(shown: Outputs) -> Tensor:

@@ -23,19 +23,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from didact.losses import exact, task, unit_rows
-from didact.method import Idle, Joint, Pair, Seen
+from didact.losses import in_float32, task, unit_rows
+from didact.method import Idle, Joint, Pair, StepContext
 from didact.spec import NonNegative, spec
 from didact.tensors import Needs, Scalar
 
 
-@exact
+@in_float32
 def loss(vs: Tensor, vt: Tensor, distance_weight: float = 25.0, angle_weight: float = 50.0) -> Scalar:
     """The weighted sum of both parts. Vectors or maps, which are flattened; widths may differ. No gradient to the teacher."""
     return distance_weight * distance(vs, vt) + angle_weight * angle(vs, vt)
 
 
-@exact
+@in_float32
 def distance(vs: Tensor, vt: Tensor) -> Scalar:
     """Mean over the b x b pairs of the smooth L1 between distances, each side's divided by their mean."""
     with torch.no_grad():
@@ -43,7 +43,7 @@ def distance(vs: Tensor, vt: Tensor) -> Scalar:
     return F.smooth_l1_loss(distances(vs), target)
 
 
-@exact
+@in_float32
 def angle(vs: Tensor, vt: Tensor) -> Scalar:
     """Mean over the b x b x b triplets of the smooth L1 between the cosines of the angles."""
     with torch.no_grad():
@@ -51,7 +51,7 @@ def angle(vs: Tensor, vt: Tensor) -> Scalar:
     return F.smooth_l1_loss(cosines(vs), target)
 
 
-@exact
+@in_float32
 def distances(x: Tensor) -> Tensor:
     """Between all samples, (b, b), divided by the mean of those off the diagonal; at least 1e-6 before that."""
     flat = x.flatten(1)
@@ -61,7 +61,7 @@ def distances(x: Tensor) -> Tensor:
     return d / (d.sum() / pairs).clamp(min=1e-12)  # a batch of one: 0 / 1e-12
 
 
-@exact
+@in_float32
 def cosines(x: Tensor) -> Tensor:
     """At each sample the cosines of the angles between the directions to all others, (b, b, b): u_aj . u_ak."""
     flat = x.flatten(1)
@@ -86,7 +86,7 @@ class RKD(Joint):
         return self.reading("pooled")
 
     def build(self, pair: Pair) -> nn.Module:
-        pair.taught()
+        pair.with_teacher()
         return nn.Module()
 
     def idle(self, pair: Pair) -> tuple[Idle, ...]:
@@ -95,10 +95,10 @@ class RKD(Joint):
         why = "in batches of fewer than 3 images all distances are their own mean and no angle is between two others"
         return (Idle(f"{why}, so its terms teach nothing; write recipe.batch_size=3 or more"),)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert seen.teacher is not None and seen.teacher.pooled is not None and seen.own.pooled is not None
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        vs, vt = seen.own.pooled, seen.teacher.pooled
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert context.teacher is not None and context.teacher.pooled is not None and context.own.pooled is not None
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        vs, vt = context.own.pooled, context.teacher.pooled
         terms["distance"] = self.beta * self.distance_weight * distance(vs, vt)
         terms["angle"] = self.beta * self.angle_weight * angle(vs, vt)
         return terms

@@ -29,8 +29,8 @@ from jaxtyping import Float
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from didact.losses import exact
-from didact.method import Held, Idle, Method, Pair, Seen, Stage
+from didact.losses import in_float32
+from didact.method import HeldOut, Idle, Method, Pair, Stage, StepContext
 from didact.nets.blocks import BlockNet
 from didact.spec import Chosen, Number, choose, spec
 from didact.tensors import Needs, Outputs, Scalar
@@ -40,7 +40,7 @@ TASK = "ce"
 """The task term: every method calls the labels' cross entropy so."""
 
 
-@exact
+@in_float32
 def loss(term: Scalar, gradient: Gradient, task: Gradient, threshold: float = 0.0) -> Scalar:
     """``term`` where the cosine of the two gradients is above ``threshold``, else 0: also where a gradient is not finite.
 
@@ -75,10 +75,10 @@ class SCKD(Method):
         return self.inner.needs
 
     @property
-    def turns(self) -> bool:
-        return self.inner.turns
+    def sequential(self) -> bool:
+        return self.inner.sequential
 
-    def refresh(self, extras: nn.Module, held: Held) -> None:
+    def refresh(self, extras: nn.Module, held: HeldOut) -> None:
         self.inner.refresh(extras, held)
 
     def stages(self) -> tuple[Stage, ...]:
@@ -90,24 +90,24 @@ class SCKD(Method):
     def idle(self, pair: Pair) -> tuple[Idle, ...]:
         return self.inner.idle(pair)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert seen.net is not None, "sckd compares gradients of the student's parameters: Seen.net must be given"
-        terms = self.inner.terms(extras, seen)
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert context.net is not None, "sckd compares gradients of the student's parameters: StepContext.net must be given"
+        terms = self.inner.terms(extras, context)
         if TASK not in terms:
             return terms
         if self.over == "all":
-            return _compared(terms, _trained(seen.net), _trained(extras), self.threshold)
-        gate = Gate(terms[TASK], list(seen.net)[::-1], self.threshold)
+            return _compared(terms, _trained(context.net), _trained(extras), self.threshold)
+        gate = Gate(terms[TASK], list(context.net)[::-1], self.threshold)
         return {name: term if name == TASK else gate(term) for name, term in terms.items()}
 
     def deployed(self, extras: nn.Module, net: BlockNet) -> nn.Module:
         return self.inner.deployed(extras, net)
 
-    def scored(self, extras: nn.Module, seen: Seen) -> Tensor | None:
-        return self.inner.scored(extras, seen)
+    def train_logits(self, extras: nn.Module, context: StepContext) -> Tensor | None:
+        return self.inner.train_logits(extras, context)
 
-    def shows(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
-        return self.inner.shows(extras, own)
+    def auxiliary_logits(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
+        return self.inner.auxiliary_logits(extras, own)
 
 
 def _compared(

@@ -31,21 +31,21 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from didact.losses import exact, pool_alike, task, unit_rows
-from didact.method import Idle, Joint, Pair, Seen
+from didact.losses import in_float32, pool_alike, task, unit_rows
+from didact.method import Idle, Joint, Pair, StepContext
 from didact.nets.blocks import Shape
 from didact.spec import NonNegative, spec
 from didact.tensors import Feature, Needs, Scalar, Vector
 
 
-@exact
+@in_float32
 def loss(queries: Float[Tensor, "b s d"], keys: Float[Tensor, "b t d"], errors: Float[Tensor, "b s t"]) -> Scalar:
     """Sum of attention times error over the number of images and student blocks; attention: softmax over t of q_s . k_t."""
     attention = (queries @ keys.mT).softmax(2)
     return (attention * errors).sum(2).mean()
 
 
-@exact
+@in_float32
 def gram(f: Feature, width: int) -> Vector:
     """Inner products of the flattened samples, (b, width): from column b on they are zero."""
     flat = f.permute(0, 2, 3, 1).flatten(1)  # as the values lie in memory: products do not depend on the order
@@ -54,7 +54,7 @@ def gram(f: Feature, width: int) -> Vector:
     return F.pad(half + (half - half.detach()).T, (0, width - len(flat)))
 
 
-@exact
+@in_float32
 def error(fs: Feature, ft: Feature) -> Tensor:
     """Squared difference of every sample (b,), mean over channels and positions."""
     return (fs - ft).pow(2).mean((1, 2, 3))
@@ -72,7 +72,7 @@ class SemCKD(Joint):
         return self.reading("features")
 
     def build(self, pair: Pair) -> nn.Module:
-        _, shapes = pair.taught()
+        _, shapes = pair.with_teacher()
         return Calibration(pair.shapes.features, shapes.features, pair.batch)
 
     def idle(self, pair: Pair) -> tuple[Idle, ...]:
@@ -81,10 +81,10 @@ class SemCKD(Joint):
         why = "in batches of fewer than 8 images queries and keys are 1 or -1, so its attention does not learn"
         return (Idle(f"{why}; its hints do", whole=False),)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, Calibration) and seen.teacher is not None
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        return terms | {"calibration": self.beta * loss(*extras(seen.own.features, seen.teacher.features))}
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, Calibration) and context.teacher is not None
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        return terms | {"calibration": self.beta * loss(*extras(context.own.features, context.teacher.features))}
 
 
 class Calibration(nn.Module):

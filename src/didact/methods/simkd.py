@@ -30,8 +30,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from didact.losses import divergences, exact, pool_alike
-from didact.method import Method, Pair, Seen, Stage
+from didact.losses import divergences, in_float32, pool_alike
+from didact.method import Method, Pair, Stage, StepContext
 from didact.nets.adapt import Frozen, match
 from didact.nets.blocks import Block, BlockNet, Head, Shape, join
 from didact.spec import NonNegative, spec
@@ -41,7 +41,7 @@ Kind = Literal["l2", "kl"]
 Projectors = Literal["last", "two", "all"]
 
 
-@exact
+@in_float32
 def loss(projected: Feature, ft: TeacherFeature, counted: Tensor | None = None, *, kind: Kind = "l2") -> Scalar:
     """How far the projected map is from the teacher's; the larger of two maps is adaptively average-pooled.
 
@@ -98,7 +98,7 @@ class SimKD(Method):
         return (Stage(moves=("net.stem.", "net.blocks.", "extras.projectors.")),)
 
     def build(self, pair: Pair) -> nn.Module:
-        teacher, teacher_shapes = pair.taught()
+        teacher, teacher_shapes = pair.with_teacher()
         assert isinstance(teacher.head, Head)
         sources, targets = pair.shapes.features, teacher_shapes.features
         pairs = [*match(sources, targets)[:-1], (len(sources) - 1, len(targets) - 1)]
@@ -118,14 +118,14 @@ class SimKD(Method):
         early = min(round(2 / 3 * blocks), last) - 1
         return [early, last] if self.projectors == "two" and early >= 0 else [last]
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, Reused) and seen.teacher is not None
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, Reused) and context.teacher is not None
         counted = None
         if self.gated:
-            assert seen.teacher.logits is not None
-            counted = seen.teacher.logits.argmax(1) == seen.batch.labels
+            assert context.teacher.logits is not None
+            counted = context.teacher.logits.argmax(1) == context.batch.labels
         each = [
-            loss(projector(seen.own.features[s]), seen.teacher.features[t], counted, kind=self.kind)
+            loss(projector(context.own.features[s]), context.teacher.features[t], counted, kind=self.kind)
             for projector, (s, t) in zip(extras.projectors, extras.pairs, strict=True)
         ]
         return {"feature": self.beta * sum(each[1:], each[0])}
@@ -136,7 +136,7 @@ class SimKD(Method):
         assert isinstance(last, Projector)
         return join(net.slice(0, len(net)), last, BlockNet(None, (), extras.head.part))
 
-    def scored(self, extras: nn.Module, seen: Seen) -> Tensor | None:
+    def train_logits(self, extras: nn.Module, context: StepContext) -> Tensor | None:
         """None: the student's own head is not trained, and the deployed logits would cost a second run of the projector."""
         return None
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from didact.losses import exact, rows_alike, task
-from didact.method import Joint, Pair, Seen
+from didact.losses import in_float32, rows_alike, task
+from didact.method import Joint, Pair, StepContext
 from didact.spec import NonNegative, spec
 from didact.tensors import Needs, Scalar
 
 
-@exact
+@in_float32
 def loss(fs: Tensor, ft: Tensor) -> Scalar:
     """Mean over the b x b entries of the squared difference of the row-normalised Gram matrices. A zero row stays zero."""
     return (rows_alike(fs) - rows_alike(ft)).pow(2).mean()
@@ -37,10 +37,10 @@ class SP(Joint):
         return self.reading("features")
 
     def build(self, pair: Pair) -> nn.Module:
-        pair.taught()
+        pair.with_teacher()
         return nn.Module()
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert seen.teacher is not None
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        return terms | {"similarity": self.beta * loss(seen.own.features[-1], seen.teacher.features[-1])}
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert context.teacher is not None
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        return terms | {"similarity": self.beta * loss(context.own.features[-1], context.teacher.features[-1])}

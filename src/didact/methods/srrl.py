@@ -17,14 +17,14 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from didact.losses import exact, task
-from didact.method import Idle, Joint, Pair, Seen
+from didact.losses import in_float32, task
+from didact.method import Idle, Joint, Pair, StepContext
 from didact.nets.adapt import Frozen
 from didact.spec import NonNegative, spec
 from didact.tensors import Logits, Needs, Scalar, Vector
 
 
-@exact
+@in_float32
 def loss(v: Vector, vt: Vector, z: Logits, zt: Logits) -> Scalar:
     """Mean of (v - vt)^2 plus mean of (z - zt)^2: the transferred vector, and what the teacher's classifier makes of it."""
     return F.mse_loss(v, vt) + F.mse_loss(z, zt)
@@ -42,7 +42,7 @@ class SRRL(Joint):
         return self.reading("pooled", teacher="logits pooled")
 
     def build(self, pair: Pair) -> nn.Module:
-        teacher, shapes = pair.taught()
+        teacher, shapes = pair.with_teacher()
         assert teacher.head is not None
         return Transfer(pair.shapes.pooled[0], shapes.pooled[0], teacher.head.classifier)  # type: ignore[arg-type]
 
@@ -52,12 +52,14 @@ class SRRL(Joint):
         why = "in batches of two images its batch norm makes every value 1 or -1, so the term 'regression' teaches nothing"
         return (Idle(f"{why}; write recipe.batch_size=3 or more"),)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, Transfer) and seen.own.pooled is not None
-        assert seen.teacher is not None and seen.teacher.pooled is not None and seen.teacher.logits is not None
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        v = extras(seen.own.pooled)
-        return terms | {"regression": self.beta * loss(v, seen.teacher.pooled, extras.classifier(v), seen.teacher.logits)}
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, Transfer) and context.own.pooled is not None
+        assert context.teacher is not None and context.teacher.pooled is not None and context.teacher.logits is not None
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        v = extras(context.own.pooled)
+        return terms | {
+            "regression": self.beta * loss(v, context.teacher.pooled, extras.classifier(v), context.teacher.logits)
+        }
 
 
 class Transfer(nn.Module):

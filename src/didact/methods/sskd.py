@@ -36,8 +36,8 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from didact.losses import cross_entropy, divergences, exact, softened_kl, unit_rows
-from didact.method import Method, Pair, Seen, Stage
+from didact.losses import cross_entropy, divergences, in_float32, softened_kl, unit_rows
+from didact.method import Method, Pair, Stage, StepContext
 from didact.spec import Count, NonNegative, Positive, spec
 from didact.tensors import Labels, Needs, Scalar, reads
 
@@ -50,7 +50,7 @@ Integers = Int[Tensor, "rows"]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
-@exact
+@in_float32
 def loss(
     zs: Float[Tensor, "rows k"],
     zt: Float[Tensor, "rows k"],
@@ -85,7 +85,7 @@ def loss(
     }
 
 
-@exact
+@in_float32
 def head_loss(projected: Rows) -> Scalar:
     """What trains the teacher's head: cross entropy of the similarities against the own image, without a temperature."""
     alike = similarities(projected)
@@ -99,7 +99,7 @@ def apart(rows: Rows) -> tuple[Tensor, Tensor]:
     return images[:, 0], images[:, 1:].flatten(0, 1)
 
 
-@exact
+@in_float32
 def similarities(projected: Rows) -> Tensor:
     """Cosines of every rotated image with every upright one, (3b, b); 0 with a vector that is all zero."""
     upright, rotated = apart(unit_rows(projected))
@@ -161,13 +161,13 @@ class SSKD(Method):
             share=0.25,
             moves=("extras.teacher_head.",),
             learning_rate=0.05,
-            drops=(0.5, 0.75),
+            milestones=(0.5, 0.75),
             needs=reads("", teacher="pooled", views="rotations", main=False),
         )
         return head, Stage(moves=("net.", "extras.student_head."))
 
     def build(self, pair: Pair) -> nn.Module:
-        _, teacher_shapes = pair.taught()
+        _, teacher_shapes = pair.with_teacher()
         if pair.image[1] != pair.image[2]:
             raise ValueError(
                 f"sskd turns images by 90 degrees, and these are {pair.image[1]}x{pair.image[2]}: "
@@ -175,11 +175,11 @@ class SSKD(Method):
             )
         return Heads(pair.shapes.pooled[0], teacher_shapes.pooled[0])
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert isinstance(extras, Heads)
-        view = seen.views["rotations"]
+        view = context.views["rotations"]
         assert view.teacher is not None and view.teacher.pooled is not None
-        if seen.clock.stage == "head":
+        if context.clock.stage == "head":
             return {"head": head_loss(extras.teacher_head(view.teacher.pooled))}
         assert view.own.logits is not None and view.own.pooled is not None and view.teacher.logits is not None
         with torch.no_grad():
@@ -189,7 +189,7 @@ class SSKD(Method):
             view.teacher.logits,
             extras.student_head(view.own.pooled),
             projected_t,
-            seen.batch.labels,
+            context.batch.labels,
             temperature=self.temperature,
             temperature_tf=self.temperature_tf,
             temperature_ss=self.temperature_ss,
@@ -199,9 +199,9 @@ class SSKD(Method):
         weights = {"ce": self.gamma, "kd": self.alpha, "tf": self.beta_tf, "ss": self.beta_ss}
         return {name: weights[name] * value for name, value in terms.items()}
 
-    def scored(self, extras: nn.Module, seen: Seen) -> Tensor | None:
+    def train_logits(self, extras: nn.Module, context: StepContext) -> Tensor | None:
         """The logits of the upright images; none in the first stage, where the network is not run."""
-        logits = seen.views["rotations"].own.logits
+        logits = context.views["rotations"].own.logits
         return None if logits is None else logits[::TURNS]
 
 

@@ -25,8 +25,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from didact.losses import exact, pool_alike, task
-from didact.method import Joint, Pair, Seen
+from didact.losses import in_float32, pool_alike, task
+from didact.method import Joint, Pair, StepContext
 from didact.nets.adapt import match
 from didact.nets.blocks import Shape
 from didact.spec import NonNegative, spec
@@ -35,7 +35,7 @@ from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 FIRST_VARIANCE, LEAST_VARIANCE = 5.0, 1e-5
 
 
-@exact
+@in_float32
 def loss(mean: Feature, ft: TeacherFeature, variance: Tensor) -> Scalar:
     """One level: mean over all elements of ((mean - ft)^2 / variance + log variance) / 2.
 
@@ -62,14 +62,14 @@ class VID(Joint):
         return self.reading("features")
 
     def build(self, pair: Pair) -> nn.Module:
-        _, teacher_shapes = pair.taught()
+        _, teacher_shapes = pair.with_teacher()
         sources, targets = pair.shapes.features, teacher_shapes.features
         return nn.ModuleList(Level(sources[s], targets[t], t) for s, t in match(sources, targets))
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, nn.ModuleList) and seen.teacher is not None
-        terms = task(self, seen.own, seen.teacher, seen.batch.labels)
-        found = [level(fs, seen.teacher.features) for level, fs in zip(extras, seen.own.features, strict=True)]
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, nn.ModuleList) and context.teacher is not None
+        terms = task(self, context.own, context.teacher, context.batch.labels)
+        found = [level(fs, context.teacher.features) for level, fs in zip(extras, context.own.features, strict=True)]
         return terms | {"vid": self.beta * torch.stack(found).sum()}
 
 

@@ -102,7 +102,7 @@ class Cost:
     macs: int
 
 
-def spells(name: str) -> bool:
+def is_architecture(name: str) -> bool:
     """Whether ``name`` begins like the name of an architecture, or has the form of one but another kind."""
     return _LIKE.match(name.lower()) is not None
 

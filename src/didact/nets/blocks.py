@@ -122,7 +122,7 @@ class BlockNet(nn.Module):
             x = block(x)
         return x if stop is not None or self.head is None else self.head(x)
 
-    def look(self, images: Tensor, parts: frozenset[str] = PARTS) -> Outputs:
+    def outputs(self, images: Tensor, parts: frozenset[str] = PARTS) -> Outputs:
         """Everything the network shows on the way to its logits, in one pass; only ``parts`` are kept.
 
         Raises:
@@ -204,7 +204,7 @@ class _Looking(nn.Module):
         self.net = net
 
     def forward(self, x: Tensor) -> Outputs:
-        return self.net.look(x)
+        return self.net.outputs(x)
 
 
 def join(*parts: BlockNet | Block) -> BlockNet:

@@ -76,7 +76,7 @@ def resolve(name: str) -> str:
     """
     if ":" in name:
         return name
-    if architecture.spells(name):
+    if architecture.is_architecture(name):
         return architecture.parse(name).name
     if _key(name) not in _KEYS:
         raise SpecError(f"unknown network {shown(name)}{nearest(name, names())}")
@@ -90,7 +90,7 @@ def entry(name: str) -> Entry:
         SpecError: no such network.
     """
     name = resolve(name)
-    if architecture.spells(name):
+    if architecture.is_architecture(name):
         return Entry(name, "architecture", paper_rate=0.05 if architecture.parse(name).kind == "basic" else 0.01)
     return Entry(name, family="", paper_rate=0.05) if ":" in name else _ENTRIES[name]
 

@@ -11,16 +11,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from didact.engine.records import Record
 from didact.nets.supernet import as_pool
+from didact.papers import scales
+from didact.request.plan import plan
+from didact.request.settings import below, several
+from didact.runs.labels import recipe_label
+from didact.runs.run import Run, method_label
+from didact.runs.spread import text
 from didact.spec import Count, Seed, Seeds, SpecError, from_json
-from didact.studies import scales
-from didact.studies.given import below, several
-from didact.studies.labels import recipe_label
-from didact.studies.plan import plan
-from didact.studies.run import Run, method_label
-from didact.studies.spread import text
-from didact.studies.study import Column, Sheet, Study
+from didact.store.record import Record
+from didact.tables.study import Column, Sheet, Study
 
 KEYS = ("pool", "students", "draw", "teacher", "sftn", "gtn", "sckd", "method", "seeds")
 
@@ -98,7 +98,7 @@ def _grid(settings: Mapping[str, Any], pool: Any, nets: Sequence[str], device: s
     labels = {f"s{i}": net for i, net in enumerate(nets, 1)}
     passed = {key: settings[key] for key in scales.PASSED if key in settings} | {"seeds": settings["seeds"]}
     teacher = dict(settings["teacher"])
-    for key, instead in (("how", "every column has its own"), ("seed", "write teacher.seeds=2 (how many)")):
+    for key, instead in (("method", "every column has its own"), ("seed", "write teacher.seeds=2 (how many)")):
         if key in teacher:
             raise SpecError(f"teacher.{key}: the study sets it itself; {instead}, and leave teacher.{key} out")
     sckd = scales.of_method(settings.get("sckd"), "sckd", "sckd")
@@ -111,10 +111,10 @@ def _grid(settings: Mapping[str, Any], pool: Any, nets: Sequence[str], device: s
         runs: dict[str, dict[str, tuple[Run, ...]]] = {}
         teachers: dict[str, Run] = {}
         for net in nets:
-            taught = [None] if how is None else [{**teacher, "how": how, "seed": seed} for seed in seeds]
+            taught = [None] if how is None else [{**teacher, "method": how, "seed": seed} for seed in seeds]
             for given in taught:
                 asked = {**passed, "net": net, "method": method} | ({} if given is None else {"teacher": given})
-                with scales.told_as("teacher.how", how), scales.told_as("method", method):
+                with scales.told_as("teacher.method", how), scales.told_as("method", method):
                     students = plan(asked, device)
                 for run in students:
                     rows = runs.setdefault(name or method_label(run.method), {})
@@ -139,7 +139,7 @@ def _grid(settings: Mapping[str, Any], pool: Any, nets: Sequence[str], device: s
 
 def _named(students: Any, pool: Any) -> tuple[str, ...]:
     names = several(students, "students")
-    return tuple(pool.spelt(name) for name in names)
+    return tuple(pool.canonical_name(name) for name in names)
 
 
 def costs(made: Study, records: Mapping[str, Record]) -> tuple[Sheet, ...]:

@@ -17,15 +17,15 @@ from typing import Any
 
 from didact import nets
 from didact.data import Data
+from didact.papers import scales
 from didact.papers.sftn_settings import check
 from didact.papers.sftn_tables import BRANCHES, METHODS, PAIRS, PUBLISHED, SCALES
+from didact.request.plan import plan
+from didact.request.settings import named, several
+from didact.runs.labels import recipe_label
+from didact.runs.run import Run, method_label
 from didact.spec import SpecError, from_json, shown, under
-from didact.studies import scales
-from didact.studies.given import named, several
-from didact.studies.grid import Grid, Measure, Tables, Transferred, accuracy, cka, kl
-from didact.studies.labels import recipe_label
-from didact.studies.plan import plan
-from didact.studies.run import Run, method_label
+from didact.tables.grid import Grid, Measure, Tables, Transferred, accuracy, cka, kl
 
 KEYS = (
     "table", "pairs", "method", "seeds", "teacher", "sftn", "dml", "kdcl", "route", "long", "temperatures", "weights",
@@ -65,8 +65,8 @@ class _Asked:
         given = {key: self.settings[key] for key in (*scales.PASSED, "seeds") if key in self.settings}
         asked = {**given, "net": pair[1], "method": method, **more}
         if how is not None:
-            asked["teacher"] = {**self.settings["teacher"], "net": pair[0], "how": how}
-        with scales.told_as("teacher.how", how), scales.told_as("method", method):
+            asked["teacher"] = {**self.settings["teacher"], "net": pair[0], "method": how}
+        with scales.told_as("teacher.method", how), scales.told_as("method", method):
             once = plan(asked, self.device)
         if times == 1:
             return tuple(once)
@@ -96,7 +96,7 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Tables:
     """
     settings = scales.settings(wanted, SCALES, KEYS)
     teacher = settings.setdefault("teacher", {})
-    if not isinstance(teacher, Mapping) or {"net", "how"} & set(teacher):
+    if not isinstance(teacher, Mapping) or {"net", "method"} & set(teacher):
         raise SpecError(
             "teacher: its network comes from pairs=resnet20/resnet8 and how it is trained from the table; leave it out"
         )

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from didact.papers.scales import of_method
 from didact.spec import Flag, NonNegative, Positive, SpecError, from_json
-from didact.studies.scales import of_method
 
 TABLES_OF = {
     "method": ("1", "2", "7", "8"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from didact.studies.study import Sheet
+from didact.tables.study import Sheet
 
 SCALES: dict[str, dict[str, Any]] = {
     "digits": {

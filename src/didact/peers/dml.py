@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, softened_kl
-from didact.method import Method, Seen
+from didact.method import Method, StepContext
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Logits, Needs, Scalar, reads
 
@@ -56,14 +56,14 @@ class DML(Method):
         return reads("logits", peers="logits")
 
     @property
-    def turns(self) -> bool:
+    def sequential(self) -> bool:
         return self.order == "turns"
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert seen.own.logits is not None
-        peers = [peer.logits for peer in seen.peers if peer.logits is not None]
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert context.own.logits is not None
+        peers = [peer.logits for peer in context.peers if peer.logits is not None]
         weight = self.beta / len(peers) if self.over == "mean" else self.beta
         return {
-            "ce": self.gamma * cross_entropy(seen.own.logits, seen.batch.labels),
-            "dml": weight * loss(seen.own.logits, peers, self.temperature),
+            "ce": self.gamma * cross_entropy(context.own.logits, context.batch.labels),
+            "dml": weight * loss(context.own.logits, peers, self.temperature),
         }

@@ -32,8 +32,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from didact.losses import cross_entropy, exact, softened_kl
-from didact.method import Held, Method, Pair, Seen
+from didact.losses import cross_entropy, in_float32, softened_kl
+from didact.method import HeldOut, Method, Pair, StepContext
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Labels, Logits, Needs, Scalar, reads
 
@@ -45,7 +45,7 @@ SWEEPS, HALVINGS = 8, 20
 """linear: how often every pair of networks is balanced (once where there are two), and how finely."""
 
 
-@exact
+@in_float32
 def loss(z: Logits, m: Logits, temperature: float = 2.0) -> Scalar:
     """T^2 KL(softmax(m / T) || softmax(z / T)), mean over the batch; no gradient reaches the target ``m``."""
     return temperature**2 * softened_kl(m.detach(), z, temperature)
@@ -70,7 +70,7 @@ def target(
     return _target(tuple(logits), labels, how, weights)
 
 
-@exact
+@in_float32
 def _target(logits: tuple[Logits, ...], labels: Labels, how: How, weights: Weights | None) -> Tensor:
     z = torch.stack(logits).detach()
     if how == "naive":
@@ -86,7 +86,7 @@ def _target(logits: tuple[Logits, ...], labels: Labels, how: How, weights: Weigh
     return torch.tensordot(weights.to(z.dtype), z.masked_fill(masked, 0), 1).masked_fill(masked, -torch.inf)
 
 
-@exact
+@in_float32
 def linear(z: Stacked, labels: Labels) -> Weights:
     """The convex weights (K,) in float64 with which the networks' mixed logits have the lowest mean cross entropy.
 
@@ -117,7 +117,7 @@ def _balance(mixed: Tensor, toward: Tensor, labels: Tensor, low: Tensor, high: T
     return (low + high) / 2
 
 
-@exact
+@in_float32
 def general(z: Stacked, labels: Labels) -> Weights:
     """w = C^-1 1 / (1' C^-1 1) in float64, (K,), from logits of held-out images.
 
@@ -162,16 +162,16 @@ class KDCL(Method):
     def build(self, pair: Pair) -> nn.Module:
         return Mixture(1 + len(pair.peers)) if self.target == "general" else nn.Module()
 
-    def refresh(self, extras: nn.Module, held: Held) -> None:
+    def refresh(self, extras: nn.Module, held: HeldOut) -> None:
         assert isinstance(extras, Mixture)
         extras.weights.copy_(general(torch.stack(held.logits), held.labels))
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert seen.own.logits is not None
-        logits = [shown.logits for shown in seen.group if shown.logits is not None]
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert context.own.logits is not None
+        logits = [shown.logits for shown in context.group if shown.logits is not None]
         weights = extras.weights if isinstance(extras, Mixture) else None
-        made = target(logits, seen.batch.labels, self.target, weights)
+        made = target(logits, context.batch.labels, self.target, weights)
         return {
-            "ce": self.gamma * cross_entropy(seen.own.logits, seen.batch.labels),
-            "kdcl": self.beta * loss(seen.own.logits, made, self.temperature),
+            "ce": self.gamma * cross_entropy(context.own.logits, context.batch.labels),
+            "kdcl": self.beta * loss(context.own.logits, made, self.temperature),
         }

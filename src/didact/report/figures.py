@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from didact.engine.records import Record, write
-from didact.studies.labels import teacher_label
-from didact.studies.run import Run
-from didact.studies.spread import defined
-from didact.studies.table import Table
+from didact.files.checked import write
+from didact.runs.labels import teacher_label
+from didact.runs.run import Run
+from didact.runs.spread import defined
+from didact.store.record import Record
+from didact.tables.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from didact.report.figures import COLOURS, save
-from didact.studies.front import Front
+from didact.search.pareto import ParetoFront
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ LETTERS = 85
 """Of the title in a line."""
 
 
-def picture(found: Front, title: str, path: Path) -> None:
+def picture(found: ParetoFront, title: str, path: Path) -> None:
     """Grey: students that were beaten. Line: the front; s_nas, m_nas and l_nas are written beside their dots.
 
     Where the predictions are at chance, a line says where guessing lies.
@@ -56,7 +56,7 @@ def picture(found: Front, title: str, path: Path) -> None:
     save(figure, path)
 
 
-def _named(axes: Axes, found: Front) -> None:
+def _named(axes: Axes, found: ParetoFront) -> None:
     """The students picked, in a colour of their own; the words to the upper left of the dot, where no student can lie."""
     for one in found.members:
         words = found.labels(one.name)
@@ -66,7 +66,7 @@ def _named(axes: Axes, found: Front) -> None:
             axes.annotate(words, (one.cost, one.accuracy), xytext=(-2, 6), **place)
 
 
-def _scaled(axes: Axes, found: Front) -> None:
+def _scaled(axes: Axes, found: ParetoFront) -> None:
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     costs = [one.cost for one in (*found.members, *found.others)]

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from didact.engine.records import Record
 from didact.report.figures import COLOURS, save
-from didact.studies.spread import Cell
-from didact.studies.study import Study
+from didact.runs.spread import Cell
+from didact.store.record import Record
+from didact.tables.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from didact.analysis.layers import Compared
+from didact.measure.comparison import Comparison, Side
 from didact.report.figures import COLOURS, save
-from didact.studies.look import Look, Side
-from didact.studies.spread import text
+from didact.runs.spread import text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +19,7 @@ COLUMNS, MOST = 8, 32
 """Images in a row of a sheet, and on it."""
 
 
-def pictures(look: Look, path: Path) -> list[Path]:
+def pictures(look: Comparison, path: Path) -> list[Path]:
     """All pictures of a look beside ``path``, as :func:`paths` names them. Returns what was written.
 
     Raises:
@@ -34,7 +34,7 @@ def pictures(look: Look, path: Path) -> list[Path]:
     return list(written.values())
 
 
-def paths(look: Look, path: Path) -> dict[str, Path]:
+def paths(look: Comparison, path: Path) -> dict[str, Path]:
     """By what it shows, where each picture of a look goes: "who.png" gives "who-layers.png" and so on.
 
     What there is nothing to draw of is left out (:func:`left_out`).
@@ -43,7 +43,7 @@ def paths(look: Look, path: Path) -> dict[str, Path]:
     return {name: path.with_name(f"{path.stem}-{name}{path.suffix}") for name in names}
 
 
-def left_out(look: Look) -> dict[str, str]:
+def left_out(look: Comparison) -> dict[str, str]:
     """The pictures that a look has nothing to draw for, with the reason."""
     if look.other is None:
         return dict.fromkeys(("layers", "disagreement"), "the teacher is not there to be set beside")
@@ -89,7 +89,7 @@ def reliability(sides: Sequence[Side], path: Path) -> None:
     save(figure, path)
 
 
-def disagreement(look: Look, path: Path) -> None:
+def disagreement(look: Comparison, path: Path) -> None:
     """The images with the largest divergence among those that the two answer differently, with both answers.
 
     Each has its number in the published test set and its class; then both answers, and how sure each network is of its own.

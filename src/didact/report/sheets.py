@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from didact.report.figures import COLOURS, save
-from didact.studies.spread import Cell
-from didact.studies.study import Sheet
+from didact.runs.spread import Cell
+from didact.tables.study import Sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

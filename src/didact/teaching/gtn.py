@@ -38,12 +38,12 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, softened_kl
-from didact.method import Clock, Method, Pair, Seen
+from didact.method import Clock, Method, Pair, StepContext
 from didact.nets.adapt import Transform, match
-from didact.nets.architecture import parse, spells
+from didact.nets.architecture import is_architecture, parse
 from didact.nets.blocks import Shape
 from didact.nets.supernet import Capacity, Distribution, Students, Supernet, owner, run_as, uniform
-from didact.nets.supernet.shared import form
+from didact.nets.supernet.shared import skeleton
 from didact.seeds import stream
 from didact.spec import MOST, NonNegative, Positive, spec
 from didact.tensors import Labels, Logits, Needs, Scalar, reads
@@ -126,22 +126,22 @@ class GTN(Method):
             )
         return Conditioning(self, after, pair)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, Conditioning) and seen.own.logits is not None
-        inputs = [seen.batch.images, *seen.own.features]
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, Conditioning) and context.own.logits is not None
+        inputs = [context.batch.images, *context.own.features]
         students = [
             extras.run(branch, name, inputs[block]) * extras.passed(branch, name, values)
             for branch, block in enumerate(extras.after)
-            for name, values in extras.draw(self, branch, seen.clock)
+            for name, values in extras.draw(self, branch, context.clock)
         ]
-        rise = 1.0 if self.warmup == 0 else min(1.0, seen.clock.progress() / self.warmup)
-        found = terms(seen.own.logits, students, seen.batch.labels, self.alpha, self.temperature)
+        rise = 1.0 if self.warmup == 0 else min(1.0, context.clock.progress() / self.warmup)
+        found = terms(context.own.logits, students, context.batch.labels, self.alpha, self.temperature)
         found = {name: value if name == "teacher_ce" else rise * value for name, value in found.items()}
         if extras.distribution is not None:
             found["architecture"] = self.architecture_weight * extras.deviation()
         return found
 
-    def watches(self, extras: nn.Module) -> dict[str, Tensor]:
+    def metrics(self, extras: nn.Module) -> dict[str, Tensor]:
         assert isinstance(extras, Conditioning)
         if extras.distribution is None:
             return {}
@@ -170,7 +170,7 @@ class Conditioning(nn.Module):
         self.transforms = nn.ModuleList()
         for name in pool.networks:
             try:
-                shapes = form(name, classes, channels).shapes(pair.image).features
+                shapes = skeleton(name, classes, channels).shapes(pair.image).features
             except ValueError as error:
                 raise ValueError(f"pool: {name}: {error}") from None
             entries = tuple(_entry(name, pair.shapes.features, shapes, block) for block in after)
@@ -191,7 +191,7 @@ class Conditioning(nn.Module):
         if not entry:
             return self.supernet.run(name, x)
         target = self.targets[which][branch]
-        if spells(name):
+        if is_architecture(name):
             target = (parse(name).stages[entry - 1].width, *target[1:])
         layers: Any = self.transforms[which]
         return self.supernet.run(name, run_as(_transform(self.sources[branch], target), layers[branch], x), entry)

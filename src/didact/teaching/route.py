@@ -33,7 +33,7 @@ from didact.tensors import Batch
 class Route:
     """How a student follows its teacher's route."""
 
-    how: Literal["equal", "greedy"] = "equal"
+    schedule: Literal["equal", "greedy"] = "equal"
     """When the next anchor teaches: after an equal share of the student's epochs, or when the student is near to this one."""
     anchors: Annotated[int, Field(ge=2, le=1000)] = 4
     """How many anchors, at equal intervals of the teacher's epochs; the last is the finished teacher."""
@@ -42,7 +42,7 @@ class Route:
 
     @model_validator(mode="after")
     def _complete(self) -> Route:
-        if (self.how == "greedy") != (self.threshold is not None):
+        if (self.schedule == "greedy") != (self.threshold is not None):
             raise ValueError(
                 "a greedy route, and no other, takes a threshold: the KL in nats below which the next anchor teaches"
             )
@@ -76,9 +76,9 @@ class Route:
             ValueError: the route has more anchors than either has epochs, or is greedy and the student not alone.
         """
         self.epochs(teacher)
-        if self.how == "equal" and self.anchors > student:
+        if self.schedule == "equal" and self.anchors > student:
             raise ValueError(f"a route of {self.anchors} anchors in {student} epochs; take {student} at most")
-        if self.how == "greedy" and not alone:
+        if self.schedule == "greedy" and not alone:
             raise ValueError("a greedy route goes by one student; leave its peers out, or write route=equal")
 
 
@@ -112,7 +112,7 @@ class Along:
 
     def at(self, epoch: int) -> BlockNet:
         """The anchor of the student's ``epoch``, from 0; a greedy route stays where :meth:`move` has brought it."""
-        if self.route.how == "equal":
+        if self.route.schedule == "equal":
             self.position = len(self.anchors) * epoch // self.epochs
         return self.net
 

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from didact import nets
 from didact.losses import cross_entropy, softened_kl
-from didact.method import Method, Pair, Seen
+from didact.method import Method, Pair, StepContext
 from didact.nets.adapt import Transform, match
 from didact.nets.blocks import BlockNet
 from didact.spec import NonNegative, Positive, spec
@@ -127,13 +127,13 @@ class SFTN(Method):
             raise ValueError("SFTN puts branches after every block but the last; this teacher has a single block")
         return Branches(self.student, pair)
 
-    def terms(self, extras: nn.Module, seen: Seen) -> dict[str, Tensor]:
-        assert isinstance(extras, Branches) and seen.own.logits is not None
-        rise = 1.0 if self.warmup == 0 else min(1.0, seen.clock.progress() / self.warmup)
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert isinstance(extras, Branches) and context.own.logits is not None
+        rise = 1.0 if self.warmup == 0 else min(1.0, context.clock.progress() / self.warmup)
         return terms(
-            seen.own.logits,
-            extras(seen.own.features),
-            seen.batch.labels,
+            context.own.logits,
+            extras(context.own.features),
+            context.batch.labels,
             teacher_weight=self.teacher_weight,
             kl_weight=rise * self.kl_weight,
             ce_weight=rise * self.ce_weight,
@@ -142,7 +142,7 @@ class SFTN(Method):
             squared=self.squared,
         )
 
-    def shows(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
+    def auxiliary_logits(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
         assert isinstance(extras, Branches)
         return {f"branch{i}": logits for i, logits in enumerate(extras(own.features), 1)}
 

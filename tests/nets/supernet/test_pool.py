@@ -36,8 +36,8 @@ def test_a_pool_is_its_members() -> None:
     assert (decision.name, decision.options, decision.first) == ("network", MIXED.members, -1)
     for i, name in enumerate(MIXED.members):
         assert MIXED.name((i,)) == name
-        assert MIXED.picks(name.upper()) == (i,)
-        assert MIXED.spelt(name.upper()) == name
+        assert MIXED.choice_indices(name.upper()) == (i,)
+        assert MIXED.canonical_name(name.upper()) == name
     assert sorted(MIXED.draw(6, 0)) == sorted(MIXED.members)
     assert MIXED.draw(3, 5) == MIXED.draw(6, 5)[:3]
     with pytest.raises(SpecError, match="7 different students are asked of a pool that has 6"):
@@ -75,7 +75,7 @@ def test_one_network_for_each_kind_and_the_zoos_own() -> None:
     ],
 )
 def test_who_is_not_in_the_pool(name: str, said: str) -> None:
-    for ask in (MIXED.picks, MIXED.spelt):
+    for ask in (MIXED.choice_indices, MIXED.canonical_name):
         with pytest.raises(SpecError, match=said):
             ask(name)
 

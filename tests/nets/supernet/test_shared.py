@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from didact.nets.blocks import BlockNet
-from didact.nets.supernet import SPACES, Choices, Pool, Space, Supernet, corner, owner, recalibrated
-from didact.nets.supernet.shared import form
+from didact.nets.supernet import SPACES, Choices, Pool, Space, Supernet, owner, recalibrated, weight_slice
+from didact.nets.supernet.shared import skeleton
 from didact.spec import SpecError
 
 MIXED = Pool(
@@ -80,23 +80,23 @@ def test_a_supernet_of_another_precision() -> None:
 
 def test_a_corner_by_hand() -> None:
     t = torch.arange(3 * 2 * 5 * 5).reshape(3, 2, 5, 5)
-    assert torch.equal(corner(t, torch.Size([2, 1, 3, 3])), t[:2, :1, 1:4, 1:4])
-    assert torch.equal(corner(t, torch.Size([3, 2, 1, 5])), t[:, :, 2:3])
-    assert corner(t, torch.Size([1, 1, 1, 1])).item() == 12  # the middle of the first kernel
-    assert corner(t, t.shape) is t
-    corner(t, torch.Size([2, 1, 1, 1]))[1] = -1  # a view
+    assert torch.equal(weight_slice(t, torch.Size([2, 1, 3, 3])), t[:2, :1, 1:4, 1:4])
+    assert torch.equal(weight_slice(t, torch.Size([3, 2, 1, 5])), t[:, :, 2:3])
+    assert weight_slice(t, torch.Size([1, 1, 1, 1])).item() == 12  # the middle of the first kernel
+    assert weight_slice(t, t.shape) is t
+    weight_slice(t, torch.Size([2, 1, 1, 1]))[1] = -1  # a view
     assert t[1, 0, 2, 2] == -1 and (t < 0).sum() == 1
-    assert torch.equal(corner(torch.arange(4), torch.Size([3])), torch.tensor([0, 1, 2]))
-    assert corner(torch.tensor(7), torch.Size([])).item() == 7
+    assert torch.equal(weight_slice(torch.arange(4), torch.Size([3])), torch.tensor([0, 1, 2]))
+    assert weight_slice(torch.tensor(7), torch.Size([])).item() == 7
 
 
 def marks(net: Supernet, name: str) -> dict[str, Tensor]:
     """By name of the owner's tensors, where the student's corners are."""
-    student = net.form(name)
+    student = net.skeleton(name)
     own = net.nets[owner(net.pool, name)].state_dict()
     found = {key: torch.zeros_like(value, dtype=torch.bool) for key, value in own.items()}
     for key, value in student.state_dict().items():
-        corner(found[key], value.shape).fill_(True)
+        weight_slice(found[key], value.shape).fill_(True)
     return found
 
 
@@ -114,7 +114,7 @@ def test_gradients_and_statistics_go_to_the_corner_alone(name: str) -> None:
     for key, p in alone.named_parameters():
         whole = gradients[key].grad
         assert whole is not None and p.grad is not None
-        torch.testing.assert_close(corner(whole, p.shape), p.grad, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(weight_slice(whole, p.shape), p.grad, rtol=1e-4, atol=1e-5)
         assert not whole[~where[key]].any()
     untouched = gradients.keys() - dict(alone.named_parameters()).keys()
     assert all(gradients[key].grad is None for key in untouched)
@@ -123,7 +123,7 @@ def test_gradients_and_statistics_go_to_the_corner_alone(name: str) -> None:
     for key, value in after.items():
         assert torch.equal(value[~where[key]], before[key][~where[key]])
         if key in own:
-            assert torch.equal(corner(value, own[key].shape), own[key])  # moved as alone
+            assert torch.equal(weight_slice(value, own[key].shape), own[key])  # moved as alone
             assert ("running" in key or "tracked" in key) == (not torch.equal(value, before[key]))
 
 
@@ -156,14 +156,14 @@ def test_nothing_leaks_between_students_modes_and_supernets() -> None:
             assert torch.equal(second.run(name, x), expected[1])  # train mode: its statistics move, its output does not
             assert torch.equal(first.run(name, x), expected[0])
             assert torch.equal(wide.run(name, plain), wide.extract(name)(plain))
-            assert first.form(name).stem is second.form(name).stem
-            assert all(t.is_meta for t in first.form(name).state_dict().values())
+            assert first.skeleton(name).stem is second.skeleton(name).stem
+            assert all(t.is_meta for t in first.skeleton(name).state_dict().values())
     assert not first.training and second.training
 
 
 def test_equal_stages_have_weights_of_their_own() -> None:
     student = "basic-4-1x4-1x4s1-1x4s1"
-    blocks = list(form(student, 5, 3))
+    blocks = list(skeleton(student, 5, 3))
     assert len(set(map(id, blocks))) == 3
     net = settled(EQUAL).train()
     net.run(student, torch.randn(4, 3, 8, 8)).sum().backward()
@@ -186,7 +186,7 @@ def test_a_supernet_of_later_blocks() -> None:
     part.nets[0].load_state_dict(whole.nets[0].state_dict(), strict=False)
     assert sorted({key.split(".")[0] for key in part.nets[0].state_dict()}) == ["blocks", "head"]
     for name in SMALL.members:
-        feature = torch.randn(2, whole.form(name).shapes((3, 8, 8)).features[0][0], 8, 8)
+        feature = torch.randn(2, whole.skeleton(name).shapes((3, 8, 8)).features[0][0], 8, 8)
         assert torch.equal(part.run(name, feature, 1), whole.run(name, feature, 1))
         with pytest.raises(ValueError, match=rf"{name} cannot be taken out: .*GTN: after=\[0, ...\]"):
             part.extract(name)

@@ -43,8 +43,8 @@ def everybody(space: Space) -> dict[tuple[int, ...], str]:
 def test_a_space_is_the_product_of_its_choices(space: Space) -> None:
     students = everybody(space)
     assert space.size == len(students) == len(set(students.values())) == {SMALL: 64, INVERTED: 16}[space]
-    assert all(space.picks(name) == picks for picks, name in students.items())
-    assert all(space.spelt(name.upper()) == name == parse(name).name for name in students.values())
+    assert all(space.choice_indices(name) == picks for picks, name in students.items())
+    assert all(space.canonical_name(name.upper()) == name == parse(name).name for name in students.values())
     sizes = {name: cost(parse(name), 10, IMAGE).parameters for name in students.values()}
     assert space.smallest == min(sizes, key=sizes.__getitem__)
     assert space.largest == max(sizes, key=sizes.__getitem__)
@@ -69,7 +69,7 @@ def test_the_named_spaces(name: str, size: int) -> None:
     chance = random.Random(name)
     for _ in range(50):
         picks = tuple(chance.randrange(len(d.options)) for d in space.decisions)
-        assert space.picks(space.name(picks)) == picks
+        assert space.choice_indices(space.name(picks)) == picks
     low, high = (cost(parse(student), 100, IMAGE).parameters for student in (space.smallest, space.largest))
     stated = {"tiny": (14e3, 181e3), "small": (47e3, 3.0e6), "large": (0.67e6, 22.1e6), "mobile": (0.16e6, 5.4e6)}
     assert (low, high) == pytest.approx(stated[name], rel=0.03)  # as the docstring has it
@@ -118,7 +118,7 @@ def test_no_more_students_than_there_are(count: int) -> None:
     ],
 )
 def test_the_nearest_student_is_named(name: str, said: str, near: str) -> None:
-    for ask in (SMALL.picks, SMALL.spelt):
+    for ask in (SMALL.choice_indices, SMALL.canonical_name):
         with pytest.raises(SpecError, match=rf"'{name}' is not in this pool: {said}; the nearest student is {near}$"):
             ask(name)
     assert near in everybody(SMALL).values()
@@ -127,7 +127,7 @@ def test_the_nearest_student_is_named(name: str, said: str, near: str) -> None:
 @pytest.mark.parametrize("name", ["inverted-4-1x4-1x8", "basic-4-1x4", "basic-4-1x4-1x8-h8", "basic-4-1x4-1x8s1", "resnet8"])
 def test_a_student_of_another_kind_is_told_one_of_these(name: str) -> None:
     with pytest.raises(SpecError, match=rf"'{name}' .*this pool \(64 basic students\).*one of them is {SMALL.smallest}"):
-        SMALL.picks(name)
+        SMALL.choice_indices(name)
     assert SMALL.smallest in everybody(SMALL).values()
 
 

@@ -7,7 +7,7 @@ Distribution     which student is drawn, trainable         Capacity   what the d
 
 from didact.nets.supernet.distribution import Capacity, Distribution, uniform
 from didact.nets.supernet.pool import Pool, Students, as_pool
-from didact.nets.supernet.shared import Supernet, corner, owner, recalibrated, run_as
+from didact.nets.supernet.shared import Supernet, owner, recalibrated, run_as, weight_slice
 from didact.nets.supernet.space import SPACES, Choices, Decision, Space
 
 __all__ = [
@@ -21,9 +21,9 @@ __all__ = [
     "Students",
     "Supernet",
     "as_pool",
-    "corner",
     "owner",
     "recalibrated",
     "run_as",
     "uniform",
+    "weight_slice",
 ]

@@ -11,7 +11,7 @@ import torch
 from pydantic import BeforeValidator, field_validator
 from pydantic_core import PydanticCustomError
 
-from didact.nets.architecture import Architecture, Stage, cost, parse, spells
+from didact.nets.architecture import Architecture, Stage, cost, is_architecture, parse
 from didact.nets.blocks import Shape, parameters
 from didact.nets.supernet.space import SPACES, Decision, Space, draw
 from didact.nets.zoo import create, resolve
@@ -59,15 +59,15 @@ class Pool:
         """The student for the index of an option in each decision."""
         return self.members[picks[0]]
 
-    def picks(self, name: str) -> tuple[int, ...]:
+    def choice_indices(self, name: str) -> tuple[int, ...]:
         """The index of the student called ``name``, as a tuple of one.
 
         Raises:
             SpecError: it is not in the pool; the nearest names are given.
         """
-        return (self.members.index(self.spelt(name)),)
+        return (self.members.index(self.canonical_name(name)),)
 
-    def spelt(self, name: str) -> str:
+    def canonical_name(self, name: str) -> str:
         """The canonical name of the student called ``name``.
 
         Raises:
@@ -93,10 +93,10 @@ class Pool:
         """Networks from which the tensors of all students are cut: one for each kind, and the zoo's."""
         kinds: dict[Any, Architecture] = {}
         for name in self.members:
-            if spells(name):
+            if is_architecture(name):
                 made = parse(name)
                 kinds[made.family] = union(kinds.get(made.family, made), made)
-        return (*(made.name for made in kinds.values()), *(name for name in self.members if not spells(name)))
+        return (*(made.name for made in kinds.values()), *(name for name in self.members if not is_architecture(name)))
 
     def draw(self, count: int, seed: int) -> tuple[str, ...]:
         """``count`` different students, drawn uniformly under ``seed``.
@@ -123,7 +123,7 @@ def _wider(a: Architecture, x: Stage, y: Stage) -> float:
 
 def size_of(name: str, classes: int = 100, image: Shape = (3, 32, 32)) -> int:
     """Parameters of the network called ``name``; of one that spells itself out by arithmetic."""
-    if spells(name):
+    if is_architecture(name):
         return cost(parse(name), classes, image).parameters
     with torch.device("meta"):
         return parameters(create(name, classes, image[0]))
@@ -152,7 +152,7 @@ def as_pool(value: Any) -> Space | Pool:
         try:
             resolve(one)
         except SpecError as error:
-            near = nearest(one, [*SPACES, *zoo_names()]) if not spells(one) else f": {error}"
+            near = nearest(one, [*SPACES, *zoo_names()]) if not is_architecture(one) else f": {error}"
             raise SpecError(f"{shown(one)} is neither a pool nor a network{near} (pools: {', '.join(SPACES)})") from None
     return from_json(Pool, {"members": names})
 

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim.swa_utils import update_bn
 
-from didact.nets.architecture import Kind, Stage, head_of, parse, spells, stage_block, stem_of
+from didact.nets.architecture import Kind, Stage, head_of, is_architecture, parse, stage_block, stem_of
 from didact.nets.blocks import Block, BlockNet, Head
 from didact.nets.supernet.pool import Pool
 from didact.nets.supernet.space import Space
 from didact.nets.zoo import create
 
 
-def corner(tensor: Tensor, shape: torch.Size) -> Tensor:
+def weight_slice(tensor: Tensor, shape: torch.Size) -> Tensor:
     """The part of ``tensor`` of that ``shape``: the first of dimensions 0 and 1, the middle of the others; a view."""
     if tensor.shape == shape:
         return tensor
@@ -38,7 +38,7 @@ def run_as(form: nn.Module, owner: nn.Module, x: Tensor) -> Tensor:
     own = {**dict(owner.named_parameters()), **dict(owner.named_buffers())}
     wanted = [*form.named_parameters(), *form.named_buffers()]
     form.train(owner.training)
-    return functional_call(form, {name: corner(own[name], t.shape) for name, t in wanted}, (x,))
+    return functional_call(form, {name: weight_slice(own[name], t.shape) for name, t in wanted}, (x,))
 
 
 class Supernet(nn.Module):
@@ -70,7 +70,7 @@ class Supernet(nn.Module):
         Raises:
             SpecError: the student is not in the pool.
         """
-        form = self.form(name)
+        form = self.skeleton(name)
         return run_as(form.slice(start) if start else form, self.nets[owner(self.pool, name)], x)
 
     def extract(self, name: str) -> BlockNet:
@@ -93,15 +93,15 @@ class Supernet(nn.Module):
         like = next(whole.parameters())
         net = create(name, self.num_classes, self.in_channels).to(like.device, like.dtype).train(self.training)
         own = whole.state_dict()
-        net.load_state_dict({key: corner(own[key], value.shape) for key, value in net.state_dict().items()})
+        net.load_state_dict({key: weight_slice(own[key], value.shape) for key, value in net.state_dict().items()})
         # the same layout has the same kernels, hence the same bits; strides tell, as 1x1 weights are contiguous in either
         if any(p.stride(1) < p.stride(3) for p in whole.parameters() if p.dim() == 4):
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return net
 
-    def form(self, name: str) -> BlockNet:
+    def skeleton(self, name: str) -> BlockNet:
         """The student's layers and shapes, without weights (on the meta device)."""
-        return form(self.pool.spelt(name), self.num_classes, self.in_channels)
+        return skeleton(self.pool.canonical_name(name), self.num_classes, self.in_channels)
 
 
 def owner(pool: Space | Pool, name: str) -> int:
@@ -110,16 +110,16 @@ def owner(pool: Space | Pool, name: str) -> int:
     Raises:
         SpecError: the student is not in the pool.
     """
-    name = pool.spelt(name)
-    if not spells(name):
+    name = pool.canonical_name(name)
+    if not is_architecture(name):
         return pool.networks.index(name)
     family = parse(name).family
-    return next(i for i, net in enumerate(pool.networks) if spells(net) and parse(net).family == family)
+    return next(i for i, net in enumerate(pool.networks) if is_architecture(net) and parse(net).family == family)
 
 
-def form(name: str, num_classes: int, in_channels: int) -> BlockNet:
+def skeleton(name: str, num_classes: int, in_channels: int) -> BlockNet:
     """The network ``name`` on the meta device. Different students whose stages are equal at one position share their module."""
-    if not spells(name):
+    if not is_architecture(name):
         return _zoo(name, num_classes, in_channels)
     made = parse(name)
     blocks = [(str(i), _stage(i, made.kind, source, s)) for i, (source, s) in enumerate(made.inputs, 1)]

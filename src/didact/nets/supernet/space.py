@@ -31,8 +31,8 @@ from didact.nets.architecture import (
     Architecture,
     Kind,
     Stage,
+    is_architecture,
     parse,
-    spells,
 )
 from didact.spec import SpecError, shown, spec
 
@@ -172,13 +172,13 @@ class Space:
         """
         return draw(self.decisions, self.name, count, seed)
 
-    def picks(self, name: str) -> tuple[int, ...]:
+    def choice_indices(self, name: str) -> tuple[int, ...]:
         """The index of the chosen option in each decision for the student called ``name``.
 
         Raises:
             SpecError: the name spells no student of this space; the nearest one is named.
         """
-        if not spells(name):
+        if not is_architecture(name):
             raise SpecError(f"{shown(name)} spells no student of this pool ({self.label}); one of them is {self.smallest}")
         made = parse(name)
         values: list[int | float] = [made.stem]
@@ -202,13 +202,13 @@ class Space:
             f"{shown(name)} is not in this pool: {wrong}; the nearest student is {self._architecture(near).name}"
         )
 
-    def spelt(self, name: str) -> str:
+    def canonical_name(self, name: str) -> str:
         """The canonical name of the student called ``name``.
 
         Raises:
             SpecError: the name spells no student of this space; the nearest one is named.
         """
-        return self.name(self.picks(name))
+        return self.name(self.choice_indices(name))
 
 
 def draw(decisions: Sequence[Decision], name: Callable[[Sequence[int]], str], count: int, seed: int) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""What methods, networks and settings say of themselves."""

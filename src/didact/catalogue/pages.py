@@ -1,0 +1,148 @@
+"""The reference pages of the methods, written from what their files say: ``python -m didact.catalogue.pages docs/methods``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from didact.catalogue.methods import Described, changes_text, describe, reads_text, stage_details
+from didact.method import Method
+from didact.spec import catalogue
+
+COMMAND = "python -m didact.catalogue.pages docs/methods"
+
+MARK = f"<!-- Written by `{COMMAND}` from the methods' files; change those and run it again (make docs). -->"
+
+NOTATION = """\
+zs, zt: logits of student and teacher; fs, ft: features; y: labels; CE: cross entropy; T: temperature;
+KL(a || b) = sum a log(a / b). Losses are means over the batch. How blocks are paired: [../methods.md](../methods.md)."""
+
+PARTS = """\
+What a method reads: logits; pooled, the vector before the classifier; features, after each block; preacts, the same before
+their last activation; stem, what enters the first block. `didact explain METHOD` shows the same as the pages."""
+
+FAMILIES: dict[str, tuple[str, str]] = {
+    "logits": ("What the teacher answers: losses between the two networks' logits.", "kd dkd dist"),
+    "features": (
+        "What the teacher sees on the way: losses between feature maps, or between what is made of them.",
+        "fitnet at nst vid ofd reviewkd semckd simkd srrl ft ab fsp kdsvd",
+    ),
+    "relations": (
+        "How the images of a batch relate to one another, or to those of other batches.",
+        "sp rkd pkt cc crd sskd",
+    ),
+    "teachers": ("Methods on the teacher: it is trained for its student, or for a pool of students.", "sftn gtn"),
+    "peers": ("Networks that learn together, each from what the others answer: no teacher comes first.", "dml kdcl"),
+    "others": ("Labels alone, and wrappers around other methods.", "ce sckd"),
+}
+"""By page: its first sentence and its methods. A method that no page names goes to the last one."""
+
+
+def pages() -> dict[str, str]:
+    """The text of every page by file name: one a family, and README.md, the index."""
+    named = {name: page for page, (_, names) in FAMILIES.items() for name in names.split()}
+    found: dict[str, list[Described]] = {page: [] for page in FAMILIES}
+    rank = list(named)
+    for name in sorted(catalogue(*Method.homes), key=lambda name: (rank.index(name) if name in named else len(rank), name)):
+        found[named.get(name, "others")].append(describe(name))
+    made = {f"{page}.md": _page(page, methods) for page, methods in found.items() if methods}
+    return made | {"README.md": _index(found)}
+
+
+def _index(found: dict[str, list[Described]]) -> str:
+    rows = [
+        [
+            f"[`{one.name}`]({page}.md#{one.name})",
+            _prose(one.about.heading),
+            f"[{_source(one)}]({one.about.link})" if one.about.link else "",
+            reads_text(one.reads),
+            ", ".join(stage.name for stage in one.stages),
+        ]
+        for page, methods in found.items()
+        for one in methods
+    ]
+    lines = [f"- [{page}]({page}.md): {FAMILIES[page][0]}" for page, methods in found.items() if methods]
+    head = ["method", "what it is", "source", "reads", "stages"]
+    count = _counted([one for methods in found.values() for one in methods])
+    return _joined([MARK, "# Methods by family", "\n".join(lines), count, PARTS, _table(head, rows)])
+
+
+def _counted(methods: list[Described]) -> str:
+    """How many methods there are, by who learns from whom."""
+    kinds: dict[str, list[str]] = {"teacher": [], "peers": [], "own": [], "labels": []}
+    for one in methods:
+        from_whom = next((who for who in ("teacher", "peers") if one.reads[who]), "labels")
+        kinds["own" if one.option == "teacher.method" else from_whom].append(f"`{one.name}`")
+    told = {kind: f"{len(names)} ({', '.join(names)})" for kind, names in kinds.items()}
+    return (
+        f"{len(methods)} methods, presets not counted: {len(kinds['teacher'])} for a student of a teacher, {told['peers']} for\n"
+        f"networks among peers, {told['own']} for the teacher itself, {told['labels']} by the labels alone.\n"
+        "[RCO](../peers.md#along-the-teachers-route) is none of them: it is a teacher's route, along which each of those "
+        f"{len(kinds['teacher'])} works."
+    )
+
+
+def _page(page: str, methods: list[Described]) -> str:
+    parts = [MARK, f"# {page.capitalize()}", FAMILIES[page][0], NOTATION]
+    for one in methods:
+        parts += _section(one)
+    return _joined(parts)
+
+
+def _section(one: Described) -> list[str]:
+    """A method: heading, paper, its file's formulas and prose in their order, settings, and the rest in a list."""
+    told = one.about
+    paper = f" {_prose(told.authors)}: *{_prose(told.paper)}* ([{_source(one)}]({told.link}))." if told.paper else ""
+    settings = [[f"`{key}`", f"`{default}`", _prose(text)] for key, _, default, text in one.settings]
+    facts = [f"Asked for by `{one.command}`"]
+    facts += [f"Settings: `--{one.option}.NAME`" if settings else "No settings."]
+    facts += [f"Preset `{one.name}+{name}`: `{changes_text(changes)}`" for name, changes in one.presets.items()]
+    facts += [f"Reads {reads_text(one.reads)}", f"Stages: {_prose('; '.join(map(stage_details, one.stages)))}"]
+    path = f"src/{one.file.replace('.', '/')}.py"
+    facts += [f"Source: [{path}](../../{path})"]
+    return [
+        f"## {one.name}",
+        f"**{_prose(told.heading)}.**{paper}",
+        *(block if block.startswith("    ") else _prose(block) for block in told.body),
+        *([_table(["setting", "default", "meaning"], settings)] if settings else []),
+        "\n".join(f"- {fact}" for fact in facts),
+    ]
+
+
+def _source(one: Described) -> str:
+    return f"{one.about.venue} {one.about.year}"
+
+
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _prose(text: str) -> str:
+    """Text as Markdown: what would be taken for markup is escaped, but not between backticks."""
+    parts = text.replace("``", "`").split("`")
+    for i in range(0, len(parts), 2):
+        parts[i] = re.sub(r"(?<!\w)_|_(?!\w)|[*<\[\]]", r"\\\g<0>", parts[i])
+    return "`".join(parts)
+
+
+def _joined(parts: list[str]) -> str:
+    return "\n\n".join(parts) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages into the folder that is named."""
+    if len(arguments) != 1:
+        print(f"name the folder of the pages: {COMMAND}", file=sys.stderr)
+        return 2
+    folder = Path(arguments[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

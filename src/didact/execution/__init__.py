@@ -1,0 +1,1 @@
+"""Trains the runs that are missing from a store."""

@@ -1,0 +1,167 @@
+"""What is written to disk, and how: every file is written to a temporary name, synced, then renamed; nothing executes code.
+
+A Record's folder:
+
+    spec.json            the run, canonical JSON            environment.json   versions, device, command
+    images.json          which images, by index             metrics.jsonl      one line an epoch
+    checkpoint.safetensors   while it trains: its state     weights.safetensors    when done: net.* and extras.*
+    record.json          checksums; written last            failed.json        why it stopped, if it did
+    route/0060.safetensors   net.* after epoch 60, where a student follows the route
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from didact.files.reading import DamagedError, content, is_file, parsed
+from didact.spec import strict_json
+
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp", re.DOTALL)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path`` completely or not at all, even when the machine stops in the middle.
+
+    Raises:
+        OSError: the disk is full or not writable; what stood at ``path`` before is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing can be removed
+            temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, f"cannot write {path}: {error.strerror}; what was kept before is intact") from error
+    _sync_folder(path.parent)
+
+
+def clear_temporary(folder: Path) -> None:
+    """Remove what :func:`write` had not finished in ``folder`` when its process died. For a folder that nobody else writes to.
+
+    The folders in it are cleared, too; links are not followed.
+    """
+    for parent, _, names in os.walk(folder):
+        for name in filter(_TEMPORARY.fullmatch, names):
+            Path(parent, name).unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write(path, json_text(value))
+
+
+def json_text(value: Any) -> bytes:
+    """The content of a JSON file. What is not a finite number is null: JSON has no word for it."""
+    return (strict_json(value, indent=1, sort_keys=True) + "\n").encode()
+
+
+def read_json(path: Path) -> Any:
+    """The JSON at ``path``.
+
+    Raises:
+        DamagedError: the file is missing, is not JSON, or is too large or too deep to be read.
+    """
+    return parsed(content(path), path)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+    """Tensors and plain values as one safetensors file that carries its own checksum. A value that is not finite is null."""
+    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    text = strict_json(values)
+    # one key: safetensors writes several in an order that differs from process to process
+    head = json.dumps({"sha256": _checksum(plain, text), "values": text})
+    write(path, safetensors.torch.save(plain, {"didact": head}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What :func:`write_tensors` wrote.
+
+    Raises:
+        DamagedError: the file is missing, torn, or its checksum does not fit.
+    """
+    try:
+        data = content(path, largest=None)  # and not the library, which opens no path that is not UTF-8
+        tensors = safetensors.torch.load(data)
+        header = parsed(data[8 : 8 + int.from_bytes(data[:8], "little")], path)  # the length of the header, then the header
+        head = parsed(header.get("__metadata__", {}).get("didact", "{}").encode(), path)
+    except DamagedError:
+        raise
+    except (OSError, ValueError, AttributeError, safetensors.SafetensorError) as error:
+        raise DamagedError(f"{path}: {error}") from None
+    if not isinstance(head, dict) or head.get("sha256") != _checksum(tensors, head.get("values", "")):
+        raise DamagedError(f"{path}: the checksum does not fit the content")
+    return tensors, json.loads(head["values"])
+
+
+def _checksum(tensors: dict[str, Tensor], text: str) -> str:
+    total = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        total.update(f"{name}{value.dtype}{tuple(value.shape)}".encode())
+        total.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
+def append_row(path: Path, row: dict[str, Any]) -> None:
+    """Add a line to metrics.jsonl. A line torn by a kill is dropped by the next :func:`read_rows`.
+
+    Raises:
+        OSError: the disk is full or not writable; the message names ``path``.
+    """
+    try:
+        with open(path, "a") as file:
+            file.write(strict_json(row) + "\n")
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
+
+
+def read_rows(path: Path, epochs: int | None = None) -> list[dict[str, Any]]:
+    """The rows of metrics.jsonl, whole lines only, and none after ``epochs``."""
+    return parse_rows(content(path), path, epochs) if path.exists() else []
+
+
+def parse_rows(data: bytes, path: Path, epochs: int | None = None) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for line in data.splitlines():
+        try:
+            row = parsed(line, path)
+        except DamagedError:
+            break
+        if epochs is not None and row["epoch"] > epochs:
+            break
+        rows.append(row)
+    return rows
+
+
+def file_checksum(path: Path) -> str | None:
+    """SHA-256 of a file; None when it is missing, or no ordinary file."""
+    if not is_file(path):
+        return None
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

@@ -1,0 +1,1 @@
+"""Measurements of finished runs: similarity, layers, comparison, linear probes."""

@@ -1,0 +1,202 @@
+"""A close look at a finished run beside its teacher, or beside any other run of the same data, on the test set."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+
+from didact.analysis import answers, calibration, divergence
+from didact.analysis.layers import Compared
+from didact.data import Dataset, facts, load
+from didact.files.checked import DamagedError
+from didact.measure import similarity
+from didact.measure.layers import LayerComparison, compared
+from didact.runs.run import Run
+from didact.spec import SpecError
+from didact.store.choice import chosen
+from didact.store.record import Record
+from didact.store.store import Store
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two networks on the test set.
+
+    Attributes:
+        run: whose network it is. role: "student", "teacher", "this run" or "the other".
+        accuracy: in percent.
+        reliability: its calibration.
+        confusion: images by class (row) and answer (column).
+    """
+
+    run: Run
+    role: str
+    accuracy: float
+    reliability: calibration.Reliability
+    confusion: Tensor
+
+    @property
+    def title(self) -> str:
+        return f"{self.role} {self.run.label} ({self.run.digest})"
+
+    def plain(self, names: tuple[str, ...]) -> dict[str, Any]:
+        classes = [None if value != value else value for value in answers.by_class(self.confusion).tolist()]
+        curve = self.reliability
+        bins = [
+            {"from": low, "to": high, "images": count} | ({"confidence": sure, "accuracy": right} if count else {})
+            for low, high, count, sure, right in zip(
+                curve.edges[:-1].tolist(),
+                curve.edges[1:].tolist(),
+                curve.counts.tolist(),
+                curve.confidence.tolist(),
+                curve.accuracy.tolist(),
+                strict=True,
+            )
+        ]
+        return {
+            "digest": self.run.digest,
+            "run": self.run.label,
+            "role": self.role,
+            "accuracy": self.accuracy,
+            "ece": curve.ece,
+            "reliability": bins,
+            "by_class": dict(zip(names, classes, strict=True)),
+            "most_confused": [_named(asdict(pair), names) for pair in answers.confused(self.confusion)],
+            "confusion": self.confusion.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A run (``own``) beside another (``other``: its teacher, unless another was named) on the test set of ``dataset``.
+
+    Where the teacher's Record is not there, ``other`` and what is compared with it are None; ``kl`` and ``agreement`` are those
+    that were measured before, if they were.
+
+    Attributes:
+        kl: KL(other || own) in nats. agreement: share of equal answers in percent.
+        differ: where they answer differently; positions in the test set.
+        layers: CKA of own's layers (rows) with other's (columns), if asked for.
+    """
+
+    own: Side
+    other: Side | None
+    dataset: Dataset
+    kl: float | None
+    agreement: float | None
+    differ: answers.Disagreement | None
+    layers: Compared | None = None
+
+    def right(self) -> tuple[int, int, int] | None:
+        """Of the images on which they differ: how many only own has right, only other, neither."""
+        if self.differ is None:
+            return None
+        labels = self._labels(self.differ)
+        own, other = (int((given == labels).sum()) for given in (self.differ.student, self.differ.teacher))
+        return own, other, len(labels) - own - other
+
+    def _labels(self, differ: answers.Disagreement) -> Tensor:
+        """The classes of the images on which they differ, on the CPU."""
+        return self.dataset.test.labels.cpu()[differ.index]
+
+    def _rows(self, differ: answers.Disagreement) -> list[dict[str, Any]]:
+        names = self.dataset.names
+        where = self.dataset.test.index.cpu()[differ.index]
+        return [
+            {"image": image, "label": names[label], "kl": far}
+            | {"answer": names[own], "confidence": sure, "other_answer": names[other], "other_confidence": other_sure}
+            for image, label, far, own, sure, other, other_sure in zip(
+                *(values.tolist() for values in (where, self._labels(differ), differ.divergence)),
+                *(values.tolist() for values in (differ.student, differ.sure_student, differ.teacher, differ.sure_teacher)),
+                strict=True,
+            )
+        ]
+
+    def plain(self) -> dict[str, Any]:
+        """Everything as plain JSON data; None where it is not known. "image": position in the published test set."""
+        names = self.dataset.names
+        return {
+            "data": self.own.run.data.label,
+            "images": len(self.dataset.test),
+            "kl": self.kl,
+            "agreement": self.agreement,
+            "own": self.own.plain(names),
+            "other": self.other and self.other.plain(names),
+            "disagreement": None if self.differ is None else self._rows(self.differ),
+        } | ({"cka": self.layers.plain()} if self.layers else {})
+
+
+def compare(
+    store: Store, asked: str, against: str | None, layers: LayerComparison | None, device: str = "cpu"
+) -> Comparison:
+    """Look at the run whose digest begins with ``asked``, beside its teacher or the run that ``against`` names.
+
+    The comparison of layers, which may take minutes, is kept beside the run's Record and read when it is asked for again.
+    Networks are run in float32. Where the teacher's Record is missing or damaged, the run is looked at alone.
+
+    Raises:
+        SpecError: no such run, no teacher and no ``against``, other data or classes.
+    """
+    if layers is not None and layers.images < 4:
+        raise SpecError(f"images: at least 4 are needed to compare layers, found {layers.images}")
+    own = run, record = chosen(store, asked)
+    other = chosen(store, against) if against is not None else _teacher(store, run)
+    if other is not None:
+        _check_alike(run, other[0])
+    dataset = load(run.data, device)
+    zs = similarity.answers(store, run, dataset, device)[0]
+    if other is None:
+        known = similarity.known(store, run, record)
+        kl, agreement = (known.kl, known.agreement) if known else (None, None)
+        return Comparison(_side(run, "student", zs, dataset), None, dataset, kl, agreement, None)
+    zt = similarity.answers(store, other[0], dataset, device)[0]
+    taught = run.teacher is not None and run.teacher.digest == other[0].digest
+    roles = ("student", "teacher") if taught else ("this run", "the other")
+    return Comparison(
+        own=_side(run, roles[0], zs, dataset),
+        other=_side(other[0], roles[1], zt, dataset),
+        dataset=dataset,
+        kl=divergence.kl(zt, zs),
+        agreement=divergence.agreement(zt, zs),
+        differ=answers.disagreement(zt, zs),
+        layers=layers and compared(store, own, other, dataset, layers, device),
+    )
+
+
+def _side(run: Run, role: str, z: Tensor, dataset: Dataset) -> Side:
+    labels = dataset.test.labels.cpu()
+    return Side(
+        run=run,
+        role=role,
+        accuracy=divergence.accuracy(z, labels),
+        reliability=calibration.reliability(z, labels),
+        confusion=answers.confusion(z, labels),
+    )
+
+
+def _check_alike(run: Run, other: Run) -> None:
+    """Refuse runs of other data or classes."""
+    seen = [(one.data.name, facts(one.data).classes) for one in (run, other)]
+    if seen[0] != seen[1]:
+        told = [
+            f"{one.label} ({one.digest}) is of {name}, {classes} classes"
+            for one, (name, classes) in zip((run, other), seen, strict=True)
+        ]
+        raise SpecError(f"runs of the same data and classes are set side by side; {told[0]}, {told[1]}")
+
+
+def _teacher(store: Store, run: Run) -> tuple[Run, Record] | None:
+    """The run's teacher; None where its Record is missing or damaged."""
+    if run.teacher is None:
+        raise SpecError(f"{run.label} ({run.digest}) has no teacher; name the run to set it beside by --against DIGEST")
+    with contextlib.suppress(DamagedError):
+        record = store.record(run.teacher)
+        return record and (run.teacher, record)
+    return None
+
+
+def _named(pair: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return pair | {"label": names[pair["label"]], "answer": names[pair["answer"]]}

@@ -1,0 +1,1 @@
+"""From settings to Runs, and from a Run back to the command that trains it."""

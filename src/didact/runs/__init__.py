@@ -1,0 +1,1 @@
+"""What one training is: a Run, its group of peers, its networks built from real shapes."""

@@ -1,0 +1,76 @@
+"""Run: the full description of one trained network. Its teacher is another Run. Its digest is its address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from didact import nets
+from didact.data import facts
+from didact.method import Pair
+from didact.nets.blocks import BlockNet
+from didact.runs.run import Run
+from didact.seeds import seeded
+
+
+def network(run: Run) -> BlockNet:
+    """The run's network, freshly initialised on the CPU under its own seed.
+
+    A student that has its teacher's network and seed would begin as its teacher began; it has a stream of its own.
+    """
+    about = facts(run.data)
+    twin = run.teacher is not None and (run.teacher.net, run.teacher.seed) == (run.net, run.seed)
+    with seeded(run.own_seed, "net", *(["taught"] if twin else [])):
+        return nets.create(run.net, about.classes, about.image[0])
+
+
+def pair(run: Run, net: BlockNet, teacher: BlockNet | None, labels: Tensor) -> Pair:
+    """Both networks with their shapes for this run's images. ``labels``: of the training images.
+
+    Raises:
+        ValueError: the images do not survive a network's strides, or the teacher was trained for other classes.
+    """
+    about = facts(run.data)
+    shapes = net.shapes(about.image)
+    if shapes.classes != about.classes:
+        raise ValueError(f"the network gives {shapes.classes} logits, {run.data.label} has {about.classes} classes")
+    taught = teacher.shapes(about.image) if teacher is not None else None
+    if taught is not None and taught.classes != about.classes:
+        raise ValueError(f"the teacher tells {taught.classes} classes apart, {run.data.name} has {about.classes}")
+    with torch.device("meta"):
+        beside = [nets.create(one.net, about.classes, about.image[0]).shapes(about.image) for one in run.peers]
+    for one, told in zip(run.peers, beside, strict=True):
+        if told.classes != about.classes:
+            raise ValueError(f"its peer {one.net} gives {told.classes} logits, {run.data.label} has {about.classes} classes")
+    return Pair(net, shapes, about.image, about.classes, labels, run.recipe.batch_size, teacher, taught, tuple(beside))
+
+
+def placeholders(run: Run, samples: int) -> Tensor:
+    """Labels that stand for those of ``samples`` training images where only their number matters."""
+    return torch.arange(samples, device="cpu") % facts(run.data).classes
+
+
+def extras(run: Run, two: Pair) -> nn.Module:
+    """The parts that the run's method adds, freshly initialised on the CPU under the run's own seed."""
+    with seeded(run.own_seed, "extras"):
+        return run.method.build(two)
+
+
+def begin(net: BlockNet, tensors: dict[str, Any], part: str) -> None:
+    """Load the weights of ``part`` of a Record into ``net``: all of them for "net", else those that the part holds.
+
+    Raises:
+        ValueError: the part does not exist, or its weights do not fit the network.
+    """
+    prefix = "net." if part == "net" else f"extras.{part}."
+    given = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    own = net.state_dict()
+    if not given:
+        raise ValueError(f"the run to start from has no part {part!r}")
+    wrong = [k for k, v in given.items() if k not in own or own[k].shape != v.shape]
+    if wrong or (part == "net" and len(given) != len(own)):
+        example = wrong[0] if wrong else next(k for k in own if k not in given)
+        raise ValueError(f"the weights to start from do not fit this network (first difference: {example})")
+    net.load_state_dict(given, strict=part == "net")

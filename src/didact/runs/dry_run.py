@@ -1,0 +1,84 @@
+"""Whether a run can work, found out without training: everything is built once, without memory."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+from didact.data import apart
+from didact.nets.blocks import BlockNet
+from didact.runs.build import begin, extras, network, pair, placeholders
+from didact.runs.foreign import formed, involved
+from didact.runs.rehearsal import rehearse
+from didact.runs.run import Run
+from didact.spec import SpecError
+from didact.spec.foreign import running
+
+
+def check(run: Run) -> list[str]:
+    """Build everything once without training, so that what cannot work says so now.
+
+    Returns what to tell of a run that can work: the parts of its method that will teach it nothing.
+
+    Raises:
+        SpecError: the network, the method and the teacher do not fit, or a term of the method can teach nothing; the message
+            says which run, and why.
+    """
+    mine = ", ".join(involved(run))
+    built = running(mine, "while it is built") if mine else nullcontext()
+    try:
+        _check_images(run)
+        with formed(run), built:
+            teacher = network(run.teacher) if run.teacher else None
+            net = network(run)
+            two = pair(run, net, teacher, placeholders(run, 2))
+            added = extras(run, two)
+            idle = run.method.idle(two)
+            if run.teacher is not None:
+                _check_teacher(run.teacher)
+            if run.start is not None:
+                _check_start(run, net)
+        moving = [f"net.{k}" for k, _ in net.named_parameters()] + [f"extras.{k}" for k, _ in added.named_parameters()]
+        for stage in run.method.stages():
+            if not any(name.startswith(prefix) for name in moving for prefix in stage.moves):
+                raise ValueError(f"its stage '{stage.name}' moves no parameter")
+        rehearse(run)
+        for part in idle:
+            if part.whole:
+                raise ValueError(part.why)
+        return [f"{run.label}: {part.why}" for part in idle]
+    except ValueError as error:
+        raise SpecError(f"{run.label}: {error}") from None
+
+
+def _check_images(run: Run) -> None:
+    """A teacher is shown its student's images, so it must have been trained on images and classes like them."""
+    teacher = run.teacher
+    difference = apart(teacher.data, run.data) if teacher is not None else None
+    if teacher is not None and difference is not None:
+        raise ValueError(
+            f"its teacher {teacher.label} is trained on {teacher.data.label}, so it cannot be shown {run.data.label} "
+            f"({difference}); train both on the same data set and the same classes"
+        )
+
+
+def _check_teacher(run: Run) -> None:
+    """An assistant teaches with its net, so its method must hand on that net."""
+    net = network(run)
+    master = network(run.teacher) if run.teacher else None
+    if run.method.deployed(extras(run, pair(run, net, master, placeholders(run, 2))), net) is not net:
+        raise ValueError(
+            f"its teacher {run.label} learns by '{run.method.name()}', which hands on another network than {run.net}; "
+            "a teacher learns by a method that keeps its network, such as kd"
+        )
+
+
+def _check_start(run: Run, net: BlockNet) -> None:
+    assert run.start is not None
+    source = run.start.run
+    donor = network(source)
+    if run.start.part != "net":
+        donor_teacher = network(source.teacher) if source.teacher else None
+        added = extras(source, pair(source, donor, donor_teacher, placeholders(source, 2)))
+        begin(net, {f"extras.{k}": v for k, v in added.state_dict().items()}, run.start.part)
+    else:
+        begin(net, {f"net.{k}": v for k, v in donor.state_dict().items()}, "net")

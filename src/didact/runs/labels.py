@@ -1,0 +1,78 @@
+"""Runs in a few words, for tables, figures and progress: how a network was taught, by whom, with which recipe."""
+
+from __future__ import annotations
+
+from didact.engine.recipe import Recipe
+from didact.method import Method
+from didact.runs.run import Run, method_label, required
+from didact.spec import to_json
+
+
+def recipe_label(run: Run) -> str:
+    """The recipe in a few words: always what is most often changed, and anything else that is not its default."""
+    recipe = run.recipe
+    words = [
+        f"{recipe.epochs} epochs",
+        f"batch {recipe.batch_size}",
+        f"{recipe.schedule} {recipe.learning_rate:g}",
+        recipe.precision,
+    ]
+    said = ("epochs", "batch_size", "schedule", "learning_rate", "precision")
+    words += [f"{k}={v}" for k, v in to_json(recipe).items() if k not in said and v != to_json(Recipe())[k]]
+    return ", ".join(words + ([f"data seed {run.data_seed}"] if run.data_seed else []))
+
+
+def teacher_summary(run: Run, student: str = "") -> str:
+    """How a teacher was trained: "standard", or its method with what is not default, and for whom if not for ``student``.
+
+    An assistant names its own teacher, and how that one was trained where it is not standard: "kd from resnet20 (sftn)".
+    """
+    way = "standard" if run.method.name() == "ce" else method_label(run.method) + _changed(run.method, student)
+    if run.teacher is not None:
+        taught = teacher_summary(run.teacher, run.net).removeprefix("standard").removeprefix(", ")
+        way += f" from {run.teacher.net}" + (f" ({taught})" if taught else "")
+    return way + (", fine-tuned" if run.start else "") + (f", seed {run.seed}" if run.seed else "")
+
+
+def teacher_label(run: Run) -> str:
+    """How and what: "standard resnet32x4"; for an assistant "resnet14 by kd from resnet20"."""
+    return f"{run.net} by {teacher_summary(run)}" if run.teacher else f"{teacher_summary(run)} {run.net}"
+
+
+def row_label(run: Run) -> str:
+    """The method's label with its changed settings; with whom it learned; "alone" if with nobody, from no teacher and not as a
+    teacher; how the student began if not from scratch."""
+    label = method_label(run.method) + _changed(run.method)
+    start = " from a branch" if run.start and run.start.part != "net" else " fine-tuned" if run.start else ""
+    if run.peers:
+        return f"{label} with {peers_label(run)}"
+    along = f" along {run.route.label}" if run.route else ""
+    alone = run.teacher is None and not run.method.teaches
+    return (f"alone ({label})" if alone else label) + along + start
+
+
+def peers_label(run: Run) -> str:
+    """The peers' names in the order of their turns, with what they do otherwise: "resnet20, resnet14 by ce".
+
+    Says the network's own turn where it matters and is not the first.
+    """
+    shown = []
+    for peer in run.peers:
+        way = "" if peer.method == run.method else f" by {method_label(peer.method)}{_changed(peer.method)}"
+        shown.append(peer.net + way + (f" seed {peer.seed}" if peer.seed != run.seed else ""))
+    later = run.turn and (run.twins or any(one.method.sequential for one in (run, *run.peers)))
+    return ", ".join(shown) + (f" (turn {run.turn + 1})" if later else "")
+
+
+def _changed(method: Method, student: str = "") -> str:
+    """The settings that neither the defaults nor the preset in the method's label give: " (kl_weight=1.0)"."""
+    preset = "+" in method_label(method)
+    shown = []
+    for name, field_ in type(method).__dataclass_fields__.items():  # type: ignore[attr-defined]
+        value = getattr(method, name)
+        if name == "student":
+            shown += [f"for {value}"] if value != student else []
+        elif name in required(type(method)) or (value != field_.default and not preset):
+            inner = method_label(value) + _changed(value) if isinstance(value, Method) else getattr(value, "label", value)
+            shown.append(f"{name}={inner}")
+    return f" ({', '.join(shown)})" if shown else ""

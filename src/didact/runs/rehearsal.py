@@ -1,0 +1,76 @@
+"""A rehearsal of code of the user's own: real steps on a few images, so that what is wrong says so before training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from didact.data import Data, Dataset, Loader, Split, evaluation_batches, facts, training_images
+from didact.engine.evaluate import evaluate, refresh
+from didact.engine.learner import Learner
+from didact.engine.step import Tally, advance, teach
+from didact.nets.blocks import BlockNet
+from didact.runs.build import extras, network, pair
+from didact.runs.foreign import involved
+from didact.runs.run import Run
+from didact.seeds import preserved, stream
+from didact.spec.foreign import running
+
+IMAGES = 4
+"""A batch of the rehearsal."""
+REST = 2
+"""The smallest last batch there is."""
+
+
+def rehearse(run: Run) -> None:
+    """Do what training does once where code of the user's own is involved: a step in every stage, and the test. Nothing is kept.
+
+    There is a step with a smaller last batch, too, where the run's epochs have one. The images are noise; the networks are
+    fresh ones, on the CPU.
+
+    Raises:
+        SpecError: the code raises something, or does not do what a method or a network should.
+    """
+    mine = involved(run)
+    if not mine:
+        return
+    smaller = training_images(run.data) % run.recipe.batch_size >= REST
+    dataset = _noise(run.data, IMAGES + (REST if smaller else 0))
+    with preserved(), running(", ".join(mine), "in a first step on a few images"):
+        teacher = network(run.teacher).eval().requires_grad_(False) if run.teacher else None
+        learners = [_learner(one, turn, teacher, dataset) for turn, one in enumerate(run.group)]
+        views = frozenset().union(*(one.views for one in learners))
+        own = {one.label: 0 for one in learners if one.own_images}
+        loader = Loader(dataset, batch_size=IMAGES, data_seed=0, views=views, renderings=own)
+        while not any(one.done for one in learners):
+            if any(one.epoch == 0 for one in learners):
+                _epoch(learners, loader, teacher, dataset)
+            for one in learners:
+                one.end_epoch()
+        evaluate(learners, evaluation_batches(dataset, dataset.test), "test")
+
+
+def _learner(run: Run, turn: int, teacher: BlockNet | None, dataset: Dataset) -> Learner:
+    net = network(run)
+    two = replace(pair(run, net, teacher, dataset.train.labels), batch=IMAGES)
+    added = extras(run, two)
+    return Learner(label=str(turn), net=net, method=run.method, extras=added, recipe=run.recipe, seed=run.own_seed)
+
+
+def _epoch(learners: list[Learner], loader: Loader, teacher: BlockNet | None, dataset: Dataset) -> None:
+    refresh([learners], dataset)
+    for one in learners:
+        one.train_mode()
+    tallies = {one.label: Tally(one.device) for one in learners}
+    for step, batch in enumerate(loader.epoch(learners[0].total)):
+        taught = teach(teacher, batch, learners, learners[0].recipe.precision)
+        advance(learners, batch, taught, step, len(loader), tallies)
+
+
+def _noise(data: Data, images: int) -> Dataset:
+    about = facts(data)
+    pixels = torch.randint(256, (images, *about.image), generator=stream(0, "rehearsal"), dtype=torch.uint8)
+    few = Split.whole(pixels, torch.arange(images) % about.classes)
+    names = tuple(str(number) for number in range(about.classes))
+    return Dataset(data, few, few, few, about.classes, names, about.image, about.mean, about.std, about.padding, "")

@@ -1,0 +1,186 @@
+"""Run: the full description of one trained network. Its teacher is another Run. Its digest is its address."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, field_validator, model_validator
+
+from didact import nets
+from didact.data import Data
+from didact.engine.recipe import Recipe
+from didact.method import Method
+from didact.methods.ce import CE
+from didact.runs.groups import Peer, agree
+from didact.seeds import derive
+from didact.spec import Chosen, Seed, choose, digest, spec
+from didact.teaching.route import Route
+
+
+@spec
+class Start:
+    """Weights to begin with instead of fresh ones."""
+
+    run: Run
+    """The run they come from."""
+    part: str = "net"
+    """"net" for the whole network; otherwise a part of the run's extras, such as "branches.0.net" of an SFTN teacher."""
+
+
+@spec
+class Run:
+    """The full description of one trained network."""
+
+    later: ClassVar = ("peers", "turn", "route")
+
+    net: str
+    """The network that learns; a name of the zoo, or module:function."""
+    data: Data = Data()
+    """What it is trained and tested on."""
+    recipe: Recipe = Recipe()
+    """How it is trained."""
+    method: Chosen[Method] = CE()
+    """What it learns from."""
+    teacher: Run | None = None
+    """Who it learns from: another run."""
+    start: Start | None = None
+    """The weights it begins with; fresh ones when not given."""
+    seed: Seed = 0
+    """Initialisation and the learner's own random streams."""
+    data_seed: Seed = 0
+    """Order and augmentation of the batches; a cohort shares it."""
+    peers: tuple[Peer, ...] = ()
+    """The other networks of a group that learns together, in the order of their turns."""
+    turn: Annotated[int, Field(ge=0, le=1000)] = 0
+    """This network's own place in that order."""
+    route: Route | None = None
+    """The route of the teacher's training that is followed; none: the finished teacher teaches throughout."""
+
+    @field_validator("net")
+    @classmethod
+    def _known(cls, net: str) -> str:
+        return nets.resolve(net)
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Run:
+        reads = bool(self.method.needs.teacher)
+        if reads and self.teacher is None:
+            raise ValueError(
+                f"the method '{self.method.name()}' learns from a teacher and none is given; name one, e.g. teacher.net=resnet20"
+            )
+        if not reads and self.teacher is not None:
+            raise ValueError(f"the method '{self.method.name()}' reads no teacher, but one is given")
+        agree(self.peer, self.peers, self.turn, bool(self.data.validation))
+        if self.route is not None and self.teacher is None:
+            raise ValueError("a route is the teacher's, and none is given; name one, e.g. teacher.net=resnet20")
+        if self.route is not None and self.teacher is not None:
+            self.route.check(self.teacher.epochs, self.epochs, alone=not self.peers)
+        if self.peers and self.start is not None:
+            raise ValueError("networks that learn together begin with fresh weights; leave start out")
+        return self
+
+    @cached_property
+    def digest(self) -> str:
+        return digest(self)
+
+    @property
+    def peer(self) -> Peer:
+        """What its peers have to know of it."""
+        return Peer(net=self.net, recipe=self.recipe, method=self.method, seed=self.seed)
+
+    @property
+    def group(self) -> tuple[Run, ...]:
+        """The runs that are trained together with this one, itself among them, in the order of their turns."""
+        if not self.peers:
+            return (self,)
+        members = [*self.peers[: self.turn], self.peer, *self.peers[self.turn :]]
+        return tuple(
+            dataclasses.replace(
+                self,
+                net=one.net,
+                recipe=one.recipe,
+                method=one.method,
+                seed=one.seed,
+                peers=(*members[:turn], *members[turn + 1 :]),
+                turn=turn,
+            )
+            for turn, one in enumerate(members)
+        )
+
+    @property
+    def twins(self) -> int:
+        """How many earlier networks of its group have its architecture and seed: they began otherwise."""
+        return sum((one.net, one.seed) == (self.net, self.seed) for one in self.peers[: self.turn])
+
+    @property
+    def own_seed(self) -> int:
+        """What initialisation and the learner's own random streams are drawn from: the seed, if it has no earlier twin."""
+        return derive(self.seed, "twin", self.twins) if self.twins else self.seed
+
+    @cached_property
+    def label(self) -> str:
+        """Short and readable; with the digest it is also the folder's name."""
+        return f"{self.net.replace(':', '-')}.{method_label(self.method)}.s{self.seed}"
+
+    @property
+    def epochs(self) -> int:
+        """Length of the training, over all stages."""
+        return sum(stage.length(self.recipe.epochs) for stage in self.method.stages())
+
+    @property
+    def anchors(self) -> tuple[int, ...]:
+        """The epochs of the teacher along the route; none without a route."""
+        return () if self.route is None or self.teacher is None else self.route.epochs(self.teacher.epochs)
+
+    @property
+    def needed(self) -> tuple[Run, ...]:
+        """The runs that must be finished before this one can begin."""
+        return tuple(r for r in (self.teacher, self.start and self.start.run) if r is not None)
+
+    @property
+    def cohort(self) -> tuple[Any, ...]:
+        """Runs with equal values here can share batches and a teacher's pass."""
+        batches = (digest(self.data), self.data_seed, self.recipe.batch_size, self.recipe.precision)
+        if self.route is None:
+            return (*batches, self.teacher.digest if self.teacher else None)
+        by = self.digest if self.route.schedule == "greedy" else self.epochs  # what decides on the anchor of an epoch
+        return (*batches, self.teacher.digest if self.teacher else None, digest(self.route), by)
+
+
+def method_label(method: Method) -> str:
+    """The method's name, with its preset where its settings are exactly a preset's: ``fitnet+kd``."""
+    name = method.name()
+    given = {f: getattr(method, f) for f in required(type(method))}
+    for preset in method.presets:
+        if method == choose(Method, {"name": f"{name}+{preset}", **given}):
+            return f"{name}+{preset}"
+    return name
+
+
+def required(cls: type[Method]) -> list[str]:
+    """The settings of a method that have no default."""
+    nothing = dataclasses.MISSING
+    return [f.name for f in dataclasses.fields(cls) if f.default is nothing and f.default_factory is nothing]  # type: ignore[arg-type]
+
+
+def everything(runs: list[Run]) -> list[Run]:
+    """``runs``, their groups and all they need, each once, the needed before those that need them."""
+    found: dict[str, Run] = {}
+
+    def visit(run: Run) -> None:
+        for needed in run.needed:
+            visit(needed)
+        found.setdefault(run.digest, run)
+        for member in run.group if run.peers else ():
+            found.setdefault(member.digest, member)
+
+    for run in runs:
+        visit(run)
+    return list(found.values())
+
+
+def depth(run: Run) -> int:
+    """0 for a run that needs no other, one more than the deepest it needs otherwise."""
+    return 1 + max(map(depth, run.needed), default=-1)

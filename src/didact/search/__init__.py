@@ -1,0 +1,1 @@
+"""Searches a pool of students for those that meet a device's limits."""

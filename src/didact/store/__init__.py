@@ -1,0 +1,1 @@
+"""Records of finished runs, checkpoints of unfinished ones, and answers kept beside a Record."""

@@ -1,0 +1,117 @@
+"""What lies in a store's folders, before anything is built from it.
+
+A store is data, and data chooses no code. A Record may name a network, a method or a pool of one's own as ``module:Name``.
+To build its Run means to import that module, and to build its network means to call that function. So a Run is built only
+where the person has named all such code, or has opened the store as trusted. Every other Record is :class:`Listed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from didact.runs.run import Run
+from didact.spec import clean, digest, to_json
+from didact.store.record import Record
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A Record and its Run."""
+
+    run: Run
+    record: Record
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A folder without a Record that can be read.
+
+    Attributes:
+        why: a sentence that begins with the folder's name or with its damaged file.
+        running: its training has begun and has not ended; there is nothing wrong with it.
+    """
+
+    folder: Path
+    why: str
+    running: bool = False
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A Record of which no Run is built, since it names code that is not trusted. All texts are cleaned.
+
+    Attributes:
+        spec: what its spec.json holds, as plain JSON data.
+        code: the names of code in it.
+    """
+
+    record: Record
+    spec: Mapping[str, Any]
+    code: tuple[str, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """Of what spec.json holds; the Run that it describes has the same."""
+        return digest(self.spec)
+
+    @property
+    def label(self) -> str:
+        """The folder's name without the digest."""
+        return clean(self.record.folder.name.rpartition(".")[0])
+
+    @property
+    def net(self) -> str:
+        return clean(self.spec.get("net"))
+
+    @property
+    def method(self) -> str:
+        method = self.spec.get("method")
+        return clean(method.get("name") if isinstance(method, Mapping) else method)
+
+    @property
+    def top1(self) -> float:
+        """The last epoch's test accuracy in percent."""
+        return self.record.final()["test_top1"]
+
+    @property
+    def note(self) -> str:
+        """The end of a sentence about it: why it is not built, and how it would be."""
+        return untrusted(self.code)
+
+
+Entry = Finished | Listed | Lost
+
+
+def code_names(value: Any) -> frozenset[str]:
+    """Every text with a colon in plain JSON data, at any depth: what could name code as ``module:Name``."""
+    return frozenset(text for text in _texts(value) if ":" in text)
+
+
+def codes(run: Run) -> frozenset[str]:
+    """The code that ``run`` names, with that of the runs that it needs."""
+    return code_names(to_json(run))
+
+
+def untrusted(code: tuple[str, ...]) -> str:
+    """The end of a sentence about a Record that names ``code``."""
+    shown = ", ".join(repr(name[:60]) for name in code[:3]) + (f" and {len(code) - 3} more" if len(code) > 3 else "")
+    return (
+        f"names code that is not built in ({shown}), which is not imported just because a Record names it; "
+        "where you trust the store, add --trust-store, or write Store(..., trust=True) in Python"
+    )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _texts(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _texts(inner)

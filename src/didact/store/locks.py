@@ -1,0 +1,67 @@
+"""Locks of runs: one process trains a run, the others wait for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+
+from filelock import FileLock, Timeout
+
+from didact.runs.run import Run
+from didact.spec import RequestError
+from didact.store.store import Store
+
+
+def most() -> int:
+    """How many locks may be held at once: each takes an open file, and half of those that are free are left for the work."""
+    try:
+        import resource
+    except ImportError:  # not a POSIX system; its limit is in the thousands
+        return 512
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return 512
+    try:
+        used = len(os.listdir("/dev/fd"))
+    except OSError:
+        used = 16
+    return max(1, min(512, (limit - used) // 2))
+
+
+def check_writable(store: Store) -> None:
+    """Refuse a store in which nothing can be kept.
+
+    Raises:
+        RequestError: the message names the store and says what can be done.
+    """
+    for folder in (store.root / "locks", store.root / "runs"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(0, "it is read-only, or another user's")
+        except OSError as error:
+            raise RequestError(
+                f"nothing can be kept in the store {str(store.root)[-100:]}: {error.strerror}; name another one to train "
+                "(--store FOLDER). What it holds can be looked at"
+            ) from None
+
+
+@contextlib.contextmanager
+def locked(store: Store, runs: Sequence[Run]) -> Iterator[None]:
+    """Hold these runs against other processes. The system releases the locks when this process dies.
+
+    Always taken in the order of the digests, so that two processes never wait for each other.
+    """
+    with contextlib.ExitStack() as held:
+        for run in sorted(runs, key=lambda r: r.digest):
+            path = store.root / "locks" / f"{run.digest}.lock"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                store.say(f"another process is training {run.label} ({run.digest}); waiting for it")
+                lock.acquire()
+            held.callback(lock.release)
+        yield

@@ -1,0 +1,135 @@
+"""What is written to disk, and how: every file is written to a temporary name, synced, then renamed; nothing executes code.
+
+A Record's folder:
+
+    spec.json            the run, canonical JSON            environment.json   versions, device, command
+    images.json          which images, by index             metrics.jsonl      one line an epoch
+    checkpoint.safetensors   while it trains: its state     weights.safetensors    when done: net.* and extras.*
+    record.json          checksums; written last            failed.json        why it stopped, if it did
+    route/0060.safetensors   net.* after epoch 60, where a student follows the route
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from didact.files.checked import file_checksum, parse_rows, read_json, read_tensors, write_json
+from didact.files.reading import DamagedError, content, inside, is_file, parsed
+
+CHECKED = ("spec.json", "environment.json", "images.json", "metrics.jsonl", "weights.safetensors")
+
+
+def anchor_path(folder: Path, epoch: int) -> Path:
+    """Where a run's network after ``epoch`` lies."""
+    return folder / "route" / f"{epoch:04d}.safetensors"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a finished run left behind, in ``folder``."""
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: Path) -> Record | None:
+        """The Record in ``folder``, every file compared with its checksum; None when there is none (yet).
+
+        Raises:
+            DamagedError: a file is missing or differs from what was written.
+        """
+        record = cls.at(folder)
+        if record is not None:
+            record.check()
+        return record
+
+    @classmethod
+    def at(cls, folder: Path) -> Record | None:
+        """The Record in ``folder``, of which nothing is compared with its checksum before it is read; None when there is none.
+
+        Raises:
+            DamagedError: a file is missing, or record.json is not what was written.
+        """
+        if not os.path.lexists(folder / "record.json"):
+            return None
+        record = cls(folder)
+        for name in record.sums:
+            if not is_file(folder / name):
+                raise DamagedError(f"{folder / name} is not what was written")
+        return record
+
+    @cached_property
+    def sums(self) -> dict[str, str]:
+        """The checksum of every file, by its name.
+
+        Raises:
+            DamagedError: record.json is not what was written, or names a file that is not in its folder.
+        """
+        path = self.folder / "record.json"
+        sums = read_json(inside(self.folder, path.name))
+        if not isinstance(sums, dict) or not all(isinstance(sum_, str) for sum_ in sums.values()):
+            raise DamagedError(f"{path} is not what was written")
+        for name in sums:
+            inside(self.folder, name)
+        for name in CHECKED:
+            if name not in sums:
+                raise DamagedError(f"{self.folder / name} is not what was written")
+        return sums
+
+    def check(self) -> None:
+        """Compare every file with its checksum.
+
+        Raises:
+            DamagedError: one differs from what was written; it is named.
+        """
+        for name, sum_ in self.sums.items():
+            if file_checksum(self.folder / name) != sum_:
+                raise DamagedError(f"{self.folder / name} is not what was written")
+
+    @classmethod
+    def seal(cls, folder: Path) -> Record:
+        """Declare the files of ``folder`` complete: from now on it is a Record."""
+        names = [*CHECKED, *(path.relative_to(folder).as_posix() for path in folder.glob("route/*.safetensors"))]
+        write_json(folder / "record.json", {name: file_checksum(folder / name) for name in names})
+        return cls(folder)
+
+    def spec(self) -> dict[str, Any]:
+        return parsed(self._read("spec.json"), self.folder / "spec.json")
+
+    def environment(self) -> dict[str, Any]:
+        return parsed(self._read("environment.json"), self.folder / "environment.json")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """One row an epoch."""
+        return parse_rows(self._read("metrics.jsonl"), self.folder / "metrics.jsonl")
+
+    def final(self) -> dict[str, Any]:
+        """The last epoch's row. Its ``test_top1`` is the figure of the run: the test set chose nothing.
+
+        Raises:
+            DamagedError: there is no such figure.
+        """
+        rows = self.metrics()
+        if not rows or not isinstance(rows[-1], dict) or not isinstance(rows[-1].get("test_top1"), (int, float)):
+            raise DamagedError(f"{self.folder / 'metrics.jsonl'} holds no test accuracy")
+        return rows[-1]
+
+    def weights(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The weights, ``net.*`` and ``extras.*``, and with how many ``samples`` they were trained."""
+        path = self.folder / "weights.safetensors"
+        if file_checksum(path) != self.sums[path.name]:
+            raise DamagedError(f"{path} is not what was written")
+        return read_tensors(path)
+
+    def _read(self, name: str) -> bytes:
+        """The file ``name``, compared with its checksum."""
+        data = content(self.folder / name)
+        if hashlib.sha256(data).hexdigest() != self.sums[name]:
+            raise DamagedError(f"{self.folder / name} is not what was written")
+        return data

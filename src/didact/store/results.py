@@ -1,0 +1,143 @@
+"""Answers computed from a finished run, kept in files beside its Record so that they are computed once.
+
+Nothing depends on them: what cannot be read is computed again, what cannot be written is shown all the same, and a line says so.
+
+A file ``<name>.json`` holds answers by question:
+
+    of         SHA-256 of the Record's record.json, so that the answers of other weights are not taken for its own
+    answers    [{"question": ..., "answer": ...}, ...]; numbers that are not finite are null
+    sha256     of ``of`` and ``answers``
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from filelock import FileLock
+
+from didact.files.checked import DamagedError, file_checksum, write
+from didact.spec import canonical, finite
+from didact.store.record import Record
+
+T = TypeVar("T")
+Say = Callable[[str], None]
+
+PATIENCE = 30.0
+"""Seconds to wait for another process that adds to the same Record's answers."""
+
+_OF_THE_STORE = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM})
+"""Reasons that hold for every Record of a store, so that one line serves them all."""
+
+
+class Results:
+    """The answers beside one Record.
+
+    Args:
+        record: the finished run's. Answers belong to it as it is now: those that are put later, when it has changed, are
+            not read.
+        say: is told, in a line, of a file that cannot be believed and of an answer that cannot be kept.
+    """
+
+    def __init__(self, record: Record, say: Say = lambda message: None) -> None:
+        self._folder = record.folder
+        self._seal = file_checksum(record.folder / "record.json")
+        self._say = say
+
+    def get(self, name: str, question: Any, read: Callable[[Any], T]) -> T | None:
+        """``read(answer)`` for the answer to ``question`` in ``<name>.json``; None where it is to be computed.
+
+        Args:
+            question: plain JSON data.
+            read: turns plain JSON data into the answer; raises ValueError, TypeError, LookupError or AttributeError for
+                anything else.
+        """
+        path, wanted = self._path(name), canonical(question)
+        try:
+            kept = self._read(path)
+            return next((read(one["answer"]) for one in kept if canonical(one["question"]) == wanted), None)
+        except DamagedError as error:
+            why = str(error)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            why = "holds something else than was written"
+        self._say(f"{path} {why}; it is not used, and computed again")
+        return None
+
+    def put(self, name: str, question: Any, answer: Any) -> Any:
+        """Keep ``answer`` in ``<name>.json`` beside the others, in place of an earlier one to the same question.
+
+        Returns:
+            The answer as :meth:`get` reads it, whether it could be kept or not: lists for tuples, None for numbers that are
+            not finite.
+        """
+        path = self._path(name)
+        entry = {"question": question, "answer": json.loads(canonical(finite(answer)))}
+        try:
+            self._add(path, entry)
+        except (OSError, NotImplementedError) as error:  # the latter: a file system without locks
+            number = getattr(error, "errno", None)
+            where = self._folder.parent if number in _OF_THE_STORE else path
+            why = os.strerror(number) if number else str(error)
+            self._say(f"what was computed cannot be kept in {where}: {why}; it is computed again when it is needed")
+        return entry["answer"]
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+    def _read(self, path: Path) -> list[Any]:
+        """The entries of ``path``; none where there is no such file.
+
+        Raises:
+            DamagedError: it is not what was written; the message goes on after the file's name.
+        """
+        try:
+            if self._folder.is_symlink() or not stat.S_ISREG(path.lstat().st_mode):
+                raise DamagedError("is a link, or no file")
+            whole = json.loads(path.read_bytes(), parse_constant=_refused)
+        except FileNotFoundError:
+            return []
+        except DamagedError:
+            raise
+        except OSError as error:
+            raise DamagedError(f"cannot be read ({error.strerror})") from None
+        except (ValueError, RecursionError):
+            raise DamagedError("is not what was written") from None
+        if not isinstance(whole, dict) or whole.keys() != {"of", "answers", "sha256"}:
+            raise DamagedError("is not what this version of didact writes")
+        entries = whole["answers"]
+        if whole["sha256"] != _checksum(whole["of"], entries) or not isinstance(entries, list):
+            raise DamagedError("is not what was written")
+        if whole["of"] != self._seal:
+            raise DamagedError("is of another Record")
+        return entries
+
+    def _add(self, path: Path, entry: dict[str, Any]) -> None:
+        """Add to a file, under a lock: of several processes that add at the same time, each keeps what the others added.
+
+        Raises:
+            OSError: it cannot be written. NotImplementedError: it cannot be locked.
+        """
+        if self._folder.is_symlink() or not self._folder.is_dir():
+            raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(self._folder))
+        with FileLock(self._folder / ".results.lock", timeout=PATIENCE):
+            try:
+                kept = [one for one in self._read(path) if canonical(one["question"]) != canonical(entry["question"])]
+            except (DamagedError, TypeError, LookupError):
+                kept = []  # get has told of it
+            answers = [*kept, entry]
+            whole = {"of": self._seal, "answers": answers, "sha256": _checksum(self._seal, answers)}
+            write(path, (json.dumps(whole, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+
+
+def _checksum(of: Any, answers: Any) -> str:
+    return hashlib.sha256(canonical([of, answers]).encode()).hexdigest()
+
+
+def _refused(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")

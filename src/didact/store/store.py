@@ -1,0 +1,284 @@
+"""The store: a folder of Records, addressed by what their runs are."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from didact.files.checked import DamagedError, read_json, read_tensors
+from didact.nets.blocks import BlockNet
+from didact.runs.build import extras, network, pair, placeholders
+from didact.runs.foreign import involved
+from didact.runs.run import Run, method_label
+from didact.spec import RequestError, canonical, clean, clean_lines, digest, from_json
+from didact.store.entries import Entry, Finished, Listed, Lost, code_names, untrusted
+from didact.store.record import Record, anchor_path
+from didact.store.source import changed
+
+Say = Callable[[str], None]
+
+LONGEST = 80
+"""Characters of a network's and of a method's name in a folder's name, which has room for 255."""
+
+
+class Store:
+    """Records in a folder.
+
+    A Record may name code of one's own as ``module:Name``. It is imported only where the store is trusted, or where the name is
+    among those that the person has given: in ``named``, or in runs that were asked for (:func:`didact.execution.runner.ask`).
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        say: Say = lambda message: None,
+        *,
+        trust: bool = False,
+        named: Iterable[str] = (),
+    ) -> None:
+        """
+        Args:
+            say: is told what a person should know (a damaged Record, a wait for another process).
+            trust: whether code that Records name is imported and called.
+            named: such names that the person has given.
+
+        Raises:
+            RequestError: ``root`` is empty, or something else than a folder.
+        """
+        if not str(root).strip():
+            raise RequestError("store: the name of a folder, found an empty text; '.' is the working directory")
+        self.root = Path(root).expanduser()
+        if self.root.exists() and not self.root.is_dir():
+            raise RequestError(f"store: {self.root} is no folder; name a folder, which is made where it does not exist")
+        self.say: Say = lambda message: say(clean_lines(message))
+        self.trust = trust
+        self.named = set(named)
+        self._said: set[str] = set()
+        self._changed: set[str] = set()
+
+    def once(self, message: str) -> None:
+        """Say ``message``, unless it was said before in this way."""
+        if message not in self._said:
+            self._said.add(message)
+            self.say(message)
+
+    def note_changes(self, run: Run, record: Record) -> None:
+        """Say of the user's own code that its source is another than when ``run`` was trained, once of each name."""
+        for name in changed(run, record):
+            if name not in self._changed:
+                self._changed.add(name)
+                self.say(f"{name} has changed since {run.label} was trained; its Record is used as it is")
+
+    def folder(self, run: Run) -> Path:
+        """Where the run lies: its label and digest in letters that any file system takes, or the folder of an older version."""
+        safe = ".".join(_safe(part)[:LONGEST] for part in (run.net, method_label(run.method)))
+        folder = self.root / "runs" / f"{safe}.s{run.seed}.{run.digest}"
+        older = folder.with_name(f"{run.label}.{run.digest}") if "/" not in run.label else folder
+        return older if older != folder and os.path.exists(older) and not os.path.exists(folder) else folder
+
+    def check_folders(self, runs: Iterable[Run]) -> None:
+        """Refuse to train ``runs`` into links, which may lead out of the store.
+
+        Raises:
+            RequestError: the folder of one is a link.
+        """
+        for folder in map(self.folder, runs):
+            if folder.is_symlink():
+                raise RequestError(
+                    f"{folder} is a link, and nothing is written through it; remove it, or use another store, and ask again"
+                )
+
+    def get(self, run: Run) -> Record | None:
+        """The run's Record, checked against its checksums; None when there is none, or a damaged one. Damage is said."""
+        try:
+            return self.record(run)
+        except DamagedError as error:
+            self.say(damaged(error))
+            return None
+
+    def record(self, run: Run) -> Record | None:
+        """The run's Record, checked against its checksums; None when there is none.
+
+        Raises:
+            DamagedError: a file of the Record is not what was written.
+        """
+        folder = self.folder(run)
+        record = Record.open(folder)
+        if record is not None and canonical(record.spec()) != canonical(run):
+            raise DamagedError(f"{folder / 'spec.json'} describes another run")
+        return record
+
+    def opened(self, run: Run) -> Record | None:
+        """The run's Record, of which a file is checked when it is read; None when there is none, or it is damaged."""
+        folder = self.folder(run)
+        try:
+            record = Record.at(folder)
+            if record is not None and canonical(record.spec()) != canonical(run):
+                raise DamagedError(f"{folder / 'spec.json'} describes another run")
+        except DamagedError as error:
+            self.say(damaged(error))
+            return None
+        return record
+
+    def failure(self, run: Run) -> str | None:
+        """Why the run stopped, if it did and that can be read; otherwise it goes on, and stops again."""
+        path = self.folder(run) / "failed.json"
+        try:
+            failed = read_json(path) if path.exists() else {}
+            return clean_lines(failed["reason"]) if failed.get("run", run.digest) == run.digest else None
+        except (DamagedError, AttributeError, KeyError):
+            return None
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """What lies in the store, by folder: finished runs, Records that are only listed, and folders without a Record.
+
+        Of every Record its spec and its metrics are checked, its other files when they are read.
+
+        Args:
+            prefix: only folders that begin with it, as they are or as a run's label is written, or a digest of which does.
+        """
+        for folder in sorted(self.root.glob("runs/*")):
+            aside = folder.name.count(".damaged-") + folder.name.count(".aside-")
+            if not aside and _begins(folder, prefix):
+                yield self._entry(folder)
+
+    def _entry(self, folder: Path) -> Entry:
+        try:
+            record = Record.at(folder)
+            if record is None:
+                return _unsealed(folder)
+            spec = record.spec()
+            record.final()
+        except DamagedError as error:
+            return Lost(folder, damaged(error))
+        code = code_names(spec)
+        try:
+            if not self.trusts(code):
+                return _listed(record, spec, code)
+            run = from_json(Run, spec)
+        except ValueError as error:
+            return Lost(folder, f"skipped {clean(folder.name)}: {error}")
+        if self.folder(run) != folder:
+            return Lost(
+                folder, f"skipped {clean(folder.name)}: written by another version of didact, to which it was another run"
+            )
+        return Finished(run, record)
+
+    def trusts(self, code: frozenset[str]) -> bool:
+        """Whether Runs may be built that name ``code``."""
+        return self.trust or code <= self.named
+
+    def runs(self) -> Iterator[tuple[Run, Record]]:
+        """Every finished run in the store of which a Run may be built; what is left out is said."""
+        left: list[Listed] = []
+        for entry in self.entries():
+            match entry:
+                case Finished():
+                    yield entry.run, entry.record
+                case Listed():
+                    left.append(entry)
+                case Lost() if not entry.running:
+                    self.say(entry.why)
+        if left:
+            code = tuple(sorted({name for entry in left for name in entry.code}))
+            self.say(f"left out {len(left)} of the Records: each {untrusted(code)}")
+
+    def anchor(self, run: Run, epoch: int) -> BlockNet:
+        """The run's network as it was after ``epoch``, on the CPU in eval mode.
+
+        Raises:
+            DamagedError: it was not kept, or is not what was written.
+            RequestError: the network is of the user's own and has other weights now.
+        """
+        if epoch == run.epochs:
+            return self.load(run)[0]
+        tensors, _ = read_tensors(anchor_path(self.folder(run), epoch))
+        net = network(run)
+        _put(run, net, "net.", tensors)
+        return net.eval()
+
+    # ---------------------------------------------------------------------------------------- networks from Records
+
+    def load(self, run: Run) -> tuple[BlockNet, nn.Module]:
+        """The trained network and its extras, on the CPU in eval mode.
+
+        Raises:
+            LookupError: the run has no Record.
+            RequestError: code of the user's own was edited since, and has other weights now.
+        """
+        record = self.get(run)
+        if record is None:
+            raise LookupError(f"{run.label} ({run.digest}) has not been trained; its folder would be {self.folder(run)}")
+        tensors, values = record.weights()
+        net = network(run)
+        _put(run, net, "net.", tensors)
+        teacher = network(run.teacher) if run.teacher else None
+        added = extras(run, pair(run, net, teacher, placeholders(run, values["samples"])))
+        _put(run, added, "extras.", tensors)
+        self.note_changes(run, record)
+        return net.eval(), added.eval()
+
+    def deployed(self, run: Run) -> nn.Module:
+        """The network to evaluate, export and hand on."""
+        net, added = self.load(run)
+        return run.method.deployed(added, net).eval()
+
+
+def _safe(name: str) -> str:
+    """``name`` in letters that any file system takes."""
+    return re.sub(r"[^A-Za-z0-9_.+-]", "-", name)
+
+
+def _begins(folder: Path, prefix: str) -> bool:
+    """Whether the folder's name, or the digest in it, begins with ``prefix``, which may be the label that a list shows."""
+    return any(name.startswith((prefix, _safe(prefix))) for name in (folder.name, folder.suffix[1:]))
+
+
+def _listed(record: Record, spec: Any, code: frozenset[str]) -> Entry:
+    if not isinstance(spec, dict) or record.folder.suffix[1:] != digest(spec):
+        return Lost(record.folder, f"skipped {clean(record.folder.name)}: its spec.json is not that of the run in its name")
+    return Listed(record, spec, tuple(sorted(map(clean, code))))
+
+
+def _unsealed(folder: Path) -> Lost:
+    name = clean(folder.name)
+    if (folder / "failed.json").exists():
+        return Lost(folder, f"{name} has stopped; --retry goes on from its last good state", running=True)
+    if (folder / "weights.safetensors").exists() and not (folder / "checkpoint.safetensors").exists():
+        return Lost(folder, damaged(DamagedError(f"{folder / 'record.json'} is missing")))
+    return Lost(folder, f"{name} is not finished; asked for again, it goes on", running=True)
+
+
+def damaged(error: DamagedError) -> str:
+    """What is said of a damaged Record."""
+    return f"damaged: {error}; asked for again, the run is trained again"
+
+
+def _put(run: Run, module: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
+    """Load the weights under ``prefix`` into a run's network, or into its extras.
+
+    Raises:
+        RequestError: they are not those of ``module``, as code of the user's own was edited since; the first difference is
+            named.
+    """
+    given = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    there = {k: tuple(v.shape) for k, v in given.items()}
+    now = {k: tuple(v.shape) for k, v in module.state_dict().items()}
+    for name in [*now, *there]:
+        if there.get(name) != now.get(name):
+            own = ", ".join(involved(run)) or run.method.name()
+            what = (
+                f"{run.net} is not the network that was trained"
+                if prefix == "net."
+                else f"{own}: the parts that {run.label} adds are not those that were trained"
+            )
+            raise RequestError(
+                f"{what} (first difference: {name} {there.get(name, 'nothing')} there, {now.get(name, 'nothing')} now); "
+                "its code has changed: rename it, or train it again"
+            )
+    module.load_state_dict(given)

@@ -1,0 +1,1 @@
+"""Tables of figures, made from Records and measurements."""

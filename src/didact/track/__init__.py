@@ -1,0 +1,1 @@
+"""Listeners that show or record the progress of a training."""

@@ -1,0 +1,79 @@
+"""Networks and methods of a user's own, for tests: named ``owned:...``. They draw from the process's global generators."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from didact import Block, BlockNet, Method
+from didact.method import StepContext
+from didact.nets import Head
+from didact.spec import spec
+from didact.tensors import Needs, reads
+
+
+def convolution(source: int, target: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(source, target, 3, 2, 1, bias=False), nn.BatchNorm2d(target))
+
+
+class Always(nn.Module):
+    """Dropout in eval mode too, as Monte Carlo dropout has it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(x, 0.2, training=True)
+
+
+class Scaled(nn.Module):
+    """Reads a number from its input, counts its calls and draws noise, in eval mode too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros((), dtype=torch.long))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return x / max(x.abs().max().item(), 1e-3) + 0.01 * torch.randn(x.shape)
+
+
+def network(classes: int, channels: int, between: nn.Module) -> BlockNet:
+    blocks = [
+        ("1", Block(convolution(channels, 4), nn.ReLU())),
+        ("2", Block(nn.Sequential(between, convolution(4, 8)), nn.ReLU())),
+    ]
+    return BlockNet(nn.Identity(), blocks, Head(8, classes))
+
+
+def dropped(classes: int, channels: int) -> BlockNet:
+    return network(classes, channels, nn.Dropout(0.3))
+
+
+def always(classes: int, channels: int) -> BlockNet:
+    return network(classes, channels, Always())
+
+
+def depths(classes: int, channels: int) -> BlockNet:
+    """Rates of stochastic depth as they are usually written: numbers read from a tensor."""
+    return network(classes, channels, nn.Dropout([rate.item() for rate in torch.linspace(0, 0.1, 2)][1]))
+
+
+def scaled(classes: int, channels: int) -> BlockNet:
+    return network(classes, channels, Scaled())
+
+
+@spec
+class Noisy(Method):
+    """Cross entropy with noise on the logits, from all three global generators, and towards the teacher's."""
+
+    @property
+    def needs(self) -> Needs:
+        return reads("logits", teacher="logits")
+
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        assert context.own.logits is not None and context.teacher is not None and context.teacher.logits is not None
+        noise = torch.randn_like(context.own.logits) * np.random.rand() * random.random()
+        ce = F.cross_entropy(context.own.logits + noise, context.batch.labels)
+        return {"ce": ce, "near": F.mse_loss(context.own.logits, context.teacher.logits)}
