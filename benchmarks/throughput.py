@@ -172,7 +172,7 @@ def cohort(options: argparse.Namespace, methods: Sequence[str | Method]) -> Iter
 
 
 def serve(options: argparse.Namespace, variant: str, line: connection.Connection) -> None:
-    """A variant's own process: take as many steps as is asked, again and again; at last tell how it went."""
+    """The process of one variant: it takes the number of steps that each message names, and sends its figures at the end."""
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     torch.set_num_threads(options.threads)
     methods, bare, done = options.variants[variant], {"plain": plain, "limit": limit}, []

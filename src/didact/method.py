@@ -34,7 +34,7 @@ class Stage:
         moves: which parameters are trained: names under ``net.`` or ``extras.``, as prefixes. "" is everything.
         learning_rate: None for the recipe's. With a rate or with ``milestones`` of its own the stage does not follow the
             recipe's schedule.
-        drops: shares of the stage after which its rate falls to a tenth; none of them: a constant rate.
+        milestones: shares of the stage after which its learning rate falls to a tenth; none of them: a constant rate.
         needs: what is read in this stage, where it differs from the method's ``needs``. A network of which nothing is read
             is not run.
     """
@@ -203,7 +203,7 @@ class StepContext:
         clock: where the training is.
         random: the learner's own generator, on the batch's device.
         net: the network that learns, for methods that ask for gradients with respect to its parameters.
-        turn: the learner's own place among its peers, from 0.
+        position: the learner's own place among its peers, from 0.
     """
 
     batch: Batch

@@ -50,7 +50,7 @@ def test_look_for_programs(store: str, capsys: pytest.CaptureFixture[str]) -> No
     ("asked", "said"),
     [
         (["nobody"], "'nobody' fits no finished run in"),
-        (["resnet8.ce"], "has no teacher; name the run to set it beside by --against DIGEST"),
+        (["resnet8.ce"], "has no teacher; name the run to compare it with: --against DIGEST"),
         (["resnet8.kd", "--against", "nobody"], "'nobody' fits no finished run"),
         (["resnet8.kd", "--picture", "who.txt"], "a name that ends in .png, .svg or .pdf, found 'who.txt'"),
         (["resnet8.kd", "--layers", "--images", "2"], "at least 4 are needed to compare layers, found 2"),

@@ -126,7 +126,7 @@ def test_what_cannot_be_looked_at(trained: tuple[Store, Run, Run], tmp_path: Pat
         compare(store, "zz", None, None)
     with pytest.raises(SpecError, match=r"'resnet8' fits 4 runs in .*; write more of the digest"):
         chosen(store, "resnet8")
-    with pytest.raises(SpecError, match=r"has no teacher; name the run to set it beside by --against DIGEST"):
+    with pytest.raises(SpecError, match=r"has no teacher; name the run to compare it with: --against DIGEST"):
         compare(store, run.teacher.digest, None, None)
     with pytest.raises(SpecError, match=r"same data and classes .* of digits, 10 classes, .* of digits, 3 classes"):
         compare(store, run.digest, next(one.digest for one, _ in store.runs() if one.data.classes), None)

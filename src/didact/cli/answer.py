@@ -114,7 +114,7 @@ def form(json: bool, markdown: bool) -> str:
     """How tables are printed: "json", "markdown" or "table".
 
     Raises:
-        SpecError: both are asked for.
+        SpecError: both forms are requested.
     """
     if json and markdown:
         raise SpecError("--json and --markdown are two forms of the same tables; leave one of them out")

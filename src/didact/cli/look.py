@@ -71,7 +71,7 @@ def look(
 def _layers(
     images: int | None, kind: Literal["linear", "rbf"] | None, biased: bool, compared: bool
 ) -> LayerComparison | None:
-    """Which comparison of layers is asked for.
+    """The comparison of layers that the options name.
 
     Raises:
         SpecError: none is, and it is said how.

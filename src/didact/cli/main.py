@@ -163,7 +163,7 @@ def show(
     return 0
 
 
-# what follows is imported when it is asked for
+# the commands below are imported when they run
 
 app.command(
     "didact.cli.compare:compare",
@@ -202,7 +202,7 @@ app.command(
 app.command(
     "didact.cli.look:look",
     help="""A student beside its teacher: divergence, agreement, calibration, classes, disagreement, likeness of their layers.
-    A run without a teacher, such as a standard teacher, takes --against: the run to set it beside.
+    A run without a teacher, such as a standard teacher, takes --against, the run to compare it with.
 
     didact look 1f0c --layers --picture who.png saves who-layers.png, who-reliability.png and who-disagreement.png, too.
     """,

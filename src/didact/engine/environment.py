@@ -1,13 +1,4 @@
-"""What is written to disk, and how: every file is written to a temporary name, synced, then renamed; nothing executes code.
-
-A Record's folder:
-
-    spec.json            the run, canonical JSON            environment.json   versions, device, command
-    images.json          which images, by index             metrics.jsonl      one line an epoch
-    checkpoint.safetensors   while it trains: its state     weights.safetensors    when done: net.* and extras.*
-    record.json          checksums; written last            failed.json        why it stopped, if it did
-    route/0060.safetensors   net.* after epoch 60, where a student follows the route
-"""
+"""The circumstances of a training: versions, processor, device, command. A record of them is no part of a run."""
 
 from __future__ import annotations
 

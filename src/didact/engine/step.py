@@ -61,20 +61,16 @@ def teach(
 def advance(
     group: Sequence[Learner], batch: Batch, taught: TeacherOutputs, step: int, steps: int, tallies: dict[str, Tally]
 ) -> None:
-    """One step of learners that look at each other (or of a single one): all look first, then each moves.
+    """One step of a group of peers, or of a single learner: all forward passes first, then each update.
 
-    Where they take turns, one that has moved shows the others what it says now. A learner that has yet to move has looked with
-    the weights it still has, so there is no pass but that.
+    Where peers move one after the other (``sequential``), each that has moved gives the others its outputs after the update.
+    One that has yet to move needs no second pass: its weights are still those of its first.
     """
     precision = group[0].recipe.precision
     asked = frozenset[str]().union(*(one.needs.peers for one in group)) if len(group) > 1 else frozenset()
     turns = any(one.method.sequential for one in group)
     batches = [one.shown(batch) for one in group]
-    with autocast(batch.images.device, precision):
-        outputs = []
-        for learner, own in zip(group, batches, strict=True):
-            learner.draw_for("look", step)
-            outputs.append(learner.forward(own.images, asked) if learner.needs.main else Outputs())
+    outputs = _forward(group, batches, asked, step)
     shown = [own.only(asked).detached() for own in outputs] if asked else []
     for position, (learner, own) in enumerate(zip(group, outputs, strict=True)):
         needs, clock = learner.needs, learner.clock(step, steps)
@@ -102,6 +98,16 @@ def advance(
             learner.draw_for("look again", step)
             with autocast(batch.images.device, precision):
                 shown[position] = learner.forward_after_update(batches[position].images, asked)
+
+
+def _forward(group: Sequence[Learner], batches: Sequence[Batch], asked: frozenset[str], step: int) -> list[Outputs]:
+    """What every network of the group gives for its batch, with gradient; nothing where its method reads nothing of it."""
+    outputs = []
+    with autocast(batches[0].images.device, group[0].recipe.precision):
+        for learner, batch in zip(group, batches, strict=True):
+            learner.draw_for("look", step)
+            outputs.append(learner.forward(batch.images, asked) if learner.needs.main else Outputs())
+    return outputs
 
 
 def check_terms(method: Method, terms: object) -> None:

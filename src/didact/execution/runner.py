@@ -1,4 +1,4 @@
-"""Ask for runs and get their Records: what is missing is trained, teachers first, in cohorts; what is there is read."""
+"""Records for runs: what a store has is read, what it lacks is trained in cohorts, teachers first."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Group = tuple[Run, ...]
 """Runs that look at each other while they are trained; most are alone."""
 
 LARGE = 2**20
-"""Bytes of a buffer from which on it is told of."""
+"""Buffers of at least this many bytes are reported before training."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Execution:
         device: "cpu", "cuda", "cuda:1" ...
         compiled: whether networks are compiled with torch.compile.
         test_every: epochs between evaluations; the last epoch is always evaluated.
-        exact: whether torch is asked for deterministic kernels (slower on a GPU; on the CPU they are so anyway).
-        together: at most so many learners in a cohort; the rest follows. Bounds memory, changes no result.
+        deterministic: whether torch uses deterministic kernels (slower on a GPU; on the CPU they always are).
+        cohort_size: the largest number of learners in a cohort; the rest follows. Bounds memory, changes no result.
     """
 
     device: str = "cpu"
@@ -87,7 +87,7 @@ def execute(
     Args:
         runs: what is wanted.
         store: where Records are looked for and kept.
-        where: the device and how to use it.
+        execution: the device and how to use it.
         show: is told how it goes.
         retry: train runs again that failed before, from their last good state.
 
@@ -96,21 +96,43 @@ def execute(
             half-trained on another kind of device; nothing has been trained.
     """
     store.named |= set().union(*map(codes, runs))
-    wanted = everything(list(runs))
-    answer = Outcome({}, {})
-    for run in wanted:
-        with contextlib.suppress(DamagedError):  # trained again under its lock
+    needed = everything(list(runs))
+    outcome = Outcome(_finished(needed, store), {})
+    missing = [run for run in needed if run.digest not in outcome.records]
+    _check(missing, store, execution, outcome, retry=retry)
+    anchors = routes.asked(needed)
+    for level in sorted({depth(run) for run in missing}):
+        groups = {run.group[0].digest: run.group for run in missing if depth(run) == level}
+        ready = [group for group in groups.values() if not _stopped(group, store, outcome, retry=retry)]
+        for cohort in _cohorts(ready, min(execution.cohort_size, most())):
+            _train_cohort(cohort, store, execution, show, outcome, anchors)
+    return outcome
+
+
+def _finished(runs: Iterable[Run], store: Store) -> dict[str, Record]:
+    """By digest, the Records that the store has. A damaged one is left out: it is trained again under its lock."""
+    records: dict[str, Record] = {}
+    for run in runs:
+        with contextlib.suppress(DamagedError):
             record = store.record(run)
             if record is not None:
-                answer.records[run.digest] = record
+                records[run.digest] = record
                 store.note_changes(run, record)
-                with contextlib.suppress(OSError):  # of no use, and in a store that is only read no harm either
+                with contextlib.suppress(OSError):  # in a store that is only read, leftovers do no harm
                     Unfinished(store, run).sweep()
-    missing = [run for run in wanted if run.digest not in answer.records]
+    return records
+
+
+def _check(missing: Sequence[Run], store: Store, execution: Execution, outcome: Outcome, *, retry: bool) -> None:
+    """Refuse, before any training, whatever cannot work.
+
+    Raises:
+        RequestError: as :func:`execute`.
+    """
     for run in {digest(replace(run, seed=0, data_seed=0)): run for run in missing}.values():
         for line in check(run):  # once for runs that differ in their seeds only
             store.say(line)
-    _check_needed(missing, store, answer)
+    _check_needed(missing, store, outcome)
     if missing:
         check_writable(store)
     store.check_folders(missing)
@@ -119,28 +141,24 @@ def execute(
         if retry or store.failure(run) is None:
             Unfinished(store, run).check_device(execution.device)
     data.available([run.data for run in missing])
-    anchors = routes.asked(wanted)
-    for level in sorted({depth(run) for run in missing}):
-        ready = []
-        for group in {run.group[0].digest: run.group for run in missing if depth(run) == level}.values():
-            reasons = [_blocked(run, answer) or (None if retry else _remembered(store.failure(run))) for run in group]
-            reason = next(filter(None, reasons), None)
-            if reason is None:
-                ready.append(group)
-            else:
-                answer.failures.update({run.digest: reason for run in group if run.digest not in answer.records})
-        for groups in _cohorts(ready, min(execution.cohort_size, most())):
-            _train_cohort(groups, store, execution, show, answer, anchors)
-    return answer
 
 
-def _check_needed(missing: Iterable[Run], store: Store, answer: Outcome) -> None:
+def _stopped(group: Group, store: Store, outcome: Outcome, *, retry: bool) -> bool:
+    """Whether a run that the group needs failed, or one of its own failed before; the reason is put into ``outcome``."""
+    reasons = [_blocked(run, outcome) or (None if retry else _remembered(store.failure(run))) for run in group]
+    reason = next(filter(None, reasons), None)
+    if reason is not None:
+        outcome.failures.update({run.digest: reason for run in group if run.digest not in outcome.records})
+    return reason is not None
+
+
+def _check_needed(missing: Iterable[Run], store: Store, outcome: Outcome) -> None:
     """Refuse finished runs with code of the user's own that was edited and has other weights now, where others begin from them.
 
     Raises:
         RequestError: the message names the code.
     """
-    needed = {one.digest: one for run in missing for one in run.needed if one.digest in answer.records}
+    needed = {one.digest: one for run in missing for one in run.needed if one.digest in outcome.records}
     for one in needed.values():
         if involved(one):
             store.load(one)
@@ -150,15 +168,15 @@ def _remembered(reason: str | None) -> str | None:
     return reason and f"{reason} (so it was before; --retry goes on from its last good state)"
 
 
-def _blocked(run: Run, answer: Outcome) -> str | None:
+def _blocked(run: Run, outcome: Outcome) -> str | None:
     for needed in run.needed:
-        if needed.digest in answer.failures:
-            return f"needs {needed.label}, which failed: {answer.failures[needed.digest]}"
+        if needed.digest in outcome.failures:
+            return f"needs {needed.label}, which failed: {outcome.failures[needed.digest]}"
     return None
 
 
 def _cohorts(groups: Sequence[Group], cohort_size: int) -> Iterator[list[Group]]:
-    """Groups whose runs can share batches and a teacher's pass, at most ``together`` runs at a time; a group stays whole."""
+    """Groups whose runs can share batches and a teacher's pass, at most ``cohort_size`` runs at a time; a group stays whole."""
     alike: dict[Any, list[Group]] = {}
     for group in groups:
         alike.setdefault(group[0].cohort, []).append(group)
@@ -177,7 +195,7 @@ def _train_cohort(
     store: Store,
     execution: Execution,
     show: Show | None,
-    answer: Outcome,
+    outcome: Outcome,
     anchors: Mapping[str, frozenset[int]],
 ) -> None:
     members = [run for group in groups for run in group]
@@ -185,31 +203,30 @@ def _train_cohort(
         for run in members:
             record = _repaired(store, run)  # another process may have finished it while we waited
             if record is not None:
-                answer.records[run.digest] = record
-        groups = [group for group in groups if any(run.digest not in answer.records for run in group)]
+                outcome.records[run.digest] = record
+        groups = [group for group in groups if any(run.digest not in outcome.records for run in group)]
         if not groups:
             return
         first = groups[0][0]
         dataset = data.load(first.data, execution.device)
         net = None if first.teacher is None else _teacher(store, first.teacher, execution.device)
-        keeper = Recorder(store, dataset, answer.records, answer.failures, anchors)
+        recorder = Recorder(store, dataset, outcome.records, outcome.failures, anchors)
         for group in groups:
-            keeper.admit({run: _learner(run, store, net, dataset, execution) for run in group}, execution.device)
-        _say_memory(store, keeper.learners.values())
-        active = [group for group in keeper.groups if not group[0].done]
+            recorder.admit({run: _learner(run, store, net, dataset, execution) for run in group}, execution.device)
+        _say_memory(store, recorder.learners.values())
+        active = [group for group in recorder.groups if not group[0].done]
         if not active:
             return
-        runs = [keeper.runs[learner.label] for group in active for learner in group]
+        runs = [recorder.runs[learner.label] for group in active for learner in group]
         loader = _loader(runs, dataset, [learner for group in active for learner in group])
         along = routes.Follower(runs[0], store, dataset, execution.device) if first.route is not None else None
         teacher = along.teacher if along is not None else None if net is None else Fixed(net)
         cohort = Cohort(tuple(active), loader, teacher, bool(first.teacher and foreign(first.teacher)))
-        listeners = [one for one in (along, keeper, show) if one is not None]
+        listeners = [one for one in (along, recorder, show) if one is not None]
         if show is not None:
             show.cohort_begins(runs, first.teacher)
-        torch.backends.cudnn.benchmark = (
-            not execution.deterministic
-        )  # batches keep their shape, so a search for kernels pays
+        # batches keep their shape, so a search for kernels pays
+        torch.backends.cudnn.benchmark = not execution.deterministic
         try:
             with deterministic() if execution.deterministic else contextlib.nullcontext():
                 train(cohort, dataset, listeners, test_every=execution.test_every)
@@ -228,7 +245,7 @@ def _repaired(store: Store, run: Run) -> Record | None:
 
 
 def _say_memory(store: Store, learners: Iterable[Learner]) -> None:
-    """Tell of what learners remember beside their weights (CRD's banks), before it is trained and written every epoch."""
+    """Report large buffers of extras (CRD's banks) before training: they are written with every checkpoint."""
     for learner in learners:
         large = {name: b.nbytes for name, b in learner.extras.named_buffers() if b.nbytes >= LARGE}
         if large and not learner.done:

@@ -191,7 +191,7 @@ def _check_alike(run: Run, other: Run) -> None:
 def _teacher(store: Store, run: Run) -> tuple[Run, Record] | None:
     """The run's teacher; None where its Record is missing or damaged."""
     if run.teacher is None:
-        raise SpecError(f"{run.label} ({run.digest}) has no teacher; name the run to set it beside by --against DIGEST")
+        raise SpecError(f"{run.label} ({run.digest}) has no teacher; name the run to compare it with: --against DIGEST")
     with contextlib.suppress(DamagedError):
         record = store.record(run.teacher)
         return record and (run.teacher, record)

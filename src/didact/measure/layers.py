@@ -27,7 +27,7 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class LayerComparison:
-    """Which comparison of layers is asked for.
+    """Settings of a comparison of layers.
 
     Attributes:
         images: at most so many test images, the first ones.

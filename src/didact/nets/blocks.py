@@ -197,7 +197,7 @@ class BlockNet(nn.Module):
 
 
 class _Looking(nn.Module):
-    """``look`` as a module's forward, for tools that call modules only."""
+    """``outputs`` as a module's forward, for tools that call modules only."""
 
     def __init__(self, net: BlockNet) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Progress for people: bars on a terminal, plain lines in a pipe. The same events reach both."""
+"""Tables, details and hints as text on the terminal."""
 
 from __future__ import annotations
 

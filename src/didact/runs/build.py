@@ -1,4 +1,4 @@
-"""Run: the full description of one trained network. Its teacher is another Run. Its digest is its address."""
+"""A run's networks, method's extras and initial weights, built from real shapes."""
 
 from __future__ import annotations
 

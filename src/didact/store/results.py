@@ -80,7 +80,7 @@ class Results:
         entry = {"question": question, "answer": json.loads(canonical(finite(answer)))}
         try:
             self._add(path, entry)
-        except (OSError, NotImplementedError) as error:  # the latter: a file system without locks
+        except (OSError, NotImplementedError) as error:  # filelock raises the latter on a file system without locks
             number = getattr(error, "errno", None)
             where = self._folder.parent if number in _OF_THE_STORE else path
             why = os.strerror(number) if number else str(error)
@@ -121,7 +121,8 @@ class Results:
         """Add to a file, under a lock: of several processes that add at the same time, each keeps what the others added.
 
         Raises:
-            OSError: it cannot be written. NotImplementedError: it cannot be locked.
+            OSError: the file cannot be written.
+            NotImplementedError: the file system has no locks.
         """
         if self._folder.is_symlink() or not self._folder.is_dir():
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(self._folder))
@@ -129,7 +130,7 @@ class Results:
             try:
                 kept = [one for one in self._read(path) if canonical(one["question"]) != canonical(entry["question"])]
             except (DamagedError, TypeError, LookupError):
-                kept = []  # get has told of it
+                kept = []  # get has reported it
             answers = [*kept, entry]
             whole = {"of": self._seal, "answers": answers, "sha256": _checksum(self._seal, answers)}
             write(path, (json.dumps(whole, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())

@@ -98,7 +98,7 @@ class GTN(Method):
     @model_validator(mode="before")
     @classmethod
     def _asked(cls, given: Any) -> Any:
-        known = cls.__dataclass_fields__.keys()  # what is misspelt is told of first
+        known = cls.__dataclass_fields__.keys()  # misspelt settings are reported first
         if isinstance(given, Mapping) and "pool" not in given and given.keys() <= known:
             raise ValueError("pool: say which students the teacher is for, e.g. pool=tiny or pool=resnet8,vgg8")
         return given

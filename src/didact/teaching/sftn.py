@@ -97,7 +97,7 @@ class SFTN(Method):
     teaches: ClassVar = True
 
     student: str
-    """The student whose blocks form the branches; a name of the zoo."""
+    """The student that gives the branches their blocks; a name of the zoo."""
     teacher_weight: NonNegative = 1.0
     """lambda_T."""
     kl_weight: NonNegative = 3.0

@@ -1,4 +1,4 @@
-"""Progress for people: bars on a terminal, plain lines in a pipe. The same events reach both."""
+"""The progress of a training: bars on a terminal, plain lines in a pipe. The same events reach both."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def weight_slice(tensor: Tensor, shape: torch.Size) -> Tensor:
 def run_as(form: nn.Module, owner: nn.Module, x: Tensor) -> Tensor:
     """``form(x)`` with corners of ``owner``'s tensors, by their names, in place of its own; in ``owner``'s mode.
 
-    Gradients and running statistics go to the owner. ``form`` is only looked at for its layers and shapes.
+    Gradients and running statistics go to the owner. ``form`` gives layers and shapes only.
     """
     own = {**dict(owner.named_parameters()), **dict(owner.named_buffers())}
     wanted = [*form.named_parameters(), *form.named_buffers()]
