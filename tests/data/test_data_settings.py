@@ -169,3 +169,33 @@ def test_shares_that_leave_no_image_are_refused_with_the_counts(settings, line):
 )
 def test_what_keeps_a_network_from_other_images(taught, shown, difference):
     assert apart(Data(**taught), Data(**shown)) == difference
+
+
+def test_a_smaller_size_has_its_own_shape_padding_and_statistics():
+    data = Data(size=8)
+    assert (facts(data).image, facts(data).padding) == ((1, 8, 8), 1)
+    assert facts(Data(name="cifar100", size=16)).padding == 2
+    whole, smaller = load(Data()), load(data)
+    assert smaller.image == (1, 8, 8) and smaller.train.images.shape == (1000, 1, 8, 8)
+    assert torch.equal(smaller.test.labels, whole.test.labels)
+    assert smaller.mean == pytest.approx(whole.mean, abs=0.002)  # an area average keeps the mean, up to rounding
+    assert smaller.std[0] < whole.std[0]
+    assert smaller.record()["std"] == list(smaller.std)
+    few = load(Data(size=8, per_class=5, validation=0.2))
+    assert few.std == smaller.std  # whatever is kept
+    assert few.validation is not None and few.validation.images.shape == (10, 1, 8, 8)
+    assert data.label == "digits at 8x8"
+
+
+def test_the_own_size_is_no_setting_and_larger_ones_are_refused():
+    assert Data(size=16) == Data() and "size" not in to_json(Data())
+    assert digest(Data(size=8)) != digest(Data())
+    with pytest.raises(SpecError, match="size: the images of digits are 16x16, and are not enlarged"):
+        from_json(Data, {"size": 17})
+    with pytest.raises(SpecError, match="size: "):
+        from_json(Data, {"size": 0})
+
+
+def test_another_size_is_another_data_set_for_a_trained_network():
+    assert apart(Data(size=8), Data(size=8, fraction=0.5)) is None
+    assert apart(Data(), Data(size=8)) == "image size: 16x16 and 8x8; another normalisation"

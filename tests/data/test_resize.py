@@ -1,10 +1,12 @@
-"""Resizing: against weights by hand, and against Pillow."""
+"""Resizing: against weights by hand, in exact fractions, and against Pillow."""
+
+from fractions import Fraction
 
 import numpy as np
 import torch
 from PIL import Image
 
-from didact.data.resize import CHUNK, resized
+from didact.data.resize import CHUNK, SAMPLE, area_averaged, resized, statistics, taken
 from didact.data.split import Split
 
 
@@ -43,3 +45,67 @@ def test_labels_and_places_stay_and_one_size_is_no_work():
     last = resized(whole.take(torch.tensor([CHUNK + 2])), 2)
     assert torch.equal(smaller.images[CHUNK + 2 :], last.images)
     assert resized(whole, 4) is whole
+
+
+def area(pixels, size):
+    """By the definition: every new pixel is the mean over its rectangle, in exact fractions."""
+    height, width = pixels.shape
+
+    def overlaps(before, at):
+        low, high = Fraction(at * before, size), Fraction((at + 1) * before, size)
+        return [(i, max(Fraction(0), min(high, i + 1) - max(low, i))) for i in range(before)]
+
+    result = np.empty((size, size), np.int64)
+    for y, x in np.ndindex(size, size):
+        rows, columns = overlaps(height, y), overlaps(width, x)
+        total = sum(a * b * int(pixels[i, j]) for i, a in rows for j, b in columns)
+        result[y, x] = int(total * size * size / (height * width) + Fraction(1, 2))  # halves up
+    return result
+
+
+def test_a_smaller_pixel_is_the_mean_of_the_area_that_it_covers():
+    images = split(2, channels=3, size=12).images
+    for size in (12, 8, 6, 5, 1):
+        smaller = area_averaged(images, size)
+        assert (smaller.dtype, tuple(smaller.shape)) == (torch.uint8, (2, 3, size, size))
+        assert smaller.is_contiguous(memory_format=torch.channels_last)
+        for at in np.ndindex(2, 3):
+            assert np.array_equal(smaller[at].numpy(), area(images[at].numpy(), size))
+
+
+def test_by_hand_with_halves_up():
+    image = torch.tensor([[0, 1, 10, 20], [0, 1, 30, 40]], dtype=torch.uint8).repeat_interleave(2, 0)[None, None]
+    assert area_averaged(image, 2).flatten().tolist() == [1, 15, 1, 35]  # 0.5, 15, 0.5, 35
+    assert torch.equal(area_averaged(image, 4), image)
+
+
+class Decoded:
+    """Images that are decoded when they are taken."""
+
+    def __init__(self, whole):
+        self.whole, self.labels, self.decoded = whole, whole.labels, []
+
+    def take(self, rows):
+        self.decoded += rows.tolist()
+        return self.whole.take(rows)
+
+
+def test_rows_are_taken_a_chunk_at_a_time_whatever_holds_the_images():
+    whole = split(CHUNK + 9, channels=1, size=4)
+    rows = torch.arange(1, CHUNK + 9, 2)
+    decoded = taken(Decoded(whole), rows, 2)
+    assert torch.equal(decoded.images, area_averaged(whole.images, 2)[rows])
+    assert torch.equal(decoded.index, rows) and torch.equal(decoded.labels, whole.labels[rows])
+    assert taken(whole, torch.arange(len(whole)), None) is whole
+    assert torch.equal(taken(whole, rows, None).images, whole.images[rows])
+
+
+def test_statistics_are_those_of_the_smaller_images():
+    whole = split(50, size=8)
+    pixels = area_averaged(whole.images, 4).numpy().astype(np.float64) / 255
+    mean, std = statistics(whole, 4)
+    assert np.allclose(mean, pixels.mean((0, 2, 3)), atol=5e-5)
+    assert np.allclose(std, pixels.std((0, 2, 3)), atol=5e-5)
+    many = Decoded(split(SAMPLE * 2, channels=1, size=2))
+    statistics(many, 1)
+    assert many.decoded == list(range(0, SAMPLE * 2, 2))

@@ -17,7 +17,8 @@ from didact.data.folders import FOLDERS
 from didact.data.packed import ARCHIVES
 from didact.data.published import Published
 from didact.data.source import CATALOGUE, Data, DataError, canonical_name, facts, root
-from didact.data.split import Labelled, Split
+from didact.data.resize import statistics, taken
+from didact.data.split import Split
 from didact.spec import canonical, to_json
 
 PUBLISHED: dict[str, Published] = {**ARCHIVES, **COLUMNS, **FOLDERS}
@@ -57,6 +58,8 @@ class Dataset:
         whole = len(self.train) == facts(self.data).train
         train = {"images": len(self.train)} | ({} if whole else {"index": self.train.index.tolist()})
         record = {"data": to_json(self.data), "order": self.order, "train": train, "test": {"images": len(self.test)}}
+        if self.data.size is not None:
+            record |= {"mean": list(self.mean), "std": list(self.std)}
         if self.validation is not None:
             record["validation"] = {"images": len(self.validation), "index": self.validation.index.tolist()}
         return record
@@ -75,24 +78,20 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
     order = _order(train.labels)
     asked, shown = ((images.labels < about.classes).nonzero().flatten() for images in (train, test))
     kept, aside = cut(train.labels[asked], data)
+    mean, std = (about.mean, about.std) if data.size is None else statistics(train, data.size)
     return Dataset(
         data=data,
-        train=_taken(train, asked[kept]).to(device),
-        test=_taken(test, shown).to(device),
-        validation=None if aside is None else train.take(asked[aside]).to(device),
+        train=taken(train, asked[kept], data.size).to(device),
+        test=taken(test, shown, data.size).to(device),
+        validation=None if aside is None else taken(train, asked[aside], data.size).to(device),
         classes=about.classes,
         names=names[: about.classes],
         image=about.image,
-        mean=about.mean,
-        std=about.std,
+        mean=mean,
+        std=std,
         padding=about.padding,
         order=order,
     )
-
-
-def _taken(images: Labelled, rows: Tensor) -> Split:
-    """The images at ``rows``, ascending; without a copy where that is all of them."""
-    return images if isinstance(images, Split) and len(rows) == len(images) else images.take(rows)
 
 
 def _order(labels: Tensor) -> str:

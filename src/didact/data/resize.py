@@ -1,14 +1,80 @@
-"""Images of another size, for a network that was trained at it."""
+"""Images of another size: a data set at a lower resolution, and images for a network that was trained at another size."""
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
-from didact.data.split import Split
+from didact.data.split import Labelled, Split
 
 CHUNK = 1024
 """Images that are turned into floats at a time."""
+
+SAMPLE = 2_000
+"""Images that the statistics are taken from, where images are decoded one by one."""
+
+
+def area_averaged(images: Tensor, size: int) -> Tensor:
+    """Images at size x size: a pixel is the mean of the area that it covers, rounded to whole levels, halves up.
+
+    The sums are whole numbers below 2^53, so every machine gets the same pixels.
+
+    Args:
+        images: uint8, (n, c, h, w), on the CPU.
+        size: pixels on each side; at most h and w, which need not be multiples of it.
+
+    Returns:
+        uint8, (n, c, size, size), channels-last.
+    """
+    height, width = images.shape[2:]
+    down, across = _overlaps(height, size), _overlaps(width, size)
+    area, rows = height * width, torch.tensor([], dtype=torch.uint8)
+    parts = [rows.new_empty(0, images.shape[1], size, size)]
+    for start in range(0, len(images), CHUNK):
+        sums = down @ images[start : start + CHUNK].double() @ across.mT
+        parts.append(torch.floor((sums + area // 2) / area).to(torch.uint8))
+    return torch.cat(parts).contiguous(memory_format=torch.channels_last)
+
+
+def _overlaps(before: int, after: int) -> Tensor:
+    """How much of each old pixel each new one covers, in units of 1/``after`` of an old one: (after, before), float64."""
+    edges = torch.arange(before + 1, dtype=torch.float64) * after
+    starts = torch.arange(after, dtype=torch.float64)[:, None] * before
+    covered = torch.minimum(edges[1:], starts + before) - torch.maximum(edges[:-1], starts)
+    return covered.clamp(min=0)
+
+
+def taken(images: Labelled, rows: Tensor, size: int | None) -> Split:
+    """The images at ``rows`` (int64, ascending), at ``size`` x ``size`` where a size is given.
+
+    All images of a split at their own size are not copied. Files are decoded and shrunk a chunk at a time.
+    """
+    if size is None:
+        return images if isinstance(images, Split) and len(rows) == len(images) else images.take(rows)
+    parts = [images.take(part) for part in rows.split(CHUNK)]
+    pixels = torch.cat([area_averaged(part.images, size) for part in parts])
+    index = torch.cat([part.index for part in parts])
+    return Split(pixels.contiguous(memory_format=torch.channels_last), images.labels[rows], index)
+
+
+def statistics(images: Labelled, size: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel at ``size`` x ``size``, on the scale 0 to 1, to four digits.
+
+    Taken over all images of a split; over :data:`SAMPLE` of them, evenly spaced, where images are decoded one by one. They do
+    not depend on the images that a setting keeps, so a teacher and a student that keep different ones share them.
+    """
+    rows = torch.arange(len(images.labels))
+    if not isinstance(images, Split) and len(rows) > SAMPLE:
+        rows = rows[torch.arange(SAMPLE) * len(rows) // SAMPLE]
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    means, stds = [], []
+    for channel in taken(images, rows, size).images.unbind(1):
+        share = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
+        mean = float(share @ levels)
+        means.append(round(mean, 4))
+        stds.append(round(float(share @ (levels - mean).square()) ** 0.5, 4))
+    return tuple(means), tuple(stds)
 
 
 def resized(split: Split, size: int) -> Split:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -29,7 +29,7 @@ class Facts:
         train, test: number of published images.
         augment: what is done to training images when nothing else is said.
         padding: black pixels on every side before a crop.
-        mean, std: of each channel over the training images, on the scale 0 to 1.
+        mean, std: of each channel over the training images as published, on the scale 0 to 1.
         source: where the images come from and under which terms.
     """
 
@@ -146,14 +146,19 @@ class Data:
     """What is done to training images; none given means the data set's own: crop for digits, crop-flip for others."""
     split_seed: Seed = 0
     """Draws which images are kept and which are set aside."""
+    size: Count | None = None
+    """Images of so many pixels on each side, area-averaged; their own size when not given."""
+
+    later: ClassVar[tuple[str, ...]] = ("size",)
 
     @property
     def label(self) -> str:
         """The name, with how much of it where that is not all."""
         share = f" {100 * self.fraction:g} %" if self.fraction < 1 else ""
         only = f" {self.classes} classes" if self.classes else ""
+        at = f" at {self.size}x{self.size}" if self.size else ""
         held = f", {100 * self.validation:g} % for validation" if self.validation else ""
-        return self.name + only + share + (f" {self.per_class} per class" if self.per_class else "") + held
+        return self.name + at + only + share + (f" {self.per_class} per class" if self.per_class else "") + held
 
     @field_validator("name")
     @classmethod
@@ -167,6 +172,15 @@ class Data:
         if classes is not None and known is not None and classes > known.classes:
             raise ValueError(f"{info.data['name']} has {known.classes} classes")
         return classes
+
+    @field_validator("size")
+    @classmethod
+    def _is_smaller(cls, size: int | None, info: ValidationInfo) -> int | None:
+        known = CATALOGUE.get(info.data.get("name", ""))
+        if size is not None and known is not None and size > min(known.image[1:]):
+            height, width = known.image[1:]
+            raise ValueError(f"the images of {info.data['name']} are {height}x{width}, and are not enlarged")
+        return size
 
     @model_validator(mode="after")
     def _leaves_images(self) -> Data:
@@ -188,12 +202,22 @@ class Data:
     def __post_init__(self) -> None:
         if self.augment is None:
             object.__setattr__(self, "augment", CATALOGUE[self.name].augment)
+        if (self.size, self.size) == CATALOGUE[self.name].image[1:]:
+            object.__setattr__(self, "size", None)
 
 
 def facts(data: Data) -> Facts:
-    """What is known of the data set that ``data`` names, with as many classes as ``data`` keeps."""
+    """What is known of the data set that ``data`` names, with as many classes as ``data`` keeps, at the size of its images.
+
+    ``mean`` and ``std`` are those of the published images; ``load`` takes those of smaller ones from the images.
+    """
     about = CATALOGUE[data.name]
-    return about if data.classes is None else dataclasses.replace(about, classes=data.classes)
+    if data.classes is not None:
+        about = dataclasses.replace(about, classes=data.classes)
+    if data.size is not None:
+        image = (about.image[0], data.size, data.size)
+        about = dataclasses.replace(about, image=image, padding=(data.size + 4) // 8)
+    return about
 
 
 def training_images(data: Data) -> int:
@@ -207,14 +231,14 @@ def training_images(data: Data) -> int:
 def apart(taught: Data, shown: Data) -> str | None:
     """How the images and classes that a network was trained on differ from those that it is to be shown; None: not at all.
 
-    A data set's name stands for its classes and their order, its image size, its channels and its normalisation, and the first
-    classes of a data set keep their order. So two settings go together where name and number of classes are the same; which
-    of the images are used, and how they are augmented, may differ.
+    A data set's name stands for its classes and their order, its channels and, with the size of its images, its normalisation;
+    the first classes of a data set keep their order. So two settings go together where name, number of classes and image size
+    are the same; which of the images are used, and how they are augmented, may differ.
     """
     first, second = facts(taught), facts(shown)
-    if (taught.name, first.classes) == (shown.name, second.classes):
+    if (taught.name, first.classes, first.image) == (shown.name, second.classes, second.image):
         return None
-    parts = [f"classes: {first.classes} and {second.classes}"]
+    parts = [] if first.classes == second.classes else [f"classes: {first.classes} and {second.classes}"]
     if taught.name != shown.name and first.classes == second.classes:
         parts = [f"classes: {first.classes} each, but not the same ones"]
     if first.image[0] != second.image[0]:
@@ -222,7 +246,7 @@ def apart(taught: Data, shown: Data) -> str | None:
     if first.image[1:] != second.image[1:]:
         sizes = (f"{height}x{width}" for _, height, width in (first.image, second.image))
         parts.append(f"image size: {' and '.join(sizes)}")
-    if (first.mean, first.std) != (second.mean, second.std):
+    if (first.mean, first.std, taught.size) != (second.mean, second.std, shown.size):
         parts.append("another normalisation")
     return "; ".join(parts)
 
