@@ -16,8 +16,8 @@ from didact.data.cut import cut
 from didact.data.folders import FOLDERS
 from didact.data.packed import ARCHIVES
 from didact.data.published import Published
-from didact.data.source import CATALOGUE, Data, DataError, canonical_name, facts, root
 from didact.data.resize import statistics, taken
+from didact.data.source import CATALOGUE, Data, DataError, canonical_name, facts, root
 from didact.data.split import Split
 from didact.spec import canonical, to_json
 
