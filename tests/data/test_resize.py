@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from didact.data.resize import CHUNK, SAMPLE, area_averaged, resized, statistics, taken
+from didact.data.resize import CHUNK, SAMPLE, area_averaged, resized, smaller, statistics
 from didact.data.split import Split
 
 
@@ -39,11 +39,11 @@ def test_as_pillow_does_it_to_within_a_level():
 
 def test_labels_and_places_stay_and_one_size_is_no_work():
     whole = split(CHUNK + 3, channels=1, size=4)
-    smaller = resized(whole, 2)
-    assert torch.equal(smaller.labels, whole.labels)
-    assert torch.equal(smaller.index, whole.index)
+    shrunk = resized(whole, 2)
+    assert torch.equal(shrunk.labels, whole.labels)
+    assert torch.equal(shrunk.index, whole.index)
     last = resized(whole.take(torch.tensor([CHUNK + 2])), 2)
-    assert torch.equal(smaller.images[CHUNK + 2 :], last.images)
+    assert torch.equal(shrunk.images[CHUNK + 2 :], last.images)
     assert resized(whole, 4) is whole
 
 
@@ -66,11 +66,11 @@ def area(pixels, size):
 def test_a_smaller_pixel_is_the_mean_of_the_area_that_it_covers():
     images = split(2, channels=3, size=12).images
     for size in (12, 8, 6, 5, 1):
-        smaller = area_averaged(images, size)
-        assert (smaller.dtype, tuple(smaller.shape)) == (torch.uint8, (2, 3, size, size))
-        assert smaller.is_contiguous(memory_format=torch.channels_last)
+        shrunk = area_averaged(images, size)
+        assert (shrunk.dtype, tuple(shrunk.shape)) == (torch.uint8, (2, 3, size, size))
+        assert shrunk.is_contiguous(memory_format=torch.channels_last)
         for at in np.ndindex(2, 3):
-            assert np.array_equal(smaller[at].numpy(), area(images[at].numpy(), size))
+            assert np.array_equal(shrunk[at].numpy(), area(images[at].numpy(), size))
 
 
 def test_by_hand_with_halves_up():
@@ -90,22 +90,24 @@ class Decoded:
         return self.whole.take(rows)
 
 
-def test_rows_are_taken_a_chunk_at_a_time_whatever_holds_the_images():
+def test_files_are_shrunk_a_chunk_at_a_time_when_they_are_taken():
     whole = split(CHUNK + 9, channels=1, size=4)
     rows = torch.arange(1, CHUNK + 9, 2)
-    decoded = taken(Decoded(whole), rows, 2)
+    files = Decoded(whole)
+    images = smaller(files, 2)
+    assert not files.decoded and torch.equal(images.labels, whole.labels)
+    decoded = images.take(rows)
     assert torch.equal(decoded.images, area_averaged(whole.images, 2)[rows])
     assert torch.equal(decoded.index, rows) and torch.equal(decoded.labels, whole.labels[rows])
-    assert taken(whole, torch.arange(len(whole)), None) is whole
-    assert torch.equal(taken(whole, rows, None).images, whole.images[rows])
+    assert torch.equal(smaller(whole, 2).take(rows).images, decoded.images)
 
 
-def test_statistics_are_those_of_the_smaller_images():
+def test_statistics_are_those_of_the_images():
     whole = split(50, size=8)
-    pixels = area_averaged(whole.images, 4).numpy().astype(np.float64) / 255
-    mean, std = statistics(whole, 4)
+    pixels = whole.images.numpy().astype(np.float64) / 255
+    mean, std = statistics(whole)
     assert np.allclose(mean, pixels.mean((0, 2, 3)), atol=5e-5)
     assert np.allclose(std, pixels.std((0, 2, 3)), atol=5e-5)
     many = Decoded(split(SAMPLE * 2, channels=1, size=2))
-    statistics(many, 1)
+    statistics(smaller(many, 1))
     assert many.decoded == list(range(0, SAMPLE * 2, 2))

@@ -16,9 +16,9 @@ from didact.data.cut import cut
 from didact.data.folders import FOLDERS
 from didact.data.packed import ARCHIVES
 from didact.data.published import Published
-from didact.data.resize import statistics, taken
+from didact.data.resize import smaller, statistics
 from didact.data.source import CATALOGUE, Data, DataError, canonical_name, facts, root
-from didact.data.split import Split
+from didact.data.split import Labelled, Split
 from didact.spec import canonical, to_json
 
 PUBLISHED: dict[str, Published] = {**ARCHIVES, **COLUMNS, **FOLDERS}
@@ -78,12 +78,15 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
     order = _order(train.labels)
     asked, shown = ((images.labels < about.classes).nonzero().flatten() for images in (train, test))
     kept, aside = cut(train.labels[asked], data)
-    mean, std = (about.mean, about.std) if data.size is None else statistics(train, data.size)
+    mean, std = about.mean, about.std
+    if data.size is not None:
+        train, test = smaller(train, data.size), smaller(test, data.size)
+        mean, std = statistics(train)
     return Dataset(
         data=data,
-        train=taken(train, asked[kept], data.size).to(device),
-        test=taken(test, shown, data.size).to(device),
-        validation=None if aside is None else taken(train, asked[aside], data.size).to(device),
+        train=_taken(train, asked[kept]).to(device),
+        test=_taken(test, shown).to(device),
+        validation=None if aside is None else train.take(asked[aside]).to(device),
         classes=about.classes,
         names=names[: about.classes],
         image=about.image,
@@ -92,6 +95,11 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
         padding=about.padding,
         order=order,
     )
+
+
+def _taken(images: Labelled, rows: Tensor) -> Split:
+    """The images at ``rows``, ascending; without a copy where that is all of them."""
+    return images if isinstance(images, Split) and len(rows) == len(images) else images.take(rows)
 
 
 def _order(labels: Tensor) -> str:

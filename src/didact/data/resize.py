@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -13,6 +15,31 @@ CHUNK = 1024
 
 SAMPLE = 2_000
 """Images that the statistics are taken from, where images are decoded one by one."""
+
+
+def smaller(images: Labelled, size: int) -> Labelled:
+    """The same images at ``size`` x ``size``. A split is shrunk now; images in files when they are taken."""
+    if isinstance(images, Split):
+        return Split(area_averaged(images.images, size), images.labels, images.index)
+    return Smaller(images, size)
+
+
+@dataclass(frozen=True)
+class Smaller:
+    """Images that are decoded when they are taken, and then shrunk, a chunk at a time."""
+
+    whole: Labelled
+    size: int
+
+    @property
+    def labels(self) -> Tensor:
+        return self.whole.labels
+
+    def take(self, rows: Tensor) -> Split:
+        parts = [self.whole.take(part) for part in rows.split(CHUNK)]
+        pixels = torch.cat([area_averaged(part.images, self.size) for part in parts])
+        index = torch.cat([part.index for part in parts])
+        return Split(pixels.contiguous(memory_format=torch.channels_last), self.labels[rows], index)
 
 
 def area_averaged(images: Tensor, size: int) -> Tensor:
@@ -27,14 +54,14 @@ def area_averaged(images: Tensor, size: int) -> Tensor:
     Returns:
         uint8, (n, c, size, size), channels-last.
     """
-    height, width = images.shape[2:]
-    down, across = _overlaps(height, size), _overlaps(width, size)
-    area, rows = height * width, torch.tensor([], dtype=torch.uint8)
-    parts = [rows.new_empty(0, images.shape[1], size, size)]
+    _, channels, height, width = images.shape
+    down, across = _overlaps(height, size).T.contiguous(), _overlaps(width, size).T.contiguous()
+    result = torch.empty(len(images), channels, size, size, dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
     for start in range(0, len(images), CHUNK):
-        sums = down @ images[start : start + CHUNK].double() @ across.mT
-        parts.append(torch.floor((sums + area // 2) / area).to(torch.uint8))
-    return torch.cat(parts).contiguous(memory_format=torch.channels_last)
+        pixels = images[start : start + CHUNK].contiguous().double()
+        sums = ((pixels @ across).transpose(2, 3).contiguous() @ down).transpose(2, 3)
+        result[start : start + CHUNK] = sums.add_(height * width // 2).div_(height * width).floor_().to(torch.uint8)
+    return result
 
 
 def _overlaps(before: int, after: int) -> Tensor:
@@ -45,31 +72,18 @@ def _overlaps(before: int, after: int) -> Tensor:
     return covered.clamp(min=0)
 
 
-def taken(images: Labelled, rows: Tensor, size: int | None) -> Split:
-    """The images at ``rows`` (int64, ascending), at ``size`` x ``size`` where a size is given.
-
-    All images of a split at their own size are not copied. Files are decoded and shrunk a chunk at a time.
-    """
-    if size is None:
-        return images if isinstance(images, Split) and len(rows) == len(images) else images.take(rows)
-    parts = [images.take(part) for part in rows.split(CHUNK)]
-    pixels = torch.cat([area_averaged(part.images, size) for part in parts])
-    index = torch.cat([part.index for part in parts])
-    return Split(pixels.contiguous(memory_format=torch.channels_last), images.labels[rows], index)
-
-
-def statistics(images: Labelled, size: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel at ``size`` x ``size``, on the scale 0 to 1, to four digits.
+def statistics(images: Labelled) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel, on the scale 0 to 1, to four digits.
 
     Taken over all images of a split; over :data:`SAMPLE` of them, evenly spaced, where images are decoded one by one. They do
     not depend on the images that a setting keeps, so a teacher and a student that keep different ones share them.
     """
-    rows = torch.arange(len(images.labels))
-    if not isinstance(images, Split) and len(rows) > SAMPLE:
-        rows = rows[torch.arange(SAMPLE) * len(rows) // SAMPLE]
+    if not isinstance(images, Split):
+        count = len(images.labels)
+        images = images.take(torch.arange(min(SAMPLE, count)) * count // min(SAMPLE, count))
     levels = torch.arange(256, dtype=torch.float64) / 255
     means, stds = [], []
-    for channel in taken(images, rows, size).images.unbind(1):
+    for channel in images.images.unbind(1):
         share = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
         mean = float(share @ levels)
         means.append(round(mean, 4))
