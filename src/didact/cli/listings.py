@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from didact.catalogue.settings import fields
-from didact.spec import SpecError, catalogue, clean, shown
+from didact.spec import SpecError, catalogue, shown
 
 if TYPE_CHECKING:
     from didact.runs.run import Run
-    from didact.store.entries import Finished
     from didact.store.store import Store
 
 Rows = tuple[list[str], list[list[Any]]]
@@ -222,31 +221,22 @@ def settings_help() -> str:
 
 def _runs(store: Path, trust: bool) -> Rows:
     from didact.cli.answer import opened
-    from didact.store.entries import Finished, Listed, untrusted
+    from didact.store.entries import Lost, untrusted
+    from didact.store.listing import rows
 
-    kept = opened(store, trust)
-    rows = []
+    opened_store = opened(store, trust)
+    table = []
     code: set[str] = set()
-    for entry in kept.entries():
-        if isinstance(entry, Finished):
-            rows.append(_row(entry))
-        elif isinstance(entry, Listed):
-            rows.append([entry.digest, entry.label, f"{entry.method} (code not trusted)", "", "", "", round(entry.top1, 2)])
-            code.update(entry.code)
-        elif not entry.running:
-            kept.say(entry.why)
+    for row in rows(opened_store):
+        if isinstance(row, Lost):
+            if not row.running:
+                opened_store.say(row.why)
+            continue
+        table.append([row.digest, row.label, row.how, row.data, row.teacher, row.recipe, round(row.top1, 2)])
+        code.update(() if row.trusted else row.code)
     if code:
-        kept.say(f"listed only: a Record that {untrusted(tuple(sorted(code)))}")
-    return ["digest", "run", "how", "data", "teacher", "recipe", "test top-1 (%)"], rows
-
-
-def _row(entry: Finished) -> list[Any]:
-    from didact.runs.labels import recipe_label, row_label, teacher_label
-
-    run = entry.run
-    teacher = teacher_label(run.teacher) if run.teacher else ""
-    texts = [run.digest, run.label, row_label(run), run.data.label, teacher, recipe_label(run)]
-    return [*map(clean, texts), round(entry.record.final()["test_top1"], 2)]
+        opened_store.say(f"listed only: a Record that {untrusted(tuple(sorted(code)))}")
+    return ["digest", "run", "how", "data", "teacher", "recipe", "test top-1 (%)"], table
 
 
 def details(kept: Store, asked: str) -> dict[str, Any]:

@@ -142,12 +142,18 @@ class Store:
         Args:
             prefix: only folders that begin with it, as they are or as a run's label is written, or a digest of which does.
         """
-        for folder in sorted(self.root.glob("runs/*")):
-            aside = folder.name.count(".damaged-") + folder.name.count(".aside-")
-            if not aside and _begins(folder, prefix):
-                yield self._entry(folder)
+        for folder in self.folders():
+            if _begins(folder, prefix):
+                yield self.entry(folder)
 
-    def _entry(self, folder: Path) -> Entry:
+    def folders(self) -> list[Path]:
+        """The folders of runs, finished or not, in alphabetical order; without those that were put aside."""
+        runs = self.root / "runs"
+        names = sorted(os.listdir(runs)) if runs.is_dir() else []
+        return [runs / name for name in names if ".damaged-" not in name and ".aside-" not in name]
+
+    def entry(self, folder: Path) -> Entry:
+        """What lies in ``folder``, one of :meth:`folders`."""
         try:
             record = Record.at(folder)
             if record is None:
