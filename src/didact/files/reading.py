@@ -20,6 +20,9 @@ DEEPEST = 100
 
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 
+_PLAIN = re.compile(r"[\w-]+(\.[\w-]+)*")
+"""A name that stands for a file in the folder itself, on every system."""
+
 
 class DamagedError(ValueError):
     """A file does not hold what was written."""
@@ -85,6 +88,8 @@ def inside(folder: Path, name: str) -> Path:
     Raises:
         DamagedError: it is not in the folder, or a link out of it.
     """
+    if _PLAIN.fullmatch(name) and not (folder / name).is_symlink():
+        return folder / name  # a file of the folder itself, as nearly all are: links on the way to it need not be resolved
     path = PurePosixPath(name)
     outside = path.is_absolute() or ".." in path.parts or not path.parts or any(c in name for c in "\\:\0")
     whole = folder / path
