@@ -89,6 +89,7 @@ def measure(options: argparse.Namespace, root: Path) -> dict[str, Row]:
     one = student(options.records // 2).digest
     commands = {
         "start": ["list", "recipes", "--json"],
+        "first list runs": ["list", "runs", "--json"],
         "list runs": ["list", "runs", "--json"],
         "show": ["show", one, "--json"],
         "look": ["look", one, "--json"],
@@ -114,7 +115,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = about(options) | {"commands": measure(options, Path(folder))}
     for name, row in result["commands"].items():
-        print(f"{name:10}", *(f"{key} {value:.6g}" for key, value in row.items()))
+        print(f"{name:16}", *(f"{key} {value:.6g}" for key, value in row.items()))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=2) + "\n")
 

@@ -107,11 +107,19 @@ class Weights(Protocol):
     """The settings that most methods share."""
 
     @property
-    def gamma(self) -> float: ...
+    def gamma(self) -> float:
+        """Weight of the cross entropy with the labels."""
+        ...
+
     @property
-    def alpha(self) -> float: ...
+    def alpha(self) -> float:
+        """Weight of the divergence from the teacher."""
+        ...
+
     @property
-    def temperature(self) -> float: ...
+    def temperature(self) -> float:
+        """Temperature of both softmax functions."""
+        ...
 
 
 def task(

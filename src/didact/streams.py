@@ -49,10 +49,21 @@ class Text(Protocol):
     """What is needed of a stream: files, pipes and the streams of notebooks have it."""
 
     @property
-    def encoding(self) -> str: ...
-    def write(self, text: str, /) -> int: ...
-    def flush(self) -> None: ...
-    def fileno(self) -> int: ...
+    def encoding(self) -> str:
+        """The stream's encoding."""
+        ...
+
+    def write(self, text: str, /) -> int:
+        """Write ``text`` and return how many characters it has."""
+        ...
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        ...
+
+    def fileno(self) -> int:
+        """The number of the open file."""
+        ...
 
 
 class Stream:
@@ -80,6 +91,7 @@ class Stream:
         return len(text)
 
     def flush(self) -> None:
+        """Write what is buffered."""
         if not self._ended:
             with self._errors():
                 self._stream.flush()

@@ -38,6 +38,7 @@ class Block:
 
     @property
     def stop(self) -> int:
+        """The first row after the block."""
         return self.start + len(self.layers[0])
 
 

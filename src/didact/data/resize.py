@@ -33,9 +33,11 @@ class Smaller:
 
     @property
     def labels(self) -> Tensor:
+        """int64 classes, (n,)."""
         return self.whole.labels
 
     def take(self, rows: Tensor) -> Split:
+        """The images at ``rows`` (int64, (m,)), decoded and shrunk, in that order."""
         parts = [self.whole.take(part) for part in rows.split(CHUNK)]
         pixels = torch.cat([area_averaged(part.images, self.size) for part in parts])
         index = torch.cat([part.index for part in parts])

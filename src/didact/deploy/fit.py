@@ -58,6 +58,7 @@ class Verdict:
 
     @property
     def fits(self) -> bool:
+        """Whether the device computes in the bit width and lacks no memory."""
         return self.executes and not self.missing
 
     @property

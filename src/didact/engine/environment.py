@@ -28,6 +28,7 @@ def environment(device: str) -> dict[str, Any]:
 
 
 def processor() -> str:
+    """The name of the processor; what Python says of the platform where it is not known."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

@@ -70,6 +70,7 @@ class Learner:
 
     @property
     def stage(self) -> Stage:
+        """The stage of the method that is trained now."""
         return self.stages[min(self.stage_index, len(self.stages) - 1)]
 
     @property
@@ -94,9 +95,11 @@ class Learner:
 
     @property
     def done(self) -> bool:
+        """Whether all stages are over."""
         return self.stage_index == len(self.stages)
 
     def clock(self, step: int, steps: int) -> Clock:
+        """Where the training is before ``step`` of the ``steps`` of this epoch."""
         return Clock(self.epoch, self._length(self.stage), step, steps, self.total, self.stage.name)
 
     def end_epoch(self) -> None:
@@ -146,6 +149,7 @@ class Learner:
             reseed(self.seed, "global", what, self.total, step, device=self.device)
 
     def train_mode(self) -> None:
+        """Put the network and the extras into train mode."""
         self.net.train()
         self.extras.train()
 

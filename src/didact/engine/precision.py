@@ -39,6 +39,7 @@ class Times:
 
     @property
     def best(self) -> Precision:
+        """The faster precision."""
         return "bf16" if self.fp32 >= GAIN * self.bf16 else "fp32"
 
 

@@ -144,6 +144,7 @@ class Tally:
         self.images = self.scored = 0
 
     def add(self, terms: dict[str, Tensor], logits: Logits | None, labels: Labels, step: int) -> None:
+        """Add the sums of one batch; they stay on the device."""
         values = torch.stack([t.detach().float() for t in terms.values()])
         if not self.names:
             self.names, self.sums, self.bad = tuple(terms), torch.zeros_like(values), torch.full_like(values, torch.inf)

@@ -61,6 +61,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as JSON, completely or not at all."""
     write(path, json_text(value))
 
 
@@ -135,6 +136,7 @@ def read_rows(path: Path, epochs: int | None = None) -> list[dict[str, Any]]:
 
 
 def parse_rows(data: bytes, path: Path, epochs: int | None = None) -> list[dict[str, Any]]:
+    """The rows of metrics in ``data``: whole lines only, and none after ``epochs``."""
     rows: list[dict[str, Any]] = []
     for line in data.splitlines():
         try:

@@ -91,6 +91,7 @@ class Level(nn.Module):
         self.log_scale = nn.Parameter(torch.full((wide,), log(expm1(FIRST_VARIANCE - LEAST_VARIANCE))))
 
     def variance(self) -> Tensor:
+        """The variance of each channel, (c,)."""
         return LEAST_VARIANCE - F.logsigmoid(-self.log_scale)  # log(1 + exp(a)) that does not overflow
 
     def forward(self, fs: Feature, teacher: tuple[Tensor, ...]) -> Tensor:

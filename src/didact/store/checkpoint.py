@@ -36,6 +36,7 @@ class Beside:
         return "".join(f"{strict_json(row)}\n" for row in self.rows).encode()
 
     def plain(self) -> dict[str, Any]:
+        """The same as plain JSON data."""
         return {
             "images": self.images,
             "environment": self.environment,
@@ -45,6 +46,7 @@ class Beside:
 
     @classmethod
     def read(cls, plain: dict[str, Any]) -> Beside:
+        """What :meth:`plain` gave."""
         return cls(plain["images"], plain["environment"], tuple(plain["rows"]), tuple(plain["anchors"].items()))
 
 

@@ -65,10 +65,12 @@ class Listed:
 
     @property
     def net(self) -> str:
+        """The network's name."""
         return clean(self.spec.get("net"))
 
     @property
     def method(self) -> str:
+        """The method's name."""
         method = self.spec.get("method")
         return clean(method.get("name") if isinstance(method, Mapping) else method)
 

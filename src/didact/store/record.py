@@ -98,9 +98,11 @@ class Record:
         return cls(folder)
 
     def spec(self) -> dict[str, Any]:
+        """The run, as plain JSON data."""
         return parsed(self._read("spec.json"), self.folder / "spec.json")
 
     def environment(self) -> dict[str, Any]:
+        """Versions, device and command of the training."""
         return parsed(self._read("environment.json"), self.folder / "environment.json")
 
     def metrics(self) -> list[dict[str, Any]]:
