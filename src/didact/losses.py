@@ -47,9 +47,13 @@ def _widen(x: Any) -> Any:
 
 
 @in_float32
-def cross_entropy(logits: Logits, labels: Labels) -> Scalar:
-    """Cross entropy against the labels at temperature 1, mean over the batch."""
-    return F.cross_entropy(logits, labels)
+def cross_entropy(logits: Logits, labels: Labels, label_smoothing: float = 0.0) -> Scalar:
+    """Cross entropy against the labels at temperature 1, mean over the batch.
+
+    Args:
+        label_smoothing: the share of each target that is spread evenly over all classes.
+    """
+    return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
 
 
 @in_float32
