@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from didact.data import Data, load
     from didact.engine.recipe import Recipe
-    from didact.execution.runner import Execution, execute
+    from didact.execution import Execution, execute
     from didact.method import Method, Pair, StepContext
     from didact.nets import Block, BlockNet, create, join
     from didact.request.plan import plan
@@ -33,8 +33,8 @@ _HOMES = {
     "StepContext": "method",
     "SpecError": "spec",
     "Store": "store.store",
-    "Execution": "execution.runner",
-    "execute": "execution.runner",
+    "Execution": "execution",
+    "execute": "execution",
     "create": "nets",
     "join": "nets",
     "load": "data",

@@ -11,6 +11,7 @@ classifiers worth watching, and ``metrics``, further scalars.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -319,8 +320,16 @@ class Joint(Method):
 
 @runtime_checkable
 class Teacher(Protocol):
-    """What is shown to a cohort: one frozen network, or a route of checkpoints that changes with the clock (RCO)."""
+    """The teacher of a cohort: one frozen network, or a route of checkpoints that changes with the clock (RCO)."""
 
     def at(self, epoch: int) -> BlockNet:
         """The network that teaches in ``epoch`` (counted over all stages from 0): frozen, in eval mode."""
+        ...
+
+    def end_epoch(self, epoch: int, deployed: Callable[[], nn.Module]) -> Mapping[str, int | float]:
+        """The teacher's own metrics of a student's ``epoch``, by name. Called once for each student after it is tested.
+
+        Args:
+            deployed: gives the network that the student would hand on now, in eval mode.
+        """
         ...

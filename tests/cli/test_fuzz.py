@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from didact.cli.main import main
-from didact.execution import runner
+from didact.execution import work
 
 Requests = Callable[[random.Random], list[str]]
 
@@ -108,7 +108,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIDACT_DATA", str(tmp_path / "data"))
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.setattr(runner, "train", train)
+    monkeypatch.setattr(work, "train", train)
 
 
 def setting(draw: random.Random) -> list[str]:

@@ -16,6 +16,7 @@ from rich.table import Table
 import didact.cli
 from didact import streams
 from didact.cli.main import main
+from didact.execution.progress import JobBegins, JobEnds
 from didact.report import text
 from didact.track import terminal
 
@@ -118,8 +119,8 @@ def test_bars_show_names_as_they_are() -> None:
     raw = io.StringIO()
     bars = terminal.Bars(text.Screen(file=raw, force_terminal=True, color_system=None, width=200))
     object.__setattr__(run, "net", "[red]mine[/red]\x1b[2J")
-    bars.cohort_begins([run], None)
-    bars.cohort_ends()
+    bars(JobBegins(0, (run,), None))
+    bars(JobEnds(0))
     assert "1 x [[red]mine[/red]\\x1b[2J ce], seeds 0 · digits" in raw.getvalue()
 
 

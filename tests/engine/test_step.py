@@ -13,7 +13,7 @@ import torch
 from didact.data import loader
 from didact.data.augment import normalise
 from didact.engine.step import Tally, hits
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
 from didact.request.plan import plan
 from didact.runs.run import everything
 from didact.store.store import Store

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from didact.engine.recipe import Recipe, best_precision
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
 from didact.runs.run import Run
 from didact.store.store import Store
 

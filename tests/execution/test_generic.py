@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from didact.cli.main import main
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
 from didact.request.plan import plan
 from didact.runs.labels import teacher_label
 from didact.runs.run import Run, everything

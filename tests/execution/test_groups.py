@@ -13,7 +13,7 @@ from torch import nn
 
 from didact.data import Data
 from didact.engine.recipe import Recipe
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
 from didact.methods.kd import KD
 from didact.peers.dml import DML
 from didact.peers.kdcl import KDCL

@@ -9,7 +9,7 @@ import pytest
 from torch import Tensor, nn
 
 from didact.engine.recipe import Recipe
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
 from didact.method import StepContext
 from didact.peers.dml import DML
 from didact.runs.groups import Peer
@@ -104,7 +104,7 @@ def test_a_record_that_only_lacks_its_seal_is_finished_without_training(
     with pytest.raises(Killed):
         execute([run], store, Execution(test_every=9))
     monkeypatch.setattr(Unfinished, "finish", finish)
-    monkeypatch.setattr("didact.execution.runner.train", None)
+    monkeypatch.setattr("didact.execution.work.train", None)
     assert len(execute([run], store, Execution(test_every=9)).records) == 2
 
 

@@ -10,19 +10,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
 from didact.engine.step import teach
-from didact.execution import runner
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
+from didact.execution.progress import Learned
 from didact.files.checked import read_tensors
 from didact.method import Method, StepContext
 from didact.methods.kd import KD
+from didact.nets.blocks import BlockNet
 from didact.runs.run import Run
 from didact.spec import SpecError, spec
 from didact.store.store import Store
 from support.kept import Killed, same, weights
-from support.training import Ear
+from support.training import hears
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 
@@ -66,14 +66,14 @@ def test_cohort_is_really_shared(tiny: Tiny, store: Store, monkeypatch: pytest.M
 def test_the_teacher_is_frozen(tiny: Tiny, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """For every method, the teacher's parameters and buffers are the same bits after training, and got no gradient."""
     context: list[tuple[nn.Module, str]] = []
-    original = runner._teacher
+    original = Store.load
 
-    def spy(*arguments: Any) -> Any:
-        net = original(*arguments)
+    def spy(self: Store, run: Run) -> tuple[BlockNet, nn.Module]:
+        net, extras = original(self, run)
         context.append((net, state_hash(net)))
-        return net
+        return net, extras
 
-    monkeypatch.setattr(runner, "_teacher", spy)
+    monkeypatch.setattr(Store, "load", spy)
     execute([tiny(m) for m in METHODS[1:-1]], store, Execution())
     assert context
     for net, before in context:
@@ -94,7 +94,7 @@ def test_same_spec_is_trained_once(tiny: Tiny, store: Store) -> None:
     first = execute([run], store, Execution()).records[run.digest]
     stamp = (first.folder / "record.json").stat().st_mtime_ns
     trained: list[str] = []
-    again = execute([tiny("kd")], store, Execution(), Ear(lambda one, row: trained.append(one.label)))
+    again = execute([tiny("kd")], store, Execution(), hears(lambda event: trained.append(event.run)))
     assert again.records[run.digest].folder == first.folder
     assert (first.folder / "record.json").stat().st_mtime_ns == stamp
     assert trained == []
@@ -127,14 +127,14 @@ def killed(runs: list[Run], store: Store, kills: int) -> None:
     for kill in range(1, kills + 1):
         count = 0
 
-        def after(learner: Learner, row: dict[str, Any], limit: int = kill) -> None:
+        def after(event: Learned, limit: int = kill) -> None:
             nonlocal count
-            count += learner.recipe.epochs == 4
+            count += event.run in {run.digest for run in runs}
             if count == 2 * limit - 1:
                 raise Killed
 
         with pytest.raises(Killed):
-            execute(runs, store, Execution(), Ear(after))
+            execute(runs, store, Execution(), hears(after))
 
 
 def timeless(store: Store, run: Run) -> list[dict[str, Any]]:
@@ -169,7 +169,7 @@ def test_nan_stops_one_learner_and_no_other(tiny: Tiny, store: Store) -> None:
     assert all(t.isfinite().all() for t in tensors.values())
     # asked again, it says so at once; asked to retry, it goes on from the last good state
     trained: list[str] = []
-    assert sick.digest in execute([sick], store, Execution(), Ear(lambda one, row: trained.append(one.label))).failures  # type: ignore[arg-type]
+    assert sick.digest in execute([sick], store, Execution(), hears(lambda event: trained.append(event.run))).failures  # type: ignore[arg-type]
     assert trained == []
     assert sick.digest in execute([sick], store, Execution(), retry=True).failures
 

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from didact import Execution, Store, execute, plan
+from didact.execution.progress import Learned
 from support import owned
 from support.kept import Killed, same, weights
-from support.training import Ear
+from support.training import hears
 
 TINY = {"classes": 2, "per_class": 4}
 
@@ -59,12 +60,12 @@ def test_own_code_draws_the_same_alone_in_a_cohort_and_after_a_kill(
     torch.manual_seed(5)
     killed = Store(tmp_path / "killed")
 
-    def kill(learner: Any, row: dict[str, Any]) -> None:
-        if row["epoch"] == 1 and learner.label.startswith(runs[0].label):
+    def kill(event: Learned) -> None:
+        if event.row["epoch"] == 1 and event.run == runs[0].digest:
             raise Killed
 
     with pytest.raises(Killed):
-        execute(runs[:1], killed, Execution(test_every=9), Ear(kill))
+        execute(runs[:1], killed, Execution(test_every=9), hears(kill))
     torch.manual_seed(6)
     execute(runs[:1], killed, Execution(test_every=9))
     assert nearness(together, runs[0]) == nearness(killed, runs[0])

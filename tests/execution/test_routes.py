@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from torch import Tensor
 
-from didact.data import Data, evaluation_batches, load
+from didact.data import Data, Dataset, evaluation_batches, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.execution.runner import Execution, execute
+from didact.engine.train import Cohort, Listener, train
+from didact.execution import Execution, execute, work
+from didact.execution.progress import Learned
 from didact.method import Method
 from didact.request.plan import plan
 from didact.runs.labels import row_label
@@ -22,7 +25,7 @@ from didact.store.store import Store
 from didact.store.unfinished import Unfinished
 from didact.teaching.route import Route, divergence
 from support.kept import Killed, same, weights
-from support.training import Ear
+from support.training import Ear, hears
 
 DATA = Data(name="digits", per_class=6)
 RECIPE = Recipe(epochs=4, batch_size=20, schedule="one-cycle")
@@ -36,7 +39,7 @@ def student(method: Any = "kd", *, route: Route | None = Route(anchors=2), **fie
     )
 
 
-def test_the_teacher_is_the_same_with_and_without_a_route(tmp_path: Path) -> None:
+def test_the_teacher_is_the_same_with_and_without_a_route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its weights bit for bit; its anchors are what it was after these epochs, in its Record, sealed."""
     with_, without = Store(tmp_path / "with"), Store(tmp_path / "without")
     seen: dict[int, dict[str, Tensor]] = {}
@@ -45,7 +48,12 @@ def test_the_teacher_is_the_same_with_and_without_a_route(tmp_path: Path) -> Non
         if learner.label.endswith(TEACHER.digest):
             seen[learner.total] = {k: v.clone() for k, v in learner.net.state_dict().items()}
 
-    execute([student(route=Route(anchors=4))], with_, Execution(test_every=9), Ear(after))
+    def heard(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], **named: Any) -> None:
+        train(cohort, dataset, [*listeners, Ear(after)], **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "train", heard)
+        execute([student(route=Route(anchors=4))], with_, Execution(test_every=9))
     execute([TEACHER], without, Execution(test_every=9))
     assert same(weights(with_, TEACHER), weights(without, TEACHER))
     assert Unfinished(with_, TEACHER).anchors() == {1, 2, 3} and not Unfinished(without, TEACHER).anchors()
@@ -98,24 +106,22 @@ def test_alone_equals_cohort_and_killed_equals_whole(tmp_path: Path, threshold: 
         for kill in (2, 1):  # of the teacher, in the middle of its route; then of the student, again and again
             count = 0
 
-            def after(learner: Learner, row: dict[str, Any], kill: int = kill) -> None:
+            def after(event: Learned, kill: int = kill) -> None:
                 nonlocal count
                 count += 1
                 if count == kill:
                     raise Killed
 
             with pytest.raises(Killed):
-                execute([run], broken, Execution(test_every=9), Ear(after))
+                execute([run], broken, Execution(test_every=9), hears(after))
         for _ in range(2):
-            ends: list[int] = []
 
-            def once(learner: Learner, row: dict[str, Any], ends: list[int] = ends, digest: str = run.digest) -> None:
-                ends.append(1)
-                if learner.label.endswith(digest):
+            def once(event: Learned, digest: str = run.digest) -> None:
+                if event.run == digest:
                     raise Killed
 
             with pytest.raises(Killed):
-                execute([run], broken, Execution(test_every=9), Ear(once))
+                execute([run], broken, Execution(test_every=9), hears(once))
         again = execute([run], broken, Execution(test_every=9)).records[run.digest].metrics()
         assert same(weights(broken, run), weights(together, run))
         whole = answer.records[run.digest].metrics()
@@ -150,12 +156,12 @@ def test_a_finished_teacher_without_its_route_is_told_of(tmp_path: Path) -> None
 def test_an_unfinished_teacher_keeps_what_is_yet_to_come(tmp_path: Path) -> None:
     store = Store(tmp_path)
 
-    def after(learner: Learner, row: dict[str, Any]) -> None:
-        if learner.total == 1:
+    def after(event: Learned) -> None:
+        if event.row["epoch"] == 1:
             raise Killed
 
     with pytest.raises(Killed):
-        execute([TEACHER], store, Execution(test_every=9), Ear(after))
+        execute([TEACHER], store, Execution(test_every=9), hears(after))
     with pytest.raises(RequestError, match="as it was after epoch 1, which was not kept"):
         execute([student(route=Route(anchors=4))], store, Execution(test_every=9))
     execute([student()], store, Execution(test_every=9))

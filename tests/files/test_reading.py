@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
 from didact.files.checked import DamagedError, file_checksum, read_json, read_tensors
 from didact.files.reading import DEEPEST, depth, parsed
 from didact.runs.run import Run

@@ -12,7 +12,7 @@ from didact.analysis import cka, divergence
 from didact.analysis.layers import layers as layers_of
 from didact.data import Data, evaluation_batches, load
 from didact.engine.recipe import Recipe
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
 from didact.measure import layers as kept
 from didact.measure.comparison import compare
 from didact.measure.layers import LayerComparison

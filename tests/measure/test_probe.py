@@ -15,7 +15,7 @@ from didact.analysis.probe import LogisticProbe, Probed, SGDProbe
 from didact.cli.main import main
 from didact.data import Data, DataError, facts, load, source
 from didact.data.resize import resized
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
 from didact.measure import probe as studies
 from didact.measure.probe import ProbeResult, probe
 from didact.runs.run import Run

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
+from didact.execution.progress import Event, JobBegins
 from didact.request.plan import plan
 from didact.runs.dry_run import check
 from didact.runs.labels import teacher_label, teacher_summary
@@ -135,15 +136,12 @@ def test_labels_tell_assistants_apart(tiny: Callable[..., Run]) -> None:
 def test_a_chain_is_trained_in_order_and_compared(store: Store) -> None:
     seen: list[list[str]] = []
 
-    class Watch:
-        def cohort_begins(self, runs: Any, teacher: Run | None) -> None:
-            seen.append([run.label for run in runs])
-
-        def __getattr__(self, name: str) -> Callable[..., None]:
-            return lambda *told: None
+    def show(event: Event) -> None:
+        if isinstance(event, JobBegins):
+            seen.append([run.label for run in event.runs])
 
     runs = planned({**CHAIN, "method": "standard,kd"}) + planned("resnet20")
-    answer = execute(runs, store, Execution(test_every=9), Watch())  # type: ignore[arg-type]
+    answer = execute(runs, store, Execution(test_every=9), show)
     assert not answer.failures
     order = [label for labels in seen for label in labels]
     assert sorted(seen[0]) == ["resnet14.ce.s0", "resnet20.ce.s0"]

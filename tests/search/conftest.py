@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
 from didact.search.costs import SearchSettings
 from didact.search.pareto import ParetoFront
 from didact.search.search import search

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
 from didact.methods.kd import KD
 from didact.nets.architecture import cost, parse
 from didact.runs.run import Run

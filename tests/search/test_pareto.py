@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
 from didact.nets import create
 from didact.nets.blocks import macs, parameters
 from didact.nets.supernet import Pool

@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 import torch
 
-from didact.execution import runner
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute, work
 from didact.files import checked
 from didact.files.checked import DamagedError, read_tensors, write, write_tensors
 from didact.runs.build import network
@@ -211,7 +210,7 @@ def test_a_start_that_does_not_fit_is_refused_before_training(tiny: Tiny, store:
 
 CHILD = """
 import sys
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
 from didact.runs.run import Run
 from didact.store.store import Store
 from didact.spec import from_json
@@ -246,7 +245,7 @@ def test_two_processes_train_a_run_once(tiny: Tiny, store: Store) -> None:
 
 
 def _train_while_locked(store: Store, run: Run) -> Any:
-    """What ask() does inside its lock; the lock is re-entrant for the process that holds it through the same object only."""
+    """What execute() does inside its lock; the lock is re-entrant for the process that holds it through the same object only."""
     other = Store(store.root.with_name("elsewhere"))
     execute([run], other, Execution())
     other.folder(run).rename(_made(store.folder(run)))
@@ -287,7 +286,7 @@ def test_kill_minus_nine_and_ask_again(tiny: Tiny, tmp_path: Path) -> None:
 
 
 def test_large_memory_is_told_of_before_training(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "LARGE", 1000)
+    monkeypatch.setattr(work, "LARGE", 1000)
     said: list[str] = []
     store = Store(tmp_path / "store", said.append)
     run = tiny({"name": "crd", "negatives": 8})

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from didact.data import Data
-from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.execution import runner
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, checks, execute
+from didact.execution.progress import Event, JobBegins, Learned
 from didact.files import checked
 from didact.files.checked import file_checksum, read_json, read_tensors, write_json, write_tensors
 from didact.methods.kd import KD
@@ -28,7 +27,7 @@ from didact.store.store import Store
 from didact.teaching.route import Route
 from support.kept import Killed, same, weights
 from support.together import pair
-from support.training import Ear
+from support.training import hears
 
 DATA = Data(name="digits", classes=2, per_class=4)
 RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.02, schedule="one-cycle")
@@ -44,20 +43,20 @@ JOBS = {"alone": ALONE, "peers": PEERS, "route": ALONG}
 def _until(run: Run, store: Store, epochs: int) -> None:
     """Train ``run`` until a learner has ``epochs`` epochs behind it, then kill."""
 
-    def after(learner: Learner, row: dict[str, Any]) -> None:
-        if learner.total == epochs and (not run.peers or learner.label.endswith(run.group[-1].digest)):
+    def after(event: Learned) -> None:
+        if event.row["epoch"] == epochs and (not run.peers or event.run == run.group[-1].digest):
             raise Killed
 
-    # an ear is told after the store
+    # progress is shown after the store has the epoch
     with pytest.raises(Killed):
-        execute([run], store, WHERE, Ear(after))
+        execute([run], store, WHERE, hears(after))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def unchecked() -> Iterator[None]:
     """The rehearsal of runs before training takes a third of the time here. It has tests of its own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "check", lambda run: [])
+        patch.setattr(checks, "check", lambda run: [])
         yield
 
 
@@ -275,18 +274,22 @@ def test_a_store_that_is_only_read_answers_and_trains_nothing(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="open files are limited in the thousands")
-def test_no_more_runs_are_locked_at_once_than_files_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_runs_are_locked_at_once_than_files_can_be_opened(tmp_path: Path) -> None:
     import resource
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = len(os.listdir("/dev/fd")) + 12
     runs = [Run(net=NET, data=DATA, recipe=Recipe(epochs=1, batch_size=8), seed=seed) for seed in range(8)]
     cohorts: list[int] = []
-    monkeypatch.setattr(Ear, "cohort_begins", lambda self, runs, teacher: cohorts.append(len(runs)))
+
+    def show(event: Event) -> None:
+        if isinstance(event, JobBegins):
+            cohorts.append(len(event.runs))
+
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limits[1]))
         assert locks.most() <= 6
-        answer = execute(runs, Store(tmp_path), Execution(cohort_size=64), Ear(lambda learner, row: None))
+        answer = execute(runs, Store(tmp_path), Execution(cohort_size=64), show)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert len(answer.records) == sum(cohorts) == 8 and max(cohorts) <= 6

@@ -1,10 +1,10 @@
-"""For tests that train: networks drawn once and copied, their shapes found once, learners, a cohort's run, an ear on it."""
+"""For tests that train: networks drawn once and copied, their shapes found once, learners, a cohort's run, ears on it."""
 
 from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,11 +12,11 @@ import torch
 from didact.data import Dataset, Loader
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.engine.train import Cohort, Fixed, train
+from didact.engine.train import Cohort, Fixed, Listener, train
+from didact.execution.progress import Event, Learned, Show
 from didact.method import Method, Pair
 from didact.nets import create
 from didact.nets.blocks import BlockNet, Shape, Shapes
-from didact.runs.run import Run
 from didact.seeds import seeded
 
 Taught = tuple[BlockNet, Shapes]
@@ -66,19 +66,24 @@ def learner(
     return Learner(label=label, net=net, method=method, extras=extras, recipe=recipe, seed=seed)
 
 
-class Ear:
+class Ear(Listener):
     """Calls a function after every epoch of every learner, with the epoch's metrics."""
 
     def __init__(self, after: Callable[[Learner, dict[str, Any]], object] = lambda one, row: None) -> None:
         self.after = after
 
-    def cohort_begins(self, runs: Sequence[Run], teacher: Run | None) -> None: ...
-    def cohort_ends(self) -> None: ...
-    def epoch_begins(self, epoch: int, epochs: int, steps: int, learners: Sequence[Learner]) -> None: ...
-    def step_ends(self) -> None: ...
-    def failed(self, learner: Learner) -> None: ...
     def learned(self, learner: Learner, row: dict[str, Any]) -> None:
         self.after(learner, row)
+
+
+def hears(after: Callable[[Learned], object]) -> Show:
+    """A Show that calls a function after every epoch of every run."""
+
+    def show(event: Event) -> None:
+        if isinstance(event, Learned):
+            after(event)
+
+    return show
 
 
 def run(

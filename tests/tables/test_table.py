@@ -14,7 +14,7 @@ import torch
 
 from didact.analysis import cka, divergence
 from didact.data import evaluation_batches, load
-from didact.execution.runner import Execution, execute
+from didact.execution import Execution, execute
 from didact.measure.similarity import Similarity, similarities
 from didact.runs.run import Run
 from didact.spec import strict_json

@@ -17,7 +17,7 @@ from torch import Tensor
 from didact.data import Data, Loader, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.engine.train import Cohort, train
+from didact.engine.train import Cohort, Listener, train
 from didact.files.checked import read_tensors, write_tensors
 from didact.method import Method, Pair
 from didact.nets import create
@@ -50,16 +50,13 @@ def learner(name: str, precision: str = "fp32", seed: int = 0) -> Learner:
     return Learner(label=f"{name}.{seed}", net=net, method=method, extras=extras, recipe=recipe, seed=seed)
 
 
-class Ear:
+class Ear(Listener):
     """Keeps the rows, and calls a function after every epoch of every learner."""
 
     def __init__(self, after: Callable[[Learner], None] = lambda one: None) -> None:
         self.after = after
         self.rows: list[dict[str, Any]] = []
 
-    def epoch_begins(self, *_: object) -> None: ...
-    def step_ends(self) -> None: ...
-    def failed(self, learner: Learner) -> None: ...
     def learned(self, learner: Learner, row: dict[str, Any]) -> None:
         self.rows.append(row)
         self.after(learner)

@@ -29,7 +29,7 @@ def answer(
     as_json: bool = False,
 ) -> int:
     """Ask for the runs, then report. 1 when one of them failed."""
-    from didact.execution.runner import execute
+    from didact.execution import execute
     from didact.report import text
     from didact.runs.run import everything
     from didact.store.store import Store

@@ -47,7 +47,7 @@ def quickstart(
     device: Device = None,
 ) -> int:
     """The main job at small scale: a standard and a student-friendly teacher, students of both, who taught better."""
-    from didact.execution.runner import Execution
+    from didact.execution import Execution
     from didact.papers.quickstart import TEST_EVERY
     from didact.papers.quickstart import quickstart as study
 
@@ -73,7 +73,7 @@ def train(
 
     didact train --net resnet8x4 --data cifar100 --teacher.net resnet32x4 --teacher.method sftn --method kd,at+kd
     """
-    from didact.execution.runner import Execution
+    from didact.execution import Execution
     from didact.request.plan import plan
     from didact.request.tokens import parse
 

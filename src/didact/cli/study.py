@@ -31,7 +31,7 @@ from didact.track import terminal
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from didact.execution.runner import Execution
+    from didact.execution import Execution
     from didact.store.store import Store
     from didact.tables.study import Sheet
 
@@ -52,7 +52,7 @@ def study(
     json: Json = False,
 ) -> int:
     """Train and print; what ``--help`` says stands where the command is named."""
-    from didact.execution.runner import Execution
+    from didact.execution import Execution
     from didact.request.tokens import parse
     from didact.store.store import Store
 

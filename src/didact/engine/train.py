@@ -1,14 +1,28 @@
-"""The loop. A cohort's learners share the batches and one teacher pass; each could be trained alone with the same result."""
+"""The loop. A cohort's learners share the batches and one teacher pass; each could be trained alone with the same result.
+
+for epoch in epochs:
+    listeners: epoch_begins(epoch)
+    for batch in loader.epoch(epoch):                      augmented once, the same for all learners
+        taught = teach(teacher.at(epoch), batch)           one pass without gradient
+        for group in groups: advance(group, batch, taught) forward, terms, backward, optimiser step
+        listeners: step_ends()
+    for learner in learners that are still finite:         of the others, listeners: failed(learner)
+        row  = mean terms, accuracies, times
+        row |= accuracies on test and validation images
+        row |= teacher.end_epoch(epoch, learner)           a route moves on
+        listeners: learned(learner, row)                   a checkpoint, a line on the terminal
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
+from torch import nn
 
 from didact.data import Dataset, Loader, evaluation_batches
 from didact.engine.evaluate import evaluate, refresh
@@ -20,23 +34,36 @@ from didact.nets.folded import folded
 from didact.seeds import preserved, reseed
 
 
-class Listener(Protocol):
-    """Who is told how a training goes: the store, which keeps it, and the terminal, which shows it."""
+class Listener:
+    """Callbacks of a training. Each does nothing until a subclass overrides it.
 
-    def epoch_begins(self, epoch: int, epochs: int, steps: int, learners: Sequence[Learner]) -> None: ...
-    def step_ends(self) -> None: ...
-    def learned(self, learner: Learner, row: dict[str, Any]) -> None: ...
-    def failed(self, learner: Learner) -> None: ...
+    Listeners change neither learners nor rows, so their order changes no result.
+    """
+
+    def epoch_begins(self, epoch: int, epochs: int, steps: int, learners: Sequence[Learner]) -> None:
+        """``learners`` begin ``epoch``, counted from 0, of ``epochs``; it has ``steps`` steps."""
+
+    def step_ends(self) -> None:
+        """All learners of the epoch have made one step."""
+
+    def learned(self, learner: Learner, row: dict[str, Any]) -> None:
+        """A learner has ended an epoch in good health; ``row`` holds the metrics of the epoch."""
+
+    def failed(self, learner: Learner) -> None:
+        """A learner is stopped; ``learner.failure`` says why."""
 
 
 class Fixed:
-    """A teacher that stays the same: the same frozen network in every epoch, prepared for inference."""
+    """A teacher that stays the same: one frozen network for all epochs, prepared for inference."""
 
     def __init__(self, net: BlockNet) -> None:
         self._shown = folded(net)
 
     def at(self, epoch: int) -> BlockNet:
         return self._shown
+
+    def end_epoch(self, epoch: int, deployed: Callable[[], nn.Module]) -> dict[str, int | float]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -45,10 +72,10 @@ class Cohort:
 
     Attributes:
         groups: learners that read each other's outputs form a group, in the order of their turns, and go on and stop
-            together; all others are a group of their own.
-        loader: the batches, the same for everybody.
-        teacher: who is shown to them; None when nobody reads a teacher.
-        foreign: whether the teacher's network is not didact's own and may draw from the process's global generators.
+            together; every other learner is a group of its own.
+        loader: the batches, the same for all learners.
+        teacher: the teacher of all learners; None when no method reads one.
+        foreign: whether the teacher's network is the user's own code and may draw from the process's global generators.
     """
 
     groups: tuple[tuple[Learner, ...], ...]
@@ -64,48 +91,63 @@ class Cohort:
 def train(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], *, test_every: int = 1) -> None:
     """Train every learner of the cohort to its end. Learners may be at different epochs (after an interruption).
 
-    A learner whose loss, weights or running statistics are not finite is stopped at the end of that epoch, and its group with it;
-    what was kept before it stays. So is one that at its end has images without a finite answer. The others go on.
-    The global random generators are as they were afterwards.
+    A learner is stopped at the end of an epoch in which its loss, weights or running statistics are not finite, or at its end
+    when images have no finite answer. Its group is stopped with it, the others go on, and what was kept before stays.
+    Afterwards the global random generators are as they were before.
     """
     with preserved(cohort.learners[0].device):
-        _train(cohort, dataset, listeners, test_every)
+        learners = cohort.learners
+        for epoch in range(min(learner.total for learner in learners), max(learner.epochs for learner in learners)):
+            groups = [group for group in cohort.groups if all(_takes_part(learner, epoch) for learner in group)]
+            if groups:
+                _train_epoch(cohort, groups, dataset, epoch, listeners, test_every)
 
 
-def _train(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], test_every: int) -> None:
-    learners = cohort.learners
-    for epoch in range(min(one.total for one in learners), max(one.epochs for one in learners)):
-        groups = [g for g in cohort.groups if all(not o.failure and not o.done and o.total == epoch for o in g)]
-        if not groups:
-            continue
-        active = [learner for group in groups for learner in group]
-        began, worked = time.perf_counter(), time.process_time()
-        for listener in listeners:
-            listener.epoch_begins(epoch, max(o.epochs for o in learners), len(cohort.loader), active)
-        refresh(groups, dataset)
-        tallies = _epoch(cohort, groups, epoch, listeners)
-        seconds, worked = time.perf_counter() - began, time.process_time() - worked
-        _stop(groups, {one.label: tallies[one.label].fault() or _broken(one) for one in active}, epoch, listeners)
-        healthy = [one for one in active if one.failure is None]
-        rows = [_row(one, tallies[one.label], seconds, worked, len(active)) for one in healthy]
-        for one in healthy:
-            one.end_epoch()
-        for row, tested in zip(rows, _test(healthy, dataset, epoch, test_every), strict=True):
-            row |= tested
-        _stop(groups, {one.label: _speechless(one, row) for one, row in zip(healthy, rows, strict=True)}, epoch, listeners)
-        for one, row in zip(healthy, rows, strict=True):
-            for listener in listeners if one.failure is None else ():
-                listener.learned(one, row)
+def _takes_part(learner: Learner, epoch: int) -> bool:
+    return learner.failure is None and not learner.done and learner.total == epoch
 
 
-def _epoch(
+def _train_epoch(
+    cohort: Cohort,
+    groups: Sequence[tuple[Learner, ...]],
+    dataset: Dataset,
+    epoch: int,
+    listeners: Sequence[Listener],
+    test_every: int,
+) -> None:
+    active = [learner for group in groups for learner in group]
+    began, worked = time.perf_counter(), time.process_time()
+    for listener in listeners:
+        listener.epoch_begins(epoch, max(learner.epochs for learner in cohort.learners), len(cohort.loader), active)
+    refresh(groups, dataset)
+    tallies = _steps(cohort, groups, epoch, listeners)
+    seconds, worked = time.perf_counter() - began, time.process_time() - worked
+    broken = {learner.label: tallies[learner.label].fault() or _broken(learner) for learner in active}
+    _stop(groups, broken, epoch, listeners)
+    healthy = [learner for learner in active if learner.failure is None]
+    rows = [_row(learner, tallies[learner.label], seconds, worked, len(active)) for learner in healthy]
+    for learner in healthy:
+        learner.end_epoch()
+    for row, tested in zip(rows, _test(healthy, dataset, epoch, test_every), strict=True):
+        row |= tested
+    speechless = {learner.label: _speechless(learner, row) for learner, row in zip(healthy, rows, strict=True)}
+    _stop(groups, speechless, epoch, listeners)
+    for learner, row in zip(healthy, rows, strict=True):
+        if learner.failure is None:
+            row |= cohort.teacher.end_epoch(epoch, learner.deployed) if cohort.teacher is not None else {}
+            for listener in listeners:
+                listener.learned(learner, row)
+
+
+def _steps(
     cohort: Cohort, groups: Sequence[tuple[Learner, ...]], epoch: int, listeners: Sequence[Listener]
 ) -> dict[str, Tally]:
+    """All steps of an epoch. Returns the sums of each learner by its label."""
     active = [learner for group in groups for learner in group]
-    tallies = {one.label: Tally(one.device) for one in active}
+    tallies = {learner.label: Tally(learner.device) for learner in active}
     teacher = cohort.teacher.at(epoch) if cohort.teacher is not None else None
-    for one in active:
-        one.train_mode()
+    for learner in active:
+        learner.train_mode()
     steps = len(cohort.loader)
     for step, batch in enumerate(cohort.loader.epoch(epoch)):
         taught = teach(teacher, batch, active, active[0].recipe.precision, partial(_draw_for, cohort, epoch, step))
@@ -117,25 +159,25 @@ def _epoch(
 
 
 def _draw_for(cohort: Cohort, epoch: int, step: int, what: str) -> None:
-    """Put the global generators at the start of a stream for one pass of the teacher, the same whoever is taught."""
+    """Put the global generators at the start of a stream for one pass of the teacher, the same for all students."""
     if cohort.foreign:
         reseed(cohort.loader.data_seed, "teacher", epoch, step, what, device=cohort.learners[0].device)
 
 
-def _broken(one: Learner) -> str | None:
+def _broken(learner: Learner) -> str | None:
     """What of the network is not finite. A mask of -inf among its buffers is meant; NaN and +inf are not."""
-    for name, parameter in one.net.named_parameters():
+    for name, parameter in learner.net.named_parameters():
         if not parameter.isfinite().all():
             return f"the weight '{name}' was not finite at the end"
-    for name, buffer in one.net.named_buffers():
+    for name, buffer in learner.net.named_buffers():
         if buffer.is_floating_point() and not (buffer < torch.inf).all():
             return f"the buffer '{name}' was not finite at the end"
     return None
 
 
-def _speechless(one: Learner, row: dict[str, Any]) -> str | None:
-    """What a network that is done leaves without an answer. Before its end it may still find its way."""
-    for split in ("test", "validation") if one.done else ():
+def _speechless(learner: Learner, row: dict[str, Any]) -> str | None:
+    """How many images have no finite answer at the end of the training. Before its end a network may still recover."""
+    for split in ("test", "validation") if learner.done else ():
         if images := row.get(f"{split}_unanswered"):
             return f"its logits were not finite for {images} {split} image{'s' if images > 1 else ''}"
     return None
@@ -146,36 +188,36 @@ def _stop(
 ) -> None:
     """Stop the learners that have a fault, each with its group."""
     for group in groups:
-        if any(one.failure is not None for one in group):
+        if any(learner.failure is not None for learner in group):
             continue
-        for one in group:
-            if faults[one.label] is not None:
-                one.failure = f"epoch {epoch + 1}: {faults[one.label]}"
-        first = next((one for one in group if one.failure is not None), None)
+        for learner in group:
+            if faults[learner.label] is not None:
+                learner.failure = f"epoch {epoch + 1}: {faults[learner.label]}"
+        first = next((learner for learner in group if learner.failure is not None), None)
         if first is not None:
-            for one in group:
-                one.failure = one.failure or f"its peer {first.label} stopped in {first.failure}"
+            for learner in group:
+                learner.failure = learner.failure or f"its peer {first.label} stopped in {first.failure}"
                 for listener in listeners:
-                    listener.failed(one)
+                    listener.failed(learner)
 
 
-def _row(one: Learner, tally: Tally, seconds: float, worked: float, learners: int) -> dict[str, Any]:
-    """One line of metrics. ``seconds`` is the epoch of the whole cohort, ``worked`` what its process used of the processor
-    (all threads together); images/s counts every learner's images."""
+def _row(learner: Learner, tally: Tally, seconds: float, worked: float, learners: int) -> dict[str, Any]:
+    """The metrics of an epoch. ``seconds``: the whole cohort's; ``worked``: processor seconds of the process, all threads
+    together; images/s counts the images of all learners."""
     terms = tally.means()
     accuracies = tally.accuracies()
-    one.draw_for("watches")
+    learner.draw_for("watches")
     with torch.no_grad():
-        watched = {name: float(value) for name, value in one.method.metrics(one.extras).items()}
+        watched = {name: float(value) for name, value in learner.method.metrics(learner.extras).items()}
     scores = {} if accuracies is None else {"train_top1": accuracies[0], "train_top5": accuracies[1]}
     return {
-        "epoch": one.total + 1,
-        "stage": one.stage.name,
+        "epoch": learner.total + 1,
+        "stage": learner.stage.name,
         "loss": sum(terms.values()),
         "terms": terms,
         **({"watched": watched} if watched else {}),
         **scores,
-        "lr": one.optimiser.param_groups[0]["lr"],
+        "lr": learner.optimiser.param_groups[0]["lr"],
         "seconds": round(seconds, 4),
         "cpu_seconds": round(worked, 4),
         "images_per_second": round(tally.images * learners / seconds, 1),
@@ -184,13 +226,14 @@ def _row(one: Learner, tally: Tally, seconds: float, worked: float, learners: in
 
 
 def _test(learners: Sequence[Learner], dataset: Dataset, epoch: int, every: int) -> list[dict[str, float]]:
-    """Accuracies after an epoch on the test set, and the validation split if any. The last epoch is always tested."""
-    due = [one for one in learners if one.done or (epoch + 1) % every == 0]
-    rows: dict[str, dict[str, float]] = {one.label: {} for one in learners}
+    """Accuracies after an epoch on the test set, and on the validation split if any. The last epoch is always tested."""
+    due = [learner for learner in learners if learner.done or (epoch + 1) % every == 0]
+    rows: dict[str, dict[str, float]] = {learner.label: {} for learner in learners}
     if due:
         with torch.no_grad():
             for prefix, split in (("test", dataset.test), ("validation", dataset.validation)):
                 if split is not None:
-                    for one, row in zip(due, evaluate(due, evaluation_batches(dataset, split), prefix), strict=True):
-                        rows[one.label] |= row
-    return [rows[one.label] for one in learners]
+                    tested = evaluate(due, evaluation_batches(dataset, split), prefix)
+                    for learner, row in zip(due, tested, strict=True):
+                        rows[learner.label] |= row
+    return [rows[learner.label] for learner in learners]

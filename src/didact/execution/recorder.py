@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from didact.data import Dataset
 from didact.engine.learner import Learner
+from didact.engine.train import Listener
+from didact.execution.jobs import Outcome
 from didact.runs.run import Run
-from didact.store.record import Record
 from didact.store.store import Store
 from didact.store.unfinished import Unfinished
 
 
-class Recorder:
+class Recorder(Listener):
     """The listener that puts every epoch into the store and turns learners that are done into Records."""
 
-    def __init__(
-        self,
-        store: Store,
-        dataset: Dataset,
-        records: dict[str, Record],
-        failures: dict[str, str],
-        routes: Mapping[str, frozenset[int]],
-    ) -> None:
+    def __init__(self, store: Store, dataset: Dataset, outcome: Outcome, anchors: Mapping[str, frozenset[int]]) -> None:
         """
         Args:
-            records, failures: by digest; the Records that there are when a group is admitted, and what came of the runs.
-            routes: by digest, after which epochs a run's network is kept for students.
+            outcome: the Records that there are when a group is admitted; gets what comes of the runs.
+            anchors: by digest, after which epochs a run's network is kept for students.
         """
-        self.routes = routes
+        self.anchors = anchors
         self.store = store
         self.dataset = dataset
-        self.records = records
-        self.failures = failures
+        self.outcome = outcome
         self.groups: list[tuple[Learner, ...]] = []
         self.learners: dict[str, Learner] = {}
         self.runs: dict[str, Run] = {}
@@ -42,11 +35,11 @@ class Recorder:
         self.ended: set[str] = set()
 
     def admit(self, group: dict[Run, Learner], device: str) -> None:
-        """Put the learners of a group where they go on from, all at the same epoch."""
+        """Put the learners of a group where they go on, all at the same epoch."""
         for run, learner in group.items():
             self.unfinished[learner.label] = Unfinished(self.store, run, self.images)
         epoch = self._common_epoch(group) if len(group) > 1 else None
-        open_ = {run: learner for run, learner in group.items() if run.digest not in self.records}
+        open_ = {run: learner for run, learner in group.items() if run.digest not in self.outcome.records}
         for run, learner in open_.items():
             self.runs[learner.label] = run
             self.learners[learner.label] = learner
@@ -56,12 +49,12 @@ class Recorder:
         self.groups.append(tuple(open_.values()))
 
     def _common_epoch(self, group: dict[Run, Learner]) -> int:
-        """The last epoch that all of a group have kept; the end, where no more is missing than that some become Records.
+        """The last epoch that all of a group have kept; the end, where all that is missing is that some become Records.
 
-        Where a member lacks its Record and its end, the group is trained again, also those that have one.
+        Where a member has neither its Record nor its end, the group is trained again, with the members that have one.
         """
-        done = {run for run in group if run.digest in self.records}
-        kept = {run: {*self.unfinished[one.label].kept(one)} for run, one in group.items() if run not in done}
+        done = {run for run in group if run.digest in self.outcome.records}
+        kept = {run: {*self.unfinished[member.label].kept(member)} for run, member in group.items() if run not in done}
         end = next(learner.epochs for learner in group.values())
         if all(end in epochs for epochs in kept.values()):
             return end
@@ -69,33 +62,27 @@ class Recorder:
             self.unfinished[group[run].label].set_aside(
                 f"a peer of {run.label} has to be trained again, and that takes the whole group"
             )
-            del self.records[run.digest]
+            del self.outcome.records[run.digest]
         return max(set.intersection(*kept.values()), default=0) if not done else 0
 
     def _finish(self, learner: Learner) -> None:
         run = self.runs[learner.label]
-        self.records[run.digest] = self.unfinished[learner.label].finish(learner, len(self.dataset.train))
-
-    def epoch_begins(self, epoch: int, epochs: int, steps: int, learners: Sequence[Learner]) -> None:
-        pass
-
-    def step_ends(self) -> None:
-        pass
+        self.outcome.records[run.digest] = self.unfinished[learner.label].finish(learner, len(self.dataset.train))
 
     def learned(self, learner: Learner, row: dict[str, Any]) -> None:
         run, unfinished = self.runs[learner.label], self.unfinished[learner.label]
-        if learner.total in self.routes.get(run.digest, ()):
+        if learner.total in self.anchors.get(run.digest, ()):
             unfinished.keep_anchor(learner)
         unfinished.keep(learner, row)
         if learner.done:
             self.ended.add(learner.label)
             group = next(group for group in self.groups if learner in group)
-            if all(one.label in self.ended for one in group):  # so that a kill leaves all of them their last checkpoints
-                for one in group:
-                    self._finish(one)
+            if all(member.label in self.ended for member in group):  # so that a kill leaves all their last checkpoints
+                for member in group:
+                    self._finish(member)
 
     def failed(self, learner: Learner) -> None:
         assert learner.failure is not None
         run = self.runs[learner.label]
         self.unfinished[learner.label].fail(learner.failure)
-        self.failures[run.digest] = learner.failure
+        self.outcome.failures[run.digest] = learner.failure

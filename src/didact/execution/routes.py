@@ -1,15 +1,12 @@
-"""Routes of teachers: which epochs are kept for whom, and the teacher that a cohort is shown along one."""
+"""Routes of teachers: whether their anchors were kept, and the teacher of a cohort along one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import torch
 
 from didact.data import Dataset, evaluation_batches
-from didact.engine.learner import Learner
 from didact.nets.blocks import BlockNet
 from didact.runs.foreign import involved
 from didact.runs.run import Run
@@ -20,21 +17,11 @@ from didact.store.unfinished import Unfinished
 from didact.teaching.route import Along
 
 IMAGES = 2000
-"""Training images, as they are, on which a greedy route measures the student where no validation images were set aside."""
-
-
-def asked(runs: Iterable[Run]) -> dict[str, frozenset[int]]:
-    """By digest of a teacher, after which epochs the routes of ``runs`` ask for it; its end, which its Record has, left out."""
-    epochs: dict[str, frozenset[int]] = {}
-    for run in runs:
-        if run.teacher is not None:
-            known = epochs.get(run.teacher.digest, frozenset())
-            epochs[run.teacher.digest] = known | set(run.anchors[:-1])
-    return epochs
+"""A greedy route measures its student on the validation images, or where there are none on this many training images."""
 
 
 def check_kept(runs: Iterable[Run], store: Store) -> None:
-    """Refuse routes of teachers that are trained, in part or wholly, and of which an anchor was not kept.
+    """Refuse routes along teachers that are trained, in part or wholly, where an anchor was not kept.
 
     Raises:
         RequestError: the message says which epochs are missing and what to do.
@@ -54,48 +41,31 @@ def check_kept(runs: Iterable[Run], store: Store) -> None:
             )
 
 
-class Follower:
-    """A listener that puts the anchor of an epoch into the metrics, and moves a greedy route on. It comes before the one that
-    keeps the metrics: a greedy route goes on from there."""
+def along(run: Run, store: Store, dataset: Dataset, frozen: Callable[[BlockNet], BlockNet]) -> Along:
+    """The teacher of ``run`` along its route; a greedy one goes on from the anchor of the run's last row.
 
-    def __init__(self, run: Run, store: Store, dataset: Dataset, device: str) -> None:
-        assert run.route is not None and run.teacher is not None
-        teacher = run.teacher
+    Args:
+        frozen: makes an anchor a teacher on the run's device.
+    """
+    assert run.route is not None and run.teacher is not None
+    teacher = run.teacher
+    split = dataset.validation or dataset.train.take(torch.arange(min(IMAGES, len(dataset.train))))
+    own_code = bool(involved(run))
 
-        def load(epoch: int) -> BlockNet:
-            net = store.anchor(teacher, epoch).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            return net.requires_grad_(False)
+    def draw_for(epoch: int, batch: int) -> None:
+        """So a greedy route is the same after an interruption, also where the student or its teacher draws."""
+        if own_code:
+            reseed(run.own_seed, "anchor", epoch + 1, batch, device=split.images.device)
 
-        self.teacher = Along(run.route, run.anchors, run.epochs, load)
-        self.greedy = run.route.schedule == "greedy"
-        self.seed = run.own_seed
-        self.foreign = bool(involved(run))
-        self.dataset = dataset
-        self.split = dataset.validation or dataset.train.take(torch.arange(min(IMAGES, len(dataset.train))))
-        rows = Unfinished(store, run).rows() if self.greedy else []
-        if rows:
-            self.teacher.position = run.anchors.index(rows[-1]["next_anchor"])
-
-    def epoch_begins(self, epoch: int, epochs: int, steps: int, learners: Sequence[Learner]) -> None:
-        pass
-
-    def step_ends(self) -> None:
-        pass
-
-    def failed(self, learner: Learner) -> None:
-        pass
-
-    def learned(self, learner: Learner, row: dict[str, Any]) -> None:
-        row["anchor"] = self.teacher.anchors[self.teacher.position]
-        if self.greedy:
-            draw_for = partial(self._draw_for, learner)
-            draw_for()
-            batches = evaluation_batches(self.dataset, self.split)
-            row["anchor_kl"] = self.teacher.move(learner.deployed(), batches, draw_for)
-            row["next_anchor"] = self.teacher.anchors[self.teacher.position]
-
-    def _draw_for(self, learner: Learner, batch: int = -1) -> None:
-        """Put the global generators at the start of a stream for one batch (-1: for what comes before), where the student or
-        its teacher may draw from them. So a greedy route is the same after an interruption."""
-        if self.foreign:
-            reseed(self.seed, "anchor", learner.total, batch, device=learner.device)
+    route = Along(
+        run.route,
+        run.anchors,
+        run.epochs,
+        lambda epoch: frozen(store.anchor(teacher, epoch)),
+        lambda: evaluation_batches(dataset, split),
+        draw_for,
+    )
+    rows = Unfinished(store, run).rows() if run.route.schedule == "greedy" else []
+    if rows:
+        route.position = run.anchors.index(rows[-1]["next_anchor"])
+    return route

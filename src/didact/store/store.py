@@ -30,7 +30,10 @@ class Store:
     """Records in a folder.
 
     A Record may name code of one's own as ``module:Name``. It is imported only where the store is trusted, or where the name is
-    among those that the person has given: in ``named``, or in runs that were asked for (:func:`didact.execution.runner.ask`).
+    among those that the person has given: in ``named``, or in the runs of a request (:func:`didact.execution.execute`).
+
+    Attributes:
+        noted: names of the user's own code whose change since a training has been said; each is said once.
     """
 
     def __init__(
@@ -40,12 +43,14 @@ class Store:
         *,
         trust: bool = False,
         named: Iterable[str] = (),
+        noted: Iterable[str] = (),
     ) -> None:
         """
         Args:
             say: is told what a person should know (a damaged Record, a wait for another process).
             trust: whether code that Records name is imported and called.
             named: such names that the person has given.
+            noted: names of code whose change has been said before.
 
         Raises:
             RequestError: ``root`` is empty, or something else than a folder.
@@ -58,8 +63,8 @@ class Store:
         self.say: Say = lambda message: say(clean_lines(message))
         self.trust = trust
         self.named = set(named)
+        self.noted = set(noted)
         self._said: set[str] = set()
-        self._changed: set[str] = set()
 
     def once(self, message: str) -> None:
         """Say ``message``, unless it was said before in this way."""
@@ -70,8 +75,8 @@ class Store:
     def note_changes(self, run: Run, record: Record) -> None:
         """Say of the user's own code that its source is another than when ``run`` was trained, once of each name."""
         for name in changed(run, record):
-            if name not in self._changed:
-                self._changed.add(name)
+            if name not in self.noted:
+                self.noted.add(name)
                 self.say(f"{name} has changed since {run.label} was trained; its Record is used as it is")
 
     def folder(self, run: Run) -> Path:

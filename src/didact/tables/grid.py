@@ -9,7 +9,7 @@ from typing import Any
 
 from didact.analysis.probe import LogisticProbe, ProbeMethod
 from didact.data import Data, available
-from didact.execution.runner import Execution, Outcome, Show, execute
+from didact.execution import Execution, Outcome, Show, execute
 from didact.measure.probe import Tell, fitting_size, probe
 from didact.measure.similarity import similarities
 from didact.runs.run import Run

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from didact.execution.runner import Execution, Outcome, Show, execute
+from didact.execution import Execution, Outcome, Show, execute
 from didact.runs.run import Run
 from didact.runs.spread import Cell, beside
 from didact.runs.spread import text as figure

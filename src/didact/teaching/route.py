@@ -16,6 +16,7 @@ threshold of the paper is known to us: four anchors, the recipe's rate, and no d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
@@ -90,17 +91,30 @@ class Along:
         position: of the anchor that teaches now.
     """
 
-    def __init__(self, route: Route, anchors: Sequence[int], epochs: int, load: Callable[[int], BlockNet]) -> None:
+    def __init__(
+        self,
+        route: Route,
+        anchors: Sequence[int],
+        epochs: int,
+        load: Callable[[int], BlockNet],
+        batches: Callable[[], Iterable[Batch]] = tuple,
+        draw_for: Callable[[int, int], object] = lambda epoch, batch: None,
+    ) -> None:
         """
         Args:
             epochs: of the students, over all stages.
             load: the teacher as it was after an epoch: frozen, in eval mode. It is shown prepared for inference.
+            batches: the images on which a greedy route measures its student.
+            draw_for: called with the student's epoch and the number of a batch before that batch is shown, with -1 before the
+                student is deployed; for networks that draw from global generators.
         """
         self.route = route
         self.anchors = tuple(anchors)
         self.epochs = epochs
         self.position = 0
         self._load = load
+        self._batches = batches
+        self._draw_for = draw_for
         self._shown: tuple[int, BlockNet] | None = None
 
     @property
@@ -116,6 +130,16 @@ class Along:
             self.position = len(self.anchors) * epoch // self.epochs
         return self.net
 
+    def end_epoch(self, epoch: int, deployed: Callable[[], nn.Module]) -> dict[str, int | float]:
+        """The anchor that taught in ``epoch``. A greedy route moves on; its KL and the next anchor are metrics, too."""
+        row: dict[str, int | float] = {"anchor": self.anchors[self.position]}
+        if self.route.schedule == "greedy":
+            draw_for = partial(self._draw_for, epoch)
+            draw_for(-1)
+            row["anchor_kl"] = self.move(deployed(), self._batches(), draw_for)
+            row["next_anchor"] = self.anchors[self.position]
+        return row
+
     def move(
         self, student: nn.Module, batches: Iterable[Batch], draw_for: Callable[[int], object] = lambda batch: None
     ) -> float:
@@ -128,11 +152,11 @@ class Along:
         """
         assert self.route.threshold is not None, "an equal route moves by the clock"
         batches = list(batches)
-        found = nearest = divergence(self.net, student, batches, draw_for)
+        first = nearest = divergence(self.net, student, batches, draw_for)
         while nearest < self.route.threshold and self.position + 1 < len(self.anchors):
             self.position += 1
             nearest = divergence(self.net, student, batches, draw_for)
-        return found
+        return first
 
 
 def divergence(

@@ -1,1 +1,1 @@
-"""Listeners that show or record the progress of a training."""
+"""Shows of a training's progress: they receive its events."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from didact.engine.learner import Learner
+from didact.execution.progress import EpochBegins, Event, Failed, JobBegins, JobEnds, Learned, StepEnds
 from didact.runs.labels import teacher_label
 from didact.runs.run import Run, method_label
 
@@ -19,53 +19,63 @@ def show(console: Console) -> Bars | Lines:
 
 
 def _heading(runs: Sequence[Run], teacher: Run | None) -> str:
-    what = ", ".join(dict.fromkeys(f"{r.net} {method_label(r.method)}" for r in runs))
-    seeds = sorted({r.seed for r in runs})
+    what = ", ".join(dict.fromkeys(f"{run.net} {method_label(run.method)}" for run in runs))
+    seeds = sorted({run.seed for run in runs})
     of = f" from {teacher_label(teacher)}" if teacher else ""
     return f"{len(runs)} x [{what}]{of}, seeds {', '.join(map(str, seeds))}"
 
 
-def _accuracy(rows: dict[str, dict[str, Any]]) -> str:
-    tested = [r["test_top1"] for r in rows.values() if "test_top1" in r]
-    if not tested:
-        return ""
-    low, high = min(tested), max(tested)
-    return f"test {low:.1f} %" if len(tested) == 1 else f"test {low:.1f} to {high:.1f} %"
+class _Job:
+    """What is known of a job that is being trained: its learners by digest, and the last metrics of each."""
+
+    def __init__(self, begins: JobBegins) -> None:
+        self.learners = {run.digest: f"{run.label}.{run.digest}" for run in begins.runs}
+        self.rows: dict[str, Mapping[str, Any]] = {}
+
+    @property
+    def accuracy(self) -> str:
+        tested = [row["test_top1"] for row in self.rows.values() if "test_top1" in row]
+        if not tested:
+            return ""
+        low, high = min(tested), max(tested)
+        return f"test {low:.1f} %" if len(tested) == 1 else f"test {low:.1f} to {high:.1f} %"
+
+    def failure(self, event: Failed) -> str:
+        return f"{self.learners[event.run]}: {event.reason}; its last good state is kept"
 
 
 class Lines:
-    """A line at the start of a cohort and one every few seconds at the end of an epoch."""
+    """A line at the start of a job and one every few seconds at the end of an epoch."""
 
     every = 5.0  # seconds between lines, so that a log of a long training stays readable
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.rows: dict[str, dict[str, Any]] = {}
+        self.jobs: dict[int, _Job] = {}
         self.last = 0.0
 
-    def cohort_begins(self, runs: Sequence[Run], teacher: Run | None) -> None:
-        self.rows = {}
-        self._print(f"training {_heading(runs, teacher)}: {runs[0].data.label}")
+    def __call__(self, event: Event) -> None:
+        match event:
+            case JobBegins():
+                self.jobs[event.job] = _Job(event)
+                self._print(f"training {_heading(event.runs, event.teacher)}: {event.runs[0].data.label}")
+            case EpochBegins():
+                self._epoch_begins(event, self.jobs[event.job])
+            case Learned():
+                job = self.jobs[event.job]
+                job.rows[event.run] = event.row
+                if event.done:
+                    self._print(f"  done {job.learners[event.run]}: test {event.row['test_top1']:.2f} %")
+            case Failed():
+                self._print(f"  STOPPED {self.jobs[event.job].failure(event)}")
+            case _:
+                pass
 
-    def cohort_ends(self) -> None:
-        pass
-
-    def epoch_begins(self, epoch: int, epochs: int, steps: int, learners: Sequence[Learner]) -> None:
-        if self.rows and time.monotonic() - self.last > self.every:
-            rate = next(iter(self.rows.values()))["images_per_second"]
-            self._print(f"  epoch {epoch}/{epochs}  {_accuracy(self.rows)}  {rate:.0f} images/s")
-        self.rows = {k: v for k, v in self.rows.items() if k in {one.label for one in learners}}
-
-    def step_ends(self) -> None:
-        pass
-
-    def learned(self, learner: Learner, row: dict[str, Any]) -> None:
-        self.rows[learner.label] = row
-        if learner.done:
-            self._print(f"  done {learner.label}: test {row['test_top1']:.2f} %")
-
-    def failed(self, learner: Learner) -> None:
-        self._print(f"  STOPPED {learner.label}: {learner.failure}; its last good state is kept")
+    def _epoch_begins(self, event: EpochBegins, job: _Job) -> None:
+        if job.rows and time.monotonic() - self.last > self.every:
+            rate = next(iter(job.rows.values()))["images_per_second"]
+            self._print(f"  epoch {event.epoch}/{event.epochs}  {job.accuracy}  {rate:.0f} images/s")
+        job.rows = {run: row for run, row in job.rows.items() if run in event.runs}
 
     def _print(self, line: str) -> None:
         self.last = time.monotonic()
@@ -73,45 +83,62 @@ class Lines:
 
 
 class Bars:
-    """One bar for the cohort: epochs done, steps within the epoch, accuracies so far, time left."""
+    """A bar for each job: epochs done, steps within the epoch, accuracies so far, time left."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.rows: dict[str, dict[str, Any]] = {}
+        self.jobs: dict[int, _Job] = {}
+        self.tasks: dict[int, TaskID] = {}
+        self.done: dict[int, int] = {}
+        """By job, the steps before the current epoch."""
         self.progress: Progress | None = None
-        self.steps = 0
 
-    def cohort_begins(self, runs: Sequence[Run], teacher: Run | None) -> None:
-        self.rows = {}
-        self.console.print(_heading(runs, teacher), style="bold", end="")
-        self.console.print(f" · {runs[0].data.label}")
-        columns = (TextColumn("  epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=self.console, transient=True)
-        self.task = self.progress.add_task("", total=None, epoch="", note="")
-        self.progress.start()
+    def __call__(self, event: Event) -> None:
+        match event:
+            case JobBegins():
+                self._job_begins(event)
+            case EpochBegins(job, epoch, epochs, steps):
+                self.done[job] = epoch * steps
+                self._update(
+                    job,
+                    total=epochs * steps,
+                    completed=epoch * steps,
+                    epoch=f"{epoch + 1}/{epochs}",
+                    note=self.jobs[job].accuracy,
+                )
+            case StepEnds():
+                self._update(event.job, completed=self.done[event.job] + event.step)
+            case Learned():
+                self.jobs[event.job].rows[event.run] = event.row
+            case Failed():
+                self._print("  STOPPED", "red", self.jobs[event.job].failure(event))
+            case JobEnds():
+                self._job_ends(self.jobs.pop(event.job), event.job)
+            case _:
+                pass
 
-    def cohort_ends(self) -> None:
+    def _job_begins(self, event: JobBegins) -> None:
+        self._print(_heading(event.runs, event.teacher), "bold", f"· {event.runs[0].data.label}")
+        if self.progress is None:
+            columns = (TextColumn("  epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self.progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=self.console, transient=True)
+            self.progress.start()
+        self.jobs[event.job] = _Job(event)
+        self.tasks[event.job] = self.progress.add_task("", total=None, epoch="", note="")
+
+    def _update(self, job: int, **fields: Any) -> None:
         assert self.progress is not None
-        self.progress.stop()
-        if self.rows:
-            self.console.print("  done ", style="green", end="")
-            self.console.print(_accuracy(self.rows))
+        self.progress.update(self.tasks[job], **fields)
 
-    def epoch_begins(self, epoch: int, epochs: int, steps: int, learners: Sequence[Learner]) -> None:
+    def _job_ends(self, job: _Job, number: int) -> None:
         assert self.progress is not None
-        self.steps = steps
-        note = _accuracy(self.rows)
-        self.progress.update(
-            self.task, total=epochs * steps, completed=epoch * steps, epoch=f"{epoch + 1}/{epochs}", note=note
-        )
+        self.progress.remove_task(self.tasks.pop(number))
+        if not self.jobs:
+            self.progress.stop()
+            self.progress = None
+        if job.rows:
+            self._print("  done", "green", job.accuracy)
 
-    def step_ends(self) -> None:
-        assert self.progress is not None
-        self.progress.advance(self.task)
-
-    def learned(self, learner: Learner, row: dict[str, Any]) -> None:
-        self.rows[learner.label] = row
-
-    def failed(self, learner: Learner) -> None:
-        self.console.print("  STOPPED ", style="red", end="")
-        self.console.print(f"{learner.label}: {learner.failure}; its last good state is kept")
+    def _print(self, head: str, style: str, rest: str) -> None:
+        """One line in one piece, so that a bar below it is not torn."""
+        self.console.print(self.console.render_str(head, style=style), rest)

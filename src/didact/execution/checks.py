@@ -1,0 +1,55 @@
+"""What is refused before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from didact import data
+from didact.execution import routes
+from didact.execution.settings import Execution
+from didact.runs.dry_run import check
+from didact.runs.foreign import involved
+from didact.runs.run import Run
+from didact.spec import digest
+from didact.store.locks import check_writable
+from didact.store.store import Store
+from didact.store.unfinished import Unfinished
+
+
+def check_missing(
+    missing: Sequence[Run], finished: Collection[str], failed: Collection[str], store: Store, execution: Execution
+) -> None:
+    """Refuse, before any training, whatever cannot work. Parts of a method that teach nothing are said.
+
+    Args:
+        missing: the runs without a Record.
+        finished, failed: digests of the runs that have a Record, and of those that are not trained as they failed before.
+
+    Raises:
+        RequestError: as :func:`didact.execution.dispatch.execute`.
+    """
+    for run in {digest(replace(run, seed=0, data_seed=0)): run for run in missing}.values():
+        for line in check(run):  # once for runs that differ in their seeds only
+            store.say(line)
+    _check_needed(missing, finished, store)
+    if missing:
+        check_writable(store)
+    store.check_folders(missing)
+    routes.check_kept(missing, store)
+    for run in missing:
+        if run.digest not in failed:
+            Unfinished(store, run).check_device(execution.device)
+    data.available([run.data for run in missing])
+
+
+def _check_needed(missing: Sequence[Run], finished: Collection[str], store: Store) -> None:
+    """Refuse finished runs with code of the user's own that was edited and has other weights now, where others begin from them.
+
+    Raises:
+        RequestError: the message names the code.
+    """
+    needed = {other.digest: other for run in missing for other in run.needed if other.digest in finished}
+    for run in needed.values():
+        if involved(run):
+            store.load(run)

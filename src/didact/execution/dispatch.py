@@ -1,0 +1,74 @@
+"""From a request to what came of it: Records that exist are read, the rest is checked, scheduled and trained."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from didact.execution.checks import check_missing
+from didact.execution.executor import Executor
+from didact.execution.jobs import Outcome, Queue, schedule
+from didact.execution.progress import Event, Said, Show, unseen
+from didact.execution.settings import Execution
+from didact.execution.work import WorkSettings, work
+from didact.files.checked import DamagedError
+from didact.runs.run import Run, everything
+from didact.spec import choose
+from didact.store.entries import codes
+from didact.store.locks import most
+from didact.store.record import Record
+from didact.store.store import Store
+from didact.store.unfinished import Unfinished
+
+
+def execute(
+    runs: Sequence[Run], store: Store, execution: Execution, show: Show | None = None, *, retry: bool = False
+) -> Outcome:
+    """Records for ``runs`` and all they need, training whatever the store lacks.
+
+    Args:
+        runs: the runs of the request.
+        store: where Records are looked for and kept.
+        execution: the device and how to use it.
+        show: receives the events of the training.
+        retry: train runs again that failed before, from their last good state.
+
+    Raises:
+        RequestError: a run cannot work (a network and its data, teacher or method do not fit), its data cannot be had, or it is
+            half-trained on another kind of device; nothing has been trained.
+    """
+    store.named |= set().union(*map(codes, runs))
+    needed = everything(list(runs))
+    records = _records(needed, store)
+    missing = [run for run in needed if run.digest not in records]
+    failed = {} if retry else {run.digest: reason for run in missing if (reason := store.failure(run)) is not None}
+    check_missing(missing, records, failed, store, execution)
+    jobs, failures = schedule(needed, records, failed, min(execution.cohort_size, most()))
+    queue = Queue(jobs, Outcome(records, failures))
+    settings = WorkSettings(store.root, store.trust, frozenset(store.named), frozenset(store.noted), execution)
+    executor = choose(Executor, execution.executor)
+    executor.run(queue, partial(work, settings=settings), partial(_receive, store, show or unseen))
+    return queue.outcome
+
+
+def _records(runs: Iterable[Run], store: Store) -> dict[str, Record]:
+    """By digest, the Records that the store has. A damaged one is left out: it is trained again under its lock."""
+    records: dict[str, Record] = {}
+    for run in runs:
+        with contextlib.suppress(DamagedError):
+            record = store.record(run)
+            if record is not None:
+                records[run.digest] = record
+                store.note_changes(run, record)
+                with contextlib.suppress(OSError):  # in a store that is only read, leftovers do no harm
+                    Unfinished(store, run).sweep()
+    return records
+
+
+def _receive(store: Store, show: Show, event: Event) -> None:
+    """Pass an event on to whom it is for."""
+    if isinstance(event, Said):
+        store.say(event.text)
+    else:
+        show(event)

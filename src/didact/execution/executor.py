@@ -1,0 +1,31 @@
+"""The interface of executors: what runs the jobs of a request."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Protocol
+
+from didact.execution.jobs import Job, Outcome, Queue
+from didact.execution.progress import Show
+from didact.spec import Named
+
+
+class Work(Protocol):
+    """Does one job: :func:`didact.execution.work.work` with its settings. It can be pickled."""
+
+    def __call__(self, job: Job, *, show: Show) -> Outcome: ...
+
+
+class Executor(Named, ABC):
+    """Where jobs run: in this process, in others, on other machines. Subclasses are frozen dataclasses (``spec``), one a file."""
+
+    homes: ClassVar[tuple[str, ...]] = ("didact.execution.executors",)
+
+    @abstractmethod
+    def run(self, queue: Queue, work: Work, show: Show) -> None:
+        """Run all jobs of ``queue``.
+
+        Each job that :meth:`Queue.next` gives is one call of ``work``, wherever that runs; its outcome goes to :meth:`Queue.end`.
+        Queue and ``show`` are used in the process and the thread of the caller only; events of other processes are brought here.
+        An error of a job, or an interrupt, ends the other jobs and is raised.
+        """

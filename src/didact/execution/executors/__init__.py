@@ -1,0 +1,1 @@
+"""Executors, one a file: the file's name is the executor's."""

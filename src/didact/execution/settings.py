@@ -1,0 +1,34 @@
+"""Where and how runs are computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from didact.execution.executor import Executor
+from didact.spec import SpecError
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where and how runs are computed; no part of what they are, so not in their digests. A plain value.
+
+    Attributes:
+        device: "cpu", "cuda", "cuda:1" ...
+        compiled: whether networks are compiled with torch.compile.
+        test_every: epochs between evaluations; the last epoch is always evaluated.
+        deterministic: whether torch uses deterministic kernels (slower on a GPU; on the CPU they always are).
+        cohort_size: the largest number of learners in a cohort; the rest follows. Bounds memory, changes no result.
+        executor: what runs the jobs, or its name: a file in ``execution/executors``, or ``module:Class``.
+    """
+
+    device: str = "cpu"
+    compiled: bool = False
+    test_every: int = 1
+    deterministic: bool = False
+    cohort_size: int = 16
+    executor: Executor | str = "here"
+
+    def __post_init__(self) -> None:
+        for name in ("test_every", "cohort_size"):
+            if getattr(self, name) < 1:
+                raise SpecError(f"{name.replace('_', '-')}: at least 1, found {getattr(self, name)}")

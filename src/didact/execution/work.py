@@ -1,0 +1,164 @@
+"""The work of one job: its runs are locked, read or put where they were, trained, and left as Records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from didact import data
+from didact.engine.learner import Learner
+from didact.engine.train import Cohort, Fixed, train
+from didact.execution import routes
+from didact.execution.jobs import Group, Job, Outcome
+from didact.execution.kernels import kernels
+from didact.execution.progress import JobBegins, JobEnds, Reporter, Said, Show, unseen
+from didact.execution.recorder import Recorder
+from didact.execution.settings import Execution
+from didact.files.checked import DamagedError
+from didact.method import Teacher
+from didact.nets.blocks import BlockNet
+from didact.runs.build import begin, extras, network, pair
+from didact.runs.foreign import foreign
+from didact.runs.run import Run
+from didact.seeds import derive
+from didact.store.locks import locked
+from didact.store.record import Record
+from didact.store.store import Store
+from didact.store.unfinished import Unfinished
+
+LARGE = 2**20
+"""Buffers of at least this many bytes are reported before training."""
+
+
+@dataclass(frozen=True)
+class WorkSettings:
+    """What all jobs of a request have in common. A plain value, which can be pickled.
+
+    Attributes:
+        root, trust, named: of the store, as :class:`didact.store.store.Store` takes them.
+        noted: names of code of the user's own whose change has been said already.
+    """
+
+    root: Path
+    trust: bool
+    named: frozenset[str]
+    noted: frozenset[str]
+    execution: Execution
+
+
+def work(job: Job, settings: WorkSettings, show: Show = unseen) -> Outcome:
+    """Records of the job's runs, or why they stopped. While another process trains one of them, it waits.
+
+    ``job``, ``settings``, the outcome and all events are plain values, so this may run in another process.
+
+    Raises:
+        RequestError: code of the user's own was edited since a run that is needed was trained.
+        OSError: the store cannot be written. What was kept before stays, and the work goes on from there.
+    """
+
+    def say(text: str) -> None:
+        show(Said(job.number, text))
+
+    store = Store(settings.root, say, trust=settings.trust, named=settings.named, noted=settings.noted)
+    with locked(store, [group[0] for group in job.groups]):  # the first stands for its group
+        outcome = Outcome()
+        for run in job.runs:
+            record = _repaired(store, run)  # another process may have finished it while we waited
+            if record is not None:
+                outcome.records[run.digest] = record
+        groups = [group for group in job.groups if any(run.digest not in outcome.records for run in group)]
+        if groups:
+            _train(groups, job, store, settings.execution, outcome, show)
+    return outcome
+
+
+def _repaired(store: Store, run: Run) -> Record | None:
+    """The run's Record; a damaged one is moved out of the way. For a run that is locked."""
+    try:
+        return store.record(run)
+    except DamagedError as error:
+        Unfinished(store, run).put_aside(error)
+        return None
+
+
+def _train(groups: Sequence[Group], job: Job, store: Store, execution: Execution, outcome: Outcome, show: Show) -> None:
+    """Train groups to their end; ``outcome`` gets what comes of them."""
+    first, device = groups[0][0], execution.device
+    dataset = data.load(first.data, device)
+    net = None if first.teacher is None else _frozen(store.load(first.teacher)[0], device)
+    recorder = Recorder(store, dataset, outcome, job.anchors)
+    for group in groups:
+        recorder.admit({run: _learner(run, store, net, dataset, execution) for run in group}, device)
+    _say_memory(store, recorder.learners.values())
+    active = tuple(group for group in recorder.groups if not group[0].done)
+    if not active:
+        return
+    learners = [learner for group in active for learner in group]
+    runs = [recorder.runs[learner.label] for learner in learners]
+    teacher = _teacher(runs[0], net, store, dataset, device)
+    own_code = bool(first.teacher and foreign(first.teacher))
+    cohort = Cohort(active, _loader(runs, dataset, learners), teacher, own_code)
+    reporter = Reporter(job.number, {label: run.digest for label, run in recorder.runs.items()}, show)
+    show(JobBegins(job.number, tuple(runs), first.teacher))
+    try:
+        with kernels(deterministic=execution.deterministic):
+            train(cohort, dataset, [recorder, reporter], test_every=execution.test_every)
+    finally:
+        show(JobEnds(job.number))
+
+
+def _teacher(run: Run, net: BlockNet | None, store: Store, dataset: data.Dataset, device: str) -> Teacher | None:
+    """The teacher of a cohort: along a route, the same network throughout, or none."""
+    if run.route is not None:
+        return routes.along(run, store, dataset, lambda net: _frozen(net, device))
+    return None if net is None else Fixed(net)
+
+
+def _frozen(net: BlockNet, device: str) -> BlockNet:
+    """A teacher's network on the device."""
+    net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net.requires_grad_(False)
+
+
+def _learner(run: Run, store: Store, teacher: BlockNet | None, dataset: data.Dataset, execution: Execution) -> Learner:
+    net = network(run)
+    if run.start is not None:
+        record = store.get(run.start.run)
+        assert record is not None, "what a run needs is trained before it"
+        begin(net, record.weights()[0], run.start.part)
+    added = extras(run, pair(run, net, teacher, dataset.train.labels.cpu()))
+    return Learner(
+        label=f"{run.label}.{run.digest}",
+        net=net,
+        method=run.method,
+        extras=added,
+        recipe=run.recipe,
+        seed=run.own_seed,
+        device=execution.device,
+        compiled=execution.compiled,
+        foreign=bool(foreign(run)),
+    )
+
+
+def _loader(runs: Sequence[Run], dataset: data.Dataset, learners: Sequence[Learner]) -> data.Loader:
+    """The batches of a cohort: all share order and augmentation, and some learners have an augmentation of their own as well."""
+    views = frozenset().union(*(learner.views for learner in learners))
+    own = {
+        learner.label: derive(run.data_seed, "rendering", run.seed, run.turn)
+        for run, learner in zip(runs, learners, strict=True)
+        if learner.own_images
+    }
+    shared = {"batch_size": runs[0].recipe.batch_size, "data_seed": runs[0].data_seed}
+    return data.Loader(dataset, **shared, views=views, renderings=own)
+
+
+def _say_memory(store: Store, learners: Iterable[Learner]) -> None:
+    """Report large buffers of extras (CRD's banks) before training: they are written with every checkpoint."""
+    for learner in learners:
+        large = {name: b.nbytes for name, b in learner.extras.named_buffers() if b.nbytes >= LARGE}
+        if large and not learner.done:
+            size = sum(large.values()) / 2**20
+            store.say(f"{learner.label} remembers {size:.0f} MiB beside its network: {', '.join(large)}")
