@@ -36,7 +36,7 @@ def planned(*runs: Run, finished: tuple[Run, ...] = (), size: int = 16) -> list[
 
 
 def records(*runs: Run) -> dict[str, Record]:
-    return {one.digest: Record(Path(one.digest)) for one in runs}
+    return {done.digest: Record(Path(done.digest)) for done in runs}
 
 
 LARGE, SMALL = run("resnet20"), run("resnet14")

@@ -101,6 +101,23 @@ def test_greedy_moves_on_when_the_student_is_near() -> None:
     assert along.position == 3
 
 
+def test_a_route_has_metrics_of_its_own() -> None:
+    """The anchor that taught; of a greedy route also the KL and the next anchor. Draws begin anew before each batch."""
+    anchors = {10: Says(0.0, 0), 20: Says(2.0, 0)}
+    equal = Along(Route(anchors=2), (10, 20), 2, anchors.__getitem__)
+    for epoch, anchor in enumerate((10, 20)):
+        equal.at(epoch)
+        assert equal.end_epoch(epoch, lambda: Says(0.0, 0)) == {"anchor": anchor}
+    route, drawn = Route(schedule="greedy", anchors=2, threshold=0.1), list[tuple[int, int]]()
+    greedy = Along(
+        route, (10, 20), 9, anchors.__getitem__, lambda: batches(2, 2), lambda epoch, batch: drawn.append((epoch, batch))
+    )
+    first = greedy.end_epoch(5, lambda: Says(-2.0, 0))
+    assert first == {"anchor": 10, "anchor_kl": pytest.approx(first["anchor_kl"]), "next_anchor": 10}
+    assert first["anchor_kl"] > 0.1 and drawn == [(5, -1), (5, 0), (5, 1)]
+    assert greedy.end_epoch(6, lambda: Says(0.0, 0)) == {"anchor": 10, "anchor_kl": pytest.approx(0), "next_anchor": 20}
+
+
 def test_what_a_route_cannot_be() -> None:
     for wrong, message in (
         ({"schedule": "greedy"}, "takes a threshold"),

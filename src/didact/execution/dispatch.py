@@ -35,9 +35,11 @@ def execute(
         retry: train runs again that failed before, from their last good state.
 
     Raises:
+        SpecError: no executor has this name.
         RequestError: a run cannot work (a network and its data, teacher or method do not fit), its data cannot be had, or it is
             half-trained on another kind of device; nothing has been trained.
     """
+    executor = choose(Executor, execution.executor)
     store.named |= set().union(*map(codes, runs))
     needed = everything(list(runs))
     records = _records(needed, store)
@@ -47,7 +49,6 @@ def execute(
     jobs, failures = schedule(needed, records, failed, min(execution.cohort_size, most()))
     queue = Queue(jobs, Outcome(records, failures))
     settings = WorkSettings(store.root, store.trust, frozenset(store.named), frozenset(store.noted), execution)
-    executor = choose(Executor, execution.executor)
     executor.run(queue, partial(work, settings=settings), partial(_receive, store, show or unseen))
     return queue.outcome
 

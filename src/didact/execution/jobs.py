@@ -106,10 +106,10 @@ def _cohorts(groups: Iterable[Group], cohort_size: int) -> Iterator[tuple[Group,
 
 def _job(groups: tuple[Group, ...], earlier: Sequence[Job], anchors: Mapping[str, frozenset[int]]) -> Job:
     members = [run for group in groups for run in group]
-    needed = {one.digest for run in members for one in run.needed}
+    needed = {other.digest for run in members for other in run.needed}
     needs = frozenset(job.number for job in earlier if not needed.isdisjoint(run.digest for run in job.runs))
-    kept = {run.digest: anchors[run.digest] for run in members if run.digest in anchors}
-    return Job(len(earlier), groups, needs, kept)
+    own_anchors = {run.digest: anchors[run.digest] for run in members if run.digest in anchors}
+    return Job(len(earlier), groups, needs, own_anchors)
 
 
 def _blocked(group: Group, failures: Mapping[str, str]) -> str | None:

@@ -20,7 +20,7 @@ class Recorder(Listener):
     def __init__(self, store: Store, dataset: Dataset, outcome: Outcome, anchors: Mapping[str, frozenset[int]]) -> None:
         """
         Args:
-            outcome: the Records that there are when a group is admitted; gets what comes of the runs.
+            outcome: the Records that exist when a group is admitted; Records and failures of the training are added.
             anchors: by digest, after which epochs a run's network is kept for students.
         """
         self.anchors = anchors
@@ -35,7 +35,7 @@ class Recorder(Listener):
         self.ended: set[str] = set()
 
     def admit(self, group: dict[Run, Learner], device: str) -> None:
-        """Put the learners of a group where they go on, all at the same epoch."""
+        """Take a group in, each learner in the state of its last checkpoint, all at the same epoch."""
         for run, learner in group.items():
             self.unfinished[learner.label] = Unfinished(self.store, run, self.images)
         epoch = self._common_epoch(group) if len(group) > 1 else None
@@ -49,21 +49,21 @@ class Recorder(Listener):
         self.groups.append(tuple(open_.values()))
 
     def _common_epoch(self, group: dict[Run, Learner]) -> int:
-        """The last epoch that all of a group have kept; the end, where all that is missing is that some become Records.
+        """The last epoch of which all of a group have a checkpoint; the end, where only Records are missing.
 
         Where a member has neither its Record nor its end, the group is trained again, with the members that have one.
         """
         done = {run for run in group if run.digest in self.outcome.records}
-        kept = {run: {*self.unfinished[member.label].kept(member)} for run, member in group.items() if run not in done}
+        epochs = [{*self.unfinished[member.label].kept(member)} for run, member in group.items() if run not in done]
         end = next(learner.epochs for learner in group.values())
-        if all(end in epochs for epochs in kept.values()):
+        if all(end in checkpoints for checkpoints in epochs):
             return end
         for run in done:
             self.unfinished[group[run].label].set_aside(
                 f"a peer of {run.label} has to be trained again, and that takes the whole group"
             )
             del self.outcome.records[run.digest]
-        return max(set.intersection(*kept.values()), default=0) if not done else 0
+        return max(set.intersection(*epochs), default=0) if not done else 0
 
     def _finish(self, learner: Learner) -> None:
         run = self.runs[learner.label]
