@@ -24,7 +24,8 @@ def check(thing: Any) -> Any:
 
 jaxtyping.install_import_hook("didact", f"sys.modules[{__name__!r}].check")  # before anything of didact is imported
 
-from didact.data import Split, digits  # noqa: E402
+from didact.data import Split  # noqa: E402
+from didact.data.sets.digits import DATA_SET, Digits  # noqa: E402
 from didact.engine import precision  # noqa: E402
 from didact.method import Pair  # noqa: E402
 from didact.runs.run import Run  # noqa: E402
@@ -56,7 +57,7 @@ def auto_is_fp32(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 
 @pytest.fixture(scope="session")
 def all_digits() -> tuple[Split, Split, tuple[str, ...]]:
-    return digits.read()
+    return DATA_SET.read()
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def few_digits(all_digits: tuple[Split, Split, tuple[str, ...]], monkeypatch: py
     """Only 50 of the 797 images to test on: a tiny training would spend most of its time on them."""
     train, test, names = all_digits
     few = test.take(torch.arange(50))
-    monkeypatch.setattr(digits, "read", lambda: (train, few, names))
+    monkeypatch.setattr(Digits, "read", lambda _: (train, few, names))
 
 
 @pytest.fixture(scope="session")

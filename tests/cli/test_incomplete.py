@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from didact.cli.main import main
-from didact.data import DataError, Split, digits
+from didact.data import DataError, Split
+from didact.data.sets.digits import Digits
 from didact.measure import similarity
 from didact.report import figures
 from didact.report import look as report_look
@@ -45,7 +46,7 @@ def few(all_digits: tuple[Split, Split, tuple[str, ...]]) -> Iterator[None]:
     train, test, names = all_digits
     small = test.take(torch.arange(200))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(digits, "read", lambda: (train, small, names))
+        patched.setattr(Digits, "read", lambda _: (train, small, names))
         yield
 
 

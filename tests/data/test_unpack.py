@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from didact.data import DataError
-from didact.data.columns import Columns
+from didact.data.sets.stl10 import STL10
+from support.images import facts
 
-LAYOUT = Columns(url="http://site/tiny.tar.gz", md5="", folder="tiny", train=1, test=1, size=2, classes=2)
+LAYOUT = STL10(facts=facts(2, (3, 2, 2), 1, 1), url="http://site/tiny.tar.gz", md5="", folder="tiny")
 FILES = {
     "train_X.bin": bytes(12),
     "train_y.bin": b"\1",
@@ -54,14 +55,16 @@ def zipped(*names: str, folder: str = "tiny") -> bytes:
 
 
 @pytest.fixture
-def prepared(tmp_path: Path) -> Callable[[bytes], Path]:
+def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], Path]:
     """Puts an archive of these bytes where data sets are, and asks for the data set; returns its folder."""
 
     def prepare(content: bytes) -> Path:
         root = tmp_path / "below" / "root"
         root.mkdir(parents=True)
         (root / "tiny.tar.gz").write_bytes(content)
-        return dataclasses.replace(LAYOUT, md5=hashlib.md5(content).hexdigest()).prepare(root)
+        monkeypatch.setenv("DIDACT_DATA", str(root))
+        dataclasses.replace(LAYOUT, md5=hashlib.md5(content).hexdigest()).prepare()
+        return root / "tiny"
 
     return prepare
 
@@ -145,10 +148,13 @@ def test_a_disk_that_is_full_is_said_so(
     assert left(tmp_path) == ["below/root/tiny.tar.gz"]
 
 
-def test_a_file_in_the_place_of_the_folder_or_a_folder_in_the_place_of_the_archive(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_folder_or_a_folder_in_the_place_of_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIDACT_DATA", str(tmp_path))
     (tmp_path / "tiny.tar.gz").mkdir()
     with pytest.raises(DataError, match=r"tiny.tar.gz: cannot be read: Is a directory"):
-        LAYOUT.prepare(tmp_path)
+        LAYOUT.prepare()
     (tmp_path / "tiny").write_text("")
     with pytest.raises(DataError, match="tiny: expected a folder, found something else; move it away"):
-        LAYOUT.prepare(tmp_path)
+        LAYOUT.prepare()

@@ -1,19 +1,27 @@
 """What networks are trained on. ``load(Data(name=...))`` reads a data set onto a device, ``Loader`` makes batches of it.
 
-Data sets live under the folder that ``DIDACT_DATA`` names (the user's cache folder otherwise); what is missing is downloaded
-from its publisher and compared with the published checksum. ``digits`` needs no download.
+Built-in data sets are the files of :mod:`didact.data.sets`. They live under the folder that ``DIDACT_DATA`` names (the user's
+cache folder otherwise); what is missing is downloaded from its publisher and compared with the published checksum. ``digits``
+needs no download. A data set of the user's own is an :class:`ImageSet`, named ``module:NAME``.
 """
 
+from didact.data.archive import root
+from didact.data.catalogue import names
+from didact.data.contract import DataError, DataSource, Facts
 from didact.data.dataset import Dataset, Listing, available, describe, here, load
 from didact.data.loader import Loader, evaluation_batches
-from didact.data.source import Data, DataError, Facts, apart, facts, names, root, training_images
-from didact.data.split import Split
+from didact.data.own import ImageSet
+from didact.data.settings import Data, apart, facts, training_images
+from didact.data.split import Labelled, Split
 
 __all__ = [
     "Data",
     "DataError",
+    "DataSource",
     "Dataset",
     "Facts",
+    "ImageSet",
+    "Labelled",
     "Listing",
     "Loader",
     "Split",

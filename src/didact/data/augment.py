@@ -16,7 +16,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from didact.data.source import Augment
+from didact.data.contract import Augment
 from didact.seeds import stream
 from didact.tensors import Images, Pixels
 

@@ -1,8 +1,10 @@
-"""A data set in memory: uint8 pixels on the device, cut as a :class:`~didact.data.source.Data` asks."""
+"""A data set in memory: uint8 pixels on the device, the part that a :class:`~didact.data.settings.Data` selects."""
 
 from __future__ import annotations
 
 import hashlib
+import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,19 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from didact.data import digits
-from didact.data.columns import COLUMNS
-from didact.data.cut import cut
-from didact.data.folders import FOLDERS
-from didact.data.packed import ARCHIVES
-from didact.data.published import Published
+from didact.data.catalogue import canonical_name, checksum, find
+from didact.data.contract import Augment, DataError
 from didact.data.resize import smaller, statistics
-from didact.data.source import CATALOGUE, Data, DataError, canonical_name, facts, root
+from didact.data.settings import Data, facts
 from didact.data.split import Labelled, Split
+from didact.data.subset import cut
 from didact.spec import canonical, to_json
-
-PUBLISHED: dict[str, Published] = {**ARCHIVES, **COLUMNS, **FOLDERS}
-"""What is downloaded where it is missing, by name; all but digits."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +26,9 @@ class Dataset:
     """Images of one data set, all on one device.
 
     Attributes:
-        data: the settings it was cut by.
-        train, test: images to learn from and to be judged by.
-        validation: images set aside from the training set; None when none were asked for.
+        data: the settings that selected it.
+        train, test: training and test images.
+        validation: images set aside from the training set; None without a validation split.
         classes: number of classes; ``names``: what they are called.
         image: shape (c, h, w).
         mean, std: of each channel, on the scale 0 to 1.
@@ -66,18 +62,20 @@ class Dataset:
 
 
 def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
-    """Read a data set, cut it as ``data`` asks, and put it on ``device``. What is missing is downloaded first.
+    """Read a data set, select what ``data`` keeps, and put it on ``device``. What is missing is downloaded first.
 
     Raises:
-        DataError: the files are missing and cannot be downloaded, or are not what was published.
-        SpecError: the validation split that ``data`` asks for would be empty.
+        DataError: the files are missing and cannot be downloaded, differ from what was published, or exceed the memory; a
+            data set of the user's own has changed since ``data`` was made.
+        SpecError: the validation split would be empty.
     """
     about = facts(data)
-    published = PUBLISHED.get(data.name)
-    train, test, names = digits.read() if published is None else published.read(root())
+    _check_content(data)
+    train, test, names = find(data.name).read()
     order = _order(train.labels)
     asked, shown = ((images.labels < about.classes).nonzero().flatten() for images in (train, test))
     kept, aside = cut(train.labels[asked], data)
+    _check_memory(data, len(kept) + (0 if aside is None else len(aside)) + len(shown))
     mean, std = about.mean, about.std
     if data.size is not None:
         train, test = smaller(train, data.size), smaller(test, data.size)
@@ -106,44 +104,63 @@ def _order(labels: Tensor) -> str:
     return hashlib.sha256(labels.to(torch.uint8).numpy().tobytes()).hexdigest()[:16]
 
 
-def available(wanted: Iterable[Data]) -> None:
-    """Make sure that the images that ``wanted`` asks for are on this machine and can be read; download what is missing.
+def _check_content(data: Data) -> None:
+    """Refuse a data set of the user's own that has changed since ``data`` was made."""
+    now = checksum(data.name)
+    if data.content != now:
+        raise DataError(
+            f"{data.name} has changed: its checksum is {now}, and these settings belong to {data.content}; "
+            "train again with the new images, or bring the old ones back"
+        )
 
-    Every data set is read once: an image that is damaged, or a validation split that is empty, is said before anything is
-    trained, not when the training on another data set is over.
+
+def _check_memory(data: Data, images: int) -> None:
+    """Refuse images that do not fit into the memory of this machine, as far as its system says how much there is."""
+    shape = facts(data).image
+    size = images * math.prod(shape)
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return
+    if size > memory:
+        raise DataError(
+            f"{data.label}: {images:,} images of {'x'.join(map(str, shape))} take {size / 1e9:,.1f} GB, this machine has "
+            f"{memory / 1e9:,.1f} GB of memory; use fewer (data.fraction, data.per_class, data.classes) or smaller ones "
+            "(data.size)"
+        )
+
+
+def available(wanted: Iterable[Data]) -> None:
+    """Make sure that the images of ``wanted`` are on this machine and can be read; download what is missing.
+
+    Every data set is read once, so that a damaged image or an empty validation split is reported before any training, not
+    when the training on another data set is over.
 
     Raises:
-        DataError: the files are missing and cannot be downloaded, or are not what was published.
-        SpecError: the validation split that a data set asks for would be empty.
+        DataError: the files are missing and cannot be downloaded, differ from what was published, or exceed the memory.
+        SpecError: the validation split of a data set would be empty.
     """
-    published = sorted({data for data in wanted if data.name in PUBLISHED}, key=canonical)
-    for name in dict.fromkeys(data.name for data in published):
-        PUBLISHED[name].prepare(root())  # all that is missing is said before anything large is read
-    for data in published:
+    settings = sorted(set(wanted), key=canonical)
+    for name in dict.fromkeys(data.name for data in settings):
+        find(name).prepare()  # all that is missing is reported before anything large is read
+    for data in settings:
         load(data)
 
 
 def here(name: str) -> int | None:
-    """How many training images of the data set ``name`` are on this machine; None when it is missing or damaged.
+    """Number of training images of the data set ``name`` on this machine; None when it is missing or damaged.
 
     Raises:
         SpecError: there is no such data set.
     """
-    name = canonical_name(name)
-    published = PUBLISHED.get(name)
-    if published is None:
-        return CATALOGUE[name].train
-    try:
-        return None if published.fault(root()) is not None else published.training(root())
-    except DataError:
-        return None
+    return find(name).here()
 
 
 @dataclass(frozen=True)
 class Listing:
     """A line of a list of data sets: numbers of published images, whether they are on this machine and where.
 
-    ``part``: how many training images, where they are not all here.
+    ``part``: how many training images are on this machine, where some are missing.
     """
 
     name: str
@@ -151,6 +168,7 @@ class Listing:
     image: tuple[int, int, int]
     train: int
     test: int
+    augment: Augment
     source: str
     present: bool
     part: int | None
@@ -163,17 +181,17 @@ def describe(name: str) -> Listing:
     Raises:
         SpecError: there is no such data set.
     """
-    name = canonical_name(name)
-    about = CATALOGUE[name]
-    published, found = PUBLISHED.get(name), here(name)
+    source = find(name)
+    about, present = source.facts, source.here()
     return Listing(
-        name=name,
+        name=canonical_name(name),
         classes=about.classes,
         image=about.image,
         train=about.train,
         test=about.test,
+        augment=about.augment,
         source=about.source,
-        present=found is not None,
-        part=found if found is not None and found < about.train else None,
-        where="part of scikit-learn" if published is None else str(root() / published.folder),
+        present=present is not None,
+        part=present if present is not None and present < about.train else None,
+        where=source.where,
     )

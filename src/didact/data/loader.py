@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from didact.data.augment import VIEWS, Draws, crop_flip, draw, normalise
+from didact.data.contract import Augment
 from didact.data.dataset import Dataset
-from didact.data.source import Augment
 from didact.data.split import Split
 from didact.seeds import stream
 from didact.spec import SpecError, nearest

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from didact.data.split import Labelled, Split
+from didact.spec import SpecError
 
 CHUNK = 1024
 """Images that are turned into floats at a time."""
@@ -74,23 +75,37 @@ def _overlaps(before: int, after: int) -> Tensor:
     return covered.clamp(min=0)
 
 
-def statistics(images: Labelled) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel, on the scale 0 to 1, to four digits.
+def sample(images: Labelled) -> Split:
+    """All images of a split; :data:`SAMPLE` of them, evenly spaced, where images are decoded one by one."""
+    if isinstance(images, Split):
+        return images
+    count = len(images.labels)
+    return images.take(torch.arange(min(SAMPLE, count)) * count // min(SAMPLE, count))
 
-    Taken over all images of a split; over :data:`SAMPLE` of them, evenly spaced, where images are decoded one by one. They do
-    not depend on the images that a setting keeps, so a teacher and a student that keep different ones share them.
+
+def statistics(images: Labelled) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of a :func:`sample`, on the scale 0 to 1, to four digits.
+
+    They do not depend on the images that a setting keeps, so a teacher and a student that keep different ones share them.
+
+    Raises:
+        SpecError: all images have the same value in a channel, which cannot be normalised.
     """
-    if not isinstance(images, Split):
-        count = len(images.labels)
-        images = images.take(torch.arange(min(SAMPLE, count)) * count // min(SAMPLE, count))
     levels = torch.arange(256, dtype=torch.float64) / 255
     means, stds = [], []
-    for channel in images.images.unbind(1):
+    for channel in sample(images).images.unbind(1):
         share = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
         mean = float(share @ levels)
         means.append(round(mean, 4))
         stds.append(round(float(share @ (levels - mean).square()) ** 0.5, 4))
+    if 0 in stds:
+        raise SpecError(f"channel {stds.index(0)} has one value in all training images; leave the channel out")
     return tuple(means), tuple(stds)
+
+
+def usual_padding(size: int) -> int:
+    """Black pixels on every side before a crop: an eighth of the size, as for CIFAR."""
+    return (size + 4) // 8
 
 
 def resized(split: Split, size: int) -> Split:

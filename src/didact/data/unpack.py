@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import Protocol
 
-from didact.data.source import DataError
+from didact.data.contract import DataError
 
 
 class Bytes(Protocol):

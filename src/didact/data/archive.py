@@ -1,7 +1,7 @@
-"""What a publisher offers for download, and how it comes here: completely or not at all, and only what was published.
+"""Archives that publishers offer for download. One is unpacked completely or not at all.
 
-The archive's checksum is compared before it is unpacked; it is unpacked beside and renamed; and every data set says what its
-files have to be. An archive that somebody put there by hand is taken like one that was downloaded.
+The archive's checksum is compared before it is unpacked. It is unpacked under another name, then renamed. Every data set
+checks names and sizes of its files. An archive that was downloaded by hand is used like any other.
 """
 
 from __future__ import annotations
@@ -12,83 +12,128 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from didact.data.source import DataError
+from didact.data.contract import DataError, Facts
 from didact.data.split import Labelled
 from didact.data.unpack import unpack
 
 
+def root() -> Path:
+    """The folder of the data sets: ``DIDACT_DATA``, or a folder of didact in the user's cache. It need not exist yet.
+
+    Raises:
+        DataError: ``DIDACT_DATA`` is empty, or names a file.
+    """
+    named = os.environ.get("DIDACT_DATA")
+    if named is None:
+        import pooch
+
+        return Path(pooch.os_cache("didact"))
+    if not named.strip():
+        raise DataError("DIDACT_DATA is empty; set it to the folder of the data sets, or unset it for the user's cache")
+    folder = Path(os.path.expanduser(named))
+    if folder.exists() and not folder.is_dir():
+        raise DataError(
+            f"DIDACT_DATA names {folder}, which is not a folder; set it to the folder of the data sets, or unset it"
+        )
+    return folder
+
+
 @dataclass(frozen=True, kw_only=True)
-class Published(ABC):
-    """An archive and the folder inside it.
+class Archive(ABC):
+    """A data set that is published as an archive with a folder inside it, unpacked under :func:`root`.
 
     Attributes:
+        facts: what is known of it.
         url, md5: the archive (.tar.gz or .zip) and its checksum.
         folder: the folder inside it.
         unwanted: names of files in the archive that are not unpacked.
     """
 
+    facts: Facts
     url: str
     md5: str
     folder: str
     unwanted: tuple[str, ...] = ()
 
     @abstractmethod
-    def read(self, root: Path) -> tuple[Labelled, Labelled, tuple[str, ...]]:
+    def read(self) -> tuple[Labelled, Labelled, tuple[str, ...]]:
         """Training images, test images and names of the classes; downloads what is missing.
 
         Raises:
-            DataError: no files and no network, or files that are not what was published.
+            DataError: no files and no network, or files that differ from what was published.
         """
 
     @abstractmethod
-    def fault(self, root: Path) -> str | None:
-        """What is wrong with the files under ``root``, judged by names and sizes; None when nothing is."""
+    def fault(self) -> str | None:
+        """What is wrong with the files, judged by names and sizes; None when nothing is.
 
-    @abstractmethod
-    def training(self, root: Path) -> int:
-        """How many training images lie under ``root``, where :meth:`fault` finds no fault."""
+        Raises:
+            DataError: a file cannot be read, or holds what was not published.
+        """
+
+    def training(self) -> int:
+        """Number of training images in the folder, where :meth:`fault` finds no fault."""
+        return self.facts.train
+
+    def here(self) -> int | None:
+        """Number of training images on this machine; None when they are missing or damaged."""
+        try:
+            return None if self.fault() is not None else self.training()
+        except DataError:
+            return None
+
+    @property
+    def path(self) -> Path:
+        """The folder of the files; it need not exist yet.
+
+        Raises:
+            DataError: ``DIDACT_DATA`` is empty, or names a file.
+        """
+        return root() / self.folder
+
+    @property
+    def where(self) -> str:
+        return str(self.path)
 
     @property
     def file(self) -> str:
         """The archive's name."""
         return self.url.rpartition("/")[2]
 
-    def prepare(self, root: Path) -> Path:
-        """The folder with the files, downloaded and unpacked if need be, with every file as it was published.
+    def prepare(self) -> None:
+        """Download and unpack the files where they are missing, and check them.
 
         Raises:
             DataError: the files cannot be downloaded, or one is missing or has another size.
         """
-        folder = root / self.folder
-        if not os.path.lexists(folder):
-            self._unpack(self._download(root))
-        fault = self.fault(root)
+        if not os.path.lexists(self.path):
+            self._unpack(self._download(root()))
+        fault = self.fault()
         if fault is not None:
             raise DataError(fault)
-        return folder
 
-    def wrong(self, root: Path, name: str, expected: str, found: str) -> str:
-        """What to say of the file or folder ``name`` that is not as it was published, and how to mend it."""
-        folder = root / self.folder
+    def wrong(self, name: str, expected: str, found: str) -> str:
+        """The message for the file or folder ``name`` that differs from what was published, with the remedy."""
+        folder = self.path
         return (
             f"{folder / name}: expected {expected}, found {found}; delete the folder {folder} and it is unpacked or downloaded "
             "again, or set DIDACT_DATA to the folder that holds a complete copy"
         )
 
-    def text(self, root: Path, name: str) -> str:
+    def text(self, name: str) -> str:
         """The text of the file ``name``.
 
         Raises:
             DataError: it cannot be read, or is not in UTF-8.
         """
         try:
-            return (root / self.folder / name).read_text(encoding="utf-8")
+            return (self.path / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(self.wrong(root, name, "text in UTF-8", f"{error}")) from error
+            raise DataError(self.wrong(name, "text in UTF-8", f"{error}")) from error
 
-    def missing(self, root: Path, names: tuple[str, ...]) -> str | None:
+    def missing(self, names: tuple[str, ...]) -> str | None:
         """A fault for the folder, or the first of the files ``names``, that is not there."""
-        folder = root / self.folder
+        folder = self.path
         if not folder.is_dir():
             if os.path.lexists(folder):
                 return (
@@ -97,11 +142,11 @@ class Published(ABC):
             return f"{folder} does not exist"
         for name in names:
             if not (folder / name).is_file():
-                return self.wrong(root, name, "a file", "no such file")
+                return self.wrong(name, "a file", "no such file")
         return None
 
     def _download(self, root: Path) -> Path:
-        """The archive under ``root``, with the published checksum."""
+        """The archive in the folder ``root``, with the published checksum."""
         import pooch
 
         path = root / self.file

@@ -1,4 +1,4 @@
-"""Tiny ImageNet in its published folders.
+"""Tiny ImageNet: colour images of 64x64 pixels in 200 classes, in the published folders.
 
     wnids.txt                   the classes, a WordNet number a line          train/<wnid>/images/<wnid>_<number>.JPEG
     words.txt                   what WordNet calls them                       val/images/val_<number>.JPEG
@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from didact.data.published import Published
-from didact.data.source import DataError
+from didact.data.archive import Archive
+from didact.data.contract import DataError, Facts
 from didact.data.split import Split
 
 _NUMBER = re.compile(r"[^.].*_([0-9]+)\.JPEG")
@@ -81,62 +81,55 @@ class Files:
         return DataError(f"{path}: expected {expected}, found {found}; unpack the data set again")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Folders(Published):
-    """What was published.
+class TinyImageNet(Archive):
+    """The reader: numbers of classes and images, and their size, follow from the facts."""
 
-    Attributes:
-        classes: number of classes. per_class: training images of each.
-        test: validation images.
-        size: pixels on each side of an image.
-    """
+    @property
+    def per_class(self) -> int:
+        """Published training images of each class."""
+        return self.facts.train // self.facts.classes
 
-    classes: int
-    per_class: int
-    test: int
-    size: int
-
-    def read(self, root: Path) -> tuple[Files, Files, tuple[str, ...]]:
-        self.prepare(root)
-        wnids = self._wnids(root)
-        words = dict(line.split("\t", 1) for line in self.text(root, "words.txt").splitlines() if "\t" in line)
+    def read(self) -> tuple[Files, Files, tuple[str, ...]]:
+        self.prepare()
+        wnids = self._wnids()
+        words = dict(line.split("\t", 1) for line in self.text("words.txt").splitlines() if "\t" in line)
         unknown = [wnid for wnid in wnids if wnid not in words]
         if unknown:
-            raise DataError(self.wrong(root, "words.txt", f"what {unknown[0]} is called", "no such line"))
-        return self._train(root, wnids), self._test(root, wnids), tuple(words[w].partition(",")[0] for w in wnids)
+            raise DataError(self.wrong("words.txt", f"what {unknown[0]} is called", "no such line"))
+        return self._train(wnids), self._test(wnids), tuple(words[w].partition(",")[0] for w in wnids)
 
-    def fault(self, root: Path) -> str | None:
-        missing = self.missing(root, ("wnids.txt", "words.txt", "val/val_annotations.txt"))
+    def fault(self) -> str | None:
+        missing = self.missing(("wnids.txt", "words.txt", "val/val_annotations.txt"))
         if missing is not None:
             return missing
-        wnids = self._wnids(root)
-        if len(set(wnids)) != self.classes:
-            return self.wrong(root, "wnids.txt", f"{self.classes} classes", str(len(set(wnids))))
+        wnids = self._wnids()
+        if len(set(wnids)) != self.facts.classes:
+            return self.wrong("wnids.txt", f"{self.facts.classes} classes", str(len(set(wnids))))
         first = 0
         for wnid in wnids:
-            found = len(self._images(root, wnid))
+            found = len(self._images(wnid))
             first = first or found
             if not 0 < found <= self.per_class or found != first:
                 like = f"{first} images, as of the other classes" if found and first <= self.per_class else "images"
-                return self.wrong(root, f"train/{wnid}/images", f"{like} ({self.per_class} were published)", str(found))
-        annotated = len(self.text(root, "val/val_annotations.txt").splitlines())
-        if annotated != self.test:
-            return self.wrong(root, "val/val_annotations.txt", f"{self.test} lines", str(annotated))
+                return self.wrong(f"train/{wnid}/images", f"{like} ({self.per_class} were published)", str(found))
+        annotated = len(self.text("val/val_annotations.txt").splitlines())
+        if annotated != self.facts.test:
+            return self.wrong("val/val_annotations.txt", f"{self.facts.test} lines", str(annotated))
         return None
 
-    def training(self, root: Path) -> int:
-        return self.classes * len(self._images(root, self._wnids(root)[0]))
+    def training(self) -> int:
+        return self.facts.classes * len(self._images(self._wnids()[0]))
 
-    def _wnids(self, root: Path) -> list[str]:
-        return sorted(self.text(root, "wnids.txt").split())
+    def _wnids(self) -> list[str]:
+        return sorted(self.text("wnids.txt").split())
 
-    def _images(self, root: Path, wnid: str) -> dict[int, Path]:
+    def _images(self, wnid: str) -> dict[int, Path]:
         """The training images of a class by their numbers, ascending.
 
         Raises:
             DataError: two files have one number, or a number is not a published one.
         """
-        folder = root / self.folder / "train" / wnid / "images"
+        folder = self.path / "train" / wnid / "images"
         numbered: dict[int, Path] = {}
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             match = _NUMBER.fullmatch(path.name)
@@ -145,51 +138,56 @@ class Folders(Published):
             number = int(match[1])
             if number in numbered:
                 both = f"{numbered[number].name} and {path.name}"
-                raise DataError(self.wrong(root, f"train/{wnid}/images", f"one image of the number {number}", both))
+                raise DataError(self.wrong(f"train/{wnid}/images", f"one image of the number {number}", both))
             if number >= self.per_class:
-                raise DataError(self.wrong(root, f"train/{wnid}/images", f"numbers below {self.per_class}", path.name))
+                raise DataError(self.wrong(f"train/{wnid}/images", f"numbers below {self.per_class}", path.name))
             numbered[number] = path
         return dict(sorted(numbered.items()))
 
-    def _train(self, root: Path, wnids: list[str]) -> Files:
+    def _train(self, wnids: list[str]) -> Files:
         paths: list[Path] = []
         labels: list[int] = []
         index: list[int] = []
         for label, wnid in enumerate(wnids):
-            found = self._images(root, wnid)
+            found = self._images(wnid)
             paths += found.values()
             labels += [label] * len(found)
             index += [label * self.per_class + number for number in found]
-        return Files(tuple(paths), torch.tensor(labels), torch.tensor(index), self.size)
+        return Files(tuple(paths), torch.tensor(labels), torch.tensor(index), self.facts.image[1])
 
-    def _test(self, root: Path, wnids: list[str]) -> Files:
+    def _test(self, wnids: list[str]) -> Files:
         name = "val/val_annotations.txt"
         known = {wnid: label for label, wnid in enumerate(wnids)}
         found: list[tuple[int, Path, int]] = []
-        for at, line in enumerate(self.text(root, name).splitlines(), 1):
+        for at, line in enumerate(self.text(name).splitlines(), 1):
             file, wnid, *_ = [*line.split("\t"), ""]
             number = _NUMBER.fullmatch(file)
             if number is None or wnid not in known:
                 raise DataError(
-                    self.wrong(root, name, "a file, a tab and a class of wnids.txt in every line", f"line {at}: {line!r}")
+                    self.wrong(name, "a file, a tab and a class of wnids.txt in every line", f"line {at}: {line!r}")
                 )
-            found.append((int(number[1]), root / self.folder / "val" / "images" / file, known[wnid]))
+            found.append((int(number[1]), self.path / "val" / "images" / file, known[wnid]))
         numbers, paths, labels = zip(*sorted(found), strict=True)
         twice = next((number for number, after in pairwise(numbers) if number == after), None)
         if twice is not None:
-            raise DataError(self.wrong(root, name, f"one line of the number {twice}", "several"))
-        return Files(paths, torch.tensor(labels), torch.tensor(numbers), self.size)
+            raise DataError(self.wrong(name, f"one line of the number {twice}", "several"))
+        return Files(paths, torch.tensor(labels), torch.tensor(numbers), self.facts.image[1])
 
 
-FOLDERS: dict[str, Folders] = {
-    "tiny-imagenet": Folders(
-        url="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
-        md5="90528d7ca1a48142e341f4ef8d21d0de",
-        folder="tiny-imagenet-200",
-        unwanted=("test/",),
+DATA_SET = TinyImageNet(
+    facts=Facts(
         classes=200,
-        per_class=500,
-        test=10_000,
-        size=64,
+        image=(3, 64, 64),
+        train=100_000,
+        test=10_000,  # the published validation images: those of the test set have no labels
+        augment="crop-flip",
+        padding=8,
+        mean=(0.4802, 0.4481, 0.3975),
+        std=(0.2770, 0.2691, 0.2821),
+        source="Stanford CS231N, http://cs231n.stanford.edu/; images from ImageNet, for non-commercial research and education",
     ),
-}
+    url="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+    md5="90528d7ca1a48142e341f4ef8d21d0de",
+    folder="tiny-imagenet-200",
+    unwanted=("test/",),
+)

@@ -7,8 +7,8 @@ from functools import cache
 import pytest
 import torch
 
-from didact.data import Data, digits, load
-from didact.data.digits import enlarge
+from didact.data import Data, load
+from didact.data.sets.digits import DATA_SET, enlarge
 
 
 @cache
@@ -29,7 +29,7 @@ def test_sizes_and_types():
 
 def test_the_split_is_the_recorded_one():
     """A change here changes every result on digits."""
-    train, test, _ = digits.read()
+    train, test, _ = DATA_SET.read()
     content = b"".join(s.images.numpy().tobytes() + bytes(s.labels.tolist()) for s in (train, test))
     assert hashlib.sha256(content).hexdigest()[:16] == "d6e6524f53d71306"
 

@@ -12,22 +12,14 @@ import pytest
 import torch
 from PIL import Image
 
-from didact.data import Data, DataError, available, describe, here, load, source
-from didact.data.dataset import PUBLISHED
-from didact.data.folders import FOLDERS, Folders
+from didact.data import Data, DataError, available, describe, here, load
+from didact.data.sets import tiny_imagenet
+from didact.data.sets.tiny_imagenet import DATA_SET, TinyImageNet
+from support.images import facts
 
 REAL = Path(os.environ.get("DIDACT_DATA", "/nowhere"))
 WNIDS = ("n03", "n01", "n02")  # as published, in no order
-TINY = Folders(
-    url="http://site/tiny.zip",
-    md5="",
-    folder="tiny",
-    unwanted=("test/",),
-    classes=3,
-    per_class=12,
-    test=4,
-    size=8,
-)
+TINY = TinyImageNet(facts=facts(3, (3, 8, 8), 36, 4), url="http://site/tiny.zip", md5="", folder="tiny", unwanted=("test/",))
 
 
 def picture(path, level, mode="RGB", size=8):
@@ -37,8 +29,9 @@ def picture(path, level, mode="RGB", size=8):
 
 
 @pytest.fixture
-def root(tmp_path):
+def root(tmp_path, monkeypatch):
     """A part: images 0, 2 and 10 of 12 of every class, level 10 x class + number."""
+    monkeypatch.setenv("DIDACT_DATA", str(tmp_path))
     folder = tmp_path / "tiny"
     for wnid in WNIDS:
         for number in (0, 2, 10):
@@ -58,16 +51,16 @@ def root(tmp_path):
 
 
 def test_classes_are_in_order_and_an_index_is_the_published_place(root):
-    train, test, names = TINY.read(root)
+    train, test, names = TINY.read()
     assert names == ("goldfish", "bullfrog", "tailed frog")
     assert train.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert train.index.tolist() == [0, 2, 10, 12, 14, 22, 24, 26, 34]
     assert (test.labels.tolist(), test.index.tolist()) == ([2, 0, 0, 1], [0, 2, 3, 11])
-    assert (TINY.fault(root), TINY.training(root)) == (None, 9)
+    assert (TINY.fault(), TINY.here()) == (None, 9)
 
 
 def test_only_what_is_asked_for_is_decoded(root):
-    train, _, _ = TINY.read(root)
+    train, _, _ = TINY.read()
     (root / "tiny/train/n01/images/n01_0.JPEG").write_bytes(b"nonsense")
     split = train.take(torch.tensor([8, 1]))
     assert (split.labels.tolist(), split.index.tolist()) == ([2, 0], [34, 2])
@@ -78,14 +71,13 @@ def test_only_what_is_asked_for_is_decoded(root):
 
 
 def test_grey_images_have_three_equal_channels(root):
-    _, test, _ = TINY.read(root)
+    _, test, _ = TINY.read()
     images = test.take(torch.tensor([1])).images
     assert (images.int() - 40).abs().max() <= 2
 
 
 def test_a_part_is_loaded_by_name_cut_and_told_of(root, monkeypatch):
-    monkeypatch.setitem(PUBLISHED, "tiny-imagenet", TINY)
-    monkeypatch.setenv("DIDACT_DATA", str(root))
+    monkeypatch.setattr(tiny_imagenet, "DATA_SET", TINY)
     available([Data(name="Tiny_ImageNet")])
     whole = load(Data(name="tiny-imagenet"))
     assert (len(whole.train), len(whole.test), whole.record()["train"]["index"][1]) == (9, 4, 2)
@@ -94,23 +86,24 @@ def test_a_part_is_loaded_by_name_cut_and_told_of(root, monkeypatch):
     assert (len(few.train), len(few.validation), few.test.labels.tolist()) == (2, 2, [0, 0, 1])
     assert (few.train.labels.tolist(), few.names) == ([0, 1], ("goldfish", "bullfrog"))
     listing = describe("tiny-imagenet")
-    assert (here("tiny-imagenet"), listing.present, listing.part, listing.train) == (9, True, 9, 100_000)
+    assert (here("tiny-imagenet"), listing.present, listing.part, listing.train) == (9, True, 9, 36)
 
 
-def test_the_published_layout():
-    tiny, about = FOLDERS["tiny-imagenet"], source.CATALOGUE["tiny-imagenet"]
-    assert (tiny.classes * tiny.per_class, tiny.test, tiny.size) == (about.train, about.test, about.image[1])
-    assert tiny.classes == about.classes
+def test_the_published_facts():
+    about = DATA_SET.facts
+    assert (about.train, about.test, about.classes, about.image) == (100_000, 10_000, 200, (3, 64, 64))
+    assert DATA_SET.per_class == 500
 
 
-def test_the_zip_is_unpacked_without_the_test_images(root, tmp_path):
+def test_the_zip_is_unpacked_without_the_test_images(root, tmp_path, monkeypatch):
     other = tmp_path / "other"
     other.mkdir()
     with zipfile.ZipFile(other / "tiny.zip", "w") as archive:
         for path in sorted((root / "tiny").rglob("*")):
             archive.write(path, path.relative_to(root))
     zipped = dataclasses.replace(TINY, md5=hashlib.md5((other / "tiny.zip").read_bytes()).hexdigest())
-    assert len(zipped.read(other)[0]) == 9
+    monkeypatch.setenv("DIDACT_DATA", str(other))
+    assert len(zipped.read()[0]) == 9
     assert not (other / "tiny" / "test").exists()
     assert sorted(path.name for path in other.iterdir()) == ["tiny", "tiny.zip"]
 
@@ -120,7 +113,7 @@ def test_the_zip_is_unpacked_without_the_test_images(root, tmp_path):
 
 def fails(root, *words):
     with pytest.raises(DataError) as error:
-        TINY.read(root)
+        TINY.read()
     for word in (*words, f"delete the folder {root / 'tiny'}", "DIDACT_DATA"):
         assert word in str(error.value)
 
@@ -154,7 +147,7 @@ def test_annotations_that_are_too_few_or_of_no_class(root):
 @pytest.mark.parametrize("damage", ["nonsense", "torn", "missing", "size"])
 def test_an_image_that_is_not_one(root, damage):
     path = root / "tiny/train/n01/images/n01_2.JPEG"
-    train, _, _ = TINY.read(root)
+    train, _, _ = TINY.read()
     if damage == "size":
         picture(path, 3, size=9)
     elif damage == "missing":
@@ -199,8 +192,7 @@ def one_of(kind, path):
     ],
 )
 def test_a_wrong_image_is_named_before_training(root, kind, found, monkeypatch):
-    monkeypatch.setitem(PUBLISHED, "tiny-imagenet", TINY)
-    monkeypatch.setenv("DIDACT_DATA", str(root))
+    monkeypatch.setattr(tiny_imagenet, "DATA_SET", TINY)
     one_of(kind, root / "tiny/train/n03/images/n03_2.JPEG")
     available([Data(name="tiny-imagenet", classes=2)])  # what is not asked for is not looked at
     with pytest.raises(DataError, match=rf"n03/images/n03_2.JPEG: expected a JPEG of 8x8 pixels, found {found}"):
@@ -213,7 +205,7 @@ def test_names_that_begin_with_a_dot_belong_to_no_class(root):
     for names in (("._n01_0.JPEG", "._n01_2.JPEG", "._n01_10.JPEG"), ("._n01_7.JPEG", ".DS_Store", ".n01_1.JPEG")):
         for name in names:
             (images / name).write_bytes(b"\0\5\x16\7Mac OS X")
-        train, _, _ = TINY.read(root)
+        train, _, _ = TINY.read()
         assert train.index.tolist() == [0, 2, 10, 12, 14, 22, 24, 26, 34]
         assert len(train.take(torch.arange(9))) == 9
 
@@ -229,7 +221,7 @@ def test_two_files_of_one_number_and_a_number_beyond_the_published_ones(root):
 
 def describe_in(root):
     with pytest.MonkeyPatch.context() as here:
-        here.setitem(PUBLISHED, "tiny-imagenet", TINY)
+        here.setattr(tiny_imagenet, "DATA_SET", TINY)
         here.setenv("DIDACT_DATA", str(root))
         return describe("tiny-imagenet")
 
@@ -243,16 +235,16 @@ def test_an_image_annotated_twice(root):
 
 def test_the_order_does_not_depend_on_the_directory(root, monkeypatch):
     listed = Path.iterdir
-    first = TINY.read(root)
+    first = TINY.read()
     monkeypatch.setattr(Path, "iterdir", lambda self: sorted(listed(self), reverse=True))
-    second = TINY.read(root)
+    second = TINY.read()
     assert [split.paths for split in first[:2]] == [split.paths for split in second[:2]]
 
 
 def test_lists_are_read_in_utf_8_whatever_the_system_says(root):
     path = root / "tiny/words.txt"
     path.write_bytes("n01\tpoisson rouge à queue\nn02\t日本の蛙\nn03\tfrog\n".encode())
-    assert TINY.read(root)[2] == ("poisson rouge à queue", "日本の蛙", "frog")
+    assert TINY.read()[2] == ("poisson rouge à queue", "日本の蛙", "frog")
     path.write_bytes("n01\tgrün\nn02\tb\nn03\tc\n".encode("latin-1"))
     fails(root, "words.txt: expected text in UTF-8, found 'utf-8' codec can't decode")
 

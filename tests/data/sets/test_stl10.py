@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from didact.data import Data, DataError, load, source
-from didact.data.columns import COLUMNS, Columns
+from didact.data import Data, DataError, load
+from didact.data.sets.stl10 import DATA_SET, STL10
+from support.images import facts
 
 REAL = Path(os.environ.get("DIDACT_DATA", "/nowhere"))
-TINY = Columns(url="http://site/tiny.tar.gz", md5="", folder="tiny", train=4, test=3, size=5, classes=2)
+TINY = STL10(facts=facts(2, (3, 5, 5), 4, 3), url="http://site/tiny.tar.gz", md5="", folder="tiny")
 
 
 def pixel(image, channel, row, column):
@@ -32,7 +33,8 @@ def published(images, size):
 
 
 @pytest.fixture
-def root(tmp_path):
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIDACT_DATA", str(tmp_path))
     folder = tmp_path / "tiny"
     folder.mkdir()
     for split, images, labels in (("train", 4, [2, 1, 1, 2]), ("test", 3, [1, 2, 1])):
@@ -43,24 +45,24 @@ def root(tmp_path):
 
 
 def test_columns_become_rows_and_labels_begin_at_zero(root):
-    train, test, names = TINY.read(root)
+    train, test, names = TINY.read()
     assert names == ("plane", "bird")
     assert (train.labels.tolist(), test.labels.tolist()) == ([1, 0, 0, 1], [0, 1, 0])
     assert (tuple(train.images.shape), len(test)) == ((4, 3, 5, 5), 3)
     for at in np.ndindex(4, 3, 5, 5):
         assert train.images[at].item() == pixel(*at)
     assert train.images.is_contiguous(memory_format=torch.channels_last)
-    assert (TINY.fault(root), TINY.training(root)) == (None, 4)
+    assert (TINY.fault(), TINY.here()) == (None, 4)
 
 
-def test_the_published_layout():
-    stl, about = COLUMNS["stl10"], source.CATALOGUE["stl10"]
-    assert (stl.train, stl.test, stl.classes, stl.size) == (about.train, about.test, about.classes, about.image[1])
+def test_the_published_facts():
+    about = DATA_SET.facts
+    assert (about.train, about.test, about.classes, about.image) == (5_000, 8_000, 10, (3, 96, 96))
 
 
 def fails(root, *words):
     with pytest.raises(DataError) as error:
-        TINY.read(root)
+        TINY.read()
     for word in (*words, f"delete the folder {root / 'tiny'}", "DIDACT_DATA"):
         assert word in str(error.value)
 
@@ -87,7 +89,7 @@ def test_too_few_names(root):
     fails(root, "class_names.txt: expected 2 names of classes, found 1")
 
 
-def test_images_without_labels_are_not_unpacked(root, tmp_path):
+def test_images_without_labels_are_not_unpacked(root, tmp_path, monkeypatch):
     import tarfile
 
     (root / "tiny" / "unlabeled_X.bin").write_bytes(b"much")
@@ -100,7 +102,8 @@ def test_images_without_labels_are_not_unpacked(root, tmp_path):
     other.mkdir()
     (tmp_path / "tiny.tar.gz").rename(other / "tiny.tar.gz")
     wanted = dataclasses.replace(TINY, md5=md5, unwanted=("unlabeled_X.bin",))
-    assert len(wanted.read(other)[0]) == 4
+    monkeypatch.setenv("DIDACT_DATA", str(other))
+    assert len(wanted.read()[0]) == 4
     assert not (other / "tiny" / "unlabeled_X.bin").exists()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from didact.data.source import Data
+from didact.data.settings import Data
 from didact.seeds import stream
 from didact.spec import SpecError
 
