@@ -95,3 +95,19 @@ def test_the_own_size_is_no_setting_and_larger_ones_are_refused():
 def test_another_size_is_another_data_set_for_a_trained_network():
     assert apart(Data(size=8), Data(size=8, fraction=0.5)) is None
     assert apart(Data(), Data(size=8)) == "image size: 16x16 and 8x8; another normalisation"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "66f149c001782553"),
+        ({"name": "cifar10"}, "9590eaec4de0ce44"),
+        ({"name": "CIFAR-100", "validation": 0.1}, "76be7f697289ff50"),
+        ({"name": "stl10", "fraction": 0.5, "split_seed": 3}, "0e65b301e29c4512"),
+        ({"name": "Tiny_ImageNet", "classes": 20, "per_class": 7}, "6e032472a9cb4e6f"),
+        ({"name": "cifar100", "size": 16}, "7d775863ee6acee0"),
+    ],
+)
+def test_digests_are_the_recorded_ones(settings, expected):
+    """A change here makes every stored run another one."""
+    assert digest(Data(**settings)) == expected

@@ -13,8 +13,9 @@ import torch
 
 from didact.analysis.probe import LogisticProbe, Probed, SGDProbe
 from didact.cli.main import main
-from didact.data import Data, DataError, facts, load, source
+from didact.data import Data, DataError, facts, load
 from didact.data.resize import resized
+from didact.data.sets import cifar10
 from didact.execution import Execution, execute
 from didact.measure import probe as studies
 from didact.measure.probe import ProbeResult, probe
@@ -105,8 +106,9 @@ def test_what_cannot_be_probed(trained: tuple[Store, Run], tmp_path: Path, monke
         SpecError, match=r"of 3 channels, as cifar10 has; digits has 1; .* also cifar100, stl10, tiny-imagenet$"
     ):
         studies.fitting_size(replace(run, data=Data(name="cifar10")), PART)
-    monkeypatch.setitem(source.CATALOGUE, "letters", replace(source.CATALOGUE["digits"], classes=26))
-    with pytest.raises(SpecError, match=r"stl10 has 3; of 1 channel are also letters$"):  # as the catalogue has it
+    grey = replace(cifar10.DATA_SET.facts, image=(1, 32, 32))
+    monkeypatch.setattr(cifar10, "DATA_SET", replace(cifar10.DATA_SET, facts=grey))
+    with pytest.raises(SpecError, match=r"stl10 has 3; of 1 channel are also cifar10$"):  # as the catalogue has it
         studies.fitting_size(run, Data(name="stl10"))
     with pytest.raises(SpecError, match="size: at least 1, found 0"):
         probe(store, [run], [PART], size=0)

@@ -29,7 +29,7 @@ def compare(
     form = answer.form(json, markdown)
     picture = answer.picture_path(picture)
     wanted = net and nets.resolve(net)
-    kept = answer.opened(store, trust_store, named=[wanted] if wanted else [])
+    kept = answer.opened(store, trust_store, named=[name for name in (wanted, data) if name])
     found = list(kept.runs())
     students = [run for run, _ in found if data in (None, run.data.name) and wanted in (None, run.net)]
     if not students:

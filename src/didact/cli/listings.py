@@ -30,7 +30,7 @@ class Listing:
 
 def listing(what: str | None, store: Path, pair: dict[str, str] | None = None, trust: bool = False) -> Listing:
     """What there is, for a word such as ``nets``. ``pair``: net, teacher and data for ``methods``, each where it is asked for.
-    ``trust``: whether code that the store's Records name is imported.
+    For ``data``, ``pair`` may name a single data set. ``trust``: whether code that the store's Records name is imported.
 
     Raises:
         SpecError: no word, or an unknown one; the nearest is named, or all where none is near.
@@ -39,7 +39,7 @@ def listing(what: str | None, store: Path, pair: dict[str, str] | None = None, t
         "nets": lambda: _listed(_nets()),
         "pools": lambda: _listed(_pools()),
         "methods": lambda: _methods(pair or {}),
-        "data": lambda: _listed(_data()),
+        "data": lambda: _listed(_data((pair or {}).get("data"))),
         "devices": _devices,
         "recipes": lambda: _listed(_recipes()),
         "settings": lambda: _listed(_settings()),
@@ -100,16 +100,16 @@ def _pools() -> Rows:
     return ["pool", "kind", "students", "parameters (100 classes)", "MACs (M, 3x32x32)", "smallest", "largest"], rows
 
 
-def _data() -> Rows:
+def _data(only: str | None) -> Rows:
     from didact import data
 
     rows = []
-    for name in data.names():
+    for name in data.names() if only is None else [only]:
         d = data.describe(name)
         size = "x".join(map(str, d.image))
         here = "no" if not d.present else f"{d.part:,} of {d.train:,}" if d.part else "yes"
-        rows.append([name, d.classes, size, d.train, d.test, here, d.where, d.source])
-    return ["data", "classes", "image", "train", "test", "here", "where", "source"], rows
+        rows.append([d.name, d.classes, size, d.train, d.test, d.augment, here, d.where, d.source])
+    return ["data", "classes", "image", "train", "test", "augment", "here", "where", "source"], rows
 
 
 def _recipes() -> Rows:

@@ -95,7 +95,7 @@ def list_(
     *,
     net: ForPair = None,
     teacher: ForPair = None,
-    data: ForPair = None,
+    data: Annotated[str | None, Parameter(help="With methods: the images of the pair. With data: this data set.")] = None,
     store: StorePath = STORE,
     trust_store: TrustStore = False,
     markdown: Markdown = False,
@@ -109,7 +109,7 @@ def list_(
 
     form = answer.form(json, markdown)
     pair = {key: value for key, value in (("net", net), ("teacher", teacher), ("data", data)) if value is not None}
-    if pair and what not in ("methods", None):
+    if pair and what not in ("methods", None) and not (what == "data" and [*pair] == ["data"]):
         raise SpecError(f"--{next(iter(pair))}: is for 'didact list methods'; 'didact list {what}' takes no pair")
     found = listing(what, store, pair, trust_store)
     if form == "json":

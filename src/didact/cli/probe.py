@@ -26,7 +26,9 @@ def probe(
         str, Parameter(help="Digests separated by commas, or the beginnings of digests or folders: all that fit are probed.")
     ],
     *,
-    data: Annotated[str, Parameter(help="Data sets, separated by commas.")] = "stl10,tiny-imagenet",
+    data: Annotated[
+        str, Parameter(help="Data sets, or your own as module:NAME, separated by commas.")
+    ] = "stl10,tiny-imagenet",
     way: Annotated[str, Parameter(help="exact (logistic regression to its optimum), sgd, or both: exact,sgd.")] = "exact",
     size: Annotated[
         int | None,
@@ -57,7 +59,7 @@ def probe(
     wanted = [from_json(Data, {"name": name, "fraction": fraction}, "data") for name in several(data, "data")]
     asked = several(runs, "runs")
     talk = stderr()
-    kept = answer.opened(store, trust_store)
+    kept = answer.opened(store, trust_store, named=[one.name for one in wanted])
     found = find(
         kept,
         chosen_all(kept, asked),

@@ -18,7 +18,7 @@ from didact.data.resize import smaller, statistics
 from didact.data.settings import Data, facts
 from didact.data.split import Labelled, Split
 from didact.data.subset import cut
-from didact.spec import canonical, to_json
+from didact.spec import SpecError, canonical, to_json
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,15 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
     Raises:
         DataError: the files are missing and cannot be downloaded, differ from what was published, or exceed the memory; a
             data set of the user's own has changed since ``data`` was made.
-        SpecError: the validation split would be empty.
+        SpecError: the validation split or the test set would be empty.
     """
     about = facts(data)
     _check_content(data)
     train, test, names = find(data.name).read()
     order = _order(train.labels)
     asked, shown = ((images.labels < about.classes).nonzero().flatten() for images in (train, test))
+    if not len(shown):
+        raise SpecError(f"classes: {data.name} has no test image of its first {about.classes} classes; keep more of them")
     kept, aside = cut(train.labels[asked], data)
     _check_memory(data, len(kept) + (0 if aside is None else len(aside)) + len(shown))
     mean, std = about.mean, about.std
@@ -138,7 +140,7 @@ def available(wanted: Iterable[Data]) -> None:
 
     Raises:
         DataError: the files are missing and cannot be downloaded, differ from what was published, or exceed the memory.
-        SpecError: the validation split of a data set would be empty.
+        SpecError: the validation split or the test set would be empty.
     """
     settings = sorted(set(wanted), key=canonical)
     for name in dict.fromkeys(data.name for data in settings):

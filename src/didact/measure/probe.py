@@ -127,6 +127,11 @@ def fitting_size(run: Run, data: Data, size: int | None = None) -> int:
             f"{run.label} ({run.digest}) takes images of {_channels(own[0])}, as {run.data.name} has; "
             f"{data.name} has {other[0]}; {_alike(run.data.name, own[0])}"
         )
+    if size is None and own[1] != own[2]:
+        raise SpecError(
+            f"size: {run.label} ({run.digest}) is trained on images of {own[1]}x{own[2]}, and a probe resizes to squares; "
+            f"name a size, e.g. size={min(own[1:])}"
+        )
     size = own[1] if size is None else size
     if size < 1:
         raise SpecError(f"size: at least 1, found {size}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
-from didact.data import apart
+from didact.data import apart, facts
 from didact.nets.blocks import BlockNet
 from didact.runs.build import begin, extras, network, pair, placeholders
 from didact.runs.foreign import formed, involved
@@ -51,7 +51,14 @@ def check(run: Run) -> list[str]:
 
 
 def _check_images(run: Run) -> None:
-    """A teacher is shown its student's images, so it must have been trained on images and classes like them."""
+    """The images have the shape that the method's views need, and are like those that the teacher was trained on."""
+    _, height, width = facts(run.data).image
+    views = run.method.needs.views.union(*(stage.needs.views for stage in run.method.stages() if stage.needs))
+    if height != width and "rotations" in views:
+        raise ValueError(
+            f"the method '{run.method.name()}' turns images by 90 degrees, and those of {run.data.name} are {height}x{width}; "
+            "crop them to squares, or take another method"
+        )
     teacher = run.teacher
     difference = apart(teacher.data, run.data) if teacher is not None else None
     if teacher is not None and difference is not None:

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 import torch
 
-from didact.data import Data, load
+from didact.data import Data, Loader, load
 from didact.data.sets.digits import DATA_SET, enlarge
 
 
@@ -73,3 +73,12 @@ def test_what_was_used_is_recorded_as_json():
     rows = torch.tensor(record["validation"]["index"])
     assert torch.equal(whole().train.images[rows], cut.validation.images)
     assert torch.equal(whole().train.images[record["train"]["index"]], cut.train.images)
+
+
+def test_the_first_batches_are_the_recorded_ones():
+    data = whole()
+    content = hashlib.sha256()
+    for _, batch in zip(range(3), Loader(data, batch_size=64, data_seed=1).epoch(2), strict=False):
+        pixels = ((batch.images * data.std[0] + data.mean[0]) * 255).round().to(torch.uint8)
+        content.update(pixels.contiguous().numpy().tobytes() + bytes(batch.labels.tolist()))
+    assert content.hexdigest()[:16] == "a2ba950885e57b2b"
