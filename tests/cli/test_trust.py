@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ SPECS: list[dict[str, Any]] = [
     {"net": "resnet8", "method": {"name": "kd"}, "teacher": {"net": "resnet14", "teacher": {"net": "os:kill"}}},
     {"net": "resnet8", "method": {"name": "dml"}, "peers": [{"net": "resnet8", "method": {"name": EVIL}}]},
     {"net": "resnet8", "start": {"run": {"net": EVIL}}},
+    {"net": "resnet8", "method": {"name": "ce"}, "data": {"name": EVIL, "content": "0"}},
 ]
 
 
@@ -143,6 +145,45 @@ def test_ones_own_network_is_found_by_the_request_that_names_it(
     assert {row["how"] for row in json.loads(capsys.readouterr().out)} == {"alone (ce)"}
     assert main(["show", own["digest"], "--trust-store", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["deployed"]["parameters"] == 4 * 9 + 4 + 8 + 4 * 10 + 10
+
+
+IMAGES = """
+import numpy as np
+from didact.data import ImageSet
+
+def part(count):
+    return np.random.default_rng(0).integers(0, 256, (count, 1, 8, 8), dtype=np.uint8), np.arange(count) % 2
+
+IMAGES = ImageSet(part(20), part(8))
+"""
+
+
+def test_ones_own_data_set_is_read_by_the_request_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    (tmp_path / "images_of_trust.py").write_text(IMAGES)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    name, net = "images_of_trust:IMAGES", "basic-4-1x4-1x4"
+    small = ["--epochs", "1", "--recipe.batch_size", "10", "--method", "ce", "--precision", "fp32"]
+    assert main(["train", "--net", net, "--data", name, *small]) == 0
+    capsys.readouterr()
+    sys.modules.pop("images_of_trust")
+
+    for command in (["list", "runs"], ["compare"], ["look", net], ["probe", net, "--data", "digits"]):
+        main(command)
+        assert "names code that is not built in ('images_of_trust:IMAGES')" in " ".join(capsys.readouterr().err.split())
+        assert "images_of_trust" not in sys.modules
+    for named in (["--data", name], ["--trust-store"]):
+        assert main(["compare", "--json", *named]) == 0
+        (table,) = json.loads(capsys.readouterr().out)
+        assert name in table["title"]
+    assert main(["probe", net, "--data", name, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["answers"][0]["images"] == {"train": 20, "test": 8}
+    assert main(["list", "data", "--data", name, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["data"], row["classes"], row["image"], row["here"]) == (name, 2, "1x8x8", "yes")
+    assert main(["list", "nets", "--data", name]) == 2
 
 
 @pytest.mark.parametrize("command", READING, ids=" ".join)
