@@ -49,6 +49,11 @@ class Checked:
 
 
 def labelled(part: str, images: Images) -> Labelled:
+    """The images that are given for ``part`` ("train" or "test"), checked.
+
+    Raises:
+        SpecError: wrong types or shapes, labels below 0, or no image.
+    """
     if hasattr(images, "take") and hasattr(images, "labels"):
         whole: Labelled = Checked(part, images)  # type: ignore[arg-type]
     elif isinstance(images, (tuple, list)) and len(images) == 2:
@@ -99,18 +104,12 @@ def _labels(part: str, labels: Any) -> Tensor:
 
 
 def class_names(given: Sequence[str] | None, train: Tensor, test: Tensor) -> tuple[str, ...]:
-    """The names of the classes, for which every label stands.
+    """The names of the classes, by label.
 
     Raises:
         SpecError: a label has no name or no training image, or there are fewer than two classes.
     """
     classes = int(train.max()) + 1 if given is None else len(given)
-    names = tuple(map(str, range(classes))) if given is None else tuple(given)
-    wrong = next((name for name in names if not isinstance(name, str) or not name.strip() or names.count(name) > 1), None)
-    if isinstance(given, str) or wrong is not None:
-        raise SpecError(
-            f"names: a list of texts, one a class, all different, found {shown(given if wrong is None else wrong)}"
-        )
     if classes < 2:
         raise SpecError(f"train: at least two classes, found {classes}; labels count from 0")
     for part, labels in (("train", train), ("test", test)):
@@ -118,9 +117,15 @@ def class_names(given: Sequence[str] | None, train: Tensor, test: Tensor) -> tup
             at = int((labels >= classes).nonzero()[0])
             known = "training has" if given is None else "names has"
             raise SpecError(f"{part}: label {labels[at]} at position {at}, but {known} the classes 0 to {classes - 1}")
-    empty = (train.bincount(minlength=classes) == 0).nonzero().flatten().tolist()
-    if empty:
-        raise SpecError(f"train: an image of every class, found none of class {empty[0]} ({clean(names[empty[0]])})")
+    present = train.unique()  # ascending
+    if len(present) < classes:
+        empty = int((present == torch.arange(len(present))).sum())  # the classes before the first gap
+        called = "" if given is None else f" ({shown(given[empty])})"
+        raise SpecError(f"train: an image of every class, found none of class {empty}{called}")
+    names = tuple(map(str, range(classes))) if given is None else tuple(given)
+    wrong = [name for name in names if not isinstance(name, str) or not name.strip()]
+    if isinstance(given, str) or wrong or len(set(names)) < classes:
+        raise SpecError(f"names: a list of texts, one a class, all different, found {shown(given)}")
     return names
 
 
