@@ -7,9 +7,9 @@ from functools import cache
 import pytest
 
 from didact import nets
-from didact.cli import methods
+from didact.tables import listings
 
-_methods = cache(methods.methods)
+_methods = cache(listings.methods)
 
 
 @pytest.fixture(autouse=True)
@@ -19,4 +19,4 @@ def short_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     The counts of every network are tested in ``tests/nets/test_zoo.py``.
     """
     monkeypatch.setattr(nets, "names", lambda: ("resnet8", "resnet8x4", "wrn_16_1", "vgg8", "shufflenet_v1", "mobilenet_v2"))
-    monkeypatch.setattr(methods, "methods", _methods)
+    monkeypatch.setattr(listings, "methods", _methods)

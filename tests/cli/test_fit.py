@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from didact.cli.devices import megabytes, size
 from didact.cli.main import main
 from didact.deploy.catalogue import DEVICES
+from didact.tables.fit import megabytes, memory
 
 Said = pytest.CaptureFixture[str]
 PAGE = Path(__file__).parents[2] / "docs" / "devices.md"
@@ -55,7 +55,7 @@ def test_images_of_a_data_set_or_one_s_own(capsys: Said) -> None:
 
 def test_several_tables_for_many_networks(capsys: Said) -> None:
     pool = "resnet8,resnet14,resnet20,vgg8"
-    assert main(["fit", "--pool", pool, "--bits", "8", "--device", "pico-2", "--markdown"]) == 0
+    assert main(["fit", "--pool", pool, "--bits", "8", "--device", "pico-2", "--format", "markdown"]) == 0
     shown = capsys.readouterr().out
     assert shown.count("| weights (MB) |") == 2
     for name in pool.split(","):
@@ -117,7 +117,7 @@ def test_list_devices(capsys: Said) -> None:
 
 
 def test_sizes_as_text() -> None:
-    assert [size(n) for n in (2**30, 520 * 1024, 4_200_000, 8_000_000)] == ["1 GiB", "520 KiB", "4.2 MB", "8 MB"]
+    assert [memory(n) for n in (2**30, 520 * 1024, 4_200_000, 8_000_000)] == ["1 GiB", "520 KiB", "4.2 MB", "8 MB"]
     assert [megabytes(n) for n in (1, 83_892, 7_150_000, 999_499_999, 999_600_000, 8 * 2**30)] == [
         "1e-06",
         "0.0839",
@@ -131,7 +131,7 @@ def test_sizes_as_text() -> None:
 def test_the_page_shows_what_the_commands_print(capsys: Said) -> None:
     page = PAGE.read_text(encoding="utf-8")
     asked = next(line for line in page.splitlines() if line.startswith("    didact fit "))
-    for command in ([*asked.split()[1:], "--markdown"], ["list", "devices", "--markdown"]):
+    for command in ([*asked.split()[1:], "--format", "markdown"], ["list", "devices", "--format", "markdown"]):
         assert main(command) == 0
         shown = capsys.readouterr().out.strip()
         assert shown in page, f"docs/devices.md differs from what didact {' '.join(command)} prints"

@@ -15,8 +15,7 @@ from didact.cli.main import main
 from didact.data import DataError, Split
 from didact.data.sets.digits import Digits
 from didact.measure import similarity
-from didact.report import figures
-from didact.report import look as report_look
+from didact.report.figures import canvas
 from didact.runs.run import Run
 from didact.store import results
 from didact.store.store import Store
@@ -244,8 +243,7 @@ def test_the_table_is_printed_before_the_picture_is_drawn(
     def full(*given: object, **named: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "who.png")
 
-    monkeypatch.setattr(figures, "save", full)
-    monkeypatch.setattr(report_look, "save", full)
+    monkeypatch.setattr(canvas, "save", full)
     for command, word in ((["compare"], "the teacher"), (["look", "{student}"], "agreement")):
         capsys.readouterr()
         assert main([*filled(command, store), "--picture", str(store / "who.png")]) == 1
@@ -268,13 +266,13 @@ def test_a_picture_of_nothing(store: Path, capsys: Said, tmp_path: Path) -> None
         (["look", "x", "--kind", "rbf"], "--kind is for the comparison of layers"),
         (["look", "x", "--biased"], "--biased is for the comparison of layers"),
         (["look", "{student}", "--layers", "--images", "2"], "at least 4 are needed to compare layers, found 2"),
-        (["compare"], "--json and --markdown are two forms of the same tables; leave one of them out"),
-        (["probe", "x"], "--json and --markdown are two forms"),
-        (["list", "nets"], "--json and --markdown are two forms"),
-        (["study", "sftn"], "--json and --markdown are two forms"),
+        (["compare"], "--json and --format csv are two forms of the same tables; leave one of them out"),
+        (["probe", "x"], "--json and --format csv are two forms"),
+        (["list", "nets"], "--json and --format csv are two forms"),
+        (["study", "sftn"], "--json and --format csv are two forms"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(asked: list[str], said: str, store: Path, capsys: Said) -> None:
-    forms = ["--json", "--markdown"] if "forms" in said else []
+    forms = ["--json", "--format", "csv"] if "forms" in said else []
     assert main([*filled(asked, store), *forms]) == 2
     assert said in capsys.readouterr().err

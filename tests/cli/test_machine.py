@@ -21,7 +21,7 @@ def test_list_machine(bf16: float, best: str, monkeypatch: pytest.MonkeyPatch, c
     said = json.loads(capsys.readouterr().out)
     assert said["device"] == "cpu" and said["threads"] == torch.get_num_threads() and said["torch"] == torch.__version__
     assert said["precision"] == best and said["measured"] == {"fp32": 0.5, "bf16": bf16}
-    assert main.main(["list", "machine", "--markdown"]) == 0
+    assert main.main(["list", "machine", "--format", "markdown"]) == 0
     table = capsys.readouterr().out
     assert f"| precision | {best} |" in table and f"| a step in bf16 (ms) | {1000 * bf16} |" in table
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from didact.cli.answer import picture_path
 from didact.cli.main import main
-from didact.report import figures
+from didact.cli.output import picture_path
+from didact.report.figures import canvas
 from didact.spec import SpecError
 
 
@@ -43,7 +43,7 @@ def test_a_picture_that_cannot_be_written_is_said_first(tmp_path: Path, monkeypa
 def test_a_picture_is_written_whole_or_not_at_all_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from matplotlib.figure import Figure
 
-    figures.save(Figure(figsize=(1, 1)), tmp_path / "new" / "who.png")
+    canvas.save(Figure(figsize=(1, 1)), tmp_path / "new" / "who.png")
     before = (tmp_path / "new" / "who.png").read_bytes()
     assert before[:4] == b"\x89PNG"
 
@@ -52,7 +52,7 @@ def test_a_picture_is_written_whole_or_not_at_all_and_named(tmp_path: Path, monk
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match=r"who.png: No space left on device"):
-        figures.save(Figure(figsize=(2, 2)), tmp_path / "new" / "who.png")
+        canvas.save(Figure(figsize=(2, 2)), tmp_path / "new" / "who.png")
     assert [(path.name, path.read_bytes()) for path in (tmp_path / "new").iterdir()] == [("who.png", before)]
 
 

@@ -19,6 +19,8 @@ from didact.search.costs import SearchSettings
 from didact.search.pareto import Member, ParetoFront
 from didact.search.predict import pool_of
 from didact.store.store import Store
+from didact.tables.fit import weight_size
+from didact.tables.front import picked, tried
 
 Said = pytest.CaptureFixture[str]
 POOL = "basic-4-1x4-1x8,basic-4-1x4-1x16,basic-8-1x8-1x16"
@@ -79,20 +81,18 @@ def test_one_student_has_several_labels(store: Path, teacher: Run, capsys: Said)
 
 def test_the_notes_of_fronts(teacher: Run) -> None:
     """Named by hand, for a front of any length."""
-    from didact.cli.front import _picked, _tried, size
-
     one, two, three = (Member(name, accuracy, cost, int(cost), 1) for name, accuracy, cost in FIGURES[:3])
     others = tuple(Member(name, accuracy, cost, int(cost), 1) for name, accuracy, cost in FIGURES[3:])
-    (line,) = _picked(ParetoFront("", SearchSettings(), (one, two), (), 2, 100, 10.0))
+    line = picked(ParetoFront("", SearchSettings(), (one, two), (), 2, 100, 10.0))
     assert "two students, so there is no m_nas" in line
-    (line,) = _picked(ParetoFront("", SearchSettings(), (one, two, three), (), 3, 100, 10.0))
+    line = picked(ParetoFront("", SearchSettings(), (one, two, three), (), 3, 100, 10.0))
     assert "m_nas: between them" in line
-    (line,) = _tried(ParetoFront("", SearchSettings(trials=5), (one, two, three), others, 2304, 100, 10.0))
+    line = tried(ParetoFront("", SearchSettings(trials=5), (one, two, three), others, 2304, 100, 10.0))
     assert line == (
         "Predicted 5 of the pool's 2,304 students: 3 on the front, 2 beaten; the best of these is e, 60.50 % with 25 parameters, "
         "beaten by b."
     )
-    assert [size(count) for count in (703, 70_400, 999_499, 999_500, 12_300_000)] == [
+    assert [weight_size(count) for count in (703, 70_400, 999_499, 999_500, 12_300_000)] == [
         "0.703 KB",
         "70.4 KB",
         "999 KB",

@@ -131,8 +131,8 @@ def test_a_wrong_value_is_refused_with_its_setting(
         (["probe", ","], "runs: expected a name, or names separated by commas, found ','"),
         (["probe", "x", "--data", ""], "data: expected a name, or names separated by commas, found ''"),
         (
-            ["compare", "--json", "--markdown"],
-            "--json and --markdown are two forms of the same tables; leave one of them out",
+            ["compare", "--json", "--format", "csv"],
+            "--json and --format csv are two forms of the same tables; leave one of them out",
         ),
         (["train", "--device", "meta"], "device 'meta' cannot be used here: unknown processor; write cpu or cuda"),
         (["train", "--device", "cpu:7"], "device 'cpu:7': there is one cpu; write cpu"),

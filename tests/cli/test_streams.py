@@ -18,6 +18,7 @@ from didact import streams
 from didact.cli.main import main
 from didact.execution.progress import JobBegins, JobEnds
 from didact.report import text
+from didact.tables import table
 from didact.track import terminal
 
 pytestmark = pytest.mark.usefixtures("few_digits")
@@ -99,7 +100,7 @@ def test_what_controls_a_terminal_is_shown_and_not_sent() -> None:
 def test_names_in_tables_lines_and_errors(capsys: pytest.CaptureFixture[str]) -> None:
     name = "[red]mine[/red]:\x1b[2Jnet :warning: [/]"
     with streams.prepared():
-        text.print_rows([name], [[name]], name)
+        text.print_table(text.stdout(), table.Table((name,), ((name,),), name))
         drawn = Table(name)
         drawn.add_row(name)
         text.stdout().print(drawn)

@@ -25,7 +25,7 @@ from didact.runs.run import Run, everything
 from didact.spec import SpecError, canonical, from_json, to_json
 from didact.store.record import Record
 from didact.store.store import Store
-from didact.tables.table import tables
+from didact.tables.comparison import comparisons
 from support.kept import same, weights
 from support.together import DATA, RECIPE, pair
 
@@ -226,7 +226,7 @@ def test_rows_name_the_peers(store: Store) -> None:
     assert row_label(seeds) == "kdcl (target=mean) with resnet14 by ce seed 4"
     records: Callable[[Run], Record] = lambda run: execute([run], store, Execution(test_every=9)).records[run.digest]  # noqa: E731
     group = pair(DML()).group
-    made = tables([(one, records(one)) for one in group], {one.digest for one in group})
+    made = comparisons([(one, records(one)) for one in group], {one.digest for one in group})
     assert [(table.title.split()[0], table.rows[0].method) for table in made] == [
         ("resnet8", "dml with resnet14"), ("resnet14", "dml with resnet8 (turn 2)"),
     ]  # fmt: skip

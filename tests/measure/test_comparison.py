@@ -17,7 +17,8 @@ from didact.measure import layers as kept
 from didact.measure.comparison import compare
 from didact.measure.layers import LayerComparison
 from didact.method import Method
-from didact.report.look import pictures
+from didact.report.figures import canvas
+from didact.report.figures.look import paths, pictures
 from didact.runs.run import Run
 from didact.spec import SpecError, choose
 from didact.store.choice import chosen
@@ -112,11 +113,16 @@ def test_pictures(trained: tuple[Store, Run, Run], tmp_path: Path) -> None:
     store, run, other = trained
     found = compare(store, run.digest, None, LayerComparison(images=16, kind="rbf", unbiased=False))
     assert found.layers is not None and found.layers.title == "RBF CKA, 16 images"
-    written = pictures(found, tmp_path / "new" / "who.png")
-    assert [path.name for path in written] == ["who-layers.png", "who-reliability.png", "who-disagreement.png"]
-    assert all(path.stat().st_size > 10_000 for path in written)
+    names = paths(found, tmp_path / "who.png")
+    assert [path.name for path in names.values()] == ["who-layers.png", "who-reliability.png", "who-disagreement.png"]
+    figures = pictures(found)
+    assert list(figures) == list(names)
+    for what, figure in figures.items():
+        canvas.save(figure, names[what])
+        assert names[what].stat().st_size > 10_000
     itself = compare(store, other.digest, other.digest, None)
-    assert [path.name for path in pictures(itself, tmp_path / "same.svg")] == ["same-reliability.svg"]
+    assert [path.name for path in paths(itself, tmp_path / "same.svg").values()] == ["same-reliability.svg"]
+    assert list(pictures(itself)) == ["reliability"]
 
 
 def test_what_cannot_be_looked_at(trained: tuple[Store, Run, Run], tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from didact.spec import SpecError
 from didact.store.choice import chosen_all
 from didact.store.record import Record
 from didact.store.store import Store
-from didact.tables.transfer import transfers
+from didact.tables.table import text
+from didact.tables.transfer import Transfer, transfers
 
 PART = Data(name="digits", per_class=10)
 SHORT = SGDProbe(epochs=2, seeds=2)
@@ -153,13 +154,19 @@ def answer(run: Run, *top1: float, data: str = "stl10", way: Any = None) -> Prob
     )
 
 
+def cells(transfer: Transfer) -> tuple[list[str], list[list[str]]]:
+    """Heading and rows as they are printed."""
+    table = transfer.table()
+    return list(table.columns), [list(map(text, row)) for row in table.rows]
+
+
 def test_students_of_two_teachers_side_by_side(tiny: Callable[..., Run]) -> None:
     standard, sftn = tiny("ce", net="resnet14"), tiny({"name": "sftn", "student": "resnet8"}, net="resnet14")
     found = [answer(tiny("kd", teacher=sftn, seed=s), v) for s, v in enumerate((73.0, 75.0))]
     found += [answer(tiny("kd", teacher=standard, seed=s), v) for s, v in enumerate((70.0, 73.0))]
     found += [answer(tiny("ce"), 68.0), answer(tiny("kd", teacher=sftn), 40.0, data="tiny-imagenet")]
     (table,) = transfers(found)
-    head, body = table.cells()
+    head, body = cells(table)
     assert head[:4] == ["method", "stl10, standard", "stl10, sftn", "stl10, difference"]
     assert head[4:] == ["tiny-imagenet, standard", "tiny-imagenet, sftn", "tiny-imagenet, difference"]
     assert body[0] == ["alone (ce)", "68.00", "68.00", "", "", "", ""]
@@ -171,11 +178,11 @@ def test_students_of_two_teachers_side_by_side(tiny: Callable[..., Run]) -> None
 
 def test_probe_seeds_and_ways_are_kept_apart(tiny: Callable[..., Run]) -> None:
     exact, by_sgd = transfers([answer(tiny("ce"), 60.0), answer(tiny("ce"), 58.0, 60.0, 62.0)])
-    assert exact.cells() == (["method", "stl10"], [["alone (ce)", "60.00"]])
-    assert by_sgd.cells()[1] == [["alone (ce)", "60.00 ± 2.00"]]
+    assert cells(exact) == (["method", "stl10"], [["alone (ce)", "60.00"]])
+    assert cells(by_sgd)[1] == [["alone (ce)", "60.00 ± 2.00"]]
     assert "3 probe seeds" in by_sgd.covers
     several = transfers([answer(tiny("ce", seed=s), *v) for s, v in enumerate(((58.0, 62.0), (70.0, 74.0)))])
-    assert several[0].cells()[1] == [["alone (ce)", "66.00 ± 8.49"]]
+    assert cells(several[0])[1] == [["alone (ce)", "66.00 ± 8.49"]]
     assert several[0].covers.endswith("Each is the mean of 2 probe seeds.")
     assert several[0].plain()["rows"][0]["top1"][0]["values"] == (60.0, 72.0)
 
@@ -187,7 +194,7 @@ def test_the_command(trained: tuple[Store, Run], capsys: pytest.CaptureFixture[s
     shown = capsys.readouterr()
     assert "100 training and 797 test images" in shown.out
     assert "resnet8.ce.s0 looks at digits 10 %" in shown.err
-    assert main([*asked, "--markdown"]) == 0
+    assert main([*asked, "--format", "markdown"]) == 0
     again = capsys.readouterr()
     assert "| alone (ce) | " in again.out
     assert "looks at" not in again.err

@@ -13,7 +13,7 @@ from didact.nets.supernet import SPACES
 from didact.papers import gtn
 from didact.request.plan import plan
 from didact.spec import SpecError
-from didact.tables.study import Sheet
+from didact.tables.table import Table
 
 QUICK: dict[str, Any] = {
     "scale": "digits",
@@ -135,29 +135,15 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert set(costs["figures"]) == {"standard", "for s1", "for s2", "generic"}
     assert all(one["seconds"] > 0 and one["cpu_seconds"] > 0 for one in costs["figures"].values())
     assert several["figures"]["generic"] == costs["figures"]["generic"]
-    assert main([*words, "--markdown"]) == 0
+    assert main([*words, "--format", "markdown"]) == 0
     assert capsys.readouterr().out.count("| s2 |") == 2  # ours and the poster's
     assert main(["study", "gtm", "--store", str(tmp_path)]) == 2
     assert "did you mean 'gtn'" in capsys.readouterr().err
 
 
-def test_costs_of_several_students() -> None:
-    def plain(*special: float, generic: float) -> dict[str, Any]:
-        made = {f"for s{i}": {"seconds": s, "cpu_seconds": s} for i, s in enumerate(special, 1)}
-        return {**made, "generic": {"seconds": generic, "cpu_seconds": generic}}
-
-    special = [{"seconds": s, "cpu_seconds": s} for s in (10.0, 12.0, 14.0)]
-    assert [gtn._sum(special, k, "seconds") for k in (1, 2, 3, 7)] == [10, 22, 36, 84]
-    assert "from 2 students on" in gtn._break_even(special, plain(generic=15)["generic"])
-    assert "from 1 student on" in gtn._break_even(special, plain(generic=9)["generic"])
-    assert "from 5 students on" in gtn._break_even(special, plain(generic=50)["generic"])
-    unknown = [{"seconds": 1.0, "cpu_seconds": float("nan")}]
-    assert "not known" in gtn._break_even(unknown, plain(generic=9)["generic"])
-
-
 def test_the_posters_table_is_whole() -> None:
     (sheet,) = gtn.PUBLISHED
-    assert isinstance(sheet, Sheet)
-    assert {len(row) for row in sheet.rows} == {len(sheet.head)}
-    gains = [float(row[-1]) - float(row[2]) for row in sheet.rows[1:]]
+    assert isinstance(sheet, Table)
+    assert {len(row) for row in sheet.rows} == {len(sheet.columns)}
+    gains = [float(str(row[-1])) - float(str(row[2])) for row in sheet.rows[1:]]
     assert [f"{gain:+.2f}" for gain in gains] == ["+1.30", "+0.96", "+1.01", "+1.37"]  # as the poster prints them

@@ -163,7 +163,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert set(kl) == set(cka) == {"kd"}
     assert 0 < cka["kd"]["SFTN"]["mean"] <= 1
     four_alone = [word for word in words[:-4] if word not in ("--method", "kd")]
-    assert main([*four_alone, "--table", "4", "--markdown"]) == 0
+    assert main([*four_alone, "--table", "4", "--format", "markdown"]) == 0
     rows = dict(re.findall(r"^\| ([\w ]+) \| (.*) \|$", capsys.readouterr().out.partition("SFTN, Table 4")[0], re.M))
     alone, dml = four["alone"]["resnet8/resnet8"]["mean"], four["DML"]["resnet8/resnet8"]["mean"]
     assert rows["DML"] == f"{dml:.2f} ({dml - alone:+.2f})"
@@ -176,11 +176,11 @@ def numbers(text: str) -> list[float]:
 
 def test_the_published_tables_agree_with_themselves() -> None:
     for sheet in PUBLISHED.values():
-        assert {len(row) for row in sheet.rows} == {len(sheet.head)}, sheet.title
+        assert {len(row) for row in sheet.rows} == {len(sheet.columns)}, sheet.title
     main_tables: dict[str, dict[str, float]] = {}
     for table in ("1", "2"):
         for row, *figures in PUBLISHED[table].rows:
-            for column, figure in zip(PUBLISHED[table].head[1:], figures, strict=True):
+            for column, figure in zip(PUBLISHED[table].columns[1:], figures, strict=True):
                 if figure:
                     main_tables.setdefault(row, {})[column] = float(figure)
     four = {row: dict(zip(PAIRS["4"], map(numbers, cells), strict=True)) for row, *cells in PUBLISHED["4"].rows}

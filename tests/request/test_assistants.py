@@ -15,7 +15,7 @@ from didact.runs.labels import teacher_label, teacher_summary
 from didact.runs.run import Run, depth, everything
 from didact.spec import SpecError, from_json, to_json
 from didact.store.store import Store
-from didact.tables.table import cells, tables
+from didact.tables.comparison import comparisons
 from didact.teaching.sftn import SFTN
 
 pytestmark = pytest.mark.usefixtures("few_digits")
@@ -148,20 +148,20 @@ def test_a_chain_is_trained_in_order_and_compared(store: Store) -> None:
     assert len(order) == len(set(everything(runs))) == 6
     assert order.index("resnet14.kd.s0") < len(order) - 1
     found = [(run, answer.records[run.digest]) for run in everything(runs)]
-    (table,) = tables(found, {run.digest for run in runs})
-    head, body = cells(table)
-    assert head[1:] == ["standard resnet14", "standard resnet20", "resnet14 by kd from resnet20"]
-    assert [row[0] for row in body] == ["the teacher", "kd"]
+    (table,) = comparisons(found, {run.digest for run in runs})
+    shown = table.table()
+    assert list(shown.columns[1:]) == ["standard resnet14", "standard resnet20", "resnet14 by kd from resnet20"]
+    assert [row[0] for row in shown.rows] == ["the teacher", "kd"]
     # of everything in the store, the assistants are teachers and make no table of their own
-    assert len(tables(found, {run.digest for run, _ in found})) == 1
+    assert len(comparisons(found, {run.digest for run, _ in found})) == 1
 
 
 def test_teachers_that_differ_in_their_recipes_only_are_told_apart(store: Store) -> None:
     runs = planned(CHAIN) + planned({**CHAIN, "teacher": {"net": "resnet20", "recipe": {"epochs": 2}}})
     answer = execute(runs, store, Execution(test_every=9))
     found = [(run, answer.records[run.digest]) for run in everything(runs)]
-    (table,) = tables(found, {run.digest for run in runs})
-    names = [name for name, _ in table.teachers.values()]
+    (table,) = comparisons(found, {run.digest for run in runs})
+    names = [teacher.label for teacher in table.teachers.values()]
     assert len(set(names)) == 2
     assert all(name.startswith("kd from resnet20 ") for name in names)
     assert len(table.plain()["teachers"]) == 2

@@ -8,40 +8,39 @@ from math import inf, nan
 import pytest
 
 from didact.runs.run import Run
-from didact.runs.spread import Cell, beside, text
+from didact.runs.spread import Sample, difference, text
 
 
 def test_a_cell_is_mean_and_sample_standard_deviation() -> None:
-    cell = Cell((70.0, 72.0, 74.0))
+    cell = Sample((70.0, 72.0, 74.0))
     assert (cell.mean, cell.std, cell.n) == (72.0, 2.0, 3)
     assert cell.text() == "72.00 ± 2.00"
-    assert Cell((71.234,)).std is None
-    assert Cell((71.234,)).text() == "71.23"
+    assert Sample((71.234,)).std is None
+    assert Sample((71.234,)).text() == "71.23"
 
 
 @pytest.mark.parametrize("value", [nan, inf, -inf])
 def test_what_is_not_defined_is_left_out(value: float) -> None:
-    cell = Cell((70.0, value, 74.0), (0, 1, 2))
+    cell = Sample((70.0, value, 74.0), (0, 1, 2))
     assert (cell.mean, cell.n, cell.text()) == (72.0, 2, "72.00 ± 2.83")
     assert cell.plain() == {"values": (70.0, None, 74.0), "n": 2, "mean": 72.0, "std": pytest.approx(8**0.5)}
-    assert Cell((value, 3.0)).text() == "3.00"
-    none = Cell((value, nan))
+    assert Sample((value, 3.0)).text() == "3.00"
+    none = Sample((value, nan))
     assert (none.mean, none.std, none.n, none.text(3)) == (None, None, 0, "-")
     assert text(value) == text(None) == "-"
 
 
 def test_differences_are_paired_by_seed() -> None:
     """Means differ by 3; over seeds 1 and 2, which both have, the differences are 1 and 2."""
-    cell, base = Cell((11.0, 22.0, 90.0), (1, 2, 5)), Cell((20.0, 10.0, 0.0, nan), (2, 1, 7, 5))
-    gain = cell.minus(base)
+    sample, base = Sample((11.0, 22.0, 90.0), (1, 2, 5)), Sample((20.0, 10.0, 0.0, nan), (2, 1, 7, 5))
+    gain = sample.minus(base)
     assert dict(zip(gain.seeds, gain.values, strict=True)) == {(1,): 1.0, (2,): 2.0}
     assert gain.text(sign=True) == "+1.50 ± 0.71"
-    assert beside(cell, base, 3) == "41.00 ± 42.79 (+1.50 ± 0.71, n=2)"
-    assert cell.plain(base)["difference"]["n"] == 2
-    alone = Cell((5.0,), (9,))
-    assert alone.minus(base).mean is None
-    assert beside(alone, base, 3) == "5.00 (-) n=1"
-    assert beside(None, base, 3) == ""
+    plain = difference(gain)
+    assert (plain["n"], plain["seeds"]) == (2, [[1], [2]])
+    assert plain["ci95"] == pytest.approx((1.5 - 12.7062 / 2, 1.5 + 12.7062 / 2), abs=1e-4)  # Student's t for one degree
+    alone = Sample((5.0,), (9,))
+    assert alone.minus(base).mean is None and alone.interval is None
 
 
 def test_students_of_several_teachers(tiny: Callable[..., Run]) -> None:
@@ -51,9 +50,9 @@ def test_students_of_several_teachers(tiny: Callable[..., Run]) -> None:
         (tiny("kd", teacher=teacher, seed=seed), 10.0 * teacher.seed + seed) for teacher in teachers for seed in (0, 1)
     ]
     other = [(tiny("at", teacher=teacher, seed=seed), 0.0) for teacher in teachers[:1] for seed in (0, 1)]
-    cell, first, alone = Cell.of(taught), Cell.of(other), Cell.of([(tiny(seed=1), 1.0)])
+    cell, first, alone = Sample.of(taught), Sample.of(other), Sample.of([(tiny(seed=1), 1.0)])
     assert cell is not None and first is not None and alone is not None
     assert cell.seeds == ((0, 100), (1, 100), (0, 101), (1, 101)) and first.seeds == (0, 1)
     assert sorted(cell.minus(alone).values) == [1000.0, 1010.0]
     assert alone.minus(cell).mean == -1005.0
-    assert Cell.of([]) is None
+    assert Sample.of([]) is None

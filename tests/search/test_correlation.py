@@ -57,9 +57,14 @@ def test_prediction_beside_students_that_were_trained(fresh: Store) -> None:
     assert [one.predicted for one in found.students] == sorted((predictor.accuracy(name) for name in NAMES), reverse=True)
     for run in students[1:]:
         one = shown[run.net]
-        assert (one.predicted, one.trained, one.std, one.seeds) == (predictor.accuracy(run.net), tested[run], None, 1)
+        assert (one.predicted, one.trained, one.tested.std, one.tested.n) == (
+            predictor.accuracy(run.net),
+            tested[run],
+            None,
+            1,
+        )
     twice, figures = shown[NAMES[0]], [tested[students[0]], tested[again]]
-    assert (twice.trained, twice.std, twice.seeds) == pytest.approx((np.mean(figures), np.std(figures, ddof=1), 2))
+    assert (twice.trained, twice.tested.std, twice.tested.n) == pytest.approx((np.mean(figures), np.std(figures, ddof=1), 2))
     x, y = [one.predicted for one in found.students], [one.trained for one in found.students]
     assert (found.tau, found.rho) == pytest.approx(by_hand(x, y))
     sizes = [float(cost(parse(one.name), 10, (1, 32, 32)).parameters) for one in found.students]

@@ -1,184 +1,40 @@
-"""Tables: numbers by hand, and what is compared with what."""
+"""Cells of tables: figures with their spread, difference and number, whole numbers, what is not defined."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import inf, nan
-from pathlib import Path
-from typing import Any
+from math import nan
 
 import pytest
-import torch
 
-from didact.analysis import cka, divergence
-from didact.data import evaluation_batches, load
-from didact.execution import Execution, execute
-from didact.measure.similarity import Similarity, similarities
-from didact.runs.run import Run
-from didact.spec import strict_json
-from didact.store.record import Record
-from didact.store.store import Store
-from didact.tables.table import cells, markdown, tables
+from didact.runs.spread import Sample
+from didact.tables.table import Cell, Quantity, Table, compared, figures, text
 
-
-@dataclass(frozen=True)
-class Known(Record):
-    """A Record that knows its last accuracy only."""
-
-    top1: float
-
-    def final(self) -> dict[str, Any]:
-        return {"test_top1": self.top1}
-
-    def metrics(self) -> list[dict[str, Any]]:
-        return [{"epoch": 1, **self.final()}]
-
-
-def record(top1: float) -> Record:
-    return Known(Path(), top1)
-
-
-def test_who_taught_better(tiny: Callable[..., Run]) -> None:
-    standard, sftn = tiny("ce", net="resnet14"), tiny({"name": "sftn", "student": "resnet8"}, net="resnet14")
-    found: list[tuple[Run, Record]] = [(sftn, record(79.0)), (standard, record(80.0))]
-    found += [(tiny("kd", teacher=standard, seed=s), record(v)) for s, v in enumerate((70.0, 72.0))]
-    found += [(tiny("kd", teacher=sftn, seed=s), record(v)) for s, v in enumerate((73.0, 74.0))]
-    found += [(tiny("ce", seed=s), record(v)) for s, v in enumerate((68.0, 69.0))]
-    (table,) = tables(found, {run.digest for run, _ in found})
-    head, body = cells(table)
-    assert head == ["method", "standard", "sftn", "difference"]  # the standard teacher goes first, whoever was found first
-    assert body[0] == ["the teacher", "80.00", "79.00", "-1.00"]
-    assert body[1] == ["alone (ce)", "68.50 ± 0.71", "68.50 ± 0.71", ""]
-    assert body[2] == ["kd", "71.00 ± 1.41", "73.50 ± 0.71", "+2.50 ± 0.71"]
-    assert "resnet8 taught by resnet14 on digits 6 per class" in table.title
-    assert "n = 2 training seeds" in table.covers
-    assert "| kd | 71.00 ± 1.41 | 73.50 ± 0.71 | +2.50 ± 0.71 |" in markdown(table)
-    plain = table.plain()["rows"]
-    assert plain[1]["top1"]["sftn"]["values"] == (73.0, 74.0)
-    paired = {"values": (3.0, 2.0), "n": 2, "mean": 2.5, "std": pytest.approx(0.5**0.5)}
-    assert plain[1]["difference"] == paired and "difference" not in plain[0]
-
-
-def test_uneven_seeds_are_said_and_differences_are_paired(tiny: Callable[..., Run]) -> None:
-    standard, sftn = tiny("ce", net="resnet14"), tiny({"name": "sftn", "student": "resnet8"}, net="resnet14")
-    found: list[tuple[Run, Record]] = [(standard, record(80.0)), (sftn, record(79.0))]
-    found += [(tiny("kd", teacher=standard, seed=s), record(v)) for s, v in enumerate((70.0, 72.0, 74.0))]
-    found += [(tiny("kd", teacher=sftn, seed=s), record(v)) for s, v in ((2, 75.0), (7, 90.0))]
-    found += [(tiny("at", teacher=standard), record(60.0)), (tiny("at", teacher=sftn, seed=9), record(66.0))]
-    (table,) = tables(found, {run.digest for run, _ in found})
-    _, body = cells(table)
-    assert body[1] == ["kd", "72.00 ± 2.00 (3)", "82.50 ± 10.61 (2)", "+1.00 (1)"]  # of seed 2 alone
-    assert body[2] == ["at", "60.00 (1)", "66.00 (1)", "-"]  # no seed in common
-    assert "n, in brackets," in table.covers
-
-
-def test_different_recipes_are_different_tables(tiny: Callable[..., Run]) -> None:
-    from didact.engine.recipe import Recipe
-
-    found: list[tuple[Run, Record]] = [(tiny("ce"), record(1.0)), (tiny("ce", recipe=Recipe(epochs=3)), record(2.0))]
-    assert len(tables(found, {run.digest for run, _ in found})) == 2
-
-
-def test_settings_that_differ_from_the_defaults_are_said(tiny: Callable[..., Run]) -> None:
-    found: list[tuple[Run, Record]] = [(tiny({"name": "kd", "temperature": 2.0}), record(1.0))]
-    found.append((found[0][0].teacher or tiny(), record(2.0)))
-    (table,) = tables(found, {found[0][0].digest})
-    assert table.rows[0].method == "kd (temperature=2.0)"
-    assert "A single training seed" in table.covers
+SAMPLE, BASE = Sample((11.0, 22.0, 90.0), (1, 2, 5)), Sample((20.0, 10.0, 0.0, nan), (2, 1, 7, 5))
 
 
 @pytest.mark.parametrize(
-    ("method", "net", "label"),
+    ("cell", "shown"),
     [
-        ({"name": "gtn", "pool": "tiny"}, "resnet14", "gtn (pool=tiny)"),
-        ({"name": "gtn", "pool": "tiny", "after": [0, 1]}, "resnet14", "gtn (pool=tiny, after=(0, 1))"),
-        ({"name": "sftn", "student": "resnet8"}, "resnet14", "sftn (for resnet8)"),
-        ("ce", "resnet8", "alone (ce)"),
+        (compared(SAMPLE, BASE, 3), "41.00 ± 42.79 (+1.50 ± 0.71, n=2)"),
+        (compared(Sample((5.0,), (9,)), BASE, 3), "5.00 (-) n=1"),
+        (compared(None, BASE, 3), ""),
+        (Quantity(Sample((nan,)), of=3), "-"),
+        (Quantity(Sample((1.0, 3.0)), Sample((0.5, 1.5)), 1, spread=False), "2.0 (+1.0)"),
+        (Quantity.single(1.5, 1, sign=True), "+1.5"),
+        (2021, "2021"),
+        (78_042, "78,042"),
+        (0.05, "0.05"),
+        (nan, "-"),
+        ("a\nb", r"a\nb"),
     ],
 )
-def test_a_teacher_by_itself_is_not_alone(tiny: Callable[..., Run], method: Any, net: str, label: str) -> None:
-    """Nor is there anything to be said of a likeness to a teacher, or of a difference between two."""
-    run = tiny(method, net=net)
-    (table,) = tables([(run, record(80.0))], {run.digest})
-    assert cells(table) == (["method", "accuracy"], [[label, "80.00"]])
-    assert table.covers == "A single training seed (0): no spread is known."
-    (table,) = tables(
-        [(one, record(80.0)) for one in (run, tiny(method, net=net, seed=1))],
-        {run.digest, tiny(method, net=net, seed=1).digest},
-    )
-    assert table.covers.endswith("order and augmentation of the batches (data seed 0) are the same for all.")
+def test_cells(cell: Cell, shown: str) -> None:
+    assert text(cell) == shown
 
 
-def test_what_a_table_holds_is_explained_below_it(tiny: Callable[..., Run]) -> None:
-    standard, other = tiny("ce", net="resnet14"), tiny("ce", net="resnet14", seed=5)
-    found: list[tuple[Run, Record]] = [(standard, record(80.0)), (other, record(79.0))]
-    students = [tiny("kd", teacher=teacher, seed=seed) for teacher in (standard, other) for seed in (0, 1)]
-    found += [(run, record(70.0)) for run in students]
-    wanted = {run.digest for run in students}
-    (table,) = tables(found, wanted)
-    assert "and the teacher are the same for all. The difference is over the seeds that both teachers have." in table.covers
-    assert "KL" not in table.covers
-    (table,) = tables(found, wanted, {run.digest: Similarity(0.1, 0.9, 95.0) for run in students})
-    assert table.covers.endswith("on the test set: alike means low KL, high CKA.")
-    (table,) = tables(found, {run.digest for run in students[:2]})
-    assert "difference" not in table.covers and "and the teacher are" in table.covers
-
-
-def test_similarity_is_measured_on_the_test_set_once(tiny: Callable[..., Run], store: Store) -> None:
-    run = tiny("kd")
-    execute([run], store, Execution(test_every=9))
-    found = similarities(store, [run])[run.digest]
-    assert run.teacher is not None
-    dataset = load(run.data)
-    batch = next(evaluation_batches(dataset, dataset.test, len(dataset.test)))
-    with torch.no_grad():
-        student, teacher = (store.load(r)[0].outputs(batch.images) for r in (run, run.teacher))
-    assert student.logits is not None
-    assert teacher.logits is not None
-    assert student.pooled is not None
-    assert teacher.pooled is not None
-    assert found.kl == pytest.approx(divergence.kl(teacher.logits, student.logits), rel=1e-4)
-    assert found.cka == pytest.approx(cka.linear(student.pooled, teacher.pooled), rel=1e-4)
-    kept = store.folder(run) / "similarity.json"
-    stamp = kept.stat().st_mtime_ns
-    assert similarities(store, [run])[run.digest] == found
-    assert kept.stat().st_mtime_ns == stamp
-    kept.write_text("{")  # damaged: measured again
-    assert similarities(store, [run])[run.digest].kl == pytest.approx(found.kl)
-
-
-def test_a_collapsed_student_takes_no_table_with_it(tiny: Callable[..., Run]) -> None:
-    """It shows the same for every image, so it has no CKA; the figures of the others are as they are."""
-    run, teacher = tiny("kd"), tiny("kd").teacher
-    assert teacher is not None
-    students = [run, tiny("kd", seed=1), tiny("at"), tiny("sp")]
-    found: list[tuple[Run, Record]] = [(teacher, record(80.0)), *((one, record(70.0)) for one in students)]
-    figures = [(0.1, 0.9), (nan, nan), (inf, 0.5), (0.25, nan)]
-    similar = {one.digest: Similarity(*both, 50.0) for one, both in zip(students, figures, strict=True)}
-    (table,) = tables(found, {one.digest for one in students}, similar)
-    head, body = cells(table)
-    assert head == ["method", *(f"{what}standard, seed 100" for what in ("", "KL ", "CKA "))]
-    assert body[1:] == [
-        ["kd", "70.00 ± 0.00 (2)", "0.100 (1)", "0.900 (1)"],
-        ["at", "70.00 (1)", "-", "0.500 (1)"],
-        ["sp", "70.00 (1)", "0.250 (1)", "-"],
-    ]
-    assert "'-' is not defined" in table.covers and "nan" not in markdown(table)
-    kl = json.loads(strict_json(table.plain()))["rows"][0]["kl"]["standard, seed 100"]
-    assert kl == {"values": [0.1, None], "n": 1, "mean": 0.1, "std": None}
-
-
-def test_a_picture_leaves_out_what_is_not_defined(tiny: Callable[..., Run], tmp_path: Path) -> None:
-    from didact.report.figures import comparison
-
-    students = [tiny("kd"), tiny("kd", seed=1), tiny("at")]
-    teacher = students[0].teacher
-    assert teacher is not None
-    found: list[tuple[Run, Record]] = [(teacher, record(80.0))]
-    found += [(one, record(value)) for one, value in zip(students, (70.0, nan, nan), strict=True)]
-    comparison(tables(found, {one.digest for one in students}), found, tmp_path / "all.png")
-    none: list[tuple[Run, Record]] = [(teacher, record(nan)), (students[2], record(nan))]
-    comparison(tables(none, {students[2].digest}), none, tmp_path / "none.png")
-    assert (tmp_path / "all.png").stat().st_size and (tmp_path / "none.png").stat().st_size
+def test_figures_for_programs() -> None:
+    body: dict[str, list[Cell]] = {"kd": [compared(SAMPLE, BASE), "text"], "at": ["", compared(BASE, None)]}
+    plain = figures(["a", "b"], body)
+    assert set(plain["kd"]) == {"a"} and set(plain["at"]) == {"b"} and "difference" not in plain["at"]["b"]
+    assert plain["kd"]["a"]["difference"]["n"] == 2 and plain["at"]["b"]["values"] == (20.0, 10.0, 0.0, None)
+    assert Table(("", "a", "b"), tuple((row, *cells) for row, cells in body.items())).numeric == (False, True, True)

@@ -1,16 +1,17 @@
-"""From runs to what a person sees: train what is missing, then tables, a picture, or JSON."""
+"""From runs to what a person sees: train what is missing, then tables and a picture."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from didact.spec import SpecError, cut, shown, strict_json
-from didact.streams import say
+from didact.cli.output import Form, emit
+from didact.spec import SpecError, cut, shown
 
 if TYPE_CHECKING:
+    from didact.runs.run import Run
+    from didact.store.record import Record
     from didact.store.store import Store
 
 
@@ -26,7 +27,7 @@ def answer(
     retry: bool = False,
     picture: str | None = None,
     hints: bool = False,
-    as_json: bool = False,
+    form: Form = "text",
 ) -> int:
     """Ask for the runs, then report. 1 when one of them failed."""
     from didact.execution import execute
@@ -41,11 +42,11 @@ def answer(
     found = [(run, answer.records[run.digest]) for run in everything(runs) if run.digest in answer.records]
     image = store / picture if picture else None
     if any(run.digest in answer.records for run in runs):
-        report(kept, runs, found, where.device, image, "json" if as_json else "table")
+        report(kept, runs, found, where.device, image, form)
     for run in everything(runs):
         if run.digest in answer.failures:
             talk.print(f"FAILED {run.label} ({run.digest}): {answer.failures[run.digest]}")
-    if hints:
+    if hints and form == "text":
         text.print_hints(store, image)
     return 1 if answer.failures else 0
 
@@ -70,55 +71,20 @@ def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:
     return kept
 
 
-def report(kept: Any, runs: list[Any], found: list[Any], device: str, picture: Path | None, form: str) -> None:
-    """Tables of ``runs`` on standard output; ``found`` also holds their teachers."""
+def report(
+    store: Store, runs: list[Run], finished: list[tuple[Run, Record]], device: str, picture: Path | None, form: Form
+) -> None:
+    """Tables of ``runs`` on standard output, and their picture; ``finished`` also holds their teachers."""
     from didact.measure.similarity import similarities
-    from didact.report import text
-    from didact.tables.table import markdown as as_markdown
-    from didact.tables.table import tables
+    from didact.tables.comparison import comparisons
 
-    similar = similarities(kept, runs, device)
-    wanted = {run.digest for run in runs}
-    made = tables(found, wanted, similar)
-    if form == "json":
-        print_json([table.plain() for table in made])
-    for table in made if form != "json" else ():
-        if form == "markdown":
-            say(as_markdown(table))
-        else:
-            text.print_table(text.stdout(), table)
+    compared = comparisons(finished, {run.digest for run in runs}, similarities(store, runs, device))
+    emit([one.table() for one in compared], form, [one.plain() for one in compared])
     if picture is not None:
-        from didact.report.figures import comparison
+        from didact.report.figures import canvas
+        from didact.report.figures.comparison import comparison
 
-        comparison(made, found, picture)
-
-
-def picture_path(path: Path | None) -> Path | None:
-    """Where a picture goes, with ``~`` expanded; looked at before anything is computed for it.
-
-    Raises:
-        SpecError: the name ends in no kind of picture, or no file of that name can be written.
-    """
-    if path is None:
-        return None
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise SpecError(f"picture: a name that ends in .png, .svg or .pdf, found {shown(str(path))}")
-    path = Path(os.path.expanduser(path))
-    above = next(folder for folder in (*path.parents, Path()) if folder.exists())
-    if path.is_dir() or not above.is_dir() or not os.access(path if path.exists() else above, os.W_OK):
-        raise SpecError(f"picture: no file can be written at {shown(str(path))}")
-    return path
-
-
-def form(json: bool, markdown: bool) -> str:
-    """How tables are printed: "json", "markdown" or "table".
-
-    Raises:
-        SpecError: both forms are requested.
-    """
-    if json and markdown:
-        raise SpecError("--json and --markdown are two forms of the same tables; leave one of them out")
-    return "json" if json else "markdown" if markdown else "table"
+        canvas.save(comparison(compared, finished), picture)
 
 
 def device(asked: str | None) -> str:
@@ -137,16 +103,3 @@ def device(asked: str | None) -> str:
     if place.type == "cpu" and place.index:
         raise SpecError(f"device {shown(asked)}: there is one cpu; write cpu")
     return "cpu" if place.type == "cpu" else asked
-
-
-def print_json(value: Any) -> None:
-    """For programs; what is not a finite number is null."""
-    say(strict_json(value, indent=1))
-
-
-def print_markdown(heading: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table in Markdown, and an empty line."""
-    lines = [list(heading), ["---"] * len(heading), *([str(value) for value in row] for row in rows)]
-    for line in lines:
-        say("| " + " | ".join(value.replace("|", "\\|") for value in line) + " |")
-    say()

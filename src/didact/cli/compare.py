@@ -7,7 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from didact.cli import answer
-from didact.cli.options import STORE, Device, Json, Markdown, Picture, StorePath, TrustStore
+from didact.cli.options import STORE, Device, Json, Picture, StorePath, TrustStore
+from didact.cli.output import Format, form, picture_path
 from didact.spec import SpecError
 
 
@@ -16,26 +17,26 @@ def compare(
     net: Annotated[str | None, Parameter(help="Only students of this network.")] = None,
     data: Annotated[str | None, Parameter(help="Only this data set.")] = None,
     picture: Picture = None,
-    markdown: Markdown = False,
     store: StorePath = STORE,
     trust_store: TrustStore = False,
     device: Device = None,
+    format: Format = "text",
     json: Json = False,
 ) -> int:
-    """Read and print; what ``--help`` says stands where the command is named."""
+    """Read and print; the help stands where the command is named."""
     from didact import nets
     from didact.cli.missing import missing_teachers
 
-    form = answer.form(json, markdown)
-    picture = answer.picture_path(picture)
-    wanted = net and nets.resolve(net)
-    kept = answer.opened(store, trust_store, named=[name for name in (wanted, data) if name])
-    found = list(kept.runs())
-    students = [run for run, _ in found if data in (None, run.data.name) and wanted in (None, run.net)]
+    shape = form(format, json)
+    picture = picture_path(picture)
+    network = net and nets.resolve(net)
+    records = answer.opened(store, trust_store, named=[name for name in (network, data) if name])
+    finished = list(records.runs())
+    students = [run for run, _ in finished if data in (None, run.data.name) and network in (None, run.net)]
     if not students:
         raise SpecError(
             f"no finished run in {store}" + (" fits" if net or data else "; train some first: didact quickstart")
         )
-    missing_teachers(kept, students)
-    answer.report(kept, students, found, answer.device(device), picture, form)
+    missing_teachers(records, students)
+    answer.report(records, students, finished, answer.device(device), picture, shape)
     return 0

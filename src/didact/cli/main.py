@@ -15,19 +15,17 @@ from didact.cli.options import (
     Compile,
     Device,
     Exact,
-    ForPair,
     Json,
-    Markdown,
     Retry,
     Settings,
     StorePath,
     TestEvery,
     Together,
-    TrustStore,
     exactly,
 )
+from didact.cli.output import Format, form
 from didact.cli.threads import wait_passively
-from didact.spec import RequestError, Seeds, SpecError
+from didact.spec import RequestError, Seeds
 
 app = App(
     name="didact",
@@ -45,16 +43,18 @@ def quickstart(
     seeds: Annotated[int, Parameter(converter=exactly(Seeds), help="Training seeds of each student.")] = 3,
     store: StorePath = STORE,
     device: Device = None,
+    format: Format = "text",
+    json: Json = False,
 ) -> int:
     """The main job at small scale: a standard and a student-friendly teacher, students of both, who taught better."""
     from didact.execution import Execution
     from didact.papers.quickstart import TEST_EVERY
     from didact.papers.quickstart import quickstart as study
 
+    shape = form(format, json)
     execution = Execution(device=answer.device(device), test_every=TEST_EVERY)
-    return answer.answer(
-        study(data, seeds, execution.device), store, execution, picture=f"quickstart-{data}.png", hints=True
-    )
+    runs = study(data, seeds, execution.device)
+    return answer.answer(runs, store, execution, picture=f"quickstart-{data}.png", hints=True, form=shape)
 
 
 @app.command
@@ -67,6 +67,7 @@ def train(
     test_every: TestEvery = 1,
     cohort_size: Together = 16,
     retry: Retry = False,
+    format: Format = "text",
     json: Json = False,
 ) -> int:
     """Train what is missing, teachers first, and show the results.
@@ -77,6 +78,7 @@ def train(
     from didact.request.plan import plan
     from didact.request.tokens import parse
 
+    shape = form(format, json)
     execution = Execution(
         device=answer.device(device),
         compiled=compile,
@@ -84,86 +86,30 @@ def train(
         test_every=test_every,
         cohort_size=cohort_size,
     )
-    return answer.answer(plan(parse(settings), execution.device), store, execution, retry=retry, as_json=json)
-
-
-@app.command(name="list")
-def list_(
-    what: Annotated[
-        str | None, Parameter(help="nets, pools, methods, data, devices, recipes, settings, machine or runs.")
-    ] = None,
-    *,
-    net: ForPair = None,
-    teacher: ForPair = None,
-    data: Annotated[str | None, Parameter(help="With methods: the images of the pair. With data: this data set.")] = None,
-    store: StorePath = STORE,
-    trust_store: TrustStore = False,
-    markdown: Markdown = False,
-    json: Json = False,
-) -> int:
-    """What there is to choose from: nets, pools, methods, data, devices, recipes, settings; this machine; the runs in the store.
-
-    didact list methods --net resnet8x4 --teacher resnet32x4 --data cifar100 also says what each adds to that pair.
-    """
-    from didact.cli.listings import listing
-
-    form = answer.form(json, markdown)
-    pair = {key: value for key, value in (("net", net), ("teacher", teacher), ("data", data)) if value is not None}
-    if pair and what not in ("methods", None) and not (what == "data" and [*pair] == ["data"]):
-        raise SpecError(f"--{next(iter(pair))}: is for 'didact list methods'; 'didact list {what}' takes no pair")
-    found = listing(what, store, pair, trust_store)
-    if form == "json":
-        answer.print_json(found.plain)
-    elif form == "markdown":
-        answer.print_markdown(found.heading, found.rows)
-    else:
-        from didact.report.text import print_rows
-
-        print_rows(found.heading, found.rows, found.title)
-    return 0
-
-
-@app.command
-def explain(
-    method: Annotated[str, Parameter(help="A method, with a preset or not (fitnet+kd), or module:Class.")],
-    *,
-    json: Json = False,
-) -> int:
-    """One method: paper, formula, how to ask for it, settings with defaults and meaning, presets, what it reads, stages."""
-    from didact.catalogue.methods import describe
-
-    found = describe(method)
-    if json:
-        answer.print_json(found.plain())
-    else:
-        from didact.cli.methods import explained
-
-        streams.say(explained(found))
-    return 0
-
-
-@app.command
-def show(
-    run: Annotated[str, Parameter(help="A digest, or the beginning of one, or a folder's name.")],
-    *,
-    store: StorePath = STORE,
-    trust_store: TrustStore = False,
-    json: Json = False,
-) -> int:
-    """One run of the store: what it is, what it was computed with, how it went, where it lies."""
-    from didact.cli.listings import details
-
-    found = details(answer.opened(store, trust_store), run)
-    if json:
-        answer.print_json(found)
-    else:
-        from didact.report.text import print_details
-
-        print_details(found)
-    return 0
+    return answer.answer(plan(parse(settings), execution.device), store, execution, retry=retry, form=shape)
 
 
 # the commands below are imported when they run
+
+app.command(
+    "didact.cli.listings:list_",
+    name="list",
+    help="""What there is to choose from: nets, pools, methods, data, devices, recipes, settings; this machine; the runs in the
+    store.
+
+    didact list methods --net resnet8x4 --teacher resnet32x4 --data cifar100 also says what each adds to that pair.
+    """,
+)
+
+app.command(
+    "didact.cli.methods:explain",
+    help="""One method: paper, formula, how to ask for it, settings with defaults and meaning, presets, what it reads, stages.""",
+)
+
+app.command(
+    "didact.cli.show:show",
+    help="""One run of the store: what it is, what it was computed with, how it went, where it lies.""",
+)
 
 app.command(
     "didact.cli.compare:compare",
@@ -184,7 +130,7 @@ app.command(
 )
 
 app.command(
-    "didact.cli.devices:fit",
+    "didact.cli.fit:fit",
     help="""What networks need in memory by bit width, and which devices hold them. Arithmetic only, trains nothing.
 
     didact fit --pool resnet8,resnet8x4,mobilenet_v2 --bits 8,32 --device ethos-n77,edge-tpu,raspberry-pi
@@ -241,7 +187,7 @@ def _answered(arguments: list[str]) -> tuple[str, int]:
         sys.path.append("")
     try:
         if arguments[:1] == ["train"] and {"--help", "-h"} & set(arguments):
-            from didact.cli.listings import settings_help
+            from didact.cli.settings import settings_help
 
             app["train"].help_epilogue = settings_help()
         return "", app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0

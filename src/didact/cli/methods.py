@@ -1,66 +1,39 @@
-"""What ``didact list methods`` and ``didact explain`` tell."""
+"""``didact explain``. Imports no torch before it runs."""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-from didact import nets
-from didact.catalogue.methods import Added, Described, added, changes_text, describe, reads_text, stage_details, stage_text
-from didact.data import Data, facts
-from didact.method import Method
-from didact.spec import catalogue, from_json
+from cyclopts import Parameter
 
+from didact.cli.options import Json
+from didact.cli.output import print_json
+from didact.streams import say
 
-def methods(
-    net: str = "resnet8x4", teacher: str = "resnet32x4", data: str = "cifar100"
-) -> tuple[list[str], list[list[Any]], list[dict[str, Any]], str]:
-    """Heading, rows, the same with everything there is to know for programs, and a title that names the pair.
-
-    A method that cannot serve the pair says why in its row.
-
-    Raises:
-        SpecError: no such network or data set.
-    """
-    images = from_json(Data, {"name": data}, "data")
-    net, teacher = nets.resolve(net), nets.resolve(teacher)
-    for name in (net, teacher):
-        nets.create(name, facts(images).classes, facts(images).image[0])  # one that does not exist is no matter of the rows
-    heading = ["method", "what it is", "year", "reads: own", "teacher", "views", "stages", "extra parameters"]
-    rows: list[list[Any]] = []
-    plain = []
-    for name in catalogue(*Method.homes):
-        found = describe(name)
-        cost: Added | None = None
-        try:
-            cost = added(name, net, teacher, images)
-            why = ""
-        except ValueError as error:
-            why = f"not for this pair: {error}"
-        rows.append([*_row(found), cost.text() if cost else why])
-        adds = {"net": net, "teacher": teacher, "data": images.name}
-        plain.append(found.plain() | {"adds": adds | (dataclasses.asdict(cost) if cost else {"refused": why})})
-    title = f"Extra parameters: for {net} from {teacher} on {images.name} ({facts(images).train:,} images)"
-    return heading, rows, plain, title
+if TYPE_CHECKING:
+    from didact.catalogue.methods import Described
 
 
-def _row(found: Described) -> list[Any]:
-    told, shown = found.about, found.reads
-    of = [*shown["teacher"], *(f"peers' {part}" for part in shown["peers"])]
-    stages = ", ".join(map(stage_text, found.stages))
-    return [
-        found.name,
-        told.heading,
-        told.year or "",
-        ", ".join(shown["own"]),
-        ", ".join(of),
-        ", ".join(shown["views"]),
-        stages,
-    ]
+def explain(
+    method: Annotated[str, Parameter(help="A method, with a preset or not (fitnet+kd), or module:Class.")],
+    *,
+    json: Json = False,
+) -> int:
+    """Describe and print; the help stands where the command is named."""
+    from didact.catalogue.methods import describe
+
+    described = describe(method)
+    if json:
+        print_json(described.plain())
+    else:
+        say(explained(described))
+    return 0
 
 
 def explained(found: Described) -> str:
     """All there is to know of a method, as text."""
+    from didact.catalogue.methods import changes_text, reads_text, stage_details
+
     told = found.about
     parts = [f"{found.name}: {told.heading}", told.citation, *told.body, f"To ask for it:\n  {found.command}"]
     lines = []

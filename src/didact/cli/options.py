@@ -52,7 +52,6 @@ Together = Annotated[
 ]
 Retry = Annotated[bool, Parameter(negative="", help="Go on from the last good state with runs that failed before.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
-Markdown = Annotated[bool, Parameter(negative="", help="Print tables in Markdown, for documents.")]
 ForPair = Annotated[str | None, Parameter(help="With methods: whose extra parameters are counted.")]
 Settings = Annotated[str, Parameter(allow_leading_hyphen=True, help="--setting value, as listed below.", show=False)]
 Picture = Annotated[Path | None, Parameter(help="Save a picture there (png, svg or pdf).")]

@@ -8,9 +8,9 @@ from cyclopts import Parameter
 from pydantic import Field, Strict
 
 from didact.cli import answer
-from didact.cli.options import STORE, Device, Json, Markdown, StorePath, TrustStore, exactly
+from didact.cli.options import STORE, Device, Json, StorePath, TrustStore, exactly
+from didact.cli.output import Form, Format, emit, form
 from didact.spec import Seeds, Share, SpecError, from_json, nearest, shown
-from didact.streams import say
 
 if TYPE_CHECKING:
     from didact.measure.probe import ProbeResult
@@ -43,56 +43,39 @@ def probe(
     store: StorePath = STORE,
     trust_store: TrustStore = False,
     device: Device = None,
-    markdown: Markdown = False,
+    format: Format = "text",
     json: Json = False,
 ) -> int:
-    """Probe and print; what ``--help`` says stands where the command is named."""
-    from didact.analysis.probe import LogisticProbe
+    """Probe and print; the help stands where the command is named."""
     from didact.data import Data
-    from didact.measure.probe import probe as find
+    from didact.measure.probe import probe as measure
     from didact.report.text import stderr
     from didact.request.settings import several
     from didact.store.choice import chosen_all
 
-    form = answer.form(json, markdown)
+    shape = form(format, json)
     ways = _ways(way, seeds)
-    wanted = [from_json(Data, {"name": name, "fraction": fraction}, "data") for name in several(data, "data")]
-    asked = several(runs, "runs")
+    sets = [from_json(Data, {"name": name, "fraction": fraction}, "data") for name in several(data, "data")]
+    names = several(runs, "runs")
     talk = stderr()
-    kept = answer.opened(store, trust_store, named=[one.name for one in wanted])
-    found = find(
-        kept,
-        chosen_all(kept, asked),
-        list(dict.fromkeys(wanted)),
-        ways,
-        size,
-        answer.device(device),
-        lambda line: talk.print(f"  {line}"),
-    )
-    _report(found, form)
-    for one in found:
-        if (
-            isinstance(one.way, LogisticProbe) and not (one.probed.slope or 0) <= one.way.tolerance
-        ):  # NaN is no optimum either
-            talk.print(f"not quite the optimum: {one.run.label} on {one.data.label}, gradient {one.probed.slope:.1e}")
+    records = answer.opened(store, trust_store, named=[one.name for one in sets])
+    chosen = chosen_all(records, names)
+    where = answer.device(device)
+    results = measure(records, chosen, list(dict.fromkeys(sets)), ways, size, where, lambda line: talk.print(f"  {line}"))
+    _report(results, shape)
+    for result in results:
+        if not result.optimal:
+            slope = f"{result.probed.slope:.1e}"
+            talk.print(f"not quite the optimum: {result.run.label} on {result.data.label}, gradient {slope}")
     return 0
 
 
-def _report(found: list[ProbeResult], form: str) -> None:
-    from didact.report.text import print_rows, stdout
+def _report(results: list[ProbeResult], form: Form) -> None:
     from didact.tables.transfer import transfers
 
-    made = transfers(found)
-    if form == "json":
-        answer.print_json({"answers": [one.plain() for one in found], "tables": [table.plain() for table in made]})
-    for table in made if form != "json" else ():
-        if form == "markdown":
-            say(f"**{table.title}**\n")
-            answer.print_markdown(*table.cells())
-            say(f"{table.covers}\n")
-        else:
-            print_rows(*table.cells(), table.title)
-            stdout().print(table.covers)
+    made = transfers(results)
+    plain = {"answers": [result.plain() for result in results], "tables": [table.plain() for table in made]}
+    emit([table.table() for table in made], form, plain)
 
 
 def _names(text: str) -> list[str]:

@@ -11,11 +11,15 @@ from cyclopts import Parameter
 
 from didact.cli import answer
 from didact.cli.options import STORE, Json, StorePath, TrustStore, exactly
+from didact.cli.output import Form, Format, emit, form, picture_path
 from didact.spec import Amount, Count, Positive, Seed, SpecError
+from didact.streams import say
 
 if TYPE_CHECKING:
+    from didact.runs.run import Run
     from didact.search.costs import SearchSettings
     from didact.search.predict import UnsuitableError
+    from didact.store.store import Store
 
 EVERY = 5.0  # seconds between lines of progress
 
@@ -46,49 +50,101 @@ def search(
     compute: Annotated[str | None, Parameter(help="Where to compute: cpu, cuda ...; the GPU when there is one.")] = None,
     trained: Annotated[
         bool,
-        Parameter(negative="", help="Instead of a search: the prediction beside students that were trained (tau, rho)."),
+        Parameter(negative="", help="Instead of a search: predictions and students that were trained (tau, rho)."),
     ] = False,
     store: StorePath = STORE,
     trust_store: TrustStore = False,
+    format: Format = "text",
     json: Json = False,
 ) -> int:
-    """Search and print; what ``--help`` says stands where the command is named."""
-    from didact.cli import front
-    from didact.cli import trained as beside
+    """Search and print; the help stands where the command is named."""
     from didact.search.costs import SearchSettings
     from didact.search.predict import UnsuitableError
     from didact.spec import from_json
     from didact.store.choice import chosen
 
-    picture = answer.picture_path(picture)
+    shape = form(format, json)
+    picture = picture_path(picture)
     limits = {"parameters": max_parameters, "macs": max_macs, "bytes": _bytes(max_bytes), "latency": max_latency}
     fields: dict[str, Any] = {f"max_{name}": value for name, value in limits.items()}
     fields |= {"cost": cost, "bits": bits, "trials": trials, "images": images, "seed": seed}
-    wanted = from_json(SearchSettings, fields | {"device": _device(device, devices)})
-    kept = answer.opened(store, trust_store)
-    teacher, _ = chosen(kept, run)
+    settings = from_json(SearchSettings, fields | {"device": _device(device, devices)})
+    records = answer.opened(store, trust_store)
+    teacher, _ = chosen(records, run)
     where = answer.device(compute)
     try:
         if trained:
-            _nothing_searched(wanted, picture)
-            beside.report(kept, teacher, images, where, json)
+            _nothing_searched(settings, picture)
+            _trained(records, teacher, images, where, shape)
         else:
-            front.report(kept, teacher, wanted, where, _Progress(), picture, json)
+            _search(records, teacher, settings, where, picture, shape)
     except UnsuitableError as error:
         raise SpecError(_completed(error, store)) from None
     return 0
 
 
-def _nothing_searched(wanted: SearchSettings, picture: Path | None) -> None:
-    """Refuse, beside --trained, what only a search heeds."""
+def _search(store: Store, teacher: Run, settings: SearchSettings, device: str, picture: Path | None, form: Form) -> None:
+    """Search, then print the front, how far it can be relied on, and the command that goes on from it."""
+    from didact.cli.next_steps import after_search, distil
+    from didact.runs.labels import teacher_label
+    from didact.search.correlation import rank_correlation
+    from didact.search.predict import Predictor
+    from didact.search.search import search
+    from didact.tables import front
+
+    found = search(store, teacher, settings, device, _Progress())
+    compared = rank_correlation(Predictor(store, teacher, settings.images, device), store)
+    plain = {
+        "rank_correlation": [one.plain() for one in compared],
+        "distil": distil(found, teacher, store),
+        "picture": picture and str(picture),
+    }
+    emit([front.table(found, teacher, compared)], form, found.plain() | plain)
+    for line in after_search(found, teacher, compared, store) if form != "json" else ():
+        say(line, to_stderr=form != "text")
+    if picture is not None:
+        from didact.report.figures import canvas
+        from didact.report.figures.front import front as draw
+
+        canvas.save(draw(found, f"students for {teacher_label(teacher)}; {teacher.data.label}"), picture)
+        if form == "text":
+            say(f"Picture: {picture}")
+
+
+def _trained(store: Store, teacher: Run, images: int, device: str, form: Form) -> None:
+    """Print predicted and trained accuracies, and how alike their orders are.
+
+    Raises:
+        SpecError: fewer than three students of the pool were trained in one way; it says how to train some.
+    """
+    from didact.cli.next_steps import after_comparison, more_students
+    from didact.search.correlation import LEAST, rank_correlation
+    from didact.search.predict import Predictor
+    from didact.tables.trained import tables
+
+    predictor = Predictor(store, teacher, images, device)
+    compared = rank_correlation(predictor, store)
+    if not compared:
+        raise SpecError(
+            f"{store.root} has no {LEAST} students of the pool ({predictor.pool.label}) that were trained in the same way on the "
+            f"images of {teacher.label} ({teacher.digest}), and fewer have no order; {more_students(predictor)}"
+        )
+    plain = {"of": teacher.digest, "images": predictor.images_held, "guess": predictor.guess}
+    emit(tables(predictor, compared), form, plain | {"rank_correlation": [one.plain() for one in compared]})
+    for line in after_comparison(predictor, compared, store) if form != "json" else ():
+        say(line, to_stderr=form != "text")
+
+
+def _nothing_searched(settings: SearchSettings, picture: Path | None) -> None:
+    """Refuse, with --trained, what only a search heeds."""
     from didact.search.costs import SearchSettings
     from didact.spec import to_json
 
-    usual = to_json(SearchSettings(images=wanted.images))
-    given = [name for name, value in to_json(wanted).items() if value != usual[name]] + (["picture"] if picture else [])
+    usual = to_json(SearchSettings(images=settings.images))
+    given = [name for name, value in to_json(settings).items() if value != usual[name]] + (["picture"] if picture else [])
     if given:
-        told = ", ".join("--" + name.replace("_", "-") for name in given)
-        raise SpecError(f"--trained searches nothing and draws nothing; leave out {told}, or leave out --trained")
+        options = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise SpecError(f"--trained searches nothing and draws nothing; leave out {options}, or leave out --trained")
 
 
 def _completed(error: UnsuitableError, store: Path) -> str:

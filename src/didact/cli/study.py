@@ -1,4 +1,4 @@
-"""What ``didact study`` does: train a paper's grid, print its tables beside the published ones."""
+"""``didact study``: train a paper's tables, print them and the published ones. Imports no torch before it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from didact.cli.options import (
     Compile,
     Device,
     Json,
-    Markdown,
     Picture,
     Retry,
     Settings,
@@ -23,17 +22,17 @@ from didact.cli.options import (
     TestEvery,
     Together,
 )
-from didact.report import text
+from didact.cli.output import Form, Format, emit, form, picture_path
 from didact.spec import SpecError, nearest, shown
 from didact.streams import say
-from didact.track import terminal
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.console import Console
 
     from didact.execution import Execution
     from didact.store.store import Store
-    from didact.tables.study import Sheet
+    from didact.tables.table import Table
 
 STUDIES = ("gtn", "sftn")
 
@@ -47,91 +46,99 @@ def study(
     test_every: TestEvery = 1,
     cohort_size: Together = 16,
     retry: Retry = False,
-    markdown: Markdown = False,
     picture: Picture = None,
+    format: Format = "text",
     json: Json = False,
 ) -> int:
-    """Train and print; what ``--help`` says stands where the command is named."""
+    """Train and print; the help stands where the command is named."""
     from didact.execution import Execution
+    from didact.report.text import stderr
     from didact.request.tokens import parse
     from didact.store.store import Store
 
     if name not in STUDIES:
         raise SpecError(f"unknown study {shown(name)}{nearest(name, STUDIES)}")
-    form = answer.form(json, markdown)
-    picture = answer.picture_path(picture)
+    shape = form(format, json)
+    picture = picture_path(picture)
     execution = Execution(device=answer.device(device), compiled=compile, test_every=test_every, cohort_size=cohort_size)
-    talk = text.stderr()
-    kept = Store(store, talk.print)
-    asked = _gtn if name == "gtn" else _sftn
-    found = asked(parse(settings), kept, execution, talk, retry)
-    if form == "json":
-        tables = [{"title": s.title, "note": s.note, "figures": s.plain} for s in found.sheets if s.plain is not None]
-        answer.print_json({"title": found.title, "students": dict(found.students), "tables": tables})
-    else:
-        print_sheets(found, in_markdown=form == "markdown")
-    if picture is not None and not found.draw(picture):
-        talk.print("no picture: nothing is finished that it could show")
-    for digest, reason in found.failures.items():
+    talk = stderr()
+    ask = _gtn if name == "gtn" else _sftn
+    results = ask(parse(settings), Store(store, talk.print), execution, talk, retry)
+    _print(results, shape)
+    if picture is not None:
+        _draw(results, picture, talk)
+    for digest, reason in results.failures.items():
         talk.print(f"FAILED {digest}: {reason}")
-    return 1 if found.failures else 0
+    return 1 if results.failures else 0
 
 
 @dataclass(frozen=True)
-class StudyOutput:
-    """What a study has to say."""
+class Results:
+    """What a study found.
+
+    Attributes:
+        title: what was studied.
+        tables: its tables. published: the paper's.
+        students: networks by the labels of the tables, where these are short.
+        failures: by digest of the run, why it has no Record.
+        draw: the figure; None where nothing is finished that it could show.
+    """
 
     title: str
-    sheets: Sequence[Sheet]
-    published: Sequence[Sheet]
+    tables: Sequence[Table]
+    published: Sequence[Table]
     students: Mapping[str, str]
     failures: Mapping[str, str]
-    draw: Callable[[Path], bool]
+    draw: Callable[[], Figure | None]
 
 
-def _gtn(wanted: Any, kept: Store, execution: Execution, talk: Console, retry: bool) -> StudyOutput:
+def _gtn(settings: Any, store: Store, execution: Execution, talk: Console, retry: bool) -> Results:
     from didact.papers import gtn
+    from didact.track import terminal
 
-    made = gtn.study(wanted, execution.device)
-    found = made.train(kept, execution, terminal.show(talk), retry=retry)
-    sheets = [*(made.accuracies(found.records, m) for m in made.methods), *gtn.costs(made, found.records)]
+    paper = gtn.study(settings, execution.device)
+    outcome = paper.train(store, execution, terminal.show(talk), retry=retry)
 
-    def draw(picture: Path) -> bool:
-        from didact.report.generic import generic
+    def draw() -> Figure | None:
+        from didact.report.figures.generic import generic
 
-        return generic(made, found.records, picture)
+        return generic(paper, outcome.records)
 
-    return StudyOutput(made.title, sheets, made.published, made.students, found.failures, draw)
+    tables = gtn.tables(paper, outcome.records)
+    return Results(paper.title, tables, paper.published, paper.students, outcome.failures, draw)
 
 
-def _sftn(wanted: Any, kept: Store, execution: Execution, talk: Console, retry: bool) -> StudyOutput:
+def _sftn(settings: Any, store: Store, execution: Execution, talk: Console, retry: bool) -> Results:
     from didact.papers import sftn
+    from didact.track import terminal
 
-    made = sftn.study(wanted, execution.device)
-    found = made.train(kept, execution, terminal.show(talk), retry=retry)
-    sheets = made.sheets(kept, execution.device, lambda line: talk.print(f"  {line}"))
+    paper = sftn.study(settings, execution.device)
+    outcome = paper.train(store, execution, terminal.show(talk), retry=retry)
+    tables = paper.tables(store, execution.device, lambda line: talk.print(f"  {line}"))
 
-    def draw(picture: Path) -> bool:
-        from didact.report.sheets import drawn
+    def draw() -> Figure | None:
+        from didact.report.figures.grid import grid
 
-        return drawn(sheets, picture)
+        return grid(tables)
 
-    return StudyOutput("SFTN", sheets, made.published, {}, found.failures, draw)
-
-
-def print_sheets(found: StudyOutput, in_markdown: bool) -> None:
-    for sheet in (*found.sheets, *found.published):
-        if in_markdown:
-            say(markdown(sheet))
-        else:
-            text.print_rows(list(sheet.head), [list(row) for row in sheet.rows], sheet.title)
-            say(f"{sheet.note}\n")
-    for label, net in found.students.items() if not in_markdown else ():
-        say(f"{label}: {net}")
+    return Results("SFTN", tables, paper.published, {}, outcome.failures, draw)
 
 
-def markdown(sheet: Sheet) -> str:
-    """The sheet for documents."""
-    lines = ["| " + " | ".join(sheet.head) + " |", "|" + "---|" * len(sheet.head)]
-    lines += ["| " + " | ".join(row) + " |" for row in sheet.rows]
-    return f"**{sheet.title}**\n\n" + "\n".join(lines) + f"\n\n{sheet.note}\n"
+def _print(results: Results, form: Form) -> None:
+    plain = [{"title": t.title, "note": t.note, "figures": t.figures} for t in results.tables]
+    students = dict(results.students)
+    emit([*results.tables, *results.published], form, {"title": results.title, "students": students, "tables": plain})
+    if form == "text":
+        say()
+        for label, net in students.items():
+            say(f"{label}: {net}")
+
+
+def _draw(results: Results, picture: Path, talk: Console) -> None:
+    from didact.report.figures import canvas
+
+    figure = results.draw()
+    if figure is None:
+        talk.print("no picture: nothing is finished that it could show")
+    else:
+        canvas.save(figure, picture)

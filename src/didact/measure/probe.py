@@ -51,6 +51,11 @@ class ProbeResult:
         """ "exact" or "sgd"."""
         return name(self.way)
 
+    @property
+    def optimal(self) -> bool:
+        """Whether the exact way reached its optimum; a gradient that is NaN is none. True of any other way."""
+        return not isinstance(self.way, LogisticProbe) or (self.probed.slope or 0) <= self.way.tolerance
+
     def plain(self) -> dict[str, Any]:
         """Everything as plain JSON data."""
         return {

@@ -7,8 +7,8 @@ drawn from the pool under a fixed seed. The poster does not say what its pool, t
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from didact.nets.supernet import as_pool
@@ -17,10 +17,11 @@ from didact.request.plan import plan
 from didact.request.settings import below, several
 from didact.runs.labels import recipe_label
 from didact.runs.run import Run, method_label
-from didact.runs.spread import text
 from didact.spec import Count, Seed, Seeds, SpecError, from_json
 from didact.store.record import Record
-from didact.tables.study import Column, Sheet, Study
+from didact.tables.costs import break_even, several_students
+from didact.tables.study import Column, Study
+from didact.tables.table import Table
 
 KEYS = ("pool", "students", "draw", "teacher", "sftn", "gtn", "sckd", "method", "seeds")
 
@@ -49,11 +50,9 @@ SCALES: dict[str, dict[str, Any]] = {
 }
 """What is asked for by name: minutes on two cores; an hour or two on two cores; the poster's size, for a GPU."""
 
-WHAT = ("seconds", "cpu_seconds")
 _HEAD = ("", "no KD", "vanilla KD", "SCKD", "for s1", "for s2", "for s3", "for s4", "GTN")
 PUBLISHED = (
-    Sheet(
-        "GTN poster, CIFAR-100 (its own pool, teacher and students)",
+    Table(
         _HEAD,
         (
             ("teacher", "", "78.04", "78.04", "81.54", "81.46", "81.49", "80.97", "80.71"),
@@ -62,6 +61,7 @@ PUBLISHED = (
             ("s3", "76.87", "77.21", "77.08", "77.66", "78.05", "78.05", "77.94", "78.22"),
             ("s4", "75.60", "76.42", "75.77", "77.20", "77.71", "77.23", "77.66", "77.79"),
         ),
+        "GTN poster, CIFAR-100 (its own pool, teacher and students)",
         "Single figures; the poster gives no spread.",
     ),
 )
@@ -91,31 +91,49 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Study:
             f"students: {students} different students are asked of a pool that has {pool.size}; write students={pool.size}"
         )
     nets = pool.draw(students, draw) if isinstance(students, int) else _named(students, pool)
-    return _grid(settings, pool, nets, device)
+    return _grid(_Request(settings, pool, {f"s{i}": net for i, net in enumerate(nets, 1)}, device))
 
 
-def _grid(settings: Mapping[str, Any], pool: Any, nets: Sequence[str], device: str) -> Study:
-    labels = {f"s{i}": net for i, net in enumerate(nets, 1)}
-    passed = {key: settings[key] for key in scales.PASSED if key in settings} | {"seeds": settings["seeds"]}
-    teacher = dict(settings["teacher"])
-    for key, instead in (("method", "every column has its own"), ("seed", "write teacher.seeds=2 (how many)")):
-        if key in teacher:
-            raise SpecError(f"teacher.{key}: the study sets it itself; {instead}, and leave teacher.{key} out")
-    sckd = scales.of_method(settings.get("sckd"), "sckd", "sckd")
-    sftn = scales.of_method(settings.get("sftn"), "sftn", "sftn", {"student": "write students=NETWORK,NETWORK"})
-    gtn = scales.of_method(settings.get("gtn"), "gtn", "gtn", {"pool": "write pool=POOL"})
-    seeds = range(from_json(Seeds, teacher.pop("seeds", 1), "teacher.seeds"))
-    method = settings.get("method", "kd")
+@dataclass(frozen=True)
+class _Request:
+    """The settings of a study, and the students of their pool."""
 
-    def column(label: str, how: Mapping[str, Any] | str | None, method: Any, name: str | None = None) -> Column:
+    settings: Mapping[str, Any]
+    pool: Any
+    students: Mapping[str, str]
+    device: str
+
+    def method(self, key: str, refused: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The settings of the method ``key``; ``refused``: those that the study sets, and what to write instead."""
+        return scales.of_method(self.settings.get(key), key, key, refused)
+
+    @property
+    def teacher(self) -> dict[str, Any]:
+        """The settings that all teachers share.
+
+        Raises:
+            SpecError: one of them differs between columns.
+        """
+        teacher = dict(self.settings["teacher"])
+        for key, instead in (("method", "every column has its own"), ("seed", "write teacher.seeds=2 (how many)")):
+            if key in teacher:
+                raise SpecError(f"teacher.{key}: the study sets it itself; {instead}, and leave teacher.{key} out")
+        return teacher
+
+    def column(self, label: str, how: Mapping[str, Any] | str | None, method: Any, name: str | None = None) -> Column:
+        """Students by ``method`` from teachers trained by ``how`` (None: no teacher).
+
+        Args:
+            name: of their table; by default the method's label.
+        """
+        passed = {key: self.settings[key] for key in scales.PASSED if key in self.settings}
+        passed["seeds"] = self.settings["seeds"]
         runs: dict[str, dict[str, tuple[Run, ...]]] = {}
         teachers: dict[str, Run] = {}
-        for net in nets:
-            taught = [None] if how is None else [{**teacher, "method": how, "seed": seed} for seed in seeds]
-            for given in taught:
-                asked = {**passed, "net": net, "method": method} | ({} if given is None else {"teacher": given})
+        for net in self.students.values():
+            for teacher in self._teachers(how):
                 with scales.told_as("teacher.method", how), scales.told_as("method", method):
-                    students = plan(asked, device)
+                    students = plan({**passed, "net": net, "method": method, **teacher}, self.device)
                 for run in students:
                     rows = runs.setdefault(name or method_label(run.method), {})
                     rows[net] = (*rows.get(net, ()), run)
@@ -123,18 +141,31 @@ def _grid(settings: Mapping[str, Any], pool: Any, nets: Sequence[str], device: s
                         teachers[run.teacher.digest] = run.teacher
         return Column(label, tuple(teachers.values()), runs)
 
-    alone, standard = column("alone", None, "ce"), column("standard", "standard", method)
+    def _teachers(self, how: Mapping[str, Any] | str | None) -> list[dict[str, Any]]:
+        """For each seed the settings of a teacher that is trained by ``how``; one without a teacher for None."""
+        shared = self.teacher
+        seeds = range(from_json(Seeds, shared.pop("seeds", 1), "teacher.seeds"))
+        return [{}] if how is None else [{"teacher": {**shared, "method": how, "seed": seed}} for seed in seeds]
+
+
+def _grid(request: _Request) -> Study:
+    sckd = request.method("sckd")
+    sftn = request.method("sftn", {"student": "write students=NETWORK,NETWORK"})
+    gtn = request.method("gtn", {"pool": "write pool=POOL"})
+    method = request.settings.get("method", "kd")
+    alone, standard = request.column("alone", None, "ce"), request.column("standard", "standard", method)
     methods = list(standard.runs)
-    columns = [
+    special = [request.column(f"for {s}", {"student": net, **sftn}, method) for s, net in request.students.items()]
+    columns = (
         Column(alone.label, (), dict.fromkeys(methods, alone.runs["ce"])),
         standard,
-        column("SCKD", "standard", {"inner": "kd", **sckd}, methods[0]),
-        *(column(f"for {label}", {"student": net, **sftn}, method) for label, net in labels.items()),
-        column("generic", {"pool": pool, **gtn}, method),
-    ]
-    run = next(iter(columns[1].runs[methods[0]].values()))[0]
-    title = f"students of the pool {pool.label} taught by {teacher['net']} on {run.data.label} ({recipe_label(run)})"
-    return Study(title, tuple(columns), 1, labels, PUBLISHED)
+        request.column("SCKD", "standard", {"inner": "kd", **sckd}, methods[0]),
+        *special,
+        request.column("generic", {"pool": request.pool, **gtn}, method),
+    )
+    run = next(iter(standard.runs[methods[0]].values()))[0]
+    title = f"students of the pool {request.pool.label} taught by {request.teacher['net']}"
+    return Study(f"{title} on {run.data.label} ({recipe_label(run)})", columns, 1, request.students, PUBLISHED)
 
 
 def _named(students: Any, pool: Any) -> tuple[str, ...]:
@@ -142,40 +173,24 @@ def _named(students: Any, pool: Any) -> tuple[str, ...]:
     return tuple(pool.canonical_name(name) for name in names)
 
 
-def costs(made: Study, records: Mapping[str, Record]) -> tuple[Sheet, ...]:
-    """What the teachers cost, and from how many students on the generic one costs less than specialised ones together."""
-    each = made.costs(records)
-    plain = each.plain or {}
-    special = [plain[f"for {label}"] for label in made.students if f"for {label}" in plain]
-    if "generic" not in plain or not special:
-        return (each,)
-    generic = plain["generic"]
-    rows = []
-    for k in sorted({1, 2, 3, 4, 7, len(special)}):
-        measured = "" if k <= len(special) else f" (the mean of {len(special)}, times {k})"
-        pairs = [text(_sum(special, k, what), 1) for what in WHAT], [text(generic[what], 1) for what in WHAT]
-        rows.append((f"{k}{measured}", *(figure for pair in zip(*pairs, strict=True) for figure in pair)))
-    head = ("students", "specialised: wall clock (s)", "generic", "specialised: processor (s)", "generic")
-    return (
-        each,
-        Sheet(
-            f"{made.title}: preparing teachers for several students", head, tuple(rows), _break_even(special, generic), plain
-        ),
+def tables(study: Study, records: Mapping[str, Record]) -> list[Table]:
+    """Accuracies by method, what each teacher cost, and what the teachers for several students cost."""
+    accuracies = [study.accuracies(records, method) for method in study.methods]
+    return [*accuracies, study.cost_table(records), *_several(study, records)]
+
+
+def _several(study: Study, records: Mapping[str, Record]) -> list[Table]:
+    """From how many students on the generic teacher costs less than specialised ones together, where their costs are known."""
+    costs = study.costs(records)
+    special = [costs[f"for {label}"] for label in study.students if f"for {label}" in costs]
+    if "generic" not in costs or not special:
+        return []
+    k = break_even(special, costs["generic"])
+    less = (
+        ": not known for all of them" if k is None else f" the generic teacher costs less from {k} student{'s' * (k > 1)} on"
     )
-
-
-def _sum(special: Sequence[Mapping[str, Any]], k: int, what: str) -> float:
-    """Of the first ``k``; beyond those that there are, ``k`` times their mean."""
-    values = [one[what] for one in special]
-    return sum(values[:k]) if k <= len(values) else k * sum(values) / len(values)
-
-
-def _break_even(special: Sequence[Mapping[str, Any]], generic: Mapping[str, Any]) -> str:
-    wanted = generic["cpu_seconds"]
-    each = _sum(special, len(special), "cpu_seconds")
-    if math.isnan(wanted + each) or each == 0:
-        return "By the processor's time: not known for all of them."
-    k = 1
-    while _sum(special, k, "cpu_seconds") < wanted:
-        k += 1
-    return f"By the processor's time the generic teacher costs less from {k} student{'s' if k > 1 else ''} on."
+    columns = ("students", "specialised: wall clock (s)", "generic", "specialised: processor (s)", "generic")
+    rows = tuple(several_students(special, costs["generic"]))
+    title = f"{study.title}: preparing teachers for several students"
+    plain = {label: asdict(cost) for label, cost in costs.items()}
+    return [Table(columns, rows, title, f"By the processor's time{less}.", plain)]

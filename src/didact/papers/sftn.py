@@ -25,7 +25,7 @@ from didact.request.settings import named, several
 from didact.runs.labels import recipe_label
 from didact.runs.run import Run, method_label
 from didact.spec import SpecError, from_json, shown, under
-from didact.tables.grid import Grid, Measure, Tables, Transferred, accuracy, cka, kl
+from didact.tables.grid import Grid, Grids, Measure, Transferred, accuracy, cka, kl
 
 KEYS = (
     "table", "pairs", "method", "seeds", "teacher", "sftn", "dml", "kdcl", "route", "long", "temperatures", "weights",
@@ -80,7 +80,7 @@ class _Asked:
         return f"Table {self.table} on {run.data.label} ({recipe_label(run)})"
 
 
-def study(wanted: Mapping[str, Any], device: str = "cpu") -> Tables:
+def study(wanted: Mapping[str, Any], device: str = "cpu") -> Grids:
     """The tables that ``wanted`` describes, laid over the scale it names ("small" when none).
 
     scale      digits, small or paper             table     numbers of tables: 4, or 4,7,8 (4 when none)
@@ -108,7 +108,7 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Tables:
     grids: list[Grid] = []
     for table in dict.fromkeys(tables):
         grids += TABLES[table](_Asked(settings, table, device))
-    return Tables(tuple(grids))
+    return Grids(tuple(grids))
 
 
 def _methods(asked: _Asked) -> list[Grid]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from didact.tables.study import Sheet
+from didact.tables.table import Table
 
 SCALES: dict[str, dict[str, Any]] = {
     "digits": {
@@ -84,8 +84,7 @@ def _head(table: str, two: bool = False) -> tuple[str, ...]:
 
 
 PUBLISHED = {
-    "1": Sheet(
-        "SFTN, Table 1",
+    "1": Table(
         _head("1", two=True),
         _rows("""
             teacher, 76.30, 78.20, 76.30, 77.62, 79.25, 79.41, 79.25, 77.89
@@ -103,9 +102,9 @@ PUBLISHED = {
             sskd, 75.96, 76.80, 75.72, 76.03, 75.95, 76.85, 69.34, 70.29
             ofd+kd, 76.00, 76.39, 74.79, 75.62, 75.04, 76.65, 68.10, 69.69
         """),
+        "SFTN, Table 1",
     ),
-    "2": Sheet(
-        "SFTN, Table 2",
+    "2": Table(
         _head("2", two=True),
         _rows("""
             teacher, 79.25, 80.03, 79.25, 79.58, 78.70, 82.52, 76.30, 78.21
@@ -123,9 +122,9 @@ PUBLISHED = {
             sskd, 78.05, 79.10, 78.66, 79.65, 76.03, 76.95, 77.81, 78.34
             ofd+kd, 77.51, 79.56, 78.08, 79.98, 74.55, 75.95, 77.82, 79.14
         """),
+        "SFTN, Table 2",
     ),
-    "4": Sheet(
-        "SFTN, Table 4",
+    "4": Table(
         _head("4"),
         _rows("""
             teacher, 76.3, 76.3, 79.25, 79.25, 79.25, 78.7
@@ -138,10 +137,10 @@ PUBLISHED = {
             RCO-4, 75.69 (+2.28), 74.87 (+2.71), 73.73 (+1.35), 76.97 (+5.02), 76.89 (+3.68), 74.24 (+3.12)
             SFTN-4, 76.96 (+3.55), 76.31 (+4.15), 76.67 (+4.29), 79.11 (+7.16), 78.95 (+5.74), 75.52 (+4.40)
         """),
+        "SFTN, Table 4",
         "KDCL with the naive target, RCO one-stage EEI; RCO-4 and SFTN-4: 4 x 240 epochs.",
     ),
-    "5": Sheet(
-        "SFTN, Table 5 (students by KD; in brackets their SFTN teacher)",
+    "5": Table(
         _head("5"),
         _rows("""
             tau 1, 76.05 (81.19), 77.18 (80.26), 76.30 (78.23), 74.75 (78.14)
@@ -150,11 +149,11 @@ PUBLISHED = {
             tau 15, 74.78 (81.89), 75.73 (81.74), 75.79 (79.27), 73.49 (78.63)
             tau 20, 74.62 (81.60), 75.88 (81.70), 75.82 (78.84), 74.03 (78.45)
         """),
+        "SFTN, Table 5 (students by KD; in brackets their SFTN teacher)",
         "Its row tau 1 is Table 6's row lambda 1, so lambda_KL is 1 here; the averages that it prints for that row are not the "
         "means of its figures (79.46 and 76.07).",
     ),
-    "6": Sheet(
-        "SFTN, Table 6 (students by KD; in brackets their teacher)",
+    "6": Table(
         _head("6"),
         _rows("""
             standard, 74.31 (79.25), 75.25 (79.25), 75.28 (76.30), 73.56 (76.30)
@@ -163,9 +162,9 @@ PUBLISHED = {
             lambda 6, 77.33 (78.29), 77.70 (78.29), 76.02 (77.28), 74.67 (76.05)
             lambda 10, 75.57 (73.02), 76.62 (75.01), 74.19 (75.03), 73.08 (73.51)
         """),
+        "SFTN, Table 6 (students by KD; in brackets their teacher)",
     ),
-    "7": Sheet(
-        "SFTN, Table 7 (resnet32x4/shufflenet_v2)",
+    "7": Table(
         ("", "STL-10 standard", "STL-10 SFTN", "Tiny ImageNet standard", "Tiny ImageNet SFTN"),
         _rows("""
             teacher, 69.81, 76.84 (+7.03), 31.25, 40.16 (+8.91)
@@ -177,9 +176,9 @@ PUBLISHED = {
             ofd+kd, 72.09, 76.76 (+4.67), 33.52, 39.95 (+6.43)
             mean, 71.05, 75.77 (+4.71), 33.80, 39.86 (+6.07)
         """),
+        "SFTN, Table 7 (resnet32x4/shufflenet_v2)",
     ),
-    "8": Sheet(
-        "SFTN, Table 8 (resnet32x4/shufflenet_v2)",
+    "8": Table(
         ("", "KL standard", "KL SFTN", "CKA standard", "CKA SFTN"),
         _rows("""
             kd, 1.10, 0.47, 0.88, 0.95
@@ -191,10 +190,10 @@ PUBLISHED = {
             ofd+kd, 0.85, 0.37, 0.90, 0.96
             mean, 0.84, 0.39, 0.89, 0.96
         """),
+        "SFTN, Table 8 (resnet32x4/shufflenet_v2)",
         "It prints 0.39 as the mean of the KL figures from SFTN; their mean is 0.40.",
     ),
-    "9": Sheet(
-        "SFTN, Table 9 (students by KD; in brackets their SFTN teacher)",
+    "9": Table(
         _head("9"),
         _rows("""
             alone, 72.38, 71.12, 73.41
@@ -202,6 +201,7 @@ PUBLISHED = {
             equal, 75.46 (78.18), 76.09 (79.41), 76.33 (79.04)
             larger, 74.84 (78.82), 75.19 (80.85), 76.37 (80.3)
         """),
+        "SFTN, Table 9 (students by KD; in brackets their SFTN teacher)",
         "It gives resnet8x4 alone as 71.12 in its second pair; everywhere else that network has 72.38.",
     ),
 }

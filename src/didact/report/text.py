@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from didact.spec import clean
 from didact.streams import fitted, lines, say
-from didact.tables.table import Table, cells
+from didact.tables.table import Table, text
 
 
 class Screen(Console):
@@ -28,16 +27,19 @@ class Screen(Console):
 
 
 def print_table(console: Console, table: Table) -> None:
-    """A comparison as a table, with what its ± covers below."""
-    head, body = cells(table)
+    """A table with its title above and its note below; figures stand at the right of their columns."""
     drawn = RichTable()
-    for position, name in enumerate(head):
-        drawn.add_column(name, justify="left" if position == 0 else "right", overflow="fold")
-    for row in body:
-        drawn.add_row(*row)
-    console.print(table.title, style="bold")
+    for name, numeric in zip(table.columns, table.numeric, strict=True):
+        drawn.add_column(
+            name, justify="right" if numeric else "left", overflow="fold"
+        )  # an address is of use when it is whole
+    for row in table.rows:
+        drawn.add_row(*map(text, row))
+    if table.title:
+        console.print(table.title, style="bold")
     console.print(drawn)
-    console.print(table.covers)
+    if table.note:
+        console.print(table.note, soft_wrap=True)
 
 
 def stdout() -> Console:
@@ -49,20 +51,9 @@ def stderr() -> Console:
     return Screen(stderr=True, soft_wrap=True)
 
 
-def print_rows(heading: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
-    drawn = RichTable()
-    for name in heading:
-        drawn.add_column(name, overflow="fold")  # an address is of use only when it is whole
-    for row in rows:
-        drawn.add_row(*map(str, row))
-    if title:
-        stdout().print(title, style="bold")
-    stdout().print(drawn)
-
-
-def print_details(found: dict[str, Any], indent: str = "") -> None:
+def print_details(details: dict[str, Any], indent: str = "") -> None:
     """Nested values as indented lines; unprintable characters in them are spelt out."""
-    for key, value in found.items():
+    for key, value in details.items():
         if isinstance(value, dict):
             say(f"{indent}{clean(key)}:")
             print_details(value, indent + "  ")
@@ -75,7 +66,7 @@ def print_details(found: dict[str, Any], indent: str = "") -> None:
 
 def print_hints(store: Path, picture: Path | None) -> None:
     """Where everything lies, and what to try next."""
-    told = [
+    hints = [
         f"Records (weights, metrics, specs): {store / 'runs'}",
         *([f"Picture: {picture}"] if picture else []),
         "Next:",
@@ -85,4 +76,4 @@ def print_hints(store: Path, picture: Path | None) -> None:
         "  didact train --net resnet8 --teacher.net resnet20 --teacher.method standard,sftn --method kd,at+kd,sp+kd --seeds 3",
         "  didact train --help",
     ]
-    say("\n".join(told))
+    say("\n".join(hints))

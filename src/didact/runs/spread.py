@@ -1,7 +1,10 @@
 """Figures over seeds: their mean, spread and differences, where some of them may not be defined.
 
 A figure that is no finite number (the CKA of a network that shows the same for every image, a KL without bound, seconds that
-nobody measured) is not defined. It is "-" in tables and null in JSON; means, spreads, differences and pictures leave it out.
+were not measured) is not defined. It is "-" in tables and null in JSON; means, spreads, differences and pictures leave it out.
+
+A difference is paired: the mean of the differences over the seeds that both sides have. Every table takes it by
+:meth:`Sample.minus`.
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from typing import Any, TypeGuard
 from didact.runs.run import Run
 
 UNDEFINED = "-"
+
+CONFIDENCE = 0.95
+"""Of the interval of a mean."""
 
 Seed = int | tuple[int, ...]
 """What a figure was drawn under: the student's training seed, and where that does not tell figures apart, further ones."""
@@ -31,14 +37,14 @@ def text(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Sample:
     """Figures of the same quantity over seeds; ``seeds`` says which figure is whose. None is not defined, like NaN."""
 
     values: tuple[float | None, ...]
     seeds: tuple[Seed, ...] = ()
 
     @classmethod
-    def of(cls, figures: Iterable[tuple[Run, float | None]]) -> Cell | None:
+    def of(cls, figures: Iterable[tuple[Run, float | None]]) -> Sample | None:
         """The figures of runs; None where there are none. The teacher's seed counts where the runs' own are not enough."""
         given = list(figures)
         own = {run.seed for run, _ in given}
@@ -65,18 +71,27 @@ class Cell:
         """Sample standard deviation; None for fewer than two values."""
         return statistics.stdev(self.known) if self.n > 1 else None
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % confidence interval of the mean, by Student's t; None for fewer than two values."""
+        if self.mean is None or self.std is None:
+            return None
+        from scipy.special import stdtrit
+
+        half = float(stdtrit(self.n - 1, (1 + CONFIDENCE) / 2)) * self.std / math.sqrt(self.n)
+        return self.mean - half, self.mean + half
+
     def text(self, digits: int = 2, *, sign: bool = False) -> str:
         """ "72.00 ± 2.00", "71.23" for a single value, "-" for none."""
         return text(self.mean, digits, sign=sign) + ("" if self.std is None else f" ± {self.std:.{digits}f}")
 
-    def plain(self, base: Cell | None = None) -> dict[str, Any]:
-        """The figures for programs, and their paired difference to ``base``; None for what is not defined. ``n`` values are."""
+    def plain(self) -> dict[str, Any]:
+        """The figures for programs; None for what is not defined. ``n`` values are."""
         values = tuple(value if defined(value) else None for value in self.values)
-        difference = {} if base is None else {"difference": self.minus(base).plain()}
-        return {"values": values, "n": self.n, "mean": self.mean, "std": self.std} | difference
+        return {"values": values, "n": self.n, "mean": self.mean, "std": self.std}
 
-    def minus(self, other: Cell) -> Cell:
-        """The differences over the seeds under which both have a value; a cell of no values where there are none.
+    def minus(self, other: Sample) -> Sample:
+        """The differences over the seeds under which both have a value; a sample of no values where there are none.
 
         A figure of a seed alone is set against all that were drawn under it: students without a teacher against those of
         several teachers.
@@ -88,21 +103,12 @@ class Cell:
         pairs = [
             (max(a, b, key=len), x - y) for a, x in mine for b, y in its if all(x == y for x, y in zip(a, b, strict=False))
         ]
-        return Cell(tuple(difference for _, difference in pairs), tuple(seed for seed, _ in pairs))
+        return Sample(tuple(difference for _, difference in pairs), tuple(seed for seed, _ in pairs))
 
 
-def beside(cell: Cell | None, base: Cell | None, most: int, digits: int = 2) -> str:
-    """The cell with its paired difference to ``base``: "76.20 ± 0.30 (+1.20 ± 0.11)"; nothing for no cell.
-
-    With the number of its values where it has fewer than ``most``, and that of its differences where there are fewer still.
-    """
-    if cell is None:
-        return ""
-    gain = ""
-    if base is not None:
-        paired = cell.minus(base)
-        gain = f" ({paired.text(digits, sign=True)}{f', n={paired.n}' if 0 < paired.n < cell.n else ''})"
-    return cell.text(digits) + gain + (f" n={cell.n}" if cell.n < most else "")
+def difference(sample: Sample) -> dict[str, Any]:
+    """Paired differences (:meth:`Sample.minus`) for programs: as :meth:`Sample.plain`, with "ci95" and the seeds of the pairs."""
+    return sample.plain() | {"ci95": sample.interval, "seeds": [list(_key(seed)) for seed in sample.seeds]}
 
 
 def _teachers(run: Run) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from scipy.stats import kendalltau, spearmanr
 from didact.data import facts
 from didact.runs.labels import recipe_label, row_label, teacher_label
 from didact.runs.run import Run
-from didact.runs.spread import Cell
+from didact.runs.spread import Sample
 from didact.search.costs import counted
 from didact.search.predict import Predictor
 from didact.spec import SpecError, canonical
@@ -33,16 +33,23 @@ class Student:
 
     Attributes:
         name: spells it out. parameters: how many it has. predicted: on the validation split, in percent.
-        trained: mean test accuracy over seeds, in percent; None where it is not defined. std: its standard deviation; None for
-            a single seed. seeds: how many have one.
+        tested: test accuracies over seeds, in percent.
     """
 
     name: str
     parameters: int
     predicted: float
-    trained: float | None
-    std: float | None
-    seeds: int
+    tested: Sample
+
+    @property
+    def trained(self) -> float | None:
+        """Mean test accuracy over seeds, in percent; None where it is not defined."""
+        return self.tested.mean
+
+    def plain(self) -> dict[str, Any]:
+        """Everything as plain JSON data. "seeds": how many seeds have a test accuracy."""
+        figures = {"trained": self.trained, "std": self.tested.std, "seeds": self.tested.n}
+        return {"name": self.name, "parameters": self.parameters, "predicted": self.predicted} | figures
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class Correlation:
 
     def plain(self) -> dict[str, Any]:
         """Everything as plain JSON data."""
-        return asdict(self) | {"students": len(self.students), "each": [asdict(one) for one in self.students]}
+        return asdict(self) | {"students": len(self.students), "each": [student.plain() for student in self.students]}
 
 
 def rank_correlation(predictor: Predictor, store: Store, least: int = LEAST) -> list[Correlation]:
@@ -88,9 +95,9 @@ def rank_correlation(predictor: Predictor, store: Store, least: int = LEAST) -> 
 def _compared(predictor: Predictor, way: str, own: bool, trained: dict[str, list[float]]) -> Correlation:
     about = facts(predictor.run.data)
     students = []
-    for name, all_ in trained.items():
-        cell, size = Cell(tuple(all_)), counted(name, about.classes, about.image)[0]
-        students.append(Student(name, size, predictor.accuracy(name), cell.mean, cell.std, cell.n))
+    for name, figures in trained.items():
+        size = counted(name, about.classes, about.image)[0]
+        students.append(Student(name, size, predictor.accuracy(name), Sample(tuple(figures))))
     students.sort(key=lambda one: (-one.predicted, one.name))
     known = [(one, one.trained) for one in students if one.trained is not None]
     x, y = [one.predicted for one, _ in known], [trained for _, trained in known]

@@ -1,8 +1,7 @@
-"""A paper's table as a grid: Runs over seeds in rows and columns, and measures that tell a figure of each Run."""
+"""A paper's table as a grid: Runs over seeds in rows and columns, and measures that give a figure for each Run."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +12,9 @@ from didact.execution import Execution, Outcome, Show, execute
 from didact.measure.probe import Tell, fitting_size, probe
 from didact.measure.similarity import similarities
 from didact.runs.run import Run
-from didact.runs.spread import Cell, beside, defined
-from didact.runs.spread import text as figure
+from didact.runs.spread import Sample
 from didact.store.store import Store
-from didact.tables.study import Sheet
+from didact.tables.table import Cell, Quantity, Table, compared, figures
 
 Values = Callable[[Store, Sequence[Run], str, Tell], Mapping[str, float]]
 """Figures by digest of finished runs: (store, runs, device, tell) -> values. Runs that have no such figure are left out."""
@@ -50,7 +48,7 @@ class Grid:
         rows: row -> column -> Runs over seeds; a cell may be missing.
         columns: their order.
         base: the row or the column that differences are against.
-        measures: each makes one sheet of all rows and columns.
+        measures: each makes one table of all rows and columns.
         plain: rows that are compared with nothing and counted in no mean, such as the teacher's own.
         average: whether a last row has the mean of the others' means.
         published: the paper's own table.
@@ -63,57 +61,58 @@ class Grid:
     measures: tuple[Measure, ...]
     plain: frozenset[str] = frozenset()
     average: bool = False
-    published: Sheet | None = None
+    published: Table | None = None
 
     @property
     def runs(self) -> list[Run]:
         """All Runs, each once."""
         return list({run.digest: run for row in self.rows.values() for cell in row.values() for run in cell}.values())
 
-    def sheets(self, store: Store, device: str, tell: Tell) -> list[Sheet]:
-        """A sheet for every measure, of what is finished."""
-        return [self._sheet(measure, store, device, tell) for measure in self.measures]
+    def tables(self, store: Store, device: str, tell: Tell) -> list[Table]:
+        """A table for every measure, of the runs that are finished."""
+        return [self._table(measure, store, device, tell) for measure in self.measures]
 
-    def _sheet(self, measure: Measure, store: Store, device: str, tell: Tell) -> Sheet:
-        asked = {row: {c: _measured(cell, measure) for c, cell in cells.items()} for row, cells in self.rows.items()}
-        runs = {run.digest: run for cells in asked.values() for cell in cells.values() for run in cell}
+    def _table(self, measure: Measure, store: Store, device: str, tell: Tell) -> Table:
+        measured = {row: {c: _measured(cell, measure) for c, cell in cells.items()} for row, cells in self.rows.items()}
+        runs = {run.digest: run for cells in measured.values() for cell in cells.values() for run in cell}
         values = measure.values(store, [run for run in runs.values() if store.get(run) is not None], device, tell)
-        found = {row: {c: _cell(cell, values) for c, cell in cells.items()} for row, cells in asked.items()}
-        told = {row: cells for row, cells in found.items() if any(cells.values())}
-        bases = {row: {c: self._base(found, asked, row, c) for c in cells} for row, cells in told.items()}
-        most = max((cell.n for cells in told.values() for cell in cells.values() if cell), default=0)
-        body = [(row, *self._line(cells, bases[row], most, measure.digits)) for row, cells in told.items()]
+        every = {row: {c: _sample(cell, values) for c, cell in cells.items()} for row, cells in measured.items()}
+        samples = {row: cells for row, cells in every.items() if any(cells.values())}
+        bases = {row: {c: self._base(every, measured, row, c) for c in cells} for row, cells in samples.items()}
+        most = max((sample.n for cells in samples.values() for sample in cells.values() if sample), default=0)
+        body = {row: self._line(cells, bases[row], most, measure.digits) for row, cells in samples.items()}
+        rows = [(row, *cells) for row, cells in body.items()]
         if self.average:
-            body.append(("mean", *self._means(told, measure.digits)))
-        figures = {row: {c: cell.plain(bases[row][c]) for c, cell in cells.items() if cell} for row, cells in told.items()}
-        return Sheet(f"{self.title}: {measure.heading}", ("", *self.columns), tuple(body), self._note(most), figures)
+            rows.append(("mean", *self._means(samples, measure.digits)))
+        columns, title = ("", *self.columns), f"{self.title}: {measure.heading}"
+        return Table(columns, tuple(rows), title, self._note(most), figures(self.columns, body))
 
-    def _line(self, cells: Mapping[str, Cell | None], bases: Mapping[str, Cell | None], most: int, digits: int) -> list[str]:
-        """A row as text. A single figure stands alone: that there is no spread shows that there is one only."""
-        several = {c: most if cell is not None and cell.n > 1 else 0 for c, cell in cells.items()}
-        return [beside(cells.get(c), bases.get(c), several.get(c, 0), digits) for c in self.columns]
+    def _line(
+        self, samples: Mapping[str, Sample | None], bases: Mapping[str, Sample | None], most: int, digits: int
+    ) -> list[Cell]:
+        """The cells of a row. A single figure stands alone: that there is no spread shows that there is one only."""
+        several = {c: most if sample is not None and sample.n > 1 else 0 for c, sample in samples.items()}
+        return [compared(samples.get(c), bases.get(c), several.get(c, 0), digits) for c in self.columns]
 
-    def _base(self, found: Any, asked: Any, row: str, column: str) -> Cell | None:
+    def _base(self, samples: Any, measured: Any, row: str, column: str) -> Sample | None:
         """What the cell is compared with; None for one that is compared with nothing, or would be with itself."""
         at = (row, self.base) if self.base in self.columns else (self.base, column)
-        same = asked.get(at[0], {}).get(at[1]) == asked[row][column]
-        return None if same or row in self.plain else found.get(at[0], {}).get(at[1])
+        same = measured.get(at[0], {}).get(at[1]) == measured[row][column]
+        return None if same or row in self.plain else samples.get(at[0], {}).get(at[1])
 
-    def _means(self, told: Mapping[str, Mapping[str, Cell | None]], digits: int) -> list[str]:
-        """By column the mean over the rows that have a figure in every column, and of their differences."""
-        rows = [[cells.get(c) for c in self.columns] for row, cells in told.items() if row not in self.plain]
-        whole = [[cell for cell in cells if cell is not None and cell.n] for cells in rows]
+    def _means(self, samples: Mapping[str, Mapping[str, Sample | None]], digits: int) -> list[Cell]:
+        """By column the mean over the rows that have a figure in every column, and of their paired differences."""
+        rows = [[cells.get(c) for c in self.columns] for row, cells in samples.items() if row not in self.plain]
+        whole = [[sample for sample in cells if sample is not None and sample.n] for cells in rows]
         whole = [cells for cells in whole if len(cells) == len(self.columns)]
         if not whole:
             return [""] * len(self.columns)
         base = self.columns.index(self.base) if self.base in self.columns else None
-        texts = []
+        means: list[Cell] = []
         for at in range(len(self.columns)):
-            gain = (
-                "" if base in (None, at) else f" ({figure(_mean(c[at].minus(c[base]) for c in whole), digits, sign=True)})"
-            )
-            texts.append(figure(_mean(cells[at] for cells in whole), digits) + gain)
-        return texts
+            gain = None if base in (None, at) else _mean(cells[at].minus(cells[base]) for cells in whole)
+            means.append(Quantity(_mean(cells[at] for cells in whole), gain, digits, spread=False))
+        return means
 
     def _note(self, most: int) -> str:
         seeds = sorted(
@@ -129,8 +128,8 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Tables:
-    """Several tables of a paper that are asked for together: a run that stands in more than one is trained once."""
+class Grids:
+    """Several tables of a paper: a run that stands in more than one is trained once."""
 
     grids: tuple[Grid, ...]
 
@@ -140,7 +139,7 @@ class Tables:
         return list({run.digest: run for grid in self.grids for run in grid.runs}.values())
 
     @property
-    def published(self) -> tuple[Sheet, ...]:
+    def published(self) -> tuple[Table, ...]:
         """The paper's own tables, each once."""
         return tuple({g.published.title: g.published for g in self.grids if g.published is not None}.values())
 
@@ -158,9 +157,9 @@ class Tables:
         available({data for grid in self.grids for measure in grid.measures for data in measure.needs})
         return execute(self.runs, store, execution, show, retry=retry)
 
-    def sheets(self, store: Store, device: str, tell: Tell = lambda line: None) -> list[Sheet]:
+    def tables(self, store: Store, device: str, tell: Tell = lambda line: None) -> list[Table]:
         """All measures of all tables."""
-        return [sheet for grid in self.grids for sheet in grid.sheets(store, device, tell)]
+        return [table for grid in self.grids for table in grid.tables(store, device, tell)]
 
 
 def accuracy(store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str, float]:
@@ -170,12 +169,12 @@ def accuracy(store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict
 
 def kl(store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str, float]:
     """KL(teacher || student) in nats, on the test set."""
-    return {key: one.kl for key, one in similarities(store, runs, device).items()}
+    return {key: similar.kl for key, similar in similarities(store, runs, device).items()}
 
 
 def cka(store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str, float]:
     """Linear CKA of the pooled vectors with the teacher's, on the test set."""
-    return {key: one.cka for key, one in similarities(store, runs, device).items()}
+    return {key: similar.cka for key, similar in similarities(store, runs, device).items()}
 
 
 @dataclass(frozen=True)
@@ -186,8 +185,8 @@ class Transferred:
     way: ProbeMethod = field(default_factory=LogisticProbe)
 
     def __call__(self, store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str, float]:
-        found = probe(store, runs, [self.data], [self.way], device=device, tell=tell)
-        return {one.run.digest: sum(one.probed.top1) / len(one.probed.top1) for one in found}
+        results = probe(store, runs, [self.data], [self.way], device=device, tell=tell)
+        return {result.run.digest: sum(result.probed.top1) / len(result.probed.top1) for result in results}
 
 
 def _measured(runs: Sequence[Run], measure: Measure) -> tuple[Run, ...]:
@@ -196,12 +195,11 @@ def _measured(runs: Sequence[Run], measure: Measure) -> tuple[Run, ...]:
     return tuple({run.teacher.digest: run.teacher for run in runs if run.teacher is not None}.values())
 
 
-def _cell(runs: Sequence[Run], values: Mapping[str, float]) -> Cell | None:
-    return Cell.of((run, values[run.digest]) for run in runs if run.digest in values)
+def _sample(runs: Sequence[Run], values: Mapping[str, float]) -> Sample | None:
+    return Sample.of((run, values[run.digest]) for run in runs if run.digest in values)
 
 
-def _mean(cells: Iterable[Cell]) -> float | None:
-    """The mean of the cells' means; None where one of them has none."""
-    means = [cell.mean for cell in cells]
-    known = [mean for mean in means if defined(mean)]
-    return statistics.fmean(known) if len(known) == len(means) else None
+def _mean(samples: Iterable[Sample]) -> Sample:
+    """The samples' means, one a row; not defined where one of them is not."""
+    means = tuple(sample.mean for sample in samples)
+    return Sample((None,) if None in means else means)

@@ -1,21 +1,20 @@
-"""A study: a grid of Runs with the paper's numbers beside it. Students are rows, teachers are columns.
+"""A study: a grid of Runs and the paper's numbers. Students are rows, teachers are columns.
 
 Teachers are trained one at a time, so that what each of them cost is its own and not its cohort's; students in cohorts.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 from didact.execution import Execution, Outcome, Show, execute
 from didact.runs.run import Run
-from didact.runs.spread import Cell, beside
-from didact.runs.spread import text as figure
+from didact.runs.spread import Sample
 from didact.store.record import Record
 from didact.store.store import Store
+from didact.tables.costs import Cost
+from didact.tables.table import Cell, Table, compared, figures
 
 
 @dataclass(frozen=True)
@@ -34,17 +33,6 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """A table as text, with figures for programs in ``plain``."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-    plain: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
 class Study:
     """A grid of Runs.
 
@@ -59,13 +47,13 @@ class Study:
     columns: tuple[Column, ...]
     baseline: int
     students: Mapping[str, str]
-    published: tuple[Sheet, ...] = ()
+    published: tuple[Table, ...] = ()
 
     @property
     def runs(self) -> list[Run]:
         """The students' runs, each once."""
-        found = [run for c in self.columns for rows in c.runs.values() for runs in rows.values() for run in runs]
-        return list({run.digest: run for run in found}.values())
+        runs = [run for c in self.columns for rows in c.runs.values() for cell in rows.values() for run in cell]
+        return list({run.digest: run for run in runs}.values())
 
     @property
     def methods(self) -> list[str]:
@@ -79,69 +67,54 @@ class Study:
         rest = execute(self.runs, store, execution, show, retry=retry)
         return Outcome(first.records | rest.records, first.failures | rest.failures)
 
-    def accuracies(self, records: Mapping[str, Record], method: str) -> Sheet:
+    def accuracies(self, records: Mapping[str, Record], method: str) -> Table:
         """The table of one method: accuracy of teachers and students, in brackets the mean difference to the baseline."""
         columns = [c for c in self.columns if method in c.runs]
         base = self.columns[self.baseline]
-        head = ("", *(c.label for c in columns))
-        teachers = [_cell(c.teachers, records) for c in columns]
-        rows = [("teacher", *("" if t is None else t.text() for t in teachers))]
-        plain: dict[str, Any] = {"teacher": _figures(columns, teachers)}
+        body: dict[str, list[Cell]] = {"teacher": [compared(_sample(c.teachers, records), None) for c in columns]}
         for label, net in self.students.items():
-            cells = [_cell(c.runs[method].get(net, ()), records) for c in columns]
-            against = _cell(base.runs.get(method, {}).get(net, ()), records)
-            bases = [None if c is base else against for c in columns]
-            most = max((cell.n for cell in cells if cell is not None), default=0)
-            rows.append((label, *(beside(cell, base, most) for cell, base in zip(cells, bases, strict=True))))
-            plain[label] = {"net": net} | _figures(columns, cells, bases)
+            samples = [_sample(c.runs[method].get(net, ()), records) for c in columns]
+            against = _sample(base.runs.get(method, {}).get(net, ()), records)
+            most = max((sample.n for sample in samples if sample is not None), default=0)
+            body[label] = [compared(s, None if c is base else against, most) for c, s in zip(columns, samples, strict=True)]
         single = all(len(runs) == 1 for c in columns for runs in c.runs[method].values())
         spread = f"mean ± standard deviation over {_counts(columns, method)} (where a cell has fewer, n says how many)"
         note = (
             f"Test accuracy in percent after the last epoch, {'single figures: no spread is known' if single else spread}; "
             f"in brackets the difference to '{base.label}', seed by seed."
         )
-        return Sheet(f"{self.title}: {method}", head, tuple(rows), note, plain)
+        labels = [c.label for c in columns]
+        nets = {label: {"net": net} for label, net in self.students.items()}
+        plain = {row: nets.get(row, {}) | cells for row, cells in figures(labels, body).items()}
+        rows = tuple((row, *cells) for row, cells in body.items())
+        return Table(("", *labels), rows, f"{self.title}: {method}", note, plain)
 
-    def costs(self, records: Mapping[str, Record]) -> Sheet:
-        """What preparing the teachers cost: seconds of wall clock and of the processor, by the first seed's teachers."""
-        rows: list[tuple[str, ...]] = []
-        plain: dict[str, Any] = {}
-        told: set[str] = set()
+    def costs(self, records: Mapping[str, Record]) -> dict[str, Cost]:
+        """By column what preparing its teacher cost, as far as it is known: the first seed's, once for columns that share it."""
+        costs: dict[str, Cost] = {}
+        known: set[str] = set()
         for column in self.columns:
             first = column.teachers[0].digest if column.teachers else None
-            if first is not None and first in records and first not in told:
-                told.add(first)
-                wall, processor = seconds(records[first])
-                rows.append((column.label, figure(wall, 1), figure(processor, 1)))
-                plain[column.label] = {"seconds": wall, "cpu_seconds": processor}
+            if first is not None and first in records and first not in known:
+                known.add(first)
+                costs[column.label] = Cost.of(records[first])
+        return costs
+
+    def cost_table(self, records: Mapping[str, Record]) -> Table:
+        """What preparing the teachers cost: seconds of wall clock and of the processor."""
+        costs = self.costs(records)
         note = (
             "Seconds of training (without tests), one teacher at a time. The processor's seconds are those of all its threads; "
             "they are what can be compared when other work shared the machine."
         )
-        return Sheet(
-            f"{self.title}: preparing a teacher", ("teacher", "wall clock (s)", "processor (s)"), tuple(rows), note, plain
-        )
+        rows = tuple((label, *cost.cells()) for label, cost in costs.items())
+        columns = ("teacher", "wall clock (s)", "processor (s)")
+        plain = {label: asdict(cost) for label, cost in costs.items()}
+        return Table(columns, rows, f"{self.title}: preparing a teacher", note, plain)
 
 
-def seconds(record: Record) -> tuple[float, float]:
-    """Wall-clock and processor seconds of a Run's epochs; the second is NaN for Records that do not hold it."""
-    rows = record.metrics()
-    return sum(row["seconds"] for row in rows), sum(row.get("cpu_seconds", math.nan) for row in rows)
-
-
-def _cell(runs: Sequence[Run], records: Mapping[str, Record]) -> Cell | None:
-    return Cell.of((run, records[run.digest].final()["test_top1"]) for run in runs if run.digest in records)
-
-
-def _figures(
-    columns: Sequence[Column], cells: Sequence[Cell | None], bases: Sequence[Cell | None] | None = None
-) -> dict[str, Any]:
-    """By column the figures, and their differences to ``bases``."""
-    found = {}
-    for column, cell, base in zip(columns, cells, bases or [None] * len(cells), strict=True):
-        if cell is not None:
-            found[column.label] = cell.plain(base)
-    return found
+def _sample(runs: Sequence[Run], records: Mapping[str, Record]) -> Sample | None:
+    return Sample.of((run, records[run.digest].final()["test_top1"]) for run in runs if run.digest in records)
 
 
 def _counts(columns: Sequence[Column], method: str) -> str:

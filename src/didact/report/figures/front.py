@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from didact.report.figures import COLOURS, save
+from didact.report.figures.canvas import COLOURS, canvas
 from didact.search.pareto import ParetoFront
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _AXES = {
     "parameters": "parameters",
@@ -26,21 +26,14 @@ LETTERS = 85
 """Of the title in a line."""
 
 
-def picture(found: ParetoFront, title: str, path: Path) -> None:
-    """Grey: students that were beaten. Line: the front; s_nas, m_nas and l_nas are written beside their dots.
+def front(found: ParetoFront, title: str) -> Figure:
+    """Grey: dominated students. Line: the front; s_nas, m_nas and l_nas stand at their dots.
 
-    Where the predictions are at chance, a line says where guessing lies.
-
-    Raises:
-        OSError: ``path`` cannot be written.
+    Where the predictions are at chance, a line shows the accuracy of guessing.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-    axes.margins(0.18, 0.1)  # room for the words beside the cheapest student
+    figure, grid = canvas(1, 1, (7.0, 4.5))
+    axes = grid[0, 0]
+    axes.margins(0.18, 0.1)  # room for the words at the cheapest student
     grey, colour = COLOURS[6], COLOURS[0]
     if found.others:
         x, y = [one.cost for one in found.others], [one.accuracy for one in found.others]
@@ -53,7 +46,7 @@ def picture(found: ParetoFront, title: str, path: Path) -> None:
     _scaled(axes, found)
     axes.set_title("\n".join(textwrap.wrap(title, LETTERS)), fontsize=9, loc="left")
     figure.legend(fontsize=8, loc="outside lower right", ncols=3)
-    save(figure, path)
+    return figure
 
 
 def _named(axes: Axes, found: ParetoFront) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from didact.analysis.layers import Compared
 from didact.measure.comparison import Comparison, Side
-from didact.report.figures import COLOURS, save
+from didact.report.figures.canvas import COLOURS, canvas
 from didact.runs.spread import text
 
 if TYPE_CHECKING:
@@ -19,19 +19,15 @@ COLUMNS, MOST = 8, 32
 """Images in a row of a sheet, and on it."""
 
 
-def pictures(look: Comparison, path: Path) -> list[Path]:
-    """All pictures of a look beside ``path``, as :func:`paths` names them. Returns what was written.
-
-    Raises:
-        OSError: the files cannot be written.
-    """
-    written = paths(look, path)
+def pictures(look: Comparison) -> dict[str, Figure]:
+    """All figures of a look that have something to show (:func:`left_out` names the others), by what each shows."""
+    figures: dict[str, Figure] = {}
     if look.layers is not None and look.other is not None:
-        heat_map(look.layers, look.own.title, look.other.title, written["layers"])
-    reliability([side for side in (look.own, look.other) if side is not None], written["reliability"])
-    if "disagreement" in written:
-        disagreement(look, written["disagreement"])
-    return list(written.values())
+        figures["layers"] = heat_map(look.layers, look.own.title, look.other.title)
+    figures["reliability"] = reliability([side for side in (look.own, look.other) if side is not None])
+    if "disagreement" not in left_out(look):
+        figures["disagreement"] = disagreement(look)
+    return figures
 
 
 def paths(look: Comparison, path: Path) -> dict[str, Path]:
@@ -51,10 +47,11 @@ def left_out(look: Comparison) -> dict[str, str]:
     return found if look.differ else found | {"disagreement": "the two answer every image alike"}
 
 
-def heat_map(compared: Compared, own: str, other: str, path: Path) -> None:
+def heat_map(compared: Compared, own: str, other: str) -> Figure:
     """CKA of every layer of ``own`` (rows, the first at the bottom) with every layer of ``other``; grey: not defined."""
     tall, wide = compared.values.shape
-    figure, axes = _figure(figsize=(2.2 + 0.75 * wide, 1.8 + 0.5 * tall))
+    figure, grid = canvas(1, 1, (2.2 + 0.75 * wide, 1.8 + 0.5 * tall))
+    axes = grid[0, 0]
     axes.set_facecolor("#bbbbbb")
     values = compared.values.numpy()
     drawn = axes.imshow(values, cmap="viridis", vmin=0, vmax=1, origin="lower", aspect="auto")
@@ -68,12 +65,13 @@ def heat_map(compared: Compared, own: str, other: str, path: Path) -> None:
     axes.set_ylabel(own)
     axes.set_title(compared.title, fontsize=10, loc="left")
     figure.colorbar(drawn, ax=axes)
-    save(figure, path)
+    return figure
 
 
-def reliability(sides: Sequence[Side], path: Path) -> None:
+def reliability(sides: Sequence[Side]) -> Figure:
     """Accuracy by confidence of each network, beside the diagonal on which both are equal; below, how the images spread."""
-    figure, (curve, spread) = _figure(2, 1, figsize=(5, 6), sharex=True, height_ratios=(3, 1))
+    figure, grid = canvas(2, 1, (5.0, 6.0), sharex=True, height_ratios=(3, 1))
+    curve, spread = grid[:, 0]
     curve.plot([0, 100], [0, 100], color="#888888", linestyle=":", linewidth=1)
     for side, colour in zip(sides, COLOURS, strict=False):
         found = side.reliability
@@ -86,10 +84,10 @@ def reliability(sides: Sequence[Side], path: Path) -> None:
     figure.legend(fontsize=7, loc="outside upper left")
     spread.set_ylabel("images (%)")
     spread.set_xlabel("confidence (%)")
-    save(figure, path)
+    return figure
 
 
-def disagreement(look: Comparison, path: Path) -> None:
+def disagreement(look: Comparison) -> Figure:
     """The images with the largest divergence among those that the two answer differently, with both answers.
 
     Each has its number in the published test set and its class; then both answers, and how sure each network is of its own.
@@ -97,7 +95,7 @@ def disagreement(look: Comparison, path: Path) -> None:
     assert look.differ is not None and look.other is not None
     shown = min(MOST, len(look.differ))
     tall = math.ceil(shown / COLUMNS)
-    figure, grid = _figure(tall, COLUMNS, figsize=(1.7 * COLUMNS, 0.7 + 2.0 * tall), squeeze=False)
+    figure, grid = canvas(tall, COLUMNS, (1.7 * COLUMNS, 0.7 + 2.0 * tall))
     names, test, differ = look.dataset.names, look.dataset.test, look.differ
     for axes in grid.flat:
         axes.set_axis_off()
@@ -112,19 +110,10 @@ def disagreement(look: Comparison, path: Path) -> None:
         ):
             lines.append(f"{side.role}: {names[int(given[at])]} ({100 * float(sure[at]):.0f} %)")
         axes.set_title("\n".join(lines), fontsize=7)
-    told = f"{shown} of {len(differ)} images on which {look.other.title} and {look.own.title} disagree"
-    figure.suptitle(told, fontsize=8, x=0.01, ha="left")
-    save(figure, path)
+    title = f"{shown} of {len(differ)} images on which {look.other.title} and {look.own.title} disagree"
+    figure.suptitle(title, fontsize=8, x=0.01, ha="left")
+    return figure
 
 
 def _cells(tall: int, wide: int) -> list[tuple[int, int]]:
     return [(row, column) for row in range(tall) for column in range(wide)]
-
-
-def _figure(*rows_columns: int, **settings: Any) -> tuple[Figure, Any]:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot.subplots(*rows_columns, layout="constrained", **settings)

@@ -1,4 +1,4 @@
-"""The picture of a front: with one student or many, names that are long, and predictions at chance."""
+"""The figure of a front: with one student or many, names that are long, and predictions at chance."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from didact.report.front import LETTERS, picture
+from didact.report.figures.canvas import save
+from didact.report.figures.front import LETTERS
+from didact.report.figures.front import front as draw
 from didact.search.costs import SearchSettings
 from didact.search.pareto import Member, ParetoFront, front
 
@@ -24,17 +25,9 @@ def found(*figures: tuple[float, float], images: int = 1000) -> ParetoFront:
     return ParetoFront("", SearchSettings(), members, others, len(students), images, 10.0)
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Figures that were saved, left open."""
-    figures: list[Figure] = []
-    monkeypatch.setattr(pyplot, "close", figures.append)
-    return figures
-
-
 def _inside(figure: Figure, axes: Axes) -> None:
     """Title, legend and words lie in the figure, and no two of the words on one another."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in axes.texts]
     corners = [corner for box in (*boxes, axes.title.get_window_extent()) for corner in (box.p0, box.p1)]
     assert all(figure.bbox.padded(1).contains(*corner) for corner in corners)
@@ -52,10 +45,10 @@ def _inside(figure: Figure, axes: Axes) -> None:
     ],
     ids=["one", "two", "one-of-many", "many"],
 )
-def test_what_is_drawn(given: ParetoFront, words: list[str], log: bool, drawn: list[Figure], tmp_path: Path) -> None:
-    picture(given, LONG, tmp_path / "made" / "front.png")
+def test_what_is_drawn(given: ParetoFront, words: list[str], log: bool, tmp_path: Path) -> None:
+    figure = draw(given, LONG)
+    save(figure, tmp_path / "made" / "front.png")
     assert (tmp_path / "made" / "front.png").stat().st_size > 5000
-    (figure,) = drawn
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.texts] == words and (axes.get_xscale() == "log") is log
     title = axes.get_title(loc="left")
@@ -65,9 +58,9 @@ def test_what_is_drawn(given: ParetoFront, words: list[str], log: bool, drawn: l
     _inside(figure, axes)
 
 
-def test_guessing_is_drawn_where_it_matters(drawn: list[Figure], tmp_path: Path) -> None:
+def test_guessing_is_drawn_where_it_matters(tmp_path: Path) -> None:
     chance = found((1000.0, 11.0), (2000.0, 12.0), images=50)
-    picture(replace(chance, wanted=SearchSettings(cost="bytes", bits=4)), "short", tmp_path / "front.svg")
-    (figure,) = drawn
+    figure = draw(replace(chance, wanted=SearchSettings(cost="bytes", bits=4)), "short")
+    save(figure, tmp_path / "front.svg")
     assert figure.legends[0].get_texts()[-1].get_text() == "guessing"
     assert figure.axes[0].get_xlabel() == "bytes of the weights, 4 bit"

@@ -1,0 +1,81 @@
+"""``didact fit``."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from cyclopts import Parameter
+from pydantic import Field, Strict
+
+from didact.cli.options import Json, exactly
+from didact.cli.output import Format, emit, form
+from didact.data import Data, facts
+from didact.deploy.catalogue import DEVICES
+from didact.deploy.device import choose, joined, own
+from didact.deploy.fit import fits, members
+from didact.nets.blocks import Shape
+from didact.request.settings import below
+from didact.spec import Count, Seed, SpecError, from_json, shown
+from didact.tables.fit import plain, tables
+
+Drawn = Annotated[int, Strict(), Field(ge=0, le=1000)]
+"""How many networks are drawn from a pool."""
+
+LARGEST_IMAGE = 4096  # channels, height and width
+
+
+def fit(
+    *,
+    pool: Annotated[str, Parameter(help="Networks, separated by commas; or a pool (didact list pools).")],
+    students: Annotated[
+        int, Parameter(converter=exactly(Drawn), help="How many are drawn from a pool, with its smallest and largest.")
+    ] = 4,
+    draw: Annotated[int, Parameter(converter=exactly(Seed), help="The seed under which they are drawn.")] = 0,
+    bits: Annotated[str, Parameter(help="Bit widths of weights and activations, 1 to 32.")] = "8,32",
+    data: Annotated[str | None, Parameter(help="Data set that sets image shape and classes (default: cifar100).")] = None,
+    image: Annotated[str | None, Parameter(help="Instead: channels x height x width, such as 3x64x64 ...")] = None,
+    classes: Annotated[int | None, Parameter(converter=exactly(Count), help="... and the number of classes.")] = None,
+    devices: Annotated[str | None, Parameter(help="Your own devices: a JSON file, or module:NAME.")] = None,
+    device: Annotated[str | None, Parameter(help="Only these devices, separated by commas.")] = None,
+    format: Format = "text",
+    json: Json = False,
+) -> int:
+    """Compute and print; the help stands where the command is named."""
+    printed = form(format, json)
+    known = joined(DEVICES, own(devices) if devices is not None else ())
+    chosen = known if device is None else choose([name.strip() for name in device.split(",") if name.strip()], known)
+    shape, count = _images(data, image, classes)
+    with below("pool"):
+        networks = members(pool, students, draw)
+    found = fits(networks, _widths(bits), chosen, shape, count)
+    emit(tables(found), printed, plain(found))
+    return 0
+
+
+def _widths(text: str) -> list[int]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    wrong = [word for word in words if not (word.isascii() and word.isdigit() and len(word) < 3 and 1 <= int(word) <= 32)]
+    if wrong or not words:
+        raise SpecError(f"bits: whole numbers from 1 to 32, separated by commas, found {shown((wrong or [text])[0])}")
+    return list(dict.fromkeys(map(int, words)))
+
+
+def _images(data: str | None, image: str | None, classes: int | None) -> tuple[Shape, int]:
+    """Shape of an image and number of classes: those of a data set, or the ones that are given."""
+    if image is None and classes is None:
+        about = facts(from_json(Data, {"name": "cifar100" if data is None else data}, "data"))
+        return about.image, about.classes
+    if data is not None:
+        raise SpecError("say either --data, or --image and --classes")
+    if image is None or classes is None:
+        raise SpecError("--image and --classes belong together: --image 3x32x32 --classes 100")
+    found = re.fullmatch(r"([1-9][0-9]{0,9})x([1-9][0-9]{0,9})x([1-9][0-9]{0,9})", image)
+    if found is None:
+        raise SpecError(
+            f"image: channels x height x width, such as 3x32x32, each from 1 to {LARGEST_IMAGE}; found {shown(image)}"
+        )
+    shape = tuple(map(int, found.groups()))
+    if max(shape) > LARGEST_IMAGE:
+        raise SpecError(f"image: at most {LARGEST_IMAGE} channels, height and width; found {image}")
+    return shape, classes

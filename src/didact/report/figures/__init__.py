@@ -1,0 +1,1 @@
+"""Figures, drawn by matplotlib without a display. Each function returns a Figure; :func:`canvas.save` writes it."""

@@ -1,0 +1,42 @@
+"""An empty figure, the colours of lines and bars, and the way of a figure into a file.
+
+pyplot is not used, and no backend is chosen: in a notebook both belong to the person who writes it.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from didact.files.checked import write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#000000")
+"""Paul Tol's bright scheme and black, which colour-blind readers can distinguish, too."""
+
+
+def canvas(rows: int, columns: int, size: tuple[float, float], **settings: Any) -> tuple[Figure, Any]:
+    """An empty figure of ``size`` inches, and its axes as an array of (rows, columns).
+
+    Args:
+        settings: those of :meth:`matplotlib.figure.Figure.subplots`.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **settings)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure completely or not at all, in the format that the name ends in.
+
+    Raises:
+        OSError: ``path`` cannot be written; the error names it.
+    """
+    image = io.BytesIO()
+    figure.savefig(image, format=path.suffix[1:], dpi=120)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, image.getvalue())

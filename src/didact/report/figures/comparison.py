@@ -1,0 +1,98 @@
+"""The figure of who taught better: accuracy of every method by teacher, and test curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from didact.report.figures.canvas import COLOURS, canvas
+from didact.runs.labels import teacher_label
+from didact.runs.run import Run
+from didact.store.record import Record
+from didact.tables.comparison import MethodRow, TeacherComparison
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def comparison(compared: Sequence[TeacherComparison], finished: Sequence[tuple[Run, Record]]) -> Figure:
+    """A row for each comparison: accuracy of every method by teacher (mean, standard deviation, single seeds), test curves.
+
+    Values that are not defined are left out.
+    """
+    figure, axes = canvas(len(compared), 2, (12.0, 4.2 * len(compared)))
+    for table, (bars, curves) in zip(compared, axes, strict=True):
+        _bars(bars, table)
+        _curves(curves, table, finished)
+    return figure
+
+
+def _bars(axes: Axes, table: TeacherComparison) -> None:
+    """A group for each method, a bar for each teacher; dots: single seeds; lines: the teachers and the student alone."""
+    keys = list(table.teachers) or [""]
+    rows = [row for row in table.rows if any(key in row.accuracy for key in keys)]
+    heights = [height for column, key in enumerate(keys) for height in _teacher(axes, table, rows, key, column)]
+    for row in table.rows:
+        alone = row.accuracy[""].mean if keys != [""] and "" in row.accuracy else None
+        if alone is not None:
+            axes.axhline(alone, color="black", linestyle=":", linewidth=1, label=f"student {row.method}")
+            heights.append(alone)
+    slanted: dict[str, Any] = {"rotation": 20, "ha": "right"} if max(len(row.method) for row in rows) > 14 else {}
+    axes.set_xticks(range(len(rows)), [row.method for row in rows], **slanted)
+    if heights:
+        margin = max(heights) - min(heights)
+        axes.set_ylim(max(0, min(heights) - 0.4 * margin - 0.5), min(100, max(heights) + 0.1 * margin + 0.5))
+    axes.set_ylabel("test accuracy (%)")
+    axes.set_title(table.title, fontsize=9, loc="left")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8, loc="lower right")
+
+
+def _teacher(axes: Axes, table: TeacherComparison, rows: Sequence[MethodRow], key: str, column: int) -> list[float]:
+    """The bars of one teacher ("" for none) and the line of its own accuracy. Returns the heights at which something stands."""
+    colour = COLOURS[column % len(COLOURS)]
+    count = len(table.teachers) or 1
+    width = 0.8 / count
+    samples = {at: row.accuracy[key] for at, row in enumerate(rows) if key in row.accuracy and row.accuracy[key].n}
+    x = [at + (column - (count - 1) / 2) * width for at in samples]
+    means = [sample.mean or 0 for sample in samples.values()]
+    spreads = [sample.std or 0 for sample in samples.values()]
+    label = f"from {table.teachers[key].label}" if key else None
+    axes.bar(x, means, width * 0.92, yerr=spreads, color=colour, capsize=3, label=label)
+    heights: list[float] = []
+    for at, sample, mean, spread in zip(x, samples.values(), means, spreads, strict=True):
+        axes.plot([at] * sample.n, sample.known, "k.", markersize=4)
+        heights += [*sample.known, mean - spread, mean + spread]
+    own = table.teachers[key].accuracy.mean if key else None
+    if own is not None:
+        axes.axhline(own, color=colour, linestyle="--", linewidth=1, label=f"{table.teachers[key].label} teacher")
+        heights.append(own)
+    return heights
+
+
+def _curves(axes: Axes, table: TeacherComparison, finished: Sequence[tuple[Run, Record]]) -> None:
+    """Test accuracy by epoch: teachers dashed, students of each teacher in its colour."""
+    keys = list(table.teachers)
+    if not keys:
+        axes.set_axis_off()
+        return
+    for run, record in finished:
+        teacher = run.teacher.digest if run.teacher and run.digest in table.members else None
+        if run.digest in keys:
+            style: dict[str, Any] = {
+                "color": COLOURS[keys.index(run.digest) % len(COLOURS)],
+                "linestyle": "--",
+                "label": f"{teacher_label(run)} (teacher)",
+            }
+        elif teacher in keys:
+            style = {"color": COLOURS[keys.index(teacher) % len(COLOURS)], "alpha": 0.5, "linewidth": 0.8}
+        else:
+            continue
+        rows = [(row["epoch"], row["test_top1"]) for row in record.metrics() if "test_top1" in row]
+        axes.plot(*zip(*rows, strict=True), **style)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("test accuracy (%)")
+    axes.set_title("dashed: teachers; thin: their students", fontsize=9, loc="right")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8)

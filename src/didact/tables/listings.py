@@ -1,0 +1,132 @@
+"""What there is to choose from, as tables: networks, pools, methods, data, recipes; the runs of a store."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from didact import nets
+from didact.catalogue.methods import Added, Described, added, describe, stage_text
+from didact.data import Data, facts, names
+from didact.data import describe as about
+from didact.engine.recipe import RECIPES
+from didact.method import Method
+from didact.nets.architecture import cost, parse
+from didact.nets.blocks import parameters
+from didact.nets.supernet import SPACES
+from didact.spec import catalogue, from_json
+from didact.store import listing
+from didact.store.entries import Lost, untrusted
+from didact.store.store import Store
+from didact.tables.table import Cell, Table
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table of what there is; ``plain`` is the same, or more, for programs."""
+
+    table: Table
+    plain: list[dict[str, Any]] | dict[str, Any]
+
+    @classmethod
+    def of(cls, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Listing:
+        """A table whose rows are, by column, all that there is for programs."""
+        plain = [dict(zip(columns, row, strict=True)) for row in rows]
+        return cls(Table(tuple(columns), tuple(map(tuple, rows))), plain)
+
+
+def networks() -> Listing:
+    """Every network, built for 100 classes, with its parameters and MACs for 3x32x32."""
+    rows: list[list[Cell]] = []
+    for name in nets.names():
+        with torch.device("meta"):
+            net = nets.create(name, 100)
+        shapes, work = net.measured((3, 32, 32))
+        features = " / ".join(f"{c}@{h}" for c, h, _ in shapes.features)
+        rows.append([name, parameters(net), round(work / 1e6, 2), features, nets.entry(name).paper_rate])
+    return Listing.of(["net", "parameters", "MACs (M)", "features (channels@size)", "paper's rate"], rows)
+
+
+def pools() -> Listing:
+    """Every pool of students that has a name."""
+    rows: list[list[Cell]] = []
+    for name, space in SPACES.items():
+        low, high = (cost(parse(one), 100, (3, 32, 32)) for one in (space.smallest, space.largest))
+        range_ = f"{low.parameters:,} to {high.parameters:,}"
+        macs = f"{low.macs / 1e6:.1f} to {high.macs / 1e6:.1f}"
+        rows.append([name, space.kind, f"{space.size:,}", range_, macs, space.smallest, space.largest])
+    columns = ["pool", "kind", "students", "parameters (100 classes)", "MACs (M, 3x32x32)", "smallest", "largest"]
+    return Listing.of(columns, rows)
+
+
+def data_sets(data: str | None = None) -> Listing:
+    """Every data set, or the one that ``data`` names, and whether its files are here."""
+    rows: list[list[Cell]] = []
+    for name in names() if data is None else [data]:
+        d = about(name)
+        size = "x".join(map(str, d.image))
+        here = "no" if not d.present else f"{d.part:,} of {d.train:,}" if d.part else "yes"
+        rows.append([d.name, d.classes, size, d.train, d.test, d.augment, here, d.where, d.source])
+    return Listing.of(["data", "classes", "image", "train", "test", "augment", "here", "where", "source"], rows)
+
+
+def recipes() -> Listing:
+    """Every recipe that has a name."""
+    rows = [[name, text, r.epochs, r.batch_size, r.learning_rate] for name, (text, r) in RECIPES.items()]
+    return Listing.of(["recipe", "what it is", "epochs", "batch", "lr"], rows)
+
+
+def methods(net: str = "resnet8x4", teacher: str = "resnet32x4", data: str = "cifar100") -> Listing:
+    """Every method, and what it adds to a pair of networks. A method that cannot serve the pair says why in its row.
+
+    Raises:
+        SpecError: no such network or data set.
+    """
+    images = from_json(Data, {"name": data}, "data")
+    net, teacher = nets.resolve(net), nets.resolve(teacher)
+    for name in (net, teacher):
+        nets.create(name, facts(images).classes, facts(images).image[0])  # one that does not exist is no matter of the rows
+    columns = ("method", "what it is", "year", "reads: own", "teacher", "views", "stages", "extra parameters")
+    rows: list[tuple[Cell, ...]] = []
+    plain = []
+    for name in catalogue(*Method.homes):
+        described = describe(name)
+        extras: Added | None = None
+        why = ""
+        try:
+            extras = added(name, net, teacher, images)
+        except ValueError as error:
+            why = f"not for this pair: {error}"
+        rows.append((*_method(described), extras.text() if extras else why))
+        adds = {"net": net, "teacher": teacher, "data": images.name}
+        plain.append(described.plain() | {"adds": adds | (dataclasses.asdict(extras) if extras else {"refused": why})})
+    title = f"Extra parameters: for {net} from {teacher} on {images.name} ({facts(images).train:,} images)"
+    return Listing(Table(columns, tuple(rows), title), plain)
+
+
+def _method(described: Described) -> tuple[Cell, ...]:
+    about, reads = described.about, described.reads
+    of_others = [*reads["teacher"], *(f"peers' {part}" for part in reads["peers"])]
+    stages = ", ".join(map(stage_text, described.stages))
+    joined = (", ".join(parts) for parts in (reads["own"], of_others, reads["views"]))
+    return (described.name, about.heading, about.year or "", *joined, stages)
+
+
+def runs(store: Store) -> Listing:
+    """The finished runs of a store. What cannot be listed is said by ``store.say``."""
+    rows: list[list[Cell]] = []
+    code: set[str] = set()
+    for row in listing.rows(store):
+        if isinstance(row, Lost):
+            if not row.running:
+                store.say(row.why)
+            continue
+        rows.append([row.digest, row.label, row.how, row.data, row.teacher, row.recipe, round(row.top1, 2)])
+        code.update(() if row.trusted else row.code)
+    if code:
+        store.say(f"listed only: a Record that {untrusted(tuple(sorted(code)))}")
+    return Listing.of(["digest", "run", "how", "data", "teacher", "recipe", "test top-1 (%)"], rows)

@@ -1,0 +1,40 @@
+"""The figure of who taught better, where some figures are not defined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import nan
+from pathlib import Path
+from typing import Any
+
+from didact.report.figures.canvas import save
+from didact.report.figures.comparison import comparison
+from didact.runs.run import Run
+from didact.store.record import Record
+from didact.tables.comparison import comparisons
+
+
+@dataclass(frozen=True)
+class Known(Record):
+    """A Record that knows its last accuracy only."""
+
+    top1: float
+
+    def metrics(self) -> list[dict[str, Any]]:
+        return [{"epoch": 1, "test_top1": self.top1}]
+
+
+def test_a_figure_leaves_out_what_is_not_defined(tiny: Callable[..., Run], tmp_path: Path) -> None:
+    students = [tiny("kd"), tiny("kd", seed=1), tiny("at")]
+    teacher = students[0].teacher
+    assert teacher is not None
+    finished: list[tuple[Run, Record]] = [(teacher, Known(Path(), 80.0))]
+    finished += [(run, Known(Path(), top1)) for run, top1 in zip(students, (70.0, nan, nan), strict=True)]
+    figure = comparison(comparisons(finished, {run.digest for run in students}), finished)
+    save(figure, tmp_path / "all.png")
+    assert [bar.get_height() for bar in figure.axes[0].patches] == [70.0]
+    none: list[tuple[Run, Record]] = [(teacher, Known(Path(), nan)), (students[2], Known(Path(), nan))]
+    figure = comparison(comparisons(none, {students[2].digest}), none)
+    save(figure, tmp_path / "none.png")
+    assert not figure.axes[0].patches and (tmp_path / "none.png").stat().st_size
