@@ -28,9 +28,11 @@ unit: export OMP_WAIT_POLICY ?= PASSIVE
 unit: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
-# the pages of the methods, from their files
+# the pages of the methods, from their files, and the reference of the Python interface, from its docstrings
 docs: $(VENV)/.installed
 	$(BIN)/python -m didact.catalogue.pages docs/methods
+	$(BIN)/pip install -q -e '.[docs]'
+	$(BIN)/python docs/reference.py build/reference
 
 $(VENV)/bin/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "didact needs Python 3.11 or newer: make PYTHON=python3.12 ...")'

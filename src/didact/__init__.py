@@ -64,7 +64,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'didact' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"didact.{_HOMES[name]}"), name)
+    value = globals()[name] = getattr(importlib.import_module(f"didact.{_HOMES[name]}"), name)
+    return value
 
 
 def __dir__() -> list[str]:
