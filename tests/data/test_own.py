@@ -135,7 +135,7 @@ def test_images_that_are_not_square() -> None:
         from_json(Data, {"name": "garden:wide", "size": 4})
     assert load(Data(name="garden:wide")).train.images.shape == (30, 3, 8, 12)
     (run,) = plan({"net": "resnet8", "teacher": "resnet14", "method": "sskd", "data": "garden:wide"})
-    with pytest.raises(SpecError, match="'sskd' turns images by 90 degrees, and those of garden:wide are 8x12"):
+    with pytest.raises(SpecError, match="'rotations' turns images by 90 degrees, and these are 8x12; crop them"):
         execute([run], Store("nothing-is-written"), Execution())
 
 

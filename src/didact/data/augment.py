@@ -8,7 +8,7 @@ for 1.6 times the memory. benchmarks/augment.py compares with a loop over images
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from didact.data.contract import Augment
 from didact.seeds import stream
+from didact.spec import SpecError, nearest
 from didact.tensors import Images, Pixels
 
 TURNS = 4
@@ -124,4 +125,20 @@ class Rendering:
 
 
 VIEWS = {"rotations": Rendering(draw_rotations, rotations)}
-"""The views a method may ask for, by name."""
+"""The views that a method may read, by name."""
+
+
+def check_views(views: Iterable[str], image: tuple[int, int, int]) -> None:
+    """Refuse views that images of the shape ``image``, (c, h, w), cannot have.
+
+    Raises:
+        SpecError: an unknown view, or rotations of images that are not square.
+    """
+    for view in sorted(views):
+        if view not in VIEWS:
+            raise SpecError(f"unknown view {view!r}{nearest(view, VIEWS)}")
+        if view == "rotations" and image[1] != image[2]:
+            raise SpecError(
+                f"the view 'rotations' turns images by 90 degrees, and these are {image[1]}x{image[2]}; "
+                "crop them to squares, or choose a method without this view"
+            )

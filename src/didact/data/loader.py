@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from didact.data.augment import VIEWS, Draws, crop_flip, draw, normalise
+from didact.data.augment import VIEWS, Draws, check_views, crop_flip, draw, normalise
 from didact.data.contract import Augment
 from didact.data.dataset import Dataset
 from didact.data.split import Split
 from didact.seeds import stream
-from didact.spec import SpecError, nearest
+from didact.spec import SpecError
 from didact.tensors import Batch
 
 
@@ -42,11 +42,9 @@ class Loader:
                 its own seed alone, and is put among the batch's views under its name.
 
         Raises:
-            SpecError: an unknown view, or fewer than two images to train on.
+            SpecError: a view that the images cannot have, or fewer than two training images.
         """
-        unknown = sorted(views - VIEWS.keys())
-        if unknown:
-            raise SpecError(f"unknown view {unknown[0]!r}{nearest(unknown[0], VIEWS)}")
+        check_views(views, dataset.image)
         if len(dataset.train) < 2:
             raise SpecError(
                 f"training needs at least 2 images, the settings of {dataset.data.name} leave {len(dataset.train)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 from didact.data import apart, facts
+from didact.data.augment import check_views
 from didact.nets.blocks import BlockNet
 from didact.runs.build import begin, extras, network, pair, placeholders
 from didact.runs.foreign import formed, involved
@@ -52,13 +53,9 @@ def check(run: Run) -> list[str]:
 
 def _check_images(run: Run) -> None:
     """The images have the shape that the method's views need, and are like those that the teacher was trained on."""
-    _, height, width = facts(run.data).image
-    views = run.method.needs.views.union(*(stage.needs.views for stage in run.method.stages() if stage.needs))
-    if height != width and "rotations" in views:
-        raise ValueError(
-            f"the method '{run.method.name()}' turns images by 90 degrees, and those of {run.data.name} are {height}x{width}; "
-            "crop them to squares, or take another method"
-        )
+    check_views(
+        run.method.needs.views.union(*(s.needs.views for s in run.method.stages() if s.needs)), facts(run.data).image
+    )
     teacher = run.teacher
     difference = apart(teacher.data, run.data) if teacher is not None else None
     if teacher is not None and difference is not None:
