@@ -34,7 +34,7 @@ class Batch:
     """Images as the networks see them (augmented, normalised), all tensors on one device.
 
     ``index`` is the position of each image in the training set (CRD's memory is addressed by it). ``views`` holds further
-    renderings of the same images, asked for by name through :class:`Needs` (SSKD's rotations: four rows an image).
+    renderings of the same images, by the names in :class:`Needs` (SSKD's rotations: four rows an image).
     """
 
     images: Tensor
@@ -48,7 +48,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network showed for a batch. A part that was not asked for, or that a slice lacks, is None or empty.
+    """What a network showed for a batch. A part that no method reads, or that a slice lacks, is None or empty.
 
     Attributes:
         logits: class scores, (b, k).
@@ -65,7 +65,7 @@ class Outputs:
     stem: Tensor | None = None
 
     def only(self, parts: frozenset[str]) -> Outputs:
-        """These outputs with everything but ``parts`` dropped, so that what nobody reads need not be kept."""
+        """These outputs with everything but ``parts`` dropped, so that unread tensors need not be kept."""
         return Outputs(**{f.name: getattr(self, f.name) for f in fields(self) if f.name in parts})
 
     def detached(self) -> Outputs:
@@ -86,7 +86,7 @@ class Needs:
     For every view both networks are shown the view too, with the same parts. ``main``: whether they are shown the batch's
     own images at all; a method whose view contains them has no need to. ``own_images``: whether the network is shown an
     augmentation of the images that is drawn for it alone, in place of the one that the cohort shares; a teacher sees the shared
-    one. ``held``: whether the method is told, before every epoch, what its network and the peers answer for held-out images.
+    one. ``held``: whether the method receives, before every epoch, the outputs of its network and the peers for held-out images.
     """
 
     own: frozenset[str] = frozenset({"logits"})

@@ -122,7 +122,7 @@ def test_damaged_and_unfinished_runs_are_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"damaged: .*record\.json is missing"):
         chosen(store, runs[1].digest[:8])
     (folders[1] / "checkpoint.safetensors").touch()
-    with pytest.raises(SpecError, match=r"s1\.\w+ is not finished; asked for again, it goes on"):
+    with pytest.raises(SpecError, match=r"s1\.\w+ is not finished; the same command continues it"):
         chosen(store, runs[1].digest[:8])
     assert chosen(store, runs[2].digest[:8])[0] == runs[2]
     with pytest.raises(SpecError, match="fits no finished run"):

@@ -73,7 +73,7 @@ def matrix(
     """CKA of each of the first ``split`` layers with each of the others, float64 on the CPU.
 
     Args:
-        read: gives the blocks of samples from a given block on, every layer as (b, d); the same whenever it is asked.
+        read: gives the blocks of samples from a given block on, every layer as (b, d); the same in every call.
         samples: how many samples the blocks hold together.
         split: how many layers belong to the first network.
         kind, unbiased, share: as above.

@@ -29,7 +29,7 @@ ROUNDING = 1e-13
 
 @dataclass(frozen=True)
 class Sums:
-    """What the estimators need of ``l`` kernels of ``samples`` samples, in float64. NaN where a pair was not asked for.
+    """What the estimators need of ``l`` kernels of ``samples`` samples, in float64. NaN where a pair was left out.
 
     Attributes:
         dot: sum_ij K_ij L_ij.

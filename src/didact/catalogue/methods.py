@@ -30,7 +30,7 @@ class Described:
     """A method, with a preset or not, as it is without further settings.
 
     Attributes:
-        name: as it is asked for, "fitnet+kd".
+        name: with its preset, "fitnet+kd".
         about: what its file says.
         settings: (name, type, default, meaning); the default is the preset's where there is one.
         presets: by name, what they change.

@@ -10,10 +10,10 @@ with these rules:
 
 - The image is a tensor like any other, dropped after its last reader; the logits live to the end.
 - Parameters, buffers and whatever is computed from them alone are constants, not activations. What an operator writes and
-  nobody reads (the indices of a max pooling, the statistics of a norm) is not written at all.
+  no operator reads (the indices of a max pooling, the statistics of a norm) is not written at all.
 - A view (reshape, transpose, split, the half of a channel split) is the tensor it looks at; a whole tensor lives while one
   of its views does. A copy that puts channels into another order is an operator of its own.
-- A batch norm, or an element-wise operator of one tensor (an activation), overwrites its input if nobody reads that later:
+- A batch norm, or an element-wise operator of one tensor (an activation), overwrites its input if no later operator reads that:
   it is fused into the operator before it, as inference engines do. If the input is still needed, as that of a pre-activation
   network's norm by the shortcut, the output is a tensor of its own. Sums and concatenations are not in place.
 - Operators run in the order in which the network's ``forward`` calls them. Scratch memory inside an operator (such as im2col)

@@ -70,7 +70,7 @@ def choose(names: Iterable[str], known: Iterable[Device]) -> tuple[Device, ...]:
     """The devices called ``names``, in that order; case, ``- _ .`` and spaces do not matter.
 
     Raises:
-        SpecError: no such device (the nearest are named), or none is asked for.
+        SpecError: no such device (the nearest are named), or no name is given.
     """
     devices = list(known)
     by_key = {_key(device.name): device for device in devices}

@@ -37,7 +37,7 @@ def latency(net: nn.Module, image: Shape, *, threads: int = 1, repeats: int = 50
     Args:
         threads: how many the operators may use; the process's own number is restored.
         repeats: passes that are timed.
-        warm_up: passes before, whose time does not count.
+        warm_up: untimed passes before the timed ones.
 
     Raises:
         ValueError: a number below 1 (``warm_up``: below 0); fewer than two repeats, which have no quartiles.

@@ -20,7 +20,7 @@ from didact.tensors import Batch, Labels, Logits, Outputs, answered
 
 @dataclass(frozen=True)
 class TeacherOutputs:
-    """What the teacher showed for a batch and its views; empty where nobody asked."""
+    """What the teacher showed for a batch and its views; empty where no learner reads it."""
 
     main: Outputs | None = None
     views: dict[str, Outputs] = field(default_factory=dict)

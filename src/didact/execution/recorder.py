@@ -49,7 +49,7 @@ class Recorder(Listener):
         self.groups.append(tuple(open_.values()))
 
     def _common_epoch(self, group: dict[Run, Learner]) -> int:
-        """The last epoch of which all of a group have a checkpoint; the end, where only Records are missing.
+        """The last epoch with a checkpoint of every run of the group; the end, where only Records are missing.
 
         Where a member has neither its Record nor its end, the group is trained again, with the members that have one.
         """

@@ -39,7 +39,7 @@ class WorkSettings:
 
     Attributes:
         root, trust, named: of the store, as :class:`didact.store.store.Store` takes them.
-        noted: names of code of the user's own whose change has been said already.
+        noted: names of the user's own code that has changed, where that has been said.
     """
 
     root: Path

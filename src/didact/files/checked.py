@@ -42,7 +42,9 @@ def write(path: Path, data: bytes) -> None:
 
 
 def clear_temporary(folder: Path) -> None:
-    """Remove what :func:`write` had not finished in ``folder`` when its process died. For a folder that nobody else writes to.
+    """Remove what :func:`write` had not finished in ``folder`` when its process died.
+
+    No other process may write to the folder.
 
     The folders in it are cleared, too; links are not followed.
     """

@@ -26,7 +26,7 @@ class Side:
     """One of the two networks on the test set.
 
     Attributes:
-        run: whose network it is. role: "student", "teacher", "this run" or "the other".
+        run: the network's. role: "student", "teacher", "this run" or "the other".
         accuracy: in percent.
         reliability: its calibration.
         confusion: images by class (row) and answer (column).
@@ -79,7 +79,7 @@ class Comparison:
     Attributes:
         kl: KL(other || own) in nats. agreement: share of equal answers in percent.
         differ: where they answer differently; positions in the test set.
-        layers: CKA of own's layers (rows) with other's (columns), if asked for.
+        layers: CKA of own's layers (rows) with other's (columns), where it is computed.
     """
 
     own: Side
@@ -134,7 +134,7 @@ def compare(
 ) -> Comparison:
     """Look at the run whose digest begins with ``asked``, beside its teacher or the run that ``against`` names.
 
-    The comparison of layers, which may take minutes, is kept beside the run's Record and read when it is asked for again.
+    The comparison of layers, which may take minutes, is kept beside the run's Record and read the next time.
     Networks are run in float32. Where the teacher's Record is missing or damaged, the run is looked at alone.
 
     Raises:

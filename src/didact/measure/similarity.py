@@ -132,7 +132,7 @@ def answers(store: Store, run: Run, dataset: Dataset, device: str) -> tuple[Tens
 
 
 def networks(store: Store, run: Run, device: str) -> tuple[BlockNet, nn.Module]:
-    """(the network whose layers are looked at, the one that answers), in eval mode: both are the deployed one.
+    """(the network with the layers, the network that answers), in eval mode: both are the deployed one.
 
     Where that is no BlockNet, the layers are those of the trained network.
     """

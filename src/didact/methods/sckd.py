@@ -53,7 +53,7 @@ def loss(term: Scalar, gradient: Gradient, task: Gradient, threshold: float = 0.
 
 @spec
 class SCKD(Method):
-    """Another method, of which every term that works against the labels is dropped for the step."""
+    """Another method. Its terms that work against the labels are dropped for the step."""
 
     inner: Chosen[Method] = field(default_factory=lambda: choose(Method, "kd"))
     """The method whose terms are gated: a name, with a preset or not, or its settings."""
@@ -116,7 +116,7 @@ def _compared(
     """``terms``, gated by their gradients for all the student's ``weights``.
 
     These gradients, and those for the extras' parameters (``others``), are the very ones of the step: each term hands them
-    on when it is asked for them, and nothing is passed through the network once more.
+    on in the backward pass, and nothing is passed through the network once more.
     """
     found = {name: _reached(term, [*weights, *others]) for name, term in terms.items()}
     of_task = {p: found[TASK][p] for p in weights if p in found[TASK]}

@@ -126,7 +126,7 @@ class BlockNet(nn.Module):
         """Everything the network shows on the way to its logits, in one pass; only ``parts`` are kept.
 
         Raises:
-            ValueError: the last value before activation is asked of a slice that ends before the norm that gives it.
+            ValueError: ``parts`` has the last value before activation, and the slice ends before the norm that gives it.
         """
         stem = images if self.stem is None else self.stem(images)
         x, features, preacts = stem, [], []
@@ -167,7 +167,7 @@ class BlockNet(nn.Module):
         Raises:
             ValueError: as :meth:`shapes`.
         """
-        assert self.stem is not None and self.head is not None, "only a whole network is asked for its shapes"
+        assert self.stem is not None and self.head is not None, "only a whole network has shapes"
         try:
             return self._measured(image)
         except RuntimeError as error:

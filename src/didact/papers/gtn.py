@@ -48,7 +48,7 @@ SCALES: dict[str, dict[str, Any]] = {
         "seeds": 3,
     },
 }
-"""What is asked for by name: minutes on two cores; an hour or two on two cores; the poster's size, for a GPU."""
+"""Settings by the name of a scale: minutes on two cores; an hour or two on two cores; the poster's size, for a GPU."""
 
 _HEAD = ("", "no KD", "vanilla KD", "SCKD", "for s1", "for s2", "for s3", "for s4", "GTN")
 PUBLISHED = (
@@ -77,7 +77,7 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Study:
     data, recipe, data_seed, epochs, precision        as in ``didact train``
 
     Raises:
-        SpecError: unknown keys, names nobody knows, more students than the pool has.
+        SpecError: unknown keys or names, more students than the pool has.
     """
     settings = scales.settings(wanted, SCALES, KEYS)
     with below("pool"):
@@ -88,7 +88,7 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Study:
     draw = from_json(Seed, settings.get("draw", 0), "draw")
     if isinstance(students, int) and students > pool.size:
         raise SpecError(
-            f"students: {students} different students are asked of a pool that has {pool.size}; write students={pool.size}"
+            f"students: {students} different students wanted from a pool that has {pool.size}; write students={pool.size}"
         )
     nets = pool.draw(students, draw) if isinstance(students, int) else _named(students, pool)
     return _grid(_Request(settings, pool, {f"s{i}": net for i, net in enumerate(nets, 1)}, device))

@@ -1,4 +1,4 @@
-"""A study's settings: what is asked for, laid over a scale that has a name."""
+"""A study's settings: those of the request over those of a named scale."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def settings(
     ``keys``: the study's own settings, beside those that it passes on.
 
     Raises:
-        SpecError: a setting or a scale that nobody knows.
+        SpecError: an unknown setting or scale.
     """
     known = ("scale", *keys, *PASSED)
     for key in wanted:
@@ -41,7 +41,7 @@ def settings(
 
 @contextmanager
 def told_as(at: str, given: Any) -> Iterator[None]:
-    """Faults in the settings ``given`` of a method, found at the path ``at``, are told of under the method's name: where a
+    """Faults in the settings ``given`` of a method, found at the path ``at``, are reported under the method's name: where a
     study takes them."""
     try:
         yield

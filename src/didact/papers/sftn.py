@@ -92,7 +92,7 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Grids:
     data, recipe, data_seed, epochs, precision    as in ``didact train``
 
     Raises:
-        SpecError: unknown keys or tables, names nobody knows.
+        SpecError: unknown keys, tables or names.
     """
     settings = scales.settings(wanted, SCALES, KEYS)
     teacher = settings.setdefault("teacher", {})

@@ -39,7 +39,7 @@ VARIED = {
 
 
 def check(wanted: Mapping[str, Any], tables: Sequence[str]) -> None:
-    """Refuse settings of tables that are not asked for, and values that cannot be meant.
+    """Refuse settings of tables that are not made, and values without a meaning.
 
     Raises:
         SpecError: the message names the setting and its tables.

@@ -37,7 +37,7 @@ SCALES: dict[str, dict[str, Any]] = {
         "transfer": {"name": "stl10,tiny-imagenet"},
     },
 }
-"""What is asked for by name: minutes on two cores; an hour or two on two cores; the paper's pairs and recipe, for a GPU."""
+"""Settings by the name of a scale: minutes on two cores; an hour or two on two cores; the paper's pairs and recipe, for a GPU."""
 
 PAIRS = {
     "1": ("wrn_40_2/wrn_16_2", "wrn_40_2/wrn_40_1", "resnet32x4/resnet8x4", "resnet32x4/resnet8x2"),

@@ -33,7 +33,7 @@ def involved(run: Run) -> list[str]:
 
 
 def formed(run: Run) -> AbstractContextManager[object]:
-    """Where a run's networks and extras are built when only shapes are asked: on the meta device, which costs nothing.
+    """Where a run's networks and extras are built when only shapes are needed: on the meta device, which costs nothing.
 
     On the CPU where code of the user's own is among them: it may read numbers from tensors.
     """

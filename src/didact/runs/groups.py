@@ -37,7 +37,7 @@ class Peer:
 def placed(own: Peer, others: Sequence[Peer]) -> tuple[tuple[Peer, ...], int]:
     """The peers and the turn with which ``own`` describes itself in a group of it and ``others``, in this order.
 
-    Where nobody takes turns the order means nothing, and all orders are made the same, so that they are one group.
+    Without turns the order means nothing: all orders are made the same, so that they are one group.
     """
     group = [own, *others]
     if not any(peer.method.sequential for peer in group):

@@ -1,4 +1,4 @@
-"""What a search for students is asked: which cost is kept small, and what no student may exceed."""
+"""The settings of a search for students: which cost is minimised, and what no student may exceed."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Excess:
 
 
 class Costs:
-    """What students cost, for images of shape (c, h, w) and so many classes; each is asked once for everything it costs.
+    """What students cost, for images of shape (c, h, w) and so many classes; each cost is counted once.
 
     Parameters and multiply-accumulates are counted by arithmetic where the name spells out the network.
 

@@ -31,7 +31,7 @@ class Member:
         accuracy: predicted, on the validation split, in percent.
         cost: what was kept small, in its own unit.
         parameters, macs: for one image.
-        latency: milliseconds for one image on the machine that searched; None where nobody asked.
+        latency: milliseconds for one image on the machine that searched; None where it was not measured.
     """
 
     name: str
@@ -109,7 +109,7 @@ class ParetoFront:
 
     @classmethod
     def read(cls, plain: dict[str, Any], wanted: SearchSettings) -> ParetoFront:
-        """The front whose :meth:`plain` is given.
+        """The front that :meth:`plain` wrote.
 
         Raises:
             KeyError, TypeError, ValueError: it is none.

@@ -53,7 +53,7 @@ class Predictor:
         device: where to compute.
 
     Attributes:
-        pool: whose students.
+        pool: the students to choose from.
         results: the answers beside the run's Record.
 
     Raises:

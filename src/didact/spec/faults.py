@@ -18,7 +18,7 @@ LISTED = 60
 
 
 class RequestError(ValueError):
-    """What was asked for cannot be done; nothing has been trained for it."""
+    """A request that cannot be carried out; nothing has been trained for it."""
 
 
 class SpecError(RequestError):

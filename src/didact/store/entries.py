@@ -42,7 +42,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class Listed:
-    """A Record of which no Run is built, since it names code that is not trusted. All texts are cleaned.
+    """A Record without a Run, because it names code that is not trusted. All texts are cleaned.
 
     Attributes:
         spec: what its spec.json holds, as plain JSON data.

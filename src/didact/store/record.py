@@ -49,7 +49,7 @@ class Record:
 
     @classmethod
     def at(cls, folder: Path) -> Record | None:
-        """The Record in ``folder``, of which nothing is compared with its checksum before it is read; None when there is none.
+        """The Record in ``folder``, or None. Each file is compared with its checksum when it is read, not before.
 
         Raises:
             DamagedError: a file is missing, or record.json is not what was written.

@@ -42,7 +42,7 @@ class Results:
     Args:
         record: the finished run's. Answers belong to it as it is now: those that are put later, when it has changed, are
             not read.
-        say: is told, in a line, of a file that cannot be believed and of an answer that cannot be kept.
+        say: receives a line for each damaged file and for each answer that cannot be written.
     """
 
     def __init__(self, record: Record, say: Say = lambda message: None) -> None:

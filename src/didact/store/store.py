@@ -47,7 +47,7 @@ class Store:
     ) -> None:
         """
         Args:
-            say: is told what a person should know (a damaged Record, a wait for another process).
+            say: receives messages for the user (a damaged Record, a wait for another process).
             trust: whether code that Records name is imported and called.
             named: such names that the person has given.
             noted: names of code whose change has been said before.
@@ -119,7 +119,7 @@ class Store:
         return record
 
     def opened(self, run: Run) -> Record | None:
-        """The run's Record, of which a file is checked when it is read; None when there is none, or it is damaged."""
+        """The run's Record, or None. Each file is checked when it is read. Damage is said."""
         folder = self.folder(run)
         try:
             record = Record.at(folder)
@@ -145,7 +145,7 @@ class Store:
         Of every Record its spec and its metrics are checked, its other files when they are read.
 
         Args:
-            prefix: only folders that begin with it, as they are or as a run's label is written, or a digest of which does.
+            prefix: only folders with a name, a label or a digest that begins with it.
         """
         for folder in self.folders():
             if _begins(folder, prefix):
@@ -185,7 +185,7 @@ class Store:
         return self.trust or code <= self.named
 
     def runs(self) -> Iterator[tuple[Run, Record]]:
-        """Every finished run in the store of which a Run may be built; what is left out is said."""
+        """Every finished run in the store that may be built; what is left out is said."""
         left: list[Listed] = []
         for entry in self.entries():
             match entry:
@@ -262,12 +262,12 @@ def _unsealed(folder: Path) -> Lost:
         return Lost(folder, f"{name} has stopped; --retry goes on from its last good state", running=True)
     if (folder / "weights.safetensors").exists() and not (folder / "checkpoint.safetensors").exists():
         return Lost(folder, damaged(DamagedError(f"{folder / 'record.json'} is missing")))
-    return Lost(folder, f"{name} is not finished; asked for again, it goes on", running=True)
+    return Lost(folder, f"{name} is not finished; the same command continues it", running=True)
 
 
 def damaged(error: DamagedError) -> str:
     """What is said of a damaged Record."""
-    return f"damaged: {error}; asked for again, the run is trained again"
+    return f"damaged: {error}; the same command trains the run again"
 
 
 def _put(run: Run, module: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:

@@ -38,7 +38,7 @@ class Quantity:
 
     @classmethod
     def single(cls, value: float | None, digits: int = 2, *, sign: bool = False) -> Quantity:
-        """A single figure, of which no spread is known."""
+        """A single figure without a spread."""
         return cls(Sample((value,)), digits=digits, sign=sign)
 
     def text(self) -> str:

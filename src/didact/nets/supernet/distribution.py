@@ -80,7 +80,7 @@ class Capacity(nn.Module):
         self.names: list[tuple[str, ...]] = []
         self.sizes: list[torch.Size] = []
         for names, table in _tables(pool, num_classes, in_channels):
-            # flat: a memory format that is asked of a whole module is not for five dimensions
+            # flat: a memory format set on a whole module does not fit five dimensions
             self.register_buffer(f"table{len(self.names)}", table.flatten(), persistent=False)
             self.names.append(names)
             self.sizes.append(table.shape)

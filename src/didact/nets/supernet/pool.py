@@ -108,7 +108,7 @@ class Pool:
 
 
 def union(a: Architecture, b: Architecture) -> Architecture:
-    """The smallest architecture of which both are corners; they are of one family."""
+    """The smallest architecture that contains both; they are of one family."""
     assert a.family == b.family
     stages = [
         Stage(max(x.depth, y.depth), max(x.width, y.width), max(x.kernel, y.kernel), _wider(a, x, y), x.stride)
@@ -133,7 +133,7 @@ def as_pool(value: Any) -> Space | Pool:
     """A pool from itself, a space's name, names separated by commas, a list of names, ``module:NAME``, or its fields.
 
     Raises:
-        SpecError: nothing of that name; an empty choice; networks nobody knows.
+        SpecError: nothing of that name; an empty choice; unknown networks.
     """
     if isinstance(value, Space | Pool):
         return value

@@ -45,7 +45,7 @@ class Supernet(nn.Module):
     """The weights that the students of a pool share.
 
     Args:
-        pool: whose students.
+        pool: its students share the weights.
         num_classes, in_channels: of every student.
         starts: for each of ``pool.networks`` the first block (from 0) that is ever run; the tensors before it are not kept.
             0, the default: students are run from the images.
