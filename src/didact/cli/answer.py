@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from didact.cli.output import Form, emit
 from didact.spec import SpecError, cut, shown
 
 if TYPE_CHECKING:
+    from didact.execution import Execution
     from didact.runs.run import Run
     from didact.store.record import Record
     from didact.store.store import Store
@@ -20,16 +21,16 @@ PROCESSORS = ("cpu", "cuda", "mps", "xpu")
 
 
 def answer(
-    runs: list[Any],
+    runs: list[Run],
     store: Path,
-    where: Any,
+    execution: Execution,
     *,
     retry: bool = False,
     picture: str | None = None,
     hints: bool = False,
     form: Form = "text",
 ) -> int:
-    """Ask for the runs, then report. 1 when one of them failed."""
+    """Train the runs that are missing, then print tables of all. Returns 1 when one of them failed, else 0."""
     from didact.execution import execute
     from didact.report import text
     from didact.runs.run import everything
@@ -37,18 +38,18 @@ def answer(
     from didact.track import terminal
 
     talk = text.stderr()
-    kept = Store(store, talk.print)
-    answer = execute(runs, kept, where, terminal.show(talk), retry=retry)
-    found = [(run, answer.records[run.digest]) for run in everything(runs) if run.digest in answer.records]
+    records = Store(store, talk.print)
+    outcome = execute(runs, records, execution, terminal.show(talk), retry=retry)
+    finished = [(run, outcome.records[run.digest]) for run in everything(runs) if run.digest in outcome.records]
     image = store / picture if picture else None
-    if any(run.digest in answer.records for run in runs):
-        report(kept, runs, found, where.device, image, form)
+    if any(run.digest in outcome.records for run in runs):
+        report(records, runs, finished, execution.device, image, form)
     for run in everything(runs):
-        if run.digest in answer.failures:
-            talk.print(f"FAILED {run.label} ({run.digest}): {answer.failures[run.digest]}")
+        if run.digest in outcome.failures:
+            talk.print(f"FAILED {run.label} ({run.digest}): {outcome.failures[run.digest]}")
     if hints and form == "text":
         text.print_hints(store, image)
-    return 1 if answer.failures else 0
+    return 1 if outcome.failures else 0
 
 
 def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:
@@ -64,11 +65,11 @@ def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:
     from didact.report.text import stderr
     from didact.store.store import Store
 
-    kept = Store(store, stderr().print, trust=trust, named=named)
-    if not (kept.root / "runs").is_dir():
-        lacks = "holds no runs" if kept.root.exists() else "does not exist"
-        raise SpecError(f"store: {kept.root} {lacks}; name another by --store, or train some first: didact quickstart")
-    return kept
+    records = Store(store, stderr().print, trust=trust, named=named)
+    if not (records.root / "runs").is_dir():
+        lacks = "holds no runs" if records.root.exists() else "does not exist"
+        raise SpecError(f"store: {records.root} {lacks}; name another by --store, or train some first: didact quickstart")
+    return records
 
 
 def report(
@@ -87,19 +88,24 @@ def report(
         canvas.save(comparison(compared, finished), picture)
 
 
-def device(asked: str | None) -> str:
+def device(name: str | None) -> str:
+    """The device that ``--device`` names, by default the GPU when there is one.
+
+    Raises:
+        SpecError: torch cannot compute there.
+    """
     import torch
 
-    if asked is None:
+    if name is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        if asked.partition(":")[0] not in PROCESSORS:
+        if name.partition(":")[0] not in PROCESSORS:
             raise RuntimeError("unknown processor")
-        place = torch.device(asked)
+        place = torch.device(name)
         torch.empty(1, device=place)
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = cut(str(error).splitlines()[0])
-        raise SpecError(f"device {shown(asked)} cannot be used here: {reason}; write cpu or cuda") from None
+        raise SpecError(f"device {shown(name)} cannot be used here: {reason}; write cpu or cuda") from None
     if place.type == "cpu" and place.index:
-        raise SpecError(f"device {shown(asked)}: there is one cpu; write cpu")
-    return "cpu" if place.type == "cpu" else asked
+        raise SpecError(f"device {shown(name)}: there is one cpu; write cpu")
+    return "cpu" if place.type == "cpu" else name

@@ -73,25 +73,21 @@ def probe(
 def _report(results: list[ProbeResult], form: Form) -> None:
     from didact.tables.transfer import transfers
 
-    made = transfers(results)
-    plain = {"answers": [result.plain() for result in results], "tables": [table.plain() for table in made]}
-    emit([table.table() for table in made], form, plain)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    compared = transfers(results)
+    plain = {"answers": [result.plain() for result in results], "tables": [one.plain() for one in compared]}
+    emit([one.table() for one in compared], form, plain)
 
 
 def _ways(text: str, seeds: int | None) -> list[Any]:
     from didact.analysis.probe import LogisticProbe, SGDProbe
 
-    asked = _names(text)
-    wrong = [name for name in asked if name not in WAYS]
-    if wrong or not asked:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    wrong = [name for name in names if name not in WAYS]
+    if wrong or not names:
         raise SpecError(
             f"way: unknown {shown(wrong[0])}{nearest(wrong[0], WAYS)}" if wrong else "way: exact, sgd or exact,sgd"
         )
-    if seeds is not None and "sgd" not in asked:
+    if seeds is not None and "sgd" not in names:
         raise SpecError("seeds: the exact way has one optimum and draws nothing; leave --seeds out, or write --way sgd")
-    made = {"exact": LogisticProbe(), "sgd": from_json(SGDProbe, {} if seeds is None else {"seeds": seeds})}
-    return [made[name] for name in dict.fromkeys(asked)]
+    ways = {"exact": LogisticProbe(), "sgd": from_json(SGDProbe, {} if seeds is None else {"seeds": seeds})}
+    return [ways[name] for name in dict.fromkeys(names)]

@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib import pyplot
 
+from didact import report
 from didact.report.figures.canvas import save
 from didact.report.figures.front import front
 from didact.report.figures.grid import grid
@@ -14,6 +15,12 @@ from didact.runs.spread import Sample
 from didact.search.costs import SearchSettings
 from didact.search.pareto import Member, ParetoFront
 from didact.tables.table import Quantity, Table
+
+
+def test_no_module_uses_pyplot() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in Path(report.__file__).parents[1].rglob("*.py")]
+    assert len(sources) > 150 and sum("matplotlib" in source for source in sources) >= 5
+    assert not any("import pyplot" in source or "matplotlib.use(" in source for source in sources)
 
 
 def test_no_backend_is_chosen_and_no_figure_stays_open(tmp_path: Path) -> None:

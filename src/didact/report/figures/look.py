@@ -31,10 +31,7 @@ def pictures(look: Comparison) -> dict[str, Figure]:
 
 
 def paths(look: Comparison, path: Path) -> dict[str, Path]:
-    """By what it shows, where each picture of a look goes: "who.png" gives "who-layers.png" and so on.
-
-    What there is nothing to draw of is left out (:func:`left_out`).
-    """
+    """The file of each figure of :func:`pictures`, by what it shows: "who.png" gives "who-layers.png" and so on."""
     names = [name for name in ("layers", "reliability", "disagreement") if name not in left_out(look)]
     return {name: path.with_name(f"{path.stem}-{name}{path.suffix}") for name in names}
 
@@ -42,9 +39,9 @@ def paths(look: Comparison, path: Path) -> dict[str, Path]:
 def left_out(look: Comparison) -> dict[str, str]:
     """The pictures that a look has nothing to draw for, with the reason."""
     if look.other is None:
-        return dict.fromkeys(("layers", "disagreement"), "the teacher is not there to be set beside")
-    found = {} if look.layers is not None else {"layers": "they were not compared"}
-    return found if look.differ else found | {"disagreement": "the two answer every image alike"}
+        return dict.fromkeys(("layers", "disagreement"), "the teacher is not there to be compared with")
+    layers = {} if look.layers is not None else {"layers": "they were not compared"}
+    return layers if look.differ else layers | {"disagreement": "the two answer every image alike"}
 
 
 def heat_map(compared: Compared, own: str, other: str) -> Figure:
@@ -69,17 +66,17 @@ def heat_map(compared: Compared, own: str, other: str) -> Figure:
 
 
 def reliability(sides: Sequence[Side]) -> Figure:
-    """Accuracy by confidence of each network, beside the diagonal on which both are equal; below, how the images spread."""
+    """Accuracy by confidence of each network, and the diagonal on which both are equal; below, the images of each bin."""
     figure, grid = canvas(2, 1, (5.0, 6.0), sharex=True, height_ratios=(3, 1))
     curve, spread = grid[:, 0]
     curve.plot([0, 100], [0, 100], color="#888888", linestyle=":", linewidth=1)
     for side, colour in zip(sides, COLOURS, strict=False):
-        found = side.reliability
-        held = found.counts > 0
-        points = (100 * found.confidence[held]).tolist(), (100 * found.accuracy[held]).tolist()
-        curve.plot(*points, "o-", color=colour, markersize=4, label=f"{side.title}: ECE {text(found.ece)} %")
-        share = 100 * found.counts / found.counts.sum()
-        spread.stairs(share.tolist(), (100 * found.edges).tolist(), color=colour)
+        bins = side.reliability
+        filled = bins.counts > 0
+        points = (100 * bins.confidence[filled]).tolist(), (100 * bins.accuracy[filled]).tolist()
+        curve.plot(*points, "o-", color=colour, markersize=4, label=f"{side.title}: ECE {text(bins.ece)} %")
+        share = 100 * bins.counts / bins.counts.sum()
+        spread.stairs(share.tolist(), (100 * bins.edges).tolist(), color=colour)
     curve.set_ylabel("accuracy (%)")
     figure.legend(fontsize=7, loc="outside upper left")
     spread.set_ylabel("images (%)")
