@@ -50,6 +50,7 @@ class Stage:
 
     @property
     def main(self) -> bool:
+        """Whether it is the method's own stage, as long as the recipe says."""
         return self.epochs is None and self.share is None
 
     def length(self, epochs: int) -> int:

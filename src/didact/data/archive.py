@@ -93,6 +93,7 @@ class Archive(ABC):
 
     @property
     def where(self) -> str:
+        """The folder of the unpacked files."""
         return str(self.path)
 
     @property

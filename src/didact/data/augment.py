@@ -43,6 +43,7 @@ class Draws:
     flip: Tensor
 
     def to(self, device: torch.device | str) -> Draws:
+        """The same on ``device``."""
         return Draws(self.dy.to(device), self.dx.to(device), self.flip.to(device))
 
     def of(self, rows: Tensor) -> Draws:

@@ -44,7 +44,9 @@ class DataSource(Protocol):
     """A data set. Each file of :mod:`didact.data.sets` defines one, as ``DATA_SET``."""
 
     @property
-    def facts(self) -> Facts: ...
+    def facts(self) -> Facts:
+        """What is known of the images without reading them."""
+        ...
 
     @property
     def where(self) -> str:

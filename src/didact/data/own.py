@@ -78,15 +78,18 @@ class ImageSet:
 
     @property
     def where(self) -> str:
+        """For a list: the code that gave them."""
         return "your own code"
 
     def here(self) -> int:
+        """How many training images there are."""
         return len(self._train.labels)
 
     def prepare(self) -> None:
-        pass
+        """Nothing: the images are here."""
 
     def read(self) -> tuple[Labelled, Labelled, tuple[str, ...]]:
+        """Training images, test images and names of the classes."""
         return self._train, self._test, self._names
 
     @cached_property

@@ -51,4 +51,5 @@ class Split:
         return Split(images, self.labels[rows], self.index[rows])
 
     def to(self, device: torch.device | str) -> Split:
+        """The same on ``device``."""
         return Split(self.images.to(device), self.labels.to(device), self.index.to(device))

@@ -21,7 +21,9 @@ from didact.data.contract import DataError
 class Bytes(Protocol):
     """An open member of an archive."""
 
-    def read(self, size: int = ..., /) -> bytes: ...
+    def read(self, size: int = ..., /) -> bytes:
+        """The next ``size`` bytes; all that are left without a size."""
+        ...
 
 
 Wanted = Callable[[str], bool]

@@ -60,9 +60,11 @@ class Fixed:
         self._shown = folded(net)
 
     def at(self, epoch: int) -> BlockNet:
+        """The same network in every epoch."""
         return self._shown
 
     def end_epoch(self, epoch: int, deployed: Callable[[], nn.Module]) -> dict[str, int | float]:
+        """No metrics."""
         return {}
 
 
@@ -85,6 +87,7 @@ class Cohort:
 
     @property
     def learners(self) -> list[Learner]:
+        """The networks that train together."""
         return [learner for group in self.groups for learner in group]
 
 

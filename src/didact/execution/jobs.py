@@ -31,6 +31,7 @@ class Job:
 
     @property
     def runs(self) -> tuple[Run, ...]:
+        """All runs of the job, group by group."""
         return tuple(run for group in self.groups for run in group)
 
 

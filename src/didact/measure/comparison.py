@@ -40,9 +40,11 @@ class Side:
 
     @property
     def title(self) -> str:
+        """The role, the label and the digest of the network."""
         return f"{self.role} {self.run.label} ({self.run.digest})"
 
     def plain(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """The same as plain JSON data."""
         classes = [None if value != value else value for value in answers.by_class(self.confusion).tolist()]
         curve = self.reliability
         bins = [

@@ -48,6 +48,7 @@ def stdout() -> Console:
 
 
 def stderr() -> Console:
+    """A terminal on standard error."""
     return Screen(stderr=True, soft_wrap=True)
 
 

@@ -15,6 +15,7 @@ from didact.runs.run import Run, method_label
 
 
 def show(console: Console) -> Bars | Lines:
+    """Progress for a person: bars on a terminal, lines elsewhere."""
     return Bars(console) if console.is_terminal else Lines(console)
 
 

@@ -29,10 +29,11 @@ class Digits:
     where: ClassVar[str] = "part of scikit-learn"
 
     def here(self) -> int:
+        """How many training images there are: all, as they come with scikit-learn."""
         return self.facts.train
 
     def prepare(self) -> None:
-        pass
+        """Nothing is downloaded."""
 
     def read(self) -> tuple[Split, Split, tuple[str, ...]]:
         """Training and test images, uint8 (1000, 1, 16, 16) and (797, 1, 16, 16), and the names of the classes."""
