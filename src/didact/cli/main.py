@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
@@ -186,6 +187,7 @@ def _answered(arguments: list[str]) -> tuple[str, int]:
     if "" not in sys.path:
         sys.path.append("")
     try:
+        _add_commands_of_others(arguments)
         if arguments[:1] == ["train"] and {"--help", "-h"} & set(arguments):
             from didact.cli.settings import settings_help
 
@@ -202,6 +204,18 @@ def _answered(arguments: list[str]) -> tuple[str, int]:
         if told is None:
             raise
         return told, 1
+
+
+def _add_commands_of_others(arguments: list[str]) -> None:
+    """Commands that installed packages declare as entry points of the group ``didact.commands``, where the name is free.
+
+    Packages are looked through for the help and for an unknown command only: that takes longer than to start.
+    """
+    if arguments and not arguments[0].startswith("-") and arguments[0] in app:
+        return
+    for point in entry_points(group="didact.commands"):
+        if point.name not in app:
+            app.command(point.load(), name=point.name)
 
 
 def entry() -> None:
