@@ -39,7 +39,7 @@ def print_table(console: Console, table: Table) -> None:
         console.print(table.title, style="bold")
     console.print(drawn)
     if table.note:
-        console.print(table.note, soft_wrap=True)
+        console.print(table.note, soft_wrap=not console.is_terminal)  # in a pipe a line stays a line
 
 
 def stdout() -> Console:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS, MOST = 8, 32
-"""Images in a row of a sheet, and on it."""
+"""Images in a row of the figure, and in all."""
 
 
 def pictures(look: Comparison) -> dict[str, Figure]:
