@@ -13,6 +13,8 @@ from pydantic import ValidationError
 
 REPEATED = 100
 """Characters of what a person typed that a message repeats, at most."""
+HERE = "\x00"
+"""Stands for the path of a value in the message of its validator, which does not know it: the message is then whole."""
 LISTED = 60
 """Names that a message lists, at most."""
 
@@ -63,10 +65,18 @@ def explain(cls: Any, error: ValidationError, at: str) -> list[str]:
             lines.append(f"{cut(path)}: no such setting{nearest(key, names) if names else ''}")
         elif kind == "chosen":
             lines.append(under(path, context["faults"]))
+        elif kind == "unexpected_positional_argument":
+            first = dataclasses.fields(cls)[0].name
+            lines.append(
+                f"{cls.__name__} takes settings by name, such as {first}=..., no positional {shown(fault['input'])}"
+            )
         elif kind.startswith("missing"):
             lines.append(f"{path}: is missing; it has no default" if path else "a setting is missing")
         elif kind in ("value_error", "assertion_error"):
             message = f"{context['error']}"
+            if HERE in message:
+                lines.append(message.replace(HERE, path))
+                continue
             found = shown(fault["input"])
             if _is_plain(fault["input"]) and found not in message:
                 message += f" (found {found})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -117,14 +116,6 @@ def test_only_plain_values_are_written() -> None:
         to_json([Path()])
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical(Leaf(rate=float("nan")))
-
-
-def test_specs_are_frozen_and_keyword_only() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        Leaf().width = 2  # type: ignore[misc]
-    with pytest.raises(Exception, match="positional"):
-        Leaf(2)  # type: ignore[misc]
-    assert dataclasses.replace(Leaf(), width=3) == Leaf(width=3)
 
 
 # ------------------------------------------------------------------------------------------------ errors

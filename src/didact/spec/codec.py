@@ -1,0 +1,79 @@
+"""Values as plain JSON data and back, their canonical text and their digest."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import pydantic
+from pydantic import ValidationError
+
+from didact.spec.declare import Named
+from didact.spec.faults import SpecError, explain, shown
+
+T = TypeVar("T")
+
+
+def to_json(value: Any) -> Any:
+    """``value`` as plain JSON data. A :class:`Named` spec carries its name and version beside its fields."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        head = {"name": value.name(), "version": value.version} if isinstance(value, Named) else {}
+        return head | {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value) if not _unsaid(value, f)}
+    if isinstance(value, Mapping):
+        return {str(k): to_json(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(v) for v in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise SpecError(f"a spec holds plain values only, not {type(value).__name__}: {shown(value)}")
+
+
+def _unsaid(value: Any, field: dataclasses.Field[Any]) -> bool:
+    """Whether a field that its class names in ``later`` holds its default: it was added when digests were already in use."""
+    return field.name in getattr(type(value), "later", ()) and getattr(value, field.name) == field.default
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of ``value``: sorted keys, no white space, no NaN."""
+    return json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def strict_json(value: Any, indent: int | None = None, *, sort_keys: bool = False) -> str:
+    """JSON as RFC 8259 has it, which knows no NaN and no infinity: a number that is not finite is null. For what is reported."""
+    return json.dumps(finite(value), indent=indent, sort_keys=sort_keys, allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """Plain data with None in the place of every number that is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    return [finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def digest(value: Any) -> str:
+    """16 hexadecimal digits that address ``value`` (SHA-256 of its canonical JSON)."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
+
+
+def from_json(cls: type[T] | Any, data: Any, at: str = "") -> T:
+    """Build ``cls``, a spec or a type of plain values, from plain data. ``at`` is the path before the keys in messages.
+
+    Raises:
+        SpecError: unknown keys (with the nearest name), wrong types, values out of range; every fault with its path.
+    """
+    try:
+        return _adapter(cls).validate_python(data)
+    except ValidationError as error:
+        raise SpecError("\n".join(explain(cls, error, at))) from None
+
+
+@functools.lru_cache(maxsize=256)
+def _adapter(cls: Any) -> Any:
+    return pydantic.TypeAdapter(cls)

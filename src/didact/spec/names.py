@@ -1,0 +1,130 @@
+"""Parts by name: the files of a package, or ``module:Class`` for code of one's own; and fields that hold such a part."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import importlib.util
+import pkgutil
+import types
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, InstanceOf
+from pydantic_core import PydanticCustomError
+
+from didact.spec.codec import from_json
+from didact.spec.declare import Named
+from didact.spec.faults import SpecError, nearest, shown
+from didact.spec.foreign import imported
+
+T = TypeVar("T")
+N = TypeVar("N", bound="Named")
+
+
+@functools.cache
+def catalogue(*packages: str) -> Mapping[str, str]:
+    """The files of ``packages`` as a catalogue: name -> module path, in alphabetical order, without importing them.
+
+    A package may name, as ``apart``, files that hold something else. The packages are listed once.
+    """
+    found: dict[str, str] = {}
+    for package in packages:
+        where = importlib.util.find_spec(package)
+        if where is None or where.submodule_search_locations is None:
+            raise SpecError(f"no package named {package!r}")
+        apart = getattr(importlib.import_module(package), "apart", ())
+        for module in pkgutil.iter_modules(where.submodule_search_locations):
+            if module.name not in apart:
+                found[module.name] = f"{package}.{module.name}"
+    return types.MappingProxyType(dict(sorted(found.items())))
+
+
+def find(base: type[N], name: str) -> type[N]:
+    """The subclass of ``base`` called ``name``: a file of ``base.homes``, or ``module:Class`` anywhere.
+
+    Raises:
+        SpecError: no such name; the nearest ones are listed.
+    """
+    module_name, _, class_name = name.partition(":")
+    if not class_name:
+        files = catalogue(*base.homes)
+        name = name if name in files else name.lower().replace("-", "")  # KD, KD-SVD
+        if name not in files:
+            raise SpecError(f"unknown {base.__name__.lower()} {shown(name)}{nearest(name, files)}")
+        module_name = files[name]
+    module = imported(name)[0] if class_name else _home(module_name, name)
+    members = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base)]
+    if class_name:
+        members = [c for c in members if c.__qualname__ == class_name]
+    else:
+        members = [c for c in members if c.__module__ == module_name]
+    if members and not dataclasses.is_dataclass(members[0]):
+        raise SpecError(f"{shown(name)}: {members[0].__name__} is not a dataclass; put @didact.spec.spec above it")
+    if class_name and not members and hasattr(module, class_name):
+        raise SpecError(f"{shown(name)} is no {base.__name__}, found {_kind(getattr(module, class_name))}")
+    if len(members) != 1:
+        raise SpecError(f"{shown(name)} should hold one {base.__name__}, found {len(members)}")
+    return members[0]
+
+
+def _home(module: str, name: str) -> types.ModuleType:
+    """The file of a catalogue."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise SpecError(f"cannot import {shown(module)} for {shown(name)}: {error}") from error
+
+
+def _kind(thing: Any) -> str:
+    return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
+
+
+def choose(base: type[N], value: Any) -> N:
+    """A :class:`Named` spec from itself, its name (``fitnet``, or with a preset ``fitnet+kd``), or a dict of name and fields.
+
+    Raises:
+        SpecError: unknown name, preset or key; a version other than the installed one.
+    """
+    if isinstance(value, base):
+        return value
+    fields = {"name": value} if isinstance(value, str) else dict(value)
+    if "name" not in fields:
+        raise SpecError(f"a {base.__name__.lower()} needs a 'name'")
+    name = fields.pop("name")
+    if not isinstance(name, str):
+        raise SpecError(f"the name of a {base.__name__.lower()} is a text, found {shown(name)}")
+    name, plus, preset = name.partition("+")
+    cls = find(base, name)
+    version = fields.pop("version", cls.version)
+    if version != cls.version:
+        raise SpecError(f"{name} is at version {cls.version}, the spec asks for {version}")
+    if plus and preset not in cls.presets:
+        known = nearest(preset, cls.presets) if cls.presets else "; it has none"
+        raise SpecError(f"{name} has no preset {shown(preset)}{known}")
+    return from_json(cls, {**(cls.presets[preset] if preset else {}), **fields})
+
+
+def _chosen(base: type[Named]) -> BeforeValidator:
+    def validate(value: Any) -> Any:
+        if not isinstance(value, (base, str, Mapping)):
+            raise SpecError(f"expected the name of a {base.__name__.lower()} or its fields")
+        try:
+            return choose(base, value)
+        except SpecError as error:
+            raise PydanticCustomError("chosen", "{faults}", {"faults": str(error)}) from None
+
+    return BeforeValidator(validate)
+
+
+if typing.TYPE_CHECKING:
+    Chosen = Annotated[T, "chosen by name"]
+else:
+
+    class Chosen:
+        """``Chosen[Method]``: a field that holds any :class:`Named` subclass, read from its name or its fields."""
+
+        def __class_getitem__(cls, base: type) -> Any:
+            return Annotated[InstanceOf[base], _chosen(base)]
