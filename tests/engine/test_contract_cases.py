@@ -11,7 +11,7 @@ from didact.data import Data, evaluation_batches, load
 from didact.engine.evaluate import evaluate
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.method import Method, StepContext
+from didact.method import Method, MetricsContext, StepContext
 from didact.nets.blocks import BlockNet
 from didact.spec import spec
 from didact.tensors import Needs, Outputs, reads
@@ -103,9 +103,11 @@ class Other(Method):
     def deployed(self, extras: nn.Module, net: BlockNet) -> nn.Module:
         return Doubled(net)
 
-    def auxiliary_logits(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
-        assert own.logits is not None
-        return {"itself": own.logits}
+    def metrics(self, extras: nn.Module, context: MetricsContext) -> dict[str, Tensor]:
+        if context.moment != "test":
+            return super().metrics(extras, context)
+        assert context.own.logits is not None
+        return {"itself": context.own.logits}
 
 
 def test_the_deployed_network_is_the_one_that_is_tested() -> None:
@@ -134,9 +136,9 @@ class Sideways(Method):
         assert logits is not None
         return {"ce": functional.cross_entropy(logits[::4], context.batch.labels)}
 
-    def train_logits(self, extras: nn.Module, context: StepContext) -> Tensor | None:
-        logits = context.views["rotations"].own.logits
-        return None if logits is None else logits[::4]
+    def metrics(self, extras: nn.Module, context: MetricsContext) -> dict[str, Tensor]:
+        logits = context.views["rotations"].own.logits if context.moment == "step" else None
+        return {} if logits is None else {"": logits[::4]}
 
 
 def test_a_method_may_read_a_view_instead_of_the_batch() -> None:

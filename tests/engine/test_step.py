@@ -1,4 +1,4 @@
-"""Tallies, hits, and a golden curve."""
+"""Tallies, and a golden curve."""
 
 from __future__ import annotations
 
@@ -12,32 +12,24 @@ import torch
 
 from didact.data import loader
 from didact.data.augment import normalise
-from didact.engine.step import Tally, hits
+from didact.engine.step import Tally
 from didact.execution import Execution, execute
 from didact.request.plan import plan
 from didact.runs.run import everything
 from didact.store.store import Store
 
 
-def test_hits_by_hand() -> None:
-    logits = torch.tensor([[9.0, 8, 7, 6, 5, 4], [0, 1, 2, 3, 4, 5], [1, 0, 0, 0, 0, 0.5]])
-    assert hits(logits, torch.tensor([0, 1, 5])).tolist() == [1, 3]
-    assert hits(logits, torch.tensor([5, 0, 0])).tolist() == [1, 1]
-    assert hits(torch.tensor([[1.0, 2.0]]), torch.tensor([0])).tolist() == [0, 1]  # fewer than five classes
-    none = torch.tensor([[torch.nan] * 3, [torch.inf, 0.0, 0.0], [-torch.inf] * 3, [0.0, 1.0, -torch.inf]])
-    assert hits(none, torch.tensor([0, 0, 0, 1])).tolist() == [1, 1]  # no answer, but where a class is masked
-
-
 def test_a_tally_averages_over_images_and_finds_the_first_fault() -> None:
     tally = Tally(torch.device("cpu"))
     logits, labels = torch.eye(4), torch.arange(4)
-    tally.add({"a": torch.tensor(1.0), "b": torch.tensor(2.0)}, logits, labels, 0)
-    tally.add({"a": torch.tensor(4.0), "b": torch.tensor(2.0)}, logits[:2], 1 - labels[:2], 1)
+    tally.add({"a": torch.tensor(1.0), "b": torch.tensor(2.0)}, {"": logits}, labels, 0)
+    tally.add({"a": torch.tensor(4.0), "b": torch.tensor(2.0)}, {"": logits[:2], "half": logits[:2]}, 1 - labels[:2], 1)
     assert tally.means() == pytest.approx({"a": 2.0, "b": 2.0})
-    assert tally.accuracies() == pytest.approx((100 * 4 / 6, 100.0))
+    figures = tally.accuracies.percentages("train")
+    assert figures == pytest.approx({"train_top1": 100 * 4 / 6, "train_top5": 100.0, "train_half_top1": 0.0})
     assert tally.fault() is None
-    tally.add({"a": torch.tensor(1.0), "b": torch.tensor(torch.inf)}, logits, labels, 2)
-    tally.add({"a": torch.tensor(torch.nan), "b": torch.tensor(1.0)}, logits, labels, 3)
+    tally.add({"a": torch.tensor(1.0), "b": torch.tensor(torch.inf)}, {}, labels, 2)
+    tally.add({"a": torch.tensor(torch.nan), "b": torch.tensor(1.0)}, {}, labels, 3)
     assert tally.fault() == "term 'b' was not finite from step 3 on"
 
 

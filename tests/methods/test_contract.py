@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from didact.data import Data, load
 from didact.data.loader import Loader
-from didact.method import Clock, Method, Pair, Stage, StepContext, View
+from didact.method import Clock, Method, MetricsContext, Pair, Stage, StepContext, View
 from didact.nets.blocks import BlockNet
 from didact.runs.run import Run
 from didact.seeds import seeded, stream
@@ -291,7 +291,11 @@ def test_what_is_deployed_maps_images_to_logits_and_exports(pair: Callable[..., 
 
 
 @each
-def test_what_is_shown_are_logits(pair: Callable[..., Pair], name: str) -> None:
+def test_metrics_are_logits_and_scalars(pair: Callable[..., Pair], name: str) -> None:
     told = tell(pair, made(name), *PAIRS[0])
-    for logits in told.method.auxiliary_logits(told.extras, told.context.own).values():
+    for logits in told.method.metrics(told.extras, MetricsContext("step", told.context.own, told.context.views)).values():
         assert logits.shape == (4, 10)
+    for logits in told.method.metrics(told.extras, MetricsContext("test", told.context.own)).values():
+        assert logits.shape == (4, 10)
+    for scalar in told.method.metrics(told.extras, MetricsContext("epoch")).values():
+        assert not scalar.dim()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy
-from didact.method import Clock, Method, Pair, Stage, StepContext
+from didact.method import Clock, Method, MetricsContext, Pair, Stage, StepContext
 from didact.methods import sckd
 from didact.nets.blocks import BlockNet
 from didact.request.plan import plan
@@ -56,11 +56,8 @@ class Toy(Method):
     def deployed(self, extras: nn.Module, net: BlockNet) -> nn.Module:
         return nn.Sequential(net, extras)
 
-    def train_logits(self, extras: nn.Module, context: StepContext) -> Tensor | None:
-        return context.own.stem
-
-    def auxiliary_logits(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
-        return {"stem": own.stem} if own.stem is not None else {}
+    def metrics(self, extras: nn.Module, context: MetricsContext) -> dict[str, Tensor]:
+        return {context.moment: context.own.stem} if context.own.stem is not None else {}
 
 
 def step(two: Pair, zt: Tensor | None = None, stage: str = "train") -> StepContext:
@@ -241,9 +238,7 @@ def test_the_rest_is_the_inner_methods(pair: Callable[..., Pair]) -> None:
     assert method.needs == Toy().needs and method.stages() == Toy().stages()
     deployed = method.deployed(extras, two.net)
     assert isinstance(deployed, nn.Sequential) and list(deployed) == [two.net, extras]
-    assert method.train_logits(extras, context) is context.own.stem and list(
-        method.auxiliary_logits(extras, context.own)
-    ) == ["stem"]
+    assert method.metrics(extras, MetricsContext("test", context.own)) == {"test": context.own.stem}
 
 
 def test_without_the_student_it_says_so(pair: Callable[..., Pair]) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from didact.data import Data, augment, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.method import Clock, Pair, StepContext, View
+from didact.method import Clock, MetricsContext, Pair, StepContext, View
 from didact.methods import sskd
 from didact.seeds import stream
 from didact.tensors import Batch, Outputs
@@ -225,13 +225,14 @@ def test_terms(pair: Callable[..., Pair]) -> None:
     sum(terms.values(), torch.zeros(())).backward()
     assert all(p.grad is not None and p.grad.any() for p in extras.student_head.parameters())
     assert all(p.grad is None for p in extras.teacher_head.parameters())
-    scored = method.train_logits(extras, told(shown, labels, "train"))
-    assert scored is not None and shown.own.logits is not None and torch.equal(scored, shown.own.logits[[0, 4, 8]])
+    figures = method.metrics(extras, MetricsContext("step", views={"rotations": shown}))
+    assert shown.own.logits is not None and torch.equal(figures[""], shown.own.logits[[0, 4, 8]])
     alone = View(Outputs(), Outputs(pooled=shown.teacher.pooled))  # type: ignore[union-attr]
     first = told(alone, labels, "head")
     expected_head = float(np.mean([-log_softmax(row)[i // 3] for i, row in enumerate(cosines(pt))]))
     assert {k: v.item() for k, v in method.terms(extras, first).items()} == {"head": pytest.approx(expected_head)}
-    assert method.train_logits(extras, first) is None
+    assert method.metrics(extras, MetricsContext("step", views={"rotations": alone})) == {}
+    assert method.metrics(extras, MetricsContext("test", shown.own)) == {}
 
 
 def test_stages() -> None:

@@ -94,6 +94,31 @@ def raises(classes, channels):
 
 def leaves(classes, channels):
     sys.exit(3)
+
+
+class Figures(Method):
+    moment = ""
+
+    def terms(self, extras, context):
+        return {"ce": cross_entropy(context)}
+
+    def metrics(self, extras, context):
+        return {"mine": torch.ones(4)} if context.moment == self.moment else {}
+
+
+@spec
+class Step(Figures):
+    moment = "step"
+
+
+@spec
+class Test(Figures):
+    moment = "test"
+
+
+@spec
+class Epoch(Figures):
+    moment = "epoch"
 """
 
 
@@ -126,6 +151,9 @@ def asked(net: str = "basic-8-1x8-1x16", method: str = "ce", **more: Any) -> Non
         ("Raises", r"own_faults:Raises fails in a first step on a few images: KeyError: 'nothing' \(own_faults.py:47\)"),
         ("Deploys", "own_faults:Deploys fails in a first step on a few images: AttributeError: .*'student'"),
         ("Later", r"own_faults:Later: its term 'ce' has the shape \(4, 2\); a term is a scalar"),
+        ("Step", r"own_faults:Step: its metric 'mine' has the shape \(4,\); expected logits \(b, k\)"),
+        ("Test", r"own_faults:Test: its metric 'mine' has the shape \(4,\); expected logits \(b, k\)"),
+        ("Epoch", r"own_faults:Epoch: its metric 'mine' has the shape \(4,\); expected a scalar at the end of an epoch"),
         ("raises", "'own_faults:raises' is no Method, found a function"),
     ],
 )

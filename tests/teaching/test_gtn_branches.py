@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from didact import nets
-from didact.method import Clock, Pair, StepContext
+from didact.method import Clock, MetricsContext, Pair, StepContext
 from didact.nets.architecture import parse
 from didact.nets.blocks import BlockNet
 from didact.nets.supernet import Choices, Space
@@ -157,7 +157,7 @@ def test_terms_are_the_formula_of_the_drawn_students_logits(pair: Callable[..., 
     found = method.terms(extras, shown)
     assert list(found) == list(expected)
     assert all(torch.equal(found[k], expected[k]) for k in expected)
-    assert method.metrics(extras) == {}
+    assert method.metrics(extras, MetricsContext("epoch")) == {}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from didact.method import Clock, Pair, StepContext
+from didact.method import Clock, MetricsContext, Pair, StepContext
 from didact.nets.supernet import Choices, Pool, Space
 from didact.seeds import seeded, stream
 from didact.teaching.gtn import GTN, Conditioning
@@ -144,7 +144,7 @@ def test_the_architecture_loss_by_hand_and_at_uniform(pair: Callable[..., Pair])
     assert mean > 1.02 * even
     expected = 2.5 * (mean.log() - even.log()).item() ** 2
     assert loss(method, two, extras, at(0))["architecture"].item() == pytest.approx(expected, rel=1e-5)
-    watched = method.metrics(extras)
+    watched = method.metrics(extras, MetricsContext("epoch"))
     assert watched["mean_parameters"].item() == mean.item()
     assert watched["entropy"].item() == extras.distribution.entropy().item()
 

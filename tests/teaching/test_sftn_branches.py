@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from didact import nets
-from didact.method import Clock, Method, Pair, StepContext
+from didact.method import Clock, Method, MetricsContext, Pair, StepContext
 from didact.seeds import stream
 from didact.spec import SpecError, choose
 from didact.teaching import sftn
@@ -146,7 +146,7 @@ def test_warm_up_raises_both_branch_terms(pair: Callable[..., Pair], epoch: int,
 def test_branches_are_shown_by_number(pair: Callable[..., Pair]) -> None:
     method, two, extras = built(pair, "vgg13", "vgg8")
     shown = context(two)
-    found = method.auxiliary_logits(extras.eval(), shown.own)
+    found = method.metrics(extras.eval(), MetricsContext("test", shown.own))
     assert list(found) == ["branch1", "branch2", "branch3"]
     assert all(torch.equal(a, b) for a, b in zip(found.values(), extras(shown.own.features), strict=True))
     assert method.deployed(extras, two.net) is two.net

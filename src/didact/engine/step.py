@@ -5,17 +5,18 @@ There is no ``.item()`` here: sums stay on the device and are read once an epoch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from didact.engine.accuracy import Accuracies
 from didact.engine.learner import Learner
-from didact.method import Method, StepContext, View
+from didact.method import Method, MetricsContext, StepContext, View
 from didact.nets.blocks import BlockNet
 from didact.spec import SpecError
-from didact.tensors import Batch, Labels, Logits, Outputs, answered
+from didact.tensors import Batch, Labels, Logits, Outputs
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,11 @@ def advance(
                 position=position,
             )
             terms = learner.method.terms(learner.extras, context)
-            scored = learner.method.train_logits(learner.extras, context)
+            logits = learner.method.metrics(learner.extras, MetricsContext("step", own, views))
         if step == 0:
             check_terms(learner.method, terms)
-        tallies[learner.label].add(terms, None if scored is None else scored.detach(), batch.labels, step)
+            check_metrics(learner.method, logits, dimensions=2)
+        tallies[learner.label].add(terms, logits, batch.labels, step)
         learner.update(torch.stack([t.float() for t in terms.values()]).sum(), clock)
         if turns and asked and position + 1 < len(group):
             learner.draw_for("look again", step)
@@ -131,20 +133,34 @@ def check_terms(method: Method, terms: object) -> None:
             )
     if not any(term.requires_grad for term in terms.values()):
         listed = ", ".join(f"'{key}'" for key in terms)
-        raise SpecError(f"{name}: none of its terms ({listed}) has a gradient; compute them from what seen.own shows")
+        raise SpecError(f"{name}: none of its terms ({listed}) has a gradient; compute them from context.own")
+
+
+def check_metrics(method: Method, figures: Mapping[str, Tensor], dimensions: int) -> None:
+    """Whether ``figures`` are what :meth:`Method.metrics` should give: logits (b, k), or scalars at the end of an epoch.
+
+    Raises:
+        SpecError: they are not; the message names the method and the figure.
+    """
+    for key, value in figures.items():
+        if value.dim() != dimensions:
+            expected = (
+                "logits (b, k)" if dimensions else "a scalar at the end of an epoch; return logits at the other moments"
+            )
+            raise SpecError(f"{method.name()}: its metric {key!r} has the shape {tuple(value.shape)}; expected {expected}")
 
 
 class Tally:
-    """Sums over an epoch, kept on the device: loss terms, hits, and the first step at which a term was not finite."""
+    """Sums over an epoch, kept on the device: loss terms, accuracies, and the first step at which a term was not finite."""
 
     def __init__(self, device: torch.device) -> None:
         self.names: tuple[str, ...] = ()
         self.sums = self.bad = torch.zeros(0, device=device)
-        self.hits = torch.zeros(2, device=device, dtype=torch.long)
-        self.images = self.scored = 0
+        self.images = 0
+        self.accuracies = Accuracies()
 
-    def add(self, terms: dict[str, Tensor], logits: Logits | None, labels: Labels, step: int) -> None:
-        """Add the sums of one batch; they stay on the device."""
+    def add(self, terms: dict[str, Tensor], logits: dict[str, Logits], labels: Labels, step: int) -> None:
+        """Add the sums of one batch, which stay on the device: loss terms, and hits of the ``logits`` by name."""
         values = torch.stack([t.detach().float() for t in terms.values()])
         if not self.names:
             self.names, self.sums, self.bad = tuple(terms), torch.zeros_like(values), torch.full_like(values, torch.inf)
@@ -152,20 +168,11 @@ class Tally:
         self.sums += values * len(labels)
         self.bad = torch.where(values.isfinite(), self.bad, self.bad.clamp(max=step))
         self.images += len(labels)
-        if logits is not None:
-            self.hits += hits(logits, labels)
-            self.scored += len(labels)
+        self.accuracies.add(logits, labels)
 
     def means(self) -> dict[str, float]:
         """The mean of every term over the epoch's images."""
         return dict(zip(self.names, (self.sums / self.images).tolist(), strict=True))
-
-    def accuracies(self) -> tuple[float, float] | None:
-        """Top-1 and top-5 accuracy in percent; None when no logits were given."""
-        if not self.scored:
-            return None
-        top1, top5 = (100 * self.hits.double() / self.scored).tolist()
-        return top1, top5
 
     def fault(self) -> str | None:
         """The term that first was not finite, and at which step; None when all were."""
@@ -173,12 +180,3 @@ class Tally:
             return None
         first = int(self.bad.argmin())
         return f"term '{self.names[first]}' was not finite from step {int(self.bad[first]) + 1} on"
-
-
-def hits(logits: Logits, labels: Labels) -> Tensor:
-    """How many labels are the highest and among the five highest logits: two integers on the device.
-
-    An image without an answer (:func:`didact.tensors.answered`) counts as wrong.
-    """
-    found = (logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]) & answered(logits)[:, None]
-    return torch.stack([found[:, 0].sum(), found.sum()])

@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 from didact.data import Dataset, Loader, evaluation_batches
-from didact.engine.evaluate import evaluate, refresh
+from didact.engine.evaluate import evaluate, refresh, watched
 from didact.engine.learner import Learner
 from didact.engine.step import Tally, advance, teach
 from didact.method import Teacher
@@ -208,18 +208,14 @@ def _row(learner: Learner, tally: Tally, seconds: float, worked: float, learners
     """The metrics of an epoch. ``seconds``: the whole cohort's; ``worked``: processor seconds of the process, all threads
     together; images/s counts the images of all learners."""
     terms = tally.means()
-    accuracies = tally.accuracies()
-    learner.draw_for("watches")
-    with torch.no_grad():
-        watched = {name: float(value) for name, value in learner.method.metrics(learner.extras).items()}
-    scores = {} if accuracies is None else {"train_top1": accuracies[0], "train_top5": accuracies[1]}
+    figures = watched(learner)
     return {
         "epoch": learner.total + 1,
         "stage": learner.stage.name,
         "loss": sum(terms.values()),
         "terms": terms,
-        **({"watched": watched} if watched else {}),
-        **scores,
+        **({"watched": figures} if figures else {}),
+        **tally.accuracies.percentages("train"),
         "lr": learner.optimiser.param_groups[0]["lr"],
         "seconds": round(seconds, 4),
         "cpu_seconds": round(worked, 4),

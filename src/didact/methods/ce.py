@@ -32,6 +32,7 @@ def loss(zs: Logits, labels: Labels, label_smoothing: float = 0.0) -> Scalar:
 class CE(Method):
     """Cross entropy, no teacher."""
 
+    learns_alone: ClassVar = True
     later: ClassVar = ("label_smoothing",)
 
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -30,10 +30,10 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import in_float32
-from didact.method import HeldOut, Idle, Method, Pair, Stage, StepContext
+from didact.method import HeldOut, Idle, Method, MetricsContext, Pair, Stage, StepContext
 from didact.nets.blocks import BlockNet
 from didact.spec import Chosen, Number, choose, spec
-from didact.tensors import Needs, Outputs, Scalar
+from didact.tensors import Needs, Scalar
 
 Gradient = Float[Tensor, "n"]
 TASK = "ce"
@@ -103,11 +103,8 @@ class SCKD(Method):
     def deployed(self, extras: nn.Module, net: BlockNet) -> nn.Module:
         return self.inner.deployed(extras, net)
 
-    def train_logits(self, extras: nn.Module, context: StepContext) -> Tensor | None:
-        return self.inner.train_logits(extras, context)
-
-    def auxiliary_logits(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
-        return self.inner.auxiliary_logits(extras, own)
+    def metrics(self, extras: nn.Module, context: MetricsContext) -> dict[str, Tensor]:
+        return self.inner.metrics(extras, context)
 
 
 def _compared(

@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import divergences, in_float32, pool_alike
-from didact.method import Method, Pair, Stage, StepContext
+from didact.method import Method, MetricsContext, Pair, Stage, StepContext
 from didact.nets.adapt import Frozen, match
 from didact.nets.blocks import Block, BlockNet, Head, Shape, join
 from didact.spec import NonNegative, spec
@@ -136,9 +136,9 @@ class SimKD(Method):
         assert isinstance(last, Projector)
         return join(net.slice(0, len(net)), last, BlockNet(None, (), extras.head.part))
 
-    def train_logits(self, extras: nn.Module, context: StepContext) -> Tensor | None:
+    def metrics(self, extras: nn.Module, context: MetricsContext) -> dict[str, Tensor]:
         """None: the student's own head is not trained, and the deployed logits would cost a second run of the projector."""
-        return None
+        return {}
 
 
 def _activated(block: nn.Module) -> bool:

@@ -37,7 +37,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, divergences, in_float32, softened_kl, unit_rows
-from didact.method import Method, Pair, Stage, StepContext
+from didact.method import Method, MetricsContext, Pair, Stage, StepContext
 from didact.spec import Count, NonNegative, Positive, spec
 from didact.tensors import Labels, Needs, Scalar, reads
 
@@ -199,10 +199,10 @@ class SSKD(Method):
         weights = {"ce": self.gamma, "kd": self.alpha, "tf": self.beta_tf, "ss": self.beta_ss}
         return {name: weights[name] * value for name, value in terms.items()}
 
-    def train_logits(self, extras: nn.Module, context: StepContext) -> Tensor | None:
-        """The logits of the upright images; none in the first stage, where the network is not run."""
-        logits = context.views["rotations"].own.logits
-        return None if logits is None else logits[::TURNS]
+    def metrics(self, extras: nn.Module, context: MetricsContext) -> dict[str, Tensor]:
+        """In a step the logits of the upright images; none in the first stage, where the network is not run."""
+        logits = context.views["rotations"].own.logits if context.moment == "step" else None
+        return {} if logits is None else {"": logits[::TURNS]}
 
 
 class Heads(nn.Module):

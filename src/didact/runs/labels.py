@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from didact.engine.recipe import Recipe
-from didact.method import Method
-from didact.runs.run import Run, method_label, required
+from didact.method import ForStudent, Method
+from didact.runs.run import BASELINE, Run, method_label, required
 from didact.spec import to_json
 
 
@@ -23,15 +23,16 @@ def recipe_label(run: Run) -> str:
 
 
 def teacher_summary(run: Run, student: str = "") -> str:
-    """How a teacher was trained: "standard", or its method with what is not default, and for whom if not for ``student``.
+    """How a teacher was trained: "standard", or its method, with what is not default, and for whom if not for ``student``.
 
     An assistant names its own teacher, and how that one was trained where it is not standard: "kd from resnet20 (sftn)".
     """
-    way = "standard" if run.method.name() == "ce" else method_label(run.method) + _changed(run.method, student)
+    method = "standard" if isinstance(run.method, type(BASELINE)) else method_label(run.method)
+    summary = method + _changed(run.method, student)
     if run.teacher is not None:
-        taught = teacher_summary(run.teacher, run.net).removeprefix("standard").removeprefix(", ")
-        way += f" from {run.teacher.net}" + (f" ({taught})" if taught else "")
-    return way + (", fine-tuned" if run.start else "") + (f", seed {run.seed}" if run.seed else "")
+        taught = teacher_summary(run.teacher, run.net).removeprefix("standard, ")
+        summary += f" from {run.teacher.net}" + (f" ({taught})" if taught != "standard" else "")
+    return summary + (", fine-tuned" if run.start else "") + (f", seed {run.seed}" if run.seed else "")
 
 
 def teacher_label(run: Run) -> str:
@@ -70,7 +71,7 @@ def _changed(method: Method, student: str = "") -> str:
     shown = []
     for name, field_ in type(method).__dataclass_fields__.items():  # type: ignore[attr-defined]
         value = getattr(method, name)
-        if name == "student":
+        if name == "student" and isinstance(method, ForStudent):
             shown += [f"for {value}"] if value != student else []
         elif name in required(type(method)) or (value != field_.default and not preset):
             inner = method_label(value) + _changed(value) if isinstance(value, Method) else getattr(value, "label", value)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from didact.data import Data, Dataset, Loader, Split, evaluation_batches, facts, training_images
-from didact.engine.evaluate import evaluate, refresh
+from didact.engine.evaluate import evaluate, refresh, watched
 from didact.engine.learner import Learner
 from didact.engine.step import Tally, advance, teach
 from didact.nets.blocks import BlockNet
@@ -66,6 +66,8 @@ def _epoch(learners: list[Learner], loader: Loader, teacher: BlockNet | None, da
     for step, batch in enumerate(loader.epoch(learners[0].total)):
         taught = teach(teacher, batch, learners, learners[0].recipe.precision)
         advance(learners, batch, taught, step, len(loader), tallies)
+    for one in learners:
+        watched(one)
 
 
 def _noise(data: Data, images: int) -> Dataset:

@@ -18,6 +18,9 @@ from didact.seeds import derive
 from didact.spec import Chosen, Seed, choose, digest, spec
 from didact.teaching.route import Route
 
+BASELINE: Method = CE()
+"""The training on the labels alone, which a run does unless it says otherwise; a teacher trained so is "standard"."""
+
 
 @spec
 class Start:
@@ -41,7 +44,7 @@ class Run:
     """What it is trained and tested on."""
     recipe: Recipe = Recipe()
     """How it is trained."""
-    method: Chosen[Method] = CE()
+    method: Chosen[Method] = BASELINE
     """What it learns from."""
     teacher: Run | None = None
     """Who it learns from: another run."""

@@ -15,7 +15,8 @@ from scipy.stats import binom
 
 from didact.data import Dataset, Split, evaluation_batches, facts, load
 from didact.deploy.latency import latency
-from didact.engine.step import hits
+from didact.engine.accuracy import hits
+from didact.method import ForPool
 from didact.nets.blocks import BlockNet
 from didact.nets.supernet import SPACES, Pool, Space, Supernet, recalibrated
 from didact.runs.build import network
@@ -25,7 +26,7 @@ from didact.spec import SpecError
 from didact.store.record import Record
 from didact.store.results import Results
 from didact.store.store import Store
-from didact.teaching.gtn import GTN, Conditioning
+from didact.teaching.gtn import GTN
 from didact.tensors import Batch
 
 VERSION = 1
@@ -117,8 +118,8 @@ class Predictor:
     @cached_property
     def _supernet(self) -> Supernet:
         _, added = self.store.load(self.run)
-        assert isinstance(added, Conditioning)
-        return added.supernet.to(self.device).eval().requires_grad_(False)
+        assert isinstance(self.run.method, ForPool)
+        return self.run.method.supernet(added).to(self.device).eval().requires_grad_(False)
 
     @cached_property
     def _dataset(self) -> Dataset:
@@ -178,9 +179,9 @@ def pool_of(run: Run) -> Space | Pool:
         SpecError: a student; its teacher is named.
     """
     method = run.method
-    if not isinstance(method, GTN):
+    if not isinstance(method, ForPool):
         teacher = run.teacher or run
-        if isinstance(teacher.method, GTN):
+        if isinstance(teacher.method, ForPool):
             pool_of(teacher)
             raise SpecError(
                 f"{run.label} ({run.digest}) is no generic teacher, which has a pool of students; "
@@ -193,12 +194,8 @@ def pool_of(run: Run) -> Space | Pool:
                 replace(teacher, teacher=None, route=None, start=None, peers=(), turn=0, method=GTN(pool=SPACES["tiny"]))
             ),
         )
-    faults: list[str] = []
-    if 0 not in (method.after or ()):
-        found = "every block but the last" if method.after is None else f"the blocks {list(method.after)}"
-        faults.append(
-            f"its students only ever ran after {found} of the teacher, so they have no first blocks: train it with 0 in after"
-        )
+    lacks = method.lacks_whole_students()
+    faults = [lacks] if lacks else []
     if run.data.validation == 0:
         faults.append("it has no validation split, and the test set chooses nothing: train it with data.validation")
     if faults:
@@ -208,12 +205,11 @@ def pool_of(run: Run) -> Space | Pool:
 
 def _suitable(run: Run) -> Run:
     """The generic teacher ``run`` with all that a search needs."""
-    assert isinstance(run.method, GTN)
+    assert isinstance(run.method, ForPool)
     with torch.device("meta"):
         blocks = len(network(run).shapes(facts(run.data).image).features)
-    after = sorted({0, *(run.method.after or range(1, blocks))})
     data = replace(run.data, validation=run.data.validation or VALIDATION)
-    return replace(run, data=data, method=replace(run.method, after=tuple(after)))
+    return replace(run, data=data, method=run.method.with_whole_students(blocks))
 
 
 def _record(store: Store, run: Run) -> Record:

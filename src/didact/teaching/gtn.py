@@ -28,21 +28,22 @@ uniform, too. The distribution's entropy and mean parameters are in the metrics.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, softened_kl
-from didact.method import Clock, Method, Pair, StepContext
+from didact.method import Clock, ForPool, MetricsContext, Pair, StepContext
 from didact.nets.adapt import Transform, match
 from didact.nets.architecture import is_architecture, parse
 from didact.nets.blocks import Shape
-from didact.nets.supernet import Capacity, Distribution, Students, Supernet, owner, run_as, uniform
+from didact.nets.supernet import Capacity, Distribution, Supernet, owner, run_as, uniform
 from didact.nets.supernet.shared import skeleton
 from didact.seeds import stream
 from didact.spec import MOST, NonNegative, Positive, spec
@@ -71,13 +72,9 @@ def loss(zt: Logits, branches: Sequence[Logits], labels: Labels, alpha: float = 
 
 
 @spec
-class GTN(Method):
+class GTN(ForPool):
     """A method on the teacher: it is trained jointly with students drawn from a pool."""
 
-    teaches: ClassVar = True
-
-    pool: Students
-    """The students: a space by name (tiny, small, large, mobile), networks separated by commas, module:NAME, or its fields."""
     alpha: NonNegative = 1.0
     """Weight of the KL."""
     temperature: Positive = 4.0
@@ -95,14 +92,6 @@ class GTN(Method):
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the training over which the weights of the students' terms rise linearly from 0."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _asked(cls, given: Any) -> Any:
-        known = cls.__dataclass_fields__.keys()  # misspelt settings are reported first
-        if isinstance(given, Mapping) and "pool" not in given and given.keys() <= known:
-            raise ValueError("pool: say which students the teacher is for, e.g. pool=tiny or pool=resnet8,vgg8")
-        return given
-
     @model_validator(mode="after")
     def _possible(self) -> GTN:
         if self.sampling == "sandwich" and self.paths < 2:
@@ -114,6 +103,19 @@ class GTN(Method):
     @property
     def needs(self) -> Needs:
         return reads("logits features")
+
+    def supernet(self, extras: nn.Module) -> Supernet:
+        assert isinstance(extras, Conditioning)
+        return extras.supernet
+
+    def lacks_whole_students(self) -> str:
+        if 0 in (self.after or ()):
+            return ""
+        blocks = "every block but the last" if self.after is None else f"the blocks {list(self.after)}"
+        return f"its students only ever ran after {blocks} of the teacher, so they have no first blocks: train it with 0 in after"
+
+    def with_whole_students(self, blocks: int) -> GTN:
+        return dataclasses.replace(self, after=tuple(sorted({0, *(self.after or range(1, blocks))})))
 
     def build(self, pair: Pair) -> nn.Module:
         blocks = len(pair.shapes.features)
@@ -141,10 +143,11 @@ class GTN(Method):
             found["architecture"] = self.architecture_weight * extras.deviation()
         return found
 
-    def metrics(self, extras: nn.Module) -> dict[str, Tensor]:
+    def metrics(self, extras: nn.Module, context: MetricsContext) -> dict[str, Tensor]:
+        """At the end of an epoch the trained distribution's entropy and mean parameters."""
         assert isinstance(extras, Conditioning)
-        if extras.distribution is None:
-            return {}
+        if context.moment != "epoch" or extras.distribution is None:
+            return super().metrics(extras, context)
         assert extras.capacity is not None
         mean = extras.capacity(extras.distribution.probabilities())
         return {"entropy": extras.distribution.entropy(), "mean_parameters": mean}

@@ -24,16 +24,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from didact import nets
 from didact.losses import cross_entropy, softened_kl
-from didact.method import Method, Pair, StepContext
+from didact.method import ForStudent, MetricsContext, Pair, StepContext
 from didact.nets.adapt import Transform, match
 from didact.nets.blocks import BlockNet
 from didact.spec import NonNegative, Positive, spec
-from didact.tensors import Labels, Logits, Needs, Outputs, Scalar, reads
+from didact.tensors import Labels, Logits, Needs, Scalar, reads
 
 Direction = Literal["branch||teacher", "teacher||branch"]
 
@@ -91,13 +91,11 @@ def loss(
 
 
 @spec
-class SFTN(Method):
+class SFTN(ForStudent):
     """A method on the teacher: it is trained jointly with branches of its student."""
 
-    teaches: ClassVar = True
+    branch_part: ClassVar = "branches.0.net"
 
-    student: str
-    """The student that gives the branches their blocks; a name of the zoo."""
     teacher_weight: NonNegative = 1.0
     """lambda_T."""
     kl_weight: NonNegative = 3.0
@@ -112,11 +110,6 @@ class SFTN(Method):
     """Whether the KL term carries the factor tau^2."""
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the training over which the weights of both branch terms rise linearly from 0."""
-
-    @field_validator("student")
-    @classmethod
-    def _known(cls, student: str) -> str:
-        return nets.resolve(student)
 
     @property
     def needs(self) -> Needs:
@@ -142,9 +135,12 @@ class SFTN(Method):
             squared=self.squared,
         )
 
-    def auxiliary_logits(self, extras: nn.Module, own: Outputs) -> dict[str, Tensor]:
+    def metrics(self, extras: nn.Module, context: MetricsContext) -> dict[str, Tensor]:
+        """On held-out images each branch's accuracy."""
         assert isinstance(extras, Branches)
-        return {f"branch{i}": logits for i, logits in enumerate(extras(own.features), 1)}
+        if context.moment != "test":
+            return super().metrics(extras, context)
+        return {f"branch{i}": logits for i, logits in enumerate(extras(context.own.features), 1)}
 
 
 class Branch(nn.Module):

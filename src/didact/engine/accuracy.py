@@ -1,0 +1,42 @@
+"""Accuracies of classifiers by name, counted on the device and read once an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from didact.tensors import Labels, Logits, answered
+
+
+class Accuracies:
+    """Top-1 and top-5 hits of each classifier; "" is the network's own."""
+
+    def __init__(self) -> None:
+        self._hits: dict[str, Tensor] = {}
+        self._images: dict[str, int] = {}
+
+    def add(self, logits: Mapping[str, Logits], labels: Labels) -> None:
+        """Count a batch of every classifier in ``logits``."""
+        for name, values in logits.items():
+            found = hits(values.detach(), labels)
+            self._hits[name] = self._hits[name] + found if name in self._hits else found
+            self._images[name] = self._images.get(name, 0) + len(labels)
+
+    def percentages(self, prefix: str) -> dict[str, float]:
+        """Accuracies in percent: ``<prefix>_top1`` and ``<prefix>_top5``, and ``<prefix>_<name>_top1`` of the further ones."""
+        row: dict[str, float] = {}
+        for name, counted in self._hits.items():
+            top1, top5 = (100 * counted.double() / self._images[name]).tolist()
+            row |= {f"{prefix}_{name}_top1": top1} if name else {f"{prefix}_top1": top1, f"{prefix}_top5": top5}
+        return row
+
+
+def hits(logits: Logits, labels: Labels) -> Tensor:
+    """How many labels are the highest and among the five highest logits: two integers on the device.
+
+    An image without an answer (:func:`didact.tensors.answered`) counts as wrong.
+    """
+    found = (logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]) & answered(logits)[:, None]
+    return torch.stack([found[:, 0].sum(), found.sum()])
