@@ -102,6 +102,7 @@ def test_settings_are_laid_over_the_scale() -> None:
         ({"pool": {}}, r"^pool\.kind: is missing"),
         ({"sckd": 5}, r"^sckd: expected a name, or settings such as sckd\.name; found 5"),
         ({"sftn": 5}, "^sftn: expected a name, or settings"),
+        ({"gtn": []}, r"^gtn: expected settings of the method gtn, such as gtn\.SETTING; found \[\]"),
         ({"gtn": "kd"}, "^gtn: expected settings of the method gtn.* found 'kd'"),
         ({"teacher": 5}, r"^teacher: expected a name, or settings such as teacher\.net; found 5"),
         ({"scale": []}, r"^scale: unknown \[\]"),

@@ -131,6 +131,8 @@ def test_tables_share_their_runs() -> None:
         ({"data": 5}, "^data: expected a name, or settings such as data.name; found 5"),
         ({"scale": []}, r"^scale: unknown \[\]"),
         ({"table": 5, "sftn": {"temperature": 3}}, r"^sftn\.temperature: the study sets it itself; write temperatures="),
+        ({"table": 5, "sftn": {"kl_weight": 3}}, r"^sftn\.kl_weight: the study sets it itself; write table=6 and weights="),
+        ({"table": "5,6", "sftn": {"kl_weight": 3}}, r"^sftn\.kl_weight: the study sets it itself"),
         ({"table": 6, "sftn": {"kl_weight": -1}}, r"^sftn\.kl_weight: the study sets it itself; write weights="),
         ({"table": 9, "sftn": {"student": "resnet8"}}, r"^sftn\.student: the study sets it itself; write branches="),
     ],

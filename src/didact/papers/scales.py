@@ -58,7 +58,7 @@ def of_method(given: Any, name: str, at: str, varied: Mapping[str, str] | None =
     Raises:
         SpecError: no settings, those of another method, or a setting that the study sets itself.
     """
-    fields = named(given, name, at)
+    fields = {"name": ""} if isinstance(given, (list, tuple)) else named(given, name, at)
     if fields["name"] != name:
         raise SpecError(f"{at}: expected settings of the method {name}, such as {at}.SETTING; found {shown(given)}")
     for field, instead in (varied or {}).items():

@@ -21,7 +21,7 @@ from didact.papers import scales
 from didact.papers.sftn_settings import check
 from didact.papers.sftn_tables import BRANCHES, METHODS, PAIRS, PUBLISHED, SCALES
 from didact.request.plan import plan
-from didact.request.settings import named, several
+from didact.request.settings import as_given, named, several
 from didact.runs.labels import recipe_label
 from didact.runs.run import Run, method_label
 from didact.spec import SpecError, from_json, shown, under
@@ -71,8 +71,8 @@ class _Asked:
         if times == 1:
             return tuple(once)
         epochs = once[0].recipe.epochs
-        asked["teacher"]["recipe"] = {"epochs": epochs, **_named(asked["teacher"].get("recipe"), "teacher.recipe")}
-        asked["recipe"] = {**_named(asked.get("recipe"), "recipe"), "epochs": times * epochs}
+        asked["teacher"]["recipe"] = {"epochs": epochs, **as_given(asked["teacher"].get("recipe", {}), "teacher.recipe")}
+        asked["recipe"] = {**as_given(asked.get("recipe", {}), "recipe"), "epochs": times * epochs}
         return tuple(plan({k: v for k, v in asked.items() if k != "epochs"}, self.device))
 
     def title(self, run: Run) -> str:
@@ -176,7 +176,7 @@ def _varied(asked: _Asked) -> list[Grid]:
     field = "temperature" if one else "kl_weight"
     ways: dict[str, Any] = {"standard": "standard"}
     for value in values if isinstance(values, Sequence) and not isinstance(values, str) else [values]:
-        ways[f"{'tau' if one else 'lambda'} {value:g}"] = asked.own("sftn", "sftn", **fixed) | {field: float(value)}
+        ways[f"{'tau' if one else 'lambda'} {value:g}"] = asked.own("sftn", "sftn") | fixed | {field: float(value)}
     return [_by_teacher(asked, {way: dict.fromkeys(asked.pairs, how) for way, how in ways.items()}, "standard")]
 
 
@@ -230,9 +230,3 @@ def _known(branch: str) -> str:
 
 def _teachers(runs: Sequence[Run]) -> tuple[Run, ...]:
     return tuple({run.teacher.digest: run.teacher for run in runs if run.teacher is not None}.values())
-
-
-def _named(given: Any, at: str) -> dict[str, Any]:
-    """Settings that were given, with a name only where one was."""
-    fields = named(given, "", at)
-    return fields if fields["name"] else {key: value for key, value in fields.items() if key != "name"}

@@ -31,11 +31,11 @@ VALUES: dict[str, Any] = {
 """Types of plain settings; a single number stands for a list of one."""
 
 VARIED = {
-    "temperature": ("5", "write temperatures=1,5,10"),
-    "kl_weight": ("6", "write weights=1,3,6"),
-    "student": ("9", "write branches=SMALLER,EQUAL,LARGER"),
+    "temperature": {"5": "write temperatures=1,5,10"},
+    "kl_weight": {"5": "write table=6 and weights=1,3,6 to vary it (it is 1 in table 5)", "6": "write weights=1,3,6"},
+    "student": {"9": "write branches=SMALLER,EQUAL,LARGER"},
 }
-"""By setting of SFTN, the table that varies it, and what to write for that table."""
+"""By setting of SFTN, the tables that set it themselves, and what to write instead."""
 
 
 def check(wanted: Mapping[str, Any], tables: Sequence[str]) -> None:
@@ -47,7 +47,7 @@ def check(wanted: Mapping[str, Any], tables: Sequence[str]) -> None:
     for key, readers in TABLES_OF.items():
         if key in wanted and not set(readers) & set(tables):
             raise SpecError(f"{key}: is read by {_listed(readers)} only; write table={readers[0]}, or leave {key} out")
-    own = {field: instead for field, (table, instead) in VARIED.items() if set(tables) == {table}}
+    own = {field: instead[tables[0]] for field, instead in VARIED.items() if set(tables) <= instead.keys()}
     of_method(wanted.get("sftn"), "sftn", "sftn", own)
     for key, kind in VALUES.items():
         if key in wanted:
