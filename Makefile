@@ -28,9 +28,9 @@ unit: export OMP_WAIT_POLICY ?= PASSIVE
 unit: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
-# the pages of the methods, from their files, and the reference of the Python interface, from its docstrings
+# the reference pages of methods and settings, from the code, and the reference of the Python interface, from its docstrings
 docs: $(VENV)/.installed
-	$(BIN)/python -m didact.catalogue.pages docs/methods
+	$(BIN)/python -m didact.catalogue.pages docs
 	$(BIN)/pip install -q -e '.[docs]'
 	$(BIN)/python docs/reference.py build/reference
 

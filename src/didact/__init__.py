@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from didact.method import Method, Pair, StepContext
     from didact.nets import Block, BlockNet, create, join
     from didact.request.plan import plan
+    from didact.request.schema import PeersRequest, Request, TeacherRequest
     from didact.runs.run import Run
     from didact.spec import SpecError
     from didact.store.store import Store
@@ -28,11 +29,14 @@ _HOMES = {
     "Data": "data",
     "Method": "method",
     "Pair": "method",
+    "PeersRequest": "request.schema",
     "Recipe": "engine.recipe",
+    "Request": "request.schema",
     "Run": "runs.run",
     "StepContext": "method",
     "SpecError": "spec",
     "Store": "store.store",
+    "TeacherRequest": "request.schema",
     "Execution": "execution",
     "execute": "execution",
     "create": "nets",
@@ -48,11 +52,14 @@ __all__ = [
     "Execution",
     "Method",
     "Pair",
+    "PeersRequest",
     "Recipe",
+    "Request",
     "Run",
     "SpecError",
     "StepContext",
     "Store",
+    "TeacherRequest",
     "create",
     "execute",
     "join",

@@ -131,6 +131,9 @@ def test_labels_tell_assistants_apart(tiny: Callable[..., Run]) -> None:
     )
     assert teacher_label(first) == "resnet14 by kd from resnet20"
     assert teacher_label(large) == "standard resnet20"
+    soft = tiny({"name": "ce", "label_smoothing": 0.1}, net="resnet20", seed=3)
+    assert teacher_summary(soft) == "standard (label_smoothing=0.1), seed 3"
+    assert teacher_summary(tiny("kd", teacher=soft)) == "kd from resnet20 (standard (label_smoothing=0.1), seed 3)"
 
 
 def test_a_chain_is_trained_in_order_and_compared(store: Store) -> None:

@@ -11,16 +11,13 @@ from typing import Any
 from didact.catalogue.docstring import About, about
 from didact.catalogue.settings import fields
 from didact.data import Data, training_images
-from didact.method import Method, Stage
+from didact.method import ForStudent, Method, Stage
 from didact.runs.build import extras, network, pair, placeholders
 from didact.runs.foreign import formed
 from didact.runs.groups import Peer
 from didact.runs.run import Run, required
 from didact.spec import choose, find, to_json
 from didact.tensors import Needs
-
-STAND_INS = {"inner": "kd", "pool": "tiny"}
-"""What is taken for a setting without a default where a method is described."""
 
 ORDER = ("logits", "pooled", "features", "preacts", "stem")
 
@@ -96,13 +93,13 @@ def describe(name: str) -> Described:
 
 
 def stand_in(name: str, student: str = "resnet8x4") -> Method:
-    """The method ``name`` with its defaults; where it asks for a student, an inner method or a pool, others stand in.
+    """The method ``name`` with its defaults, for ``student`` where it prepares a teacher; its examples for what has no default.
 
     Raises:
         SpecError: no such method or preset, or another setting without a default.
     """
-    given = {"student": student, **STAND_INS}
     cls = find(Method, name.partition("+")[0])
+    given = {**cls.examples, **({"student": student} if issubclass(cls, ForStudent) else {})}
     return choose(Method, {"name": name, **{key: given[key] for key in required(cls) if key in given}})
 
 
@@ -115,7 +112,9 @@ def _command(name: str, method: Method) -> str:
     parts += ["--teacher.net resnet20"] if method.teaches or method.needs.teacher else []
     parts += ["--peers.net resnet20"] if method.needs.peers else []
     parts.append(f"--{_option(method)} {name}")
-    parts += [f"--{_option(method)}.{key} {STAND_INS[key]}" for key in required(type(method)) if key in STAND_INS]
+    parts += [
+        f"--{_option(method)}.{key} {method.examples[key]}" for key in required(type(method)) if key in method.examples
+    ]
     return " ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""The reference pages of the methods, written from what their files say: ``python -m didact.catalogue.pages docs/methods``."""
+"""The reference pages of methods and settings, written from the code by ``python -m didact.catalogue.pages docs``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from didact.catalogue.methods import Described, changes_text, describe, reads_text, stage_details
+from didact.catalogue.settings import fields
 from didact.method import Method
+from didact.request.schema import Request
 from didact.spec import catalogue
 
-COMMAND = "python -m didact.catalogue.pages docs/methods"
+COMMAND = "python -m didact.catalogue.pages docs"
 
-MARK = f"<!-- Written by `{COMMAND}` from the methods' files; change those and run it again (make docs). -->"
+MARK = f"<!-- Written by `{COMMAND}` from the code; change that and run it again (make docs). -->"
 
 NOTATION = """\
 zs, zt: logits of student and teacher; fs, ft: features; y: labels; CE: cross entropy; T: temperature;
@@ -22,6 +24,13 @@ KL(a || b) = sum a log(a / b). Losses are means over the batch. How blocks are p
 PARTS = """\
 What a method reads: logits; pooled, the vector before the classifier; features, after each block; preacts, the same before
 their last activation; stem, what enters the first block. `didact explain METHOD` shows the same as the pages."""
+
+SETTINGS = """\
+Everything that `didact train` takes as `--setting value`, and `didact.plan` as a tree: `--teacher.net resnet20` is
+`{"teacher": {"net": "resnet20"}}`. `didact.Request`, `TeacherRequest` and `PeersRequest` are the same as typed values.
+A setting that is left out, or `null`, takes its default. [methods.md](methods.md#settings-and-how-messages-name-them) says how
+settings are written and how messages name them. Settings of methods lie below `method` and `teacher.method`;
+[the pages of the methods](methods/README.md) have them."""
 
 FAMILIES: dict[str, tuple[str, str]] = {
     "logits": ("What the teacher answers: losses between the two networks' logits.", "kd dkd dist"),
@@ -41,14 +50,21 @@ FAMILIES: dict[str, tuple[str, str]] = {
 
 
 def pages() -> dict[str, str]:
-    """The text of every page by file name: one a family, and README.md, the index."""
+    """The text of every page by its path below docs/: one a family of methods, their index, and the settings of a request."""
     named = {name: page for page, (_, names) in FAMILIES.items() for name in names.split()}
     found: dict[str, list[Described]] = {page: [] for page in FAMILIES}
     rank = list(named)
     for name in sorted(catalogue(*Method.homes), key=lambda name: (rank.index(name) if name in named else len(rank), name)):
         found[named.get(name, "others")].append(describe(name))
-    made = {f"{page}.md": _page(page, methods) for page, methods in found.items() if methods}
-    return made | {"README.md": _index(found)}
+    texts = {f"methods/{page}.md": _page(page, methods) for page, methods in found.items() if methods}
+    return texts | {"methods/README.md": _index(found), "settings.md": _settings()}
+
+
+def _settings() -> str:
+    rows = [
+        [f"`{path}`", kind, f"`{default}`" if default else "", _prose(text)] for path, kind, default, text in fields(Request)
+    ]
+    return _joined([MARK, "# Settings of a request", SETTINGS, _table(["setting", "type", "default", "meaning"], rows)])
 
 
 def _index(found: dict[str, list[Described]]) -> str:
@@ -138,8 +154,8 @@ def main(arguments: list[str]) -> int:
         print(f"name the folder of the pages: {COMMAND}", file=sys.stderr)
         return 2
     folder = Path(arguments[0])
-    folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     return 0
 

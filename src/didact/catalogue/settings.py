@@ -1,4 +1,4 @@
-"""Every setting of a spec as rows for a help text or a table."""
+"""Every setting of a spec, and of a request, as rows for a help text or a table."""
 
 from __future__ import annotations
 
@@ -6,15 +6,30 @@ import dataclasses
 import typing
 from typing import Annotated, Any
 
-from didact.method import Method
+from didact.method import ForStudent, Method
+from didact.request.schema import Request, Setting
 from didact.runs.run import method_label
-from didact.spec import type_at
+from didact.spec import catalogue, find, type_at
+
+Row = tuple[str, str, str, str]
+"""Dotted path, type, default, description."""
 
 
-def fields(cls: type, at: str = "", within: tuple[type, ...] = ()) -> list[tuple[str, str, str, str]]:
-    """Every setting of a spec as (dotted path, type, default, description); nested specs are walked, but for a field
-    that holds one of several, which is given as a whole."""
-    rows: list[tuple[str, str, str, str]] = []
+def request_settings() -> list[Row]:
+    """Everything that ``didact train`` takes, with the settings of methods on the teacher.
+
+    Those of a method for one student come as if it were requested alone, those of others below the method's name.
+    """
+    rows = fields(Request)
+    methods = [find(Method, name) for name in catalogue(*Method.homes)]
+    for cls in sorted((cls for cls in methods if cls.teaches), key=lambda cls: not issubclass(cls, ForStudent)):
+        rows += fields(cls, "teacher.method." if issubclass(cls, ForStudent) else f"teacher.method.{cls.name()}.")
+    return [*rows, ("method.*", "", "", "Any setting of the methods in the request; see didact explain METHOD.")]
+
+
+def fields(cls: type, at: str = "", within: tuple[type, ...] = ()) -> list[Row]:
+    """Every setting of a spec; nested specs are walked, but for a field that holds one of several, which is given as a whole."""
+    rows: list[Row] = []
     hints = typing.get_type_hints(cls, include_extras=True)
     described = getattr(cls, "__pydantic_fields__", {})
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
@@ -24,9 +39,22 @@ def fields(cls: type, at: str = "", within: tuple[type, ...] = ()) -> list[tuple
             rows += fields(inner, f"{path}.", (cls, *within))
             continue
         info = described.get(field.name)
+        shown = next((part for part in getattr(hints[field.name], "__metadata__", ()) if isinstance(part, Setting)), None)
+        if shown is not None:
+            rows.append((path, shown.kind, shown.default, (info and info.description) or ""))
+            rows += _below(shown, f"{path}.")
+            continue
         default = "required" if info is None or info.is_required() else _shown(info.get_default(call_default_factory=True))
         rows.append((path, _type_name(hints[field.name]), default, (info and info.description) or ""))
     return rows
+
+
+def _below(shown: Setting, at: str) -> list[Row]:
+    """The settings below one of a request, with the defaults that hold there."""
+    rows = fields(shown.below, at) if shown.below is not None else []
+    return [
+        (path, kind, str(shown.defaults.get(path.removeprefix(at), default)), text) for path, kind, default, text in rows
+    ]
 
 
 def _specs(hint: Any) -> list[type]:

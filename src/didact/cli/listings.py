@@ -73,10 +73,10 @@ def _listing(what: str | None, store: Path, pair: dict[str, str], trust: bool) -
 
 
 def _settings() -> Listing:
-    from didact.cli.settings import settings
+    from didact.catalogue.settings import request_settings
     from didact.tables.listings import Listing
 
-    return Listing.of(["setting", "type", "default", "what it is"], settings())
+    return Listing.of(["setting", "type", "default", "what it is"], request_settings())
 
 
 def _machine() -> Listing:

@@ -149,10 +149,10 @@ def _nothing_searched(settings: SearchSettings, picture: Path | None) -> None:
 
 def _completed(error: UnsuitableError, store: Path) -> str:
     """What is wrong, with the whole command that trains what is wanted instead."""
+    from didact.method import ForPool
     from didact.request.command import alone, command
-    from didact.teaching.gtn import GTN
 
-    assert isinstance(error.instead.method, GTN)
+    assert isinstance(error.instead.method, ForPool)
     line = alone(error.instead, store) or command(error.instead, [error.instead.method.pool.smallest], store)
     return f"{error}:\n    {line}" if line else str(error)
 

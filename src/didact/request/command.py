@@ -1,20 +1,34 @@
-"""From a teacher's Run back to the commands that train it and that distil from it."""
+"""From a Run back to ``didact train``: the command that trains it, and the one that distils from it."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from didact.data import Data
-from didact.engine.recipe import RECIPES, settings
-from didact.nets.supernet import SPACES, Pool
+from didact.engine.recipe import RECIPES, Recipe, settings
+from didact.method import ForStudent, Method
+from didact.nets.supernet import SPACES, Pool, Space
 from didact.request.plan import plan
+from didact.request.settings import merged
 from didact.request.tokens import parse
-from didact.runs.run import Run
-from didact.spec import SpecError, to_json
+from didact.runs.run import BASELINE, Run, method_label
+from didact.spec import SpecError, from_json, to_json
+
+Settings = dict[str, Any]
+"""By dotted path: {"teacher.net": "resnet20"}."""
+
+
+def alone(run: Run, store: Path) -> str | None:
+    """``didact train`` for this very run, with its teachers and peers. None for one that the command line cannot describe."""
+    given = _Inherited.of(run)
+    words = _words({"net": run.net} | _method(run.method, "method", "") | _surroundings(run, given) | given.flat(""))
+    return _command(words, store) if [planned.digest for planned in _planned(words)] == [run.digest] else None
 
 
 def command(teacher: Run, students: Sequence[str], store: Path) -> str | None:
@@ -22,76 +36,153 @@ def command(teacher: Run, students: Sequence[str], store: Path) -> str | None:
 
     None for a teacher that the command line cannot describe.
     """
-    asked = {"net": ",".join(students), "teacher.net": teacher.net, "teacher.method": teacher.method.name()}
-    asked |= _method(teacher, "teacher.method")
-    asked |= {"teacher.start": "standard"} if teacher.start else {}
-    asked |= {"teacher.seed": teacher.seed} if teacher.seed else {}
-    words = _words(asked | _surroundings(teacher))
-    found = _planned(words)
-    if not found or any(run.teacher is None or run.teacher.digest != teacher.digest for run in found):
+    given = _Inherited.of(teacher)
+    student = students[0] if len(students) == 1 else ""
+    words = _words({"net": ",".join(students)} | _teacher(teacher, student, given, "teacher") | given.flat(""))
+    runs = _planned(words)
+    if not runs or any(run.teacher is None or run.teacher.digest != teacher.digest for run in runs):
         return None
     return _command(words, store)
-
-
-def alone(teacher: Run, store: Path) -> str | None:
-    """``didact train`` for this very teacher and nobody else. None for one that the command line cannot describe so."""
-    asked = {"net": teacher.net, "method": teacher.method.name()} | _method(teacher, "method")
-    asked |= {"seed": teacher.seed} if teacher.seed else {}
-    words = _words(asked | _surroundings(teacher))
-    return _command(words, store) if [run.digest for run in _planned(words)] == [teacher.digest] else None
 
 
 def _command(words: Sequence[str], store: Path) -> str:
     return shlex.join(["didact", "train", *words, "--store", str(store)])
 
 
-def _words(asked: dict[str, Any]) -> list[str]:
-    return [word for key, value in asked.items() for word in (f"--{key}", _text(value))]
+def _words(given: Settings) -> list[str]:
+    return [word for path, value in given.items() for word in (f"--{path}", _text(value))]
+
+
+def _text(value: Any) -> str:
+    """A value as the command line reads it: "none" as a text is quoted, since it is null otherwise."""
+    if isinstance(value, str) and parse(["--value", value]) == {"value": value}:
+        return value
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _planned(words: Sequence[str]) -> list[Run]:
-    """What the words ask for; nothing where they cannot be meant."""
+    """The runs that the words describe; none where they are refused."""
     try:
         return plan(parse(words))
     except SpecError:
         return []
 
 
-def _surroundings(teacher: Run) -> dict[str, Any]:
-    """Data and recipe, which a student has too."""
-    recipe, changed = _recipe(teacher)
-    asked: dict[str, Any] = {"data_seed": teacher.data_seed} if teacher.data_seed else {}
-    asked |= {"data": teacher.data.name} | _differing("data", to_json(teacher.data), to_json(Data(name=teacher.data.name)))
-    return asked | {"recipe": recipe} | _differing("recipe", changed, {})
+# ------------------------------------------------------------------------------------------------ data, recipe, data seed
 
 
-def _method(teacher: Run, below: str) -> dict[str, Any]:
-    """The settings of the teacher's method that are not its defaults."""
-    found: dict[str, Any] = {}
-    for name, field in type(teacher.method).__dataclass_fields__.items():  # type: ignore[attr-defined]
-        value = getattr(teacher.method, name)
-        if name == "pool":
-            known = next((key for key, space in SPACES.items() if space == value), None)
-            found[f"{below}.pool"] = known or (",".join(value.members) if isinstance(value, Pool) else to_json(value))
-        elif value != field.default:
-            found[f"{below}.{name}"] = to_json(value)
+@dataclass(frozen=True)
+class _Inherited:
+    """What a request says of a network and its teacher takes over: settings with a name, and the data seed."""
+
+    data: Settings
+    recipe: Settings
+    data_seed: int
+
+    @classmethod
+    def of(cls, run: Run) -> _Inherited:
+        """As a request says it of a student."""
+        data = {"name": run.data.name, **_differing(run.data, Data(name=run.data.name))}
+        return cls(data, _recipe(run.recipe, run.net, {}), run.data_seed)
+
+    def flat(self, at: str) -> Settings:
+        """The settings by path; ``at`` stands before them."""
+        seed = {f"{at}data_seed": self.data_seed} if self.data_seed else {}
+        return seed | _below(f"{at}data", self.data) | _below(f"{at}recipe", self.recipe)
+
+    def changed(self, run: Run) -> _Inherited:
+        """What a teacher, ``run``, has otherwise; no settings where it takes over all."""
+        data = _differing(run.data, from_json(Data, self.data))
+        if "name" in data:
+            data = {"name": run.data.name, **_differing(run.data, Data(name=run.data.name))}
+        return _Inherited(data, _recipe(run.recipe, run.net, self.recipe), run.data_seed)
+
+
+def _differing(own: Any, known: Any) -> Settings:
+    """The fields of a spec that differ from those of another one."""
+    names = [field.name for field in dataclasses.fields(own)]
+    return {name: to_json(getattr(own, name)) for name in names if getattr(own, name) != getattr(known, name)}
+
+
+def _recipe(recipe: Recipe, net: str, inherited: Settings) -> Settings:
+    """The fewest settings that make the recipe of ``net``, laid over the inherited ones; its precision is always given once."""
+    own = to_json(recipe)
+    choices = []
+    for name in RECIPES:
+        base = merged(inherited, {"name": name}) if inherited else {"name": name}
+        known = settings(name, net) | {"precision": None} | base
+        choice = {"name": name} | {key: value for key, value in own.items() if value != known[key]}
+        choices.append(choice if name != inherited.get("name") else {k: v for k, v in choice.items() if k != "name"})
+    return min(choices, key=len)
+
+
+def _below(at: str, given: Settings) -> Settings:
+    """Settings with a name as settings by path."""
+    head = {at: given["name"]} if "name" in given else {}
+    return head | {f"{at}.{key}": value for key, value in given.items() if key != "name"}
+
+
+# ------------------------------------------------------------------------------------------------ methods, teachers, peers
+
+
+def _method(method: Method, at: str, student: str) -> Settings:
+    """The method by its label, and its settings that are neither its preset's nor its defaults.
+
+    Args:
+        student: the student of the request, which a method for one student takes over.
+    """
+    label = method_label(method)
+    known: Mapping[str, Any] = method.presets.get(label.partition("+")[2], {})
+    given: Settings = {at: label}
+    for field in dataclasses.fields(method):  # type: ignore[arg-type]
+        value = getattr(method, field.name)
+        if isinstance(method, ForStudent) and (field.name, value) == ("student", student):
+            continue
+        if isinstance(value, Space | Pool):
+            given[f"{at}.{field.name}"] = _pool(value)
+        elif value != known.get(field.name, field.default):
+            given[f"{at}.{field.name}"] = to_json(value)
+    return given
+
+
+def _pool(pool: Space | Pool) -> Any:
+    name = next((name for name, space in SPACES.items() if space == pool), None)
+    return name or (",".join(pool.members) if isinstance(pool, Pool) else to_json(pool))
+
+
+def _surroundings(run: Run, given: _Inherited) -> Settings:
+    """Seed, teacher, route, peers and start of a student."""
+    found: Settings = {"seed": run.seed} if run.seed else {}
+    if run.teacher is not None:
+        found |= _teacher(run.teacher, run.net, given, "teacher")
+    if run.route is not None:
+        found |= {"route": run.route.schedule, "route.anchors": run.route.anchors}
+        found |= {"route.threshold": run.route.threshold} if run.route.threshold is not None else {}
+    if run.peers:
+        found |= _peers(run, given)
+    if run.start is not None:
+        found["start"] = "branches"
     return found
 
 
-def _recipe(teacher: Run) -> tuple[str, dict[str, Any]]:
-    """The named recipe that comes nearest to the teacher's, and what differs; its precision is always said."""
-    own = to_json(teacher.recipe)
-    changes = {}
-    for name in RECIPES:
-        known = settings(name, teacher.net)
-        changes[name] = {key: value for key, value in own.items() if key == "precision" or value != known[key]}
-    name = min(changes, key=lambda name: len(changes[name]))
-    return name, changes[name]
+def _teacher(run: Run, student: str, given: _Inherited, at: str) -> Settings:
+    """A teacher at the path ``at``. ``given``: what its student's request says."""
+    own = given.changed(run)
+    found: Settings = {f"{at}.net": run.net}
+    found |= _method(run.method, f"{at}.method", student) if run.method != BASELINE else {}
+    found |= {f"{at}.seed": run.seed} if run.seed else {}
+    found |= {f"{at}.data_seed": run.data_seed} if run.data_seed != given.data_seed else {}
+    found |= _below(f"{at}.data", own.data) | _below(f"{at}.recipe", own.recipe)
+    if run.teacher is not None:
+        passed = _Inherited(merged(given.data, own.data), merged(given.recipe, own.recipe), run.data_seed)
+        found |= _teacher(run.teacher, run.net, passed, f"{at}.teacher")
+    return found | ({f"{at}.start": "standard"} if run.start is not None else {})
 
 
-def _differing(below: str, own: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
-    return {f"{below}.{key}": value for key, value in own.items() if key not in known or value != known[key]}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+def _peers(run: Run, given: _Inherited) -> Settings:
+    """The peers; of settings that they share, the first peer's."""
+    first = run.peers[0]
+    found: Settings = {"peers.net": ",".join(peer.net for peer in run.peers)}
+    found |= _method(first.method, "peers.method", "") if first.method != run.method else {}
+    found |= _below("peers.recipe", _recipe(first.recipe, first.net, given.recipe))
+    return found | ({"peers.seed": first.seed} if first.seed != run.seed else {})

@@ -1,4 +1,4 @@
-"""Methods as people ask for them: several at once, with settings for all and, below a method's name, settings for it alone."""
+"""Methods of a request: several at once, with settings for all and, below a method's name, settings for it alone."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from didact.method import Method
-from didact.request.settings import several
+from didact.method import ForStudent, Method
+from didact.request.settings import below, several
+from didact.runs.run import BASELINE
 from didact.spec import SpecError, catalogue, choose, find, nearest, shown, under
 
 STANDARD = "standard"
-"""The way of a teacher that is trained on the labels alone."""
+"""The method of a teacher that is trained on the labels alone."""
 
 Takes = Mapping[str, Collection[str]]
 """By method's name without preset, its settings."""
@@ -23,11 +24,11 @@ def methods(fields: Mapping[str, Any], at: str, teaches: str | None = None) -> l
     Args:
         fields: "name", one or several separated by commas; settings; and by method's name the settings for it alone.
         at: their path, for messages.
-        teaches: the student, where they are ways to train its teacher: "standard" is then the labels alone and takes none of
-            the settings, and a method that asks for a student is told.
+        teaches: the student, where they train its teacher: "standard" is then the labels alone and takes none of the settings,
+            and a method for one student takes this one where no other is given.
 
     Raises:
-        SpecError: names nobody knows, settings that not every method has, wrong values.
+        SpecError: unknown names, settings that not every method has, wrong values.
     """
     if teaches is not None and fields["name"] == STANDARD and len(fields) > 1:
         key = next(k for k in fields if k != "name")
@@ -46,9 +47,9 @@ def _one(
     name: str, shared: Mapping[str, Any], alone: Mapping[str, Any], at: str, teaches: str | None, among: bool
 ) -> Method:
     if teaches is not None and name == STANDARD:
-        return choose(Method, "ce")
+        return BASELINE
     given = {**shared, **alone, "name": name}
-    if teaches is not None and "student" in _settings(name, at):
+    if teaches is not None and issubclass(_class(name, at), ForStudent):
         given.setdefault("student", teaches)
     try:
         return choose(Method, given)
@@ -59,10 +60,12 @@ def _one(
 
 
 def _settings(name: str, at: str) -> Collection[str]:
-    try:
-        return {field.name for field in dataclasses.fields(find(Method, name.partition("+")[0]))}  # type: ignore[arg-type]
-    except SpecError as error:
-        raise SpecError(under(at, str(error))) from None
+    return {field.name for field in dataclasses.fields(_class(name, at))}  # type: ignore[arg-type]
+
+
+def _class(name: str, at: str) -> type[Method]:
+    with below(at):
+        return find(Method, name.partition("+")[0])
 
 
 def _own(fields: Mapping[str, Any], names: Collection[str], at: str) -> dict[str, Mapping[str, Any]]:
@@ -84,7 +87,7 @@ def _check_shared(key: str, value: Any, takes: Takes, at: str) -> None:
     lacking = [name for name in takes if name not in having]
     known = {setting for settings in takes.values() for setting in settings}
     if not having and isinstance(value, Mapping) and key in catalogue(*Method.homes):
-        raise SpecError(f"{at}.{key}: {key} is not among the methods asked for; write {at}={','.join([*takes, key])}")
+        raise SpecError(f"{at}.{key}: {key} is not among the methods of the request; write {at}={','.join([*takes, key])}")
     if not having and isinstance(value, Mapping):
         raise SpecError(f"{at}.{key}: neither a method of the list nor a setting{nearest(key, {*takes, *known})}")
     if not having:

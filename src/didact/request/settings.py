@@ -1,4 +1,4 @@
-"""Settings as people give them: names where there are fields, several names at once, short forms."""
+"""Settings as people give them: names where there are fields, several names at once, one layer over another."""
 
 from __future__ import annotations
 
@@ -7,34 +7,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from didact.engine.recipe import best_precision, settings
-from didact.spec import SpecError, cut, nearest, shown, under
+from didact.spec import SpecError, shown, under
 
 
-def recipe_fields(given: Any, net: str, device: str, at: str) -> dict[str, Any]:
-    """All fields of a recipe for ``net``: what depends on the network or the device is filled in. ``at``: their path."""
-    fields = {"precision": "auto"} | named(given, "short", at)
+def recipe_fields(given: Mapping[str, Any], net: str, device: str, at: str) -> dict[str, Any]:
+    """All fields of the recipe ``given``, a name and settings, for ``net``: what depends on the network or the device is
+    filled in. ``at``: their path."""
+    fields = {"precision": "auto", **given}
     if fields["precision"] == "auto":
         fields["precision"] = best_precision(device)
     with below(at):
         return settings(fields.pop("name"), net) | fields
-
-
-def short_forms(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Epochs and precision put into the recipe.
-
-    Raises:
-        SpecError: the recipe says something else already.
-    """
-    wanted = dict(wanted)
-    for key in ("epochs", "precision"):
-        if key in wanted:
-            recipe = named(wanted.get("recipe"), "short", "recipe")
-            if recipe.get(key, wanted[key]) != wanted[key]:
-                raise SpecError(
-                    f"{key}: {key}={shown(wanted[key])} contradicts recipe.{key}={shown(recipe[key])}; write one of them"
-                )
-            wanted["recipe"] = recipe | {key: wanted.pop(key)}
-    return wanted
 
 
 def named(given: Any, default: str, at: str) -> dict[str, Any]:
@@ -57,10 +40,16 @@ def named(given: Any, default: str, at: str) -> dict[str, Any]:
     return {**given, "name": name}
 
 
-def merged(first: dict[str, Any], second: Any, at: str) -> dict[str, Any]:
-    """The settings ``second`` laid over ``first``; a different name starts afresh."""
-    second = named(second, first["name"], at)
-    return second if second["name"] != first["name"] else first | second
+def as_given(given: Any, at: str) -> dict[str, Any]:
+    """Settings as :func:`named` takes them, with a name only where one is given. ``at``: their path."""
+    fields = named(given, "", at)
+    return {key: fields[key] for key in given} if isinstance(given, Mapping) else fields
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The settings ``second`` laid over ``first``; another name starts afresh."""
+    second = second or {}
+    return {**second} if second.get("name", first["name"]) != first["name"] else {**first, **second}
 
 
 def several(given: Any, at: str) -> list[str]:
@@ -75,13 +64,6 @@ def several(given: Any, at: str) -> list[str]:
         if names and all(names):
             return names
     raise SpecError(f"{at}: expected a name, or names separated by commas, found {shown(given)}")
-
-
-def only_known(given: Mapping[str, Any], keys: tuple[str, ...], at: str) -> None:
-    """Refuse settings that are none of ``keys``; ``at`` is the path before them, with its dot."""
-    for key in given:
-        if key not in keys:
-            raise SpecError(f"{at}{cut(key)}: no such setting{nearest(key, keys)}")
 
 
 @contextmanager

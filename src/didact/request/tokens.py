@@ -12,7 +12,7 @@ from didact.spec import SpecError, cut, shown
 DEEPEST = 20
 """Levels of settings, in paths and in JSON; a chain of assistants takes two or three a teacher."""
 
-FLAGS = ("compile", "exact", "retry", "json", "markdown", "help")
+FLAGS = ("compile", "deterministic", "retry", "json", "markdown", "help")
 """Options without a value of the commands that take settings."""
 
 NETWORKS = ("teacher", "peers")

@@ -1,0 +1,144 @@
+"""Everything that a request may hold: the settings of ``didact train``, which :func:`didact.plan` takes as a tree.
+
+Help, reference page and error messages come from these classes. A setting that is left out, or null, takes what its
+:class:`Setting` names as the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, field_validator
+
+from didact.data import Data
+from didact.engine.recipe import RECIPES, Recipe
+from didact.request.settings import as_given, several
+from didact.spec import HERE, Seed, Seeds, SpecError, shown, spec, to_json
+from didact.teaching.route import Route
+
+_SHORT = to_json(RECIPES["short"][1]) | {"precision": "auto"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a setting is shown to a person.
+
+    Attributes:
+        kind: its type in a word or two.
+        default: what holds where it is left out.
+        below: the spec that holds the settings below it, shown one by one.
+        defaults: by setting below it, what holds where it is left out, where that is not the spec's own default.
+    """
+
+    kind: str
+    default: str = "none"
+    below: type | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _names(given: Any) -> tuple[str, ...] | None:
+    return None if given is None else tuple(several(given, HERE))
+
+
+def _fields(given: Any) -> dict[str, Any] | None:
+    return None if given is None else as_given(given, HERE)
+
+
+def _network(given: Any) -> Any:
+    if isinstance(given, str):
+        return {"net": given}
+    if given is None or isinstance(given, (Mapping, TeacherRequest, PeersRequest)):
+        return given
+    raise SpecError(f"{HERE}: expected a network's name or settings such as {HERE}.net, found {shown(given)}")
+
+
+Names = Annotated[tuple[str, ...] | None, BeforeValidator(_names)]
+"""One name or several: a text with commas, or a list."""
+Fields = Annotated[dict[str, Any] | None, BeforeValidator(_fields)]
+"""A name (as "name"), or settings by name, or both."""
+
+
+@spec
+class PeersRequest:
+    """The networks that learn together with the student."""
+
+    net: Annotated[Names, Setting("names")] = None
+    """The networks it learns together with (dml, kdcl); several are one group."""
+    method: Annotated[Fields, Setting("name", "its own")] = None
+    """How they learn, where not like it; by ce they are looked at only."""
+    recipe: Annotated[Fields, Setting("name", "its own")] = None
+    """Where theirs differs: recipe.learning_rate and so on; epochs, batches and precision are shared."""
+    seed: Annotated[Seed | None, Setting("int", "its own")] = None
+    """Their own seed."""
+
+
+@spec
+class TeacherRequest:
+    """The network that teaches. One that has a teacher itself is an assistant."""
+
+    net: Annotated[str | None, Setting("name")] = None
+    """The network that teaches."""
+    method: Annotated[Fields, Setting("names", "standard")] = None
+    """How it is trained: standard (the labels alone), sftn, gtn, several (standard,sftn), or a student's method."""
+    teacher: Annotated[TeacherRequest | None, BeforeValidator(_network), Setting("as teacher", "none")] = None
+    """Makes the teacher an assistant (by teacher.method=kd or another student's method): the network it learns from."""
+    data: Annotated[Fields, Setting("as data", "the student's")] = None
+    """Where its data differ: data.fraction and so on."""
+    recipe: Annotated[Fields, Setting("as recipe", "the student's")] = None
+    """Where its recipe differs: recipe.epochs and so on."""
+    seed: Annotated[Seed | None, Setting("int", "0")] = None
+    """Its own seed."""
+    data_seed: Annotated[Seed | None, Setting("int", "the student's")] = None
+    """Order and augmentation of its batches."""
+    start: Annotated[Literal["standard"] | None, Setting("standard")] = None
+    """Fine-tune a teacher that is not standard, such as an SFTN teacher, from the standard one instead of from scratch."""
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _standard(cls, start: Any) -> Any:
+        if start in (None, "standard"):
+            return start
+        raise SpecError(
+            f"{HERE}: write {HERE}=standard (it fine-tunes the standard teacher), or leave it out; found {shown(start)}"
+        )
+
+
+@spec
+class Request:
+    """A grid of students over networks, teachers, methods and seeds."""
+
+    net: Annotated[Names, Setting("names", "required")] = None
+    """The student, or several, separated by commas."""
+    method: Annotated[Fields, Setting("names", "kd; dml with peers, ce without a teacher")] = None
+    """How it learns, or several: kd,at,crd; a preset after a plus sign: fitnet+kd; module:Class for one of your own."""
+    teacher: Annotated[TeacherRequest | None, BeforeValidator(_network), Setting("name")] = None
+    """The network that teaches; short for teacher.net."""
+    route: Annotated[Fields, Setting("equal | greedy", "none", Route)] = None
+    """Follow the teacher's route from its early anchors on (RCO)."""
+    peers: Annotated[PeersRequest | None, BeforeValidator(_network), Setting("names")] = None
+    """The networks it learns together with; short for peers.net."""
+    start: Annotated[Literal["branches"] | None, Setting("branches")] = None
+    """Begin the student with the blocks of its teacher's first branch (SFTN)."""
+    seeds: Annotated[Seeds | None, Setting("int", "1")] = None
+    """How many training seeds, from 0."""
+    seed: Annotated[Seed | None, Setting("int", "0")] = None
+    """A single training seed, in place of seeds."""
+    data_seed: Annotated[Seed | None, Setting("int", "0")] = None
+    """Order and augmentation of the batches."""
+    epochs: Annotated[Any, Setting("int", "the recipe's")] = None
+    """Short for recipe.epochs."""
+    precision: Annotated[Any, Setting("fp32 | bf16 | auto", "auto")] = None
+    """Short for recipe.precision."""
+    data: Annotated[Fields, Setting("name", "digits", Data)] = None
+    """What it is trained and tested on; short for data.name."""
+    recipe: Annotated[Fields, Setting("name", "short", Recipe, _SHORT)] = None
+    """short or paper; the fields below change it."""
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _branches(cls, start: Any) -> Any:
+        if start in (None, "branches"):
+            return start
+        raise SpecError(f"{HERE}: write {HERE}=branches, or leave {HERE} out; found {shown(start)}")
