@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "devices.md"
 
 
 def test_the_table(capsys: Said) -> None:
-    asked = ["fit", "--pool", "resnet8,ResNet-8x4", "--bits", "8,32", "--device", "edge-tpu,raspberry-pi,stm32h743"]
+    asked = ["fit", "--pool", "resnet8,ResNet-8x4", "--bits", "8,32", "--target", "edge-tpu,raspberry-pi,stm32h743"]
     assert main(asked) == 0
     shown = capsys.readouterr().out
     lines = {
@@ -33,7 +33,7 @@ def test_the_table(capsys: Said) -> None:
 
 
 def test_json_gives_bytes(capsys: Said) -> None:
-    assert main(["fit", "--pool", "resnet8x4", "--bits", "8", "--device", "pico-2,nrf5340", "--json"]) == 0
+    assert main(["fit", "--pool", "resnet8x4", "--bits", "8", "--target", "pico-2,nrf5340", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["network"], row["bits"], row["parameters"]) == ("resnet8x4", 8, 1_233_540)
     assert (row["weights"], row["activations"]) == (1_233_540, 196_608)
@@ -43,7 +43,7 @@ def test_json_gives_bytes(capsys: Said) -> None:
 
 def test_images_of_a_data_set_or_one_s_own(capsys: Said) -> None:
     def weights(*more: str) -> tuple[int, int]:
-        assert main(["fit", "--pool", "resnet8", "--bits", "8", "--device", "pico-2", "--json", *more]) == 0
+        assert main(["fit", "--pool", "resnet8", "--bits", "8", "--target", "pico-2", "--json", *more]) == 0
         (row,) = json.loads(capsys.readouterr().out)
         return row["weights"], row["activations"]
 
@@ -55,7 +55,7 @@ def test_images_of_a_data_set_or_one_s_own(capsys: Said) -> None:
 
 def test_several_tables_for_many_networks(capsys: Said) -> None:
     pool = "resnet8,resnet14,resnet20,vgg8"
-    assert main(["fit", "--pool", pool, "--bits", "8", "--device", "pico-2", "--format", "markdown"]) == 0
+    assert main(["fit", "--pool", pool, "--bits", "8", "--target", "pico-2", "--format", "markdown"]) == 0
     shown = capsys.readouterr().out
     assert shown.count("| weights (MB) |") == 2
     for name in pool.split(","):
@@ -72,7 +72,7 @@ def test_devices_of_one_s_own(tmp_path: Path, capsys: Said) -> None:
     (row,) = json.loads(capsys.readouterr().out)
     assert [one["device"] for one in row["devices"]] == [*(device.name for device in DEVICES), "my-board"]
     assert row["devices"][-1]["missing"] == {"weights": 3_892}
-    assert main([*asked, "--bits", "4", "--device", "my-board"]) == 0
+    assert main([*asked, "--bits", "4", "--target", "my-board"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert [one["fits"] for one in row["devices"]] == [True]
 
@@ -86,8 +86,8 @@ def test_devices_of_one_s_own(tmp_path: Path, capsys: Said) -> None:
         (["--bits", "33"], "found '33'"),
         (["--bits", "0"], "found '0'"),
         (["--bits", ""], "bits: whole numbers from 1 to 32"),
-        (["--device", "edge-tup"], "unknown device 'edge-tup'; did you mean 'edge-tpu'"),
-        (["--device", ""], "name at least one device"),
+        (["--target", "edge-tup"], "unknown device 'edge-tup'; did you mean 'edge-tpu'"),
+        (["--target", ""], "name at least one device"),
         (["--devices", "none.json"], "cannot read devices from 'none.json'"),
         (["--data", "cifar101"], "did you mean 'cifar10' or 'cifar100'"),
         (["--data", "digits", "--image", "3x32x32"], "say either --data, or --image and --classes"),

@@ -45,7 +45,7 @@ OPTIONS = {
     "explain": ("--net", "--teacher"),
     "look": ("--store", "--against", "--device", "--images", "--kind", "--picture"),
     "compare": ("--store", "--net", "--data", "--picture"),
-    "fit": ("--pool", "--bits", "--device", "--devices", "--image", "--classes", "--data", "--students", "--draw"),
+    "fit": ("--pool", "--bits", "--target", "--devices", "--image", "--classes", "--data", "--students", "--draw"),
     "search": (
         "--store",
         "--max-parameters",
@@ -54,6 +54,7 @@ OPTIONS = {
         "--max-ms",
         "--trials",
         "--bits",
+        "--target",
         "--device",
         "--devices",
     ),

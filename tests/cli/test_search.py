@@ -189,9 +189,9 @@ def test_what_is_refused(store: Path, teacher: Run, capsys: Said) -> None:
     assert "max_bytes" in said("--max-bytes", "much") and "--max-parameters: expected 1 or more" in said(
         "--max-parameters", "0"
     )
-    assert "to compute there write --compute cuda" in said("--device", "cuda")
-    assert "did you mean 'edge-tpu'?" in said("--device", "edge-tp")
-    assert "edge-tpu computes in 8 bit, not in 32" in said("--device", "edge-tpu", "--bits", "32")
+    assert "to compute there write --device cuda" in said("--target", "cuda")
+    assert "did you mean 'edge-tpu'?" in said("--target", "edge-tp")
+    assert "edge-tpu computes in 8 bit, not in 32" in said("--target", "edge-tpu", "--bits", "32")
     assert "ends in .png" in said("--picture", "front.txt")
     assert "leave out --cost, --max-macs, --picture" in said(
         "--trained", "--cost", "macs", "--max-macs", "9", "--picture", "f.png"
@@ -202,7 +202,7 @@ def test_what_is_refused(store: Path, teacher: Run, capsys: Said) -> None:
 def test_of_the_command_line_s_devices(store: Path, teacher: Run, tmp_path: Path, capsys: Said) -> None:
     (tmp_path / "own.json").write_text('[{"name": "dot", "what": "tiny", "memory": 100}]')
     own = ["--devices", str(tmp_path / "own.json")]
-    assert main(["search", teacher.digest, "--store", str(store), *own, "--device", "dot"]) == 2
+    assert main(["search", teacher.digest, "--store", str(store), *own, "--target", "dot"]) == 2
     assert "dot: 100 bytes for weights and activations at 8 bit" in capsys.readouterr().err
-    assert main(["search", teacher.digest, "--store", str(store), *own, "--device", "Edge TPU"]) == 0
+    assert main(["search", teacher.digest, "--store", str(store), *own, "--target", "Edge TPU"]) == 0
     assert "edge-tpu holds it at 8 bit" in capsys.readouterr().out

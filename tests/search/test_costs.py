@@ -34,7 +34,7 @@ def test_several_limits_hold_together(trained: Path, whole: ParetoFront) -> None
 
 def test_a_device_is_a_limit(trained: Path) -> None:
     board = Device(name="board", what="a test's", memory=5000, weight_memory=8000, bits=(8,))
-    costs = Costs(SearchSettings(device=board), 10, (1, 16, 16), lambda name: 0.0)
+    costs = Costs(SearchSettings(target=board), 10, (1, 16, 16), lambda name: 0.0)
     kept = {
         "basic-4-1x4-1x16": (),  # 3,582 parameters, at most 3,072 activations
         "basic-4-1x8-1x12": ("activations",),  # 3,446 and 6,144
@@ -47,11 +47,11 @@ def test_a_device_is_a_limit(trained: Path) -> None:
         most = {"weights": 8000, "activations": 5000}
         told = [("board", has[what], most[what], f"{what} at 8 bit") for what in lacking]
         assert [(one.limit, one.has, one.most, one.unit) for one in costs.excess(name)] == told
-    found = search(Store(trained), TEACHER, SearchSettings(trials=4, device=board))
+    found = search(Store(trained), TEACHER, SearchSettings(trials=4, target=board))
     for one in (*found.members, *found.others):
         assert footprint(create(one.name, 10, 1), (1, 16, 16)).peak <= 5000 and one.parameters <= 8000
     with pytest.raises(SpecError, match=r"board: 100 bytes for activations at 8 bit, .* needs 3,072; write another"):
-        search(Store(trained), TEACHER, SearchSettings(trials=4, device=replace(board, memory=100)))
+        search(Store(trained), TEACHER, SearchSettings(trials=4, target=replace(board, memory=100)))
 
 
 def test_latency_is_measured_last_and_once() -> None:
@@ -98,4 +98,4 @@ def test_what_no_student_keeps_to(trained: Path, trials: int) -> None:
 def test_a_device_that_does_not_compute_so() -> None:
     device = next(one for one in DEVICES if one.name == "edge-tpu")
     with pytest.raises(ValueError, match="bits: edge-tpu computes in 8 bit, not in 32; write 8"):
-        SearchSettings(device=device, bits=32)
+        SearchSettings(target=device, bits=32)

@@ -37,14 +37,14 @@ def fit(
     image: Annotated[str | None, Parameter(help="Instead: channels x height x width, such as 3x64x64 ...")] = None,
     classes: Annotated[int | None, Parameter(converter=exactly(Count), help="... and the number of classes.")] = None,
     devices: Annotated[str | None, Parameter(help="Your own devices: a JSON file, or module:NAME.")] = None,
-    device: Annotated[str | None, Parameter(help="Only these devices, separated by commas.")] = None,
+    target: Annotated[str | None, Parameter(help="Only these devices, separated by commas.")] = None,
     format: Format = "text",
     json: Json = False,
 ) -> int:
     """Compute and print; the help stands where the command is named."""
     printed = form(format, json)
     known = joined(DEVICES, own(devices) if devices is not None else ())
-    chosen = known if device is None else choose([name.strip() for name in device.split(",") if name.strip()], known)
+    chosen = known if target is None else choose([name.strip() for name in target.split(",") if name.strip()], known)
     shape, count = _images(data, image, classes)
     with below("pool"):
         networks = members(pool, students, draw)

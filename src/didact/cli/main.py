@@ -134,7 +134,7 @@ app.command(
     "didact.cli.fit:fit",
     help="""What networks need in memory by bit width, and which devices hold them. Arithmetic only, trains nothing.
 
-    didact fit --pool resnet8,resnet8x4,mobilenet_v2 --bits 8,32 --device ethos-n77,edge-tpu,raspberry-pi
+    didact fit --pool resnet8,resnet8x4,mobilenet_v2 --bits 8,32 --target ethos-n77,edge-tpu,raspberry-pi
     """,
 )
 

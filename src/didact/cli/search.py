@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from didact.cli import answer
-from didact.cli.options import STORE, Json, StorePath, TrustStore, exactly
+from didact.cli.options import STORE, Device, Json, StorePath, TrustStore, exactly
 from didact.cli.output import Form, Format, emit, form, picture_path
 from didact.spec import Amount, Count, Positive, Seed, SpecError
 from didact.streams import say
@@ -38,8 +38,8 @@ def search(
     max_latency: Annotated[
         float | None, Parameter(converter=exactly(Positive), help="Milliseconds for one image, measured on this machine.")
     ] = None,
-    bits: Annotated[int, Parameter(converter=exactly(int), help="Bit width for --max-bytes and --device.")] = 8,
-    device: Annotated[str | None, Parameter(help="A device that must hold the student; see 'didact list devices'.")] = None,
+    bits: Annotated[int, Parameter(converter=exactly(int), help="Bit width for --max-bytes and --target.")] = 8,
+    target: Annotated[str | None, Parameter(help="A device that must hold the student; see 'didact list devices'.")] = None,
     devices: Annotated[str | None, Parameter(help="Your own devices: a JSON file, or module:NAME.")] = None,
     trials: Annotated[int, Parameter(converter=exactly(Count), help="Students whose accuracy is predicted, at most.")] = 200,
     images: Annotated[
@@ -47,7 +47,7 @@ def search(
     ] = 1024,
     seed: Annotated[int, Parameter(converter=exactly(Seed), help="Draws the suggestions.")] = 0,
     picture: Annotated[Path | None, Parameter(help="Save a picture there (png, svg or pdf).")] = None,
-    compute: Annotated[str | None, Parameter(help="Where to compute: cpu, cuda ...; the GPU when there is one.")] = None,
+    device: Device = None,
     trained: Annotated[
         bool,
         Parameter(negative="", help="Instead of a search: predictions and students that were trained (tau, rho)."),
@@ -68,10 +68,10 @@ def search(
     limits = {"parameters": max_parameters, "macs": max_macs, "bytes": _bytes(max_bytes), "latency": max_latency}
     fields: dict[str, Any] = {f"max_{name}": value for name, value in limits.items()}
     fields |= {"cost": cost, "bits": bits, "trials": trials, "images": images, "seed": seed}
-    settings = from_json(SearchSettings, fields | {"device": _device(device, devices)})
+    settings = from_json(SearchSettings, fields | {"target": _target(target, devices)})
     records = answer.opened(store, trust_store)
     teacher, _ = chosen(records, run)
-    where = answer.device(compute)
+    where = answer.device(device)
     try:
         if trained:
             _nothing_searched(settings, picture)
@@ -175,7 +175,7 @@ def _bytes(text: str | None) -> str | int | None:
     return int(text) if text is not None and re.fullmatch("[0-9]{1,18}", text) else text
 
 
-def _device(name: str | None, devices: str | None) -> Any:
+def _target(name: str | None, devices: str | None) -> Any:
     from didact.deploy.catalogue import DEVICES
     from didact.deploy.device import choose, joined, own
 
@@ -185,6 +185,6 @@ def _device(name: str | None, devices: str | None) -> Any:
     try:
         (found,) = choose([name], known)
     except SpecError as error:
-        instead = f"; to compute there write --compute {name}" if name.partition(":")[0] in ("cpu", "cuda") else ""
-        raise SpecError(f"device: {error}{instead}") from None
+        instead = f"; to compute there write --device {name}" if name.partition(":")[0] in ("cpu", "cuda") else ""
+        raise SpecError(f"target: {error}{instead}") from None
     return found

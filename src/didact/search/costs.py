@@ -34,8 +34,8 @@ class SearchSettings:
     max_latency: Positive | None = None
     """No more milliseconds for one image, measured on this machine (:mod:`didact.deploy.latency`)."""
     bits: Width = 8
-    """Bit width of weights and activations for max_bytes and the device."""
-    device: Device | None = None
+    """Bit width of weights and activations for max_bytes and the target."""
+    target: Device | None = None
     """A device that must hold the student at the bit width, weights and activations."""
     trials: Count = 200
     """Students whose accuracy is predicted, at most; a pool that has no more of them is searched completely."""
@@ -46,10 +46,10 @@ class SearchSettings:
 
     @model_validator(mode="after")
     def _possible(self) -> SearchSettings:
-        if self.device is not None and not self.device.executes(self.bits):
-            known = ", ".join(map(str, self.device.bits))
+        if self.target is not None and not self.target.executes(self.bits):
+            known = ", ".join(map(str, self.target.bits))
             raise ValueError(
-                f"bits: {self.device.name} computes in {known} bit, not in {self.bits}; write {self.device.bits[0]}"
+                f"bits: {self.target.name} computes in {known} bit, not in {self.bits}; write {self.target.bits[0]}"
             )
         return self
 
@@ -144,13 +144,13 @@ class Costs:
         return (*(one for one in held if one.has > one.most), *self._not_held(size, 0))
 
     def _held(self, name: str) -> tuple[Excess, ...]:
-        if self.search.device is None:
+        if self.search.target is None:
             return ()
         need = footprint(skeleton(name, self.classes, self.image[0]), self.image)
         return self._not_held(need.weights(self.search.bits), need.activations(self.search.bits))
 
     def _not_held(self, size: int, activations: int) -> tuple[Excess, ...]:
-        device = self.search.device
+        device = self.search.target
         if device is None:
             return ()
         most = {"weights": device.weight_memory or 0, "activations": device.memory, "memory": device.memory}

@@ -42,7 +42,7 @@ def _limits(settings: SearchSettings) -> str:
         "ms": settings.max_latency,
     }
     limits = [f"at most {value:,} {what}" for what, value in given.items() if value is not None]
-    limits += [f"{settings.device.name} holds it at {settings.bits} bit"] if settings.device else []
+    limits += [f"{settings.target.name} holds it at {settings.bits} bit"] if settings.target else []
     return f" ({', '.join(limits)})" if limits else ""
 
 
