@@ -44,7 +44,7 @@ def test_a_group_is_the_same_whoever_describes_it() -> None:
     group = pair(DML(), ("resnet14", "resnet8"), turn=1).group
     assert [run.net for run in group] == ["resnet14", "resnet8", "resnet8"]
     assert [run.turn for run in group] == [0, 1, 2]
-    assert [run.twins for run in group] == [0, 0, 1]
+    assert [run.duplicates_before for run in group] == [0, 0, 1]
     assert len({run.digest for run in group}) == 3
     for run in group:
         assert [one.digest for one in run.group] == [one.digest for one in group]

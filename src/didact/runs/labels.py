@@ -61,7 +61,7 @@ def peers_label(run: Run) -> str:
     for peer in run.peers:
         way = "" if peer.method == run.method else f" by {method_label(peer.method)}{_changed(peer.method)}"
         shown.append(peer.net + way + (f" seed {peer.seed}" if peer.seed != run.seed else ""))
-    later = run.turn and (run.twins or any(one.method.sequential for one in (run, *run.peers)))
+    later = run.turn and (run.duplicates_before or any(one.method.sequential for one in (run, *run.peers)))
     return ", ".join(shown) + (f" (turn {run.turn + 1})" if later else "")
 
 

@@ -113,14 +113,14 @@ class Run:
         )
 
     @property
-    def twins(self) -> int:
+    def duplicates_before(self) -> int:
         """How many earlier networks of its group have its architecture and seed: they began otherwise."""
         return sum((one.net, one.seed) == (self.net, self.seed) for one in self.peers[: self.turn])
 
     @property
     def own_seed(self) -> int:
         """What initialisation and the learner's own random streams are drawn from: the seed, if it has no earlier twin."""
-        return derive(self.seed, "twin", self.twins) if self.twins else self.seed
+        return derive(self.seed, "twin", self.duplicates_before) if self.duplicates_before else self.seed
 
     @cached_property
     def label(self) -> str:
