@@ -32,5 +32,9 @@ for weight in 1 0; do
 done
 # 8. SFTN fine-tuned from the standard teacher.
 train --teacher.net resnet20 --net resnet8 --method kd --teacher.method sftn --teacher.start standard
+# 9. Other ways to softer targets: a shorter training of the teacher, label smoothing, a higher temperature.
+train --teacher.net resnet20 --net resnet8 --method kd --teacher.method standard --teacher.recipe.epochs 20
+train --teacher.net resnet20 --net resnet8 --method kd --teacher.method ce --teacher.method.label_smoothing 0.1
+train --teacher.net resnet20 --net resnet8 --method kd --method.temperature 8 --teacher.method standard
 # 10. Two methods on features.
 train --teacher.net resnet20 --net resnet8 --method fitnet+kd,sp+kd --teacher.method standard,sftn

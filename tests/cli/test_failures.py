@@ -15,6 +15,7 @@ import torch
 from didact import streams
 from didact.cli import failures
 from didact.cli.main import main
+from didact.execution.progress import EpochBegins, Event
 from didact.track import terminal
 
 pytestmark = pytest.mark.usefixtures("few_digits")
@@ -37,15 +38,15 @@ def heeding() -> Iterator[None]:
 def train_until(error: Any, store: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     """A training of three epochs with ``error`` (raised, or a signal) as the second begins; returns the exit code."""
 
-    def stop(self: Any, epoch: int, *rest: Any) -> None:
-        if epoch == 1:
+    def stop(self: terminal.Lines, event: Event) -> None:
+        if isinstance(event, EpochBegins) and event.epoch == 1:
             if isinstance(error, signal.Signals):
                 signal.raise_signal(error)
             else:
                 raise error
 
     with monkeypatch.context() as here:
-        here.setattr(terminal.Lines, "epoch_begins", stop)
+        here.setattr(terminal.Lines, "__call__", stop)
         return main(["train", *TINY, "--epochs", "3", "--store", str(store)])
 
 
@@ -114,7 +115,7 @@ def test_what_filled_the_memory_is_let_go_before_a_word_is_said(
 ) -> None:
     alive: list[weakref.ref[torch.Tensor]] = []
 
-    def fill(self: Any, epoch: int, *rest: Any) -> None:
+    def fill(self: terminal.Lines, event: Event) -> None:
         large = torch.empty(8)
         alive.append(weakref.ref(large))
         raise MemoryError
@@ -125,7 +126,7 @@ def test_what_filled_the_memory_is_let_go_before_a_word_is_said(
         assert [one() for one in alive] == [None]
         said(text, to_stderr=to_stderr)
 
-    monkeypatch.setattr(terminal.Lines, "epoch_begins", fill)
+    monkeypatch.setattr(terminal.Lines, "__call__", fill)
     monkeypatch.setattr(streams, "say", say)
     assert main(["train", *TINY, "--epochs", "1", "--store", str(tmp_path)]) == 1
     assert "didact: not enough memory" in capsys.readouterr().err
