@@ -32,8 +32,8 @@ class Described:
         settings: (name, type, default, meaning); the default is the preset's where there is one.
         presets: by name, what they change.
         option: the path of its settings on the command line; "teacher.method" for one on the teacher.
-        command: asks for it, with all that it cannot do without.
-        reads: what it is shown, by whom.
+        command: trains by it, with the settings that have no default.
+        reads: the parts of outputs that it reads, by network.
         stages: in order.
         file: the module that holds it.
     """
@@ -50,12 +50,12 @@ class Described:
 
     def plain(self) -> dict[str, Any]:
         """For programs."""
-        told = self.about
+        docstring = self.about
         return {
             "name": self.name,
-            **{key: getattr(told, key) for key in ("label", "title", "authors", "paper", "venue", "year", "link")},
-            "formulas": list(told.formulas),
-            "notes": list(told.notes),
+            **{key: getattr(docstring, key) for key in ("label", "title", "authors", "paper", "venue", "year", "link")},
+            "formulas": list(docstring.formulas),
+            "notes": list(docstring.notes),
             "settings": [dict(zip(("name", "type", "default", "meaning"), row, strict=True)) for row in self.settings],
             "presets": self.presets,
             "option": self.option,
@@ -119,7 +119,7 @@ def _command(name: str, method: Method) -> str:
 
 
 def reads(needs: Needs) -> dict[str, list[str]]:
-    """What is shown to a method, by whom: parts of the networks' outputs in the order in which people speak of them."""
+    """The parts of outputs that a method reads, by network, in their usual order."""
     parts = {who: [part for part in ORDER if part in getattr(needs, who)] for who in ("own", "teacher", "peers")}
     return parts | {"views": [*sorted(needs.views), *(["own augmentation"] if needs.own_images else [])]}
 
@@ -168,7 +168,7 @@ class Added:
     Attributes:
         parameters: those that are trained.
         frozen: those that are not.
-        remembered: bytes of what is kept beside parameters, such as CRD's memory.
+        remembered: bytes of what is kept besides parameters, such as CRD's memory.
     """
 
     parameters: int
@@ -176,7 +176,7 @@ class Added:
     remembered: int
 
     def text(self) -> str:
-        """ "12,345 + 48.8 MiB of memory": what is worth telling."""
+        """ "12,345 + 48.8 MiB of memory": what is worth reporting."""
         more = [f"{self.frozen:,} frozen"] if self.frozen else []
         more += [f"{self.remembered / 2**20:.1f} MiB of memory"] if self.remembered >= 2**20 else []
         return " + ".join([f"{self.parameters:,}", *more])

@@ -52,12 +52,12 @@ FAMILIES: dict[str, tuple[str, str]] = {
 def pages() -> dict[str, str]:
     """The text of every page by its path below docs/: one a family of methods, their index, and the settings of a request."""
     named = {name: page for page, (_, names) in FAMILIES.items() for name in names.split()}
-    found: dict[str, list[Described]] = {page: [] for page in FAMILIES}
+    families: dict[str, list[Described]] = {page: [] for page in FAMILIES}
     rank = list(named)
     for name in sorted(catalogue(*Method.homes), key=lambda name: (rank.index(name) if name in named else len(rank), name)):
-        found[named.get(name, "others")].append(describe(name))
-    texts = {f"methods/{page}.md": _page(page, methods) for page, methods in found.items() if methods}
-    return texts | {"methods/README.md": _index(found), "settings.md": _settings()}
+        families[named.get(name, "others")].append(describe(name))
+    texts = {f"methods/{page}.md": _page(page, methods) for page, methods in families.items() if methods}
+    return texts | {"methods/README.md": _index(families), "settings.md": _settings()}
 
 
 def _settings() -> str:
@@ -67,7 +67,7 @@ def _settings() -> str:
     return _joined([MARK, "# Settings of a request", SETTINGS, _table(["setting", "type", "default", "meaning"], rows)])
 
 
-def _index(found: dict[str, list[Described]]) -> str:
+def _index(families: dict[str, list[Described]]) -> str:
     rows = [
         [
             f"[`{one.name}`]({page}.md#{one.name})",
@@ -76,12 +76,12 @@ def _index(found: dict[str, list[Described]]) -> str:
             reads_text(one.reads),
             ", ".join(stage.name for stage in one.stages),
         ]
-        for page, methods in found.items()
+        for page, methods in families.items()
         for one in methods
     ]
-    lines = [f"- [{page}]({page}.md): {FAMILIES[page][0]}" for page, methods in found.items() if methods]
+    lines = [f"- [{page}]({page}.md): {FAMILIES[page][0]}" for page, methods in families.items() if methods]
     head = ["method", "what it is", "source", "reads", "stages"]
-    count = _counted([one for methods in found.values() for one in methods])
+    count = _counted([one for methods in families.values() for one in methods])
     return _joined([MARK, "# Methods by family", "\n".join(lines), count, PARTS, _table(head, rows)])
 
 
@@ -91,10 +91,10 @@ def _counted(methods: list[Described]) -> str:
     for one in methods:
         from_whom = next((who for who in ("teacher", "peers") if one.reads[who]), "labels")
         kinds["own" if one.option == "teacher.method" else from_whom].append(f"`{one.name}`")
-    told = {kind: f"{len(names)} ({', '.join(names)})" for kind, names in kinds.items()}
+    words = {kind: f"{len(names)} ({', '.join(names)})" for kind, names in kinds.items()}
     return (
-        f"{len(methods)} methods, presets not counted: {len(kinds['teacher'])} for a student of a teacher, {told['peers']} for\n"
-        f"networks among peers, {told['own']} for the teacher itself, {told['labels']} by the labels alone.\n"
+        f"{len(methods)} methods, presets not counted: {len(kinds['teacher'])} for a student of a teacher, {words['peers']} for\n"
+        f"networks among peers, {words['own']} for the teacher itself, {words['labels']} by the labels alone.\n"
         "[RCO](../peers.md#along-the-teachers-route) is none of them: it is a teacher's route, along which each of those "
         f"{len(kinds['teacher'])} works."
     )
@@ -109,10 +109,10 @@ def _page(page: str, methods: list[Described]) -> str:
 
 def _section(one: Described) -> list[str]:
     """A method: heading, paper, its file's formulas and prose in their order, settings, and the rest in a list."""
-    told = one.about
-    paper = f" {_prose(told.authors)}: *{_prose(told.paper)}* ([{_source(one)}]({told.link}))." if told.paper else ""
+    about = one.about
+    paper = f" {_prose(about.authors)}: *{_prose(about.paper)}* ([{_source(one)}]({about.link}))." if about.paper else ""
     settings = [[f"`{key}`", f"`{default}`", _prose(text)] for key, _, default, text in one.settings]
-    facts = [f"Asked for by `{one.command}`"]
+    facts = [f"Command: `{one.command}`"]
     facts += [f"Settings: `--{one.option}.NAME`" if settings else "No settings."]
     facts += [f"Preset `{one.name}+{name}`: `{changes_text(changes)}`" for name, changes in one.presets.items()]
     facts += [f"Reads {reads_text(one.reads)}", f"Stages: {_prose('; '.join(map(stage_details, one.stages)))}"]
@@ -120,8 +120,8 @@ def _section(one: Described) -> list[str]:
     facts += [f"Source: [{path}](../../{path})"]
     return [
         f"## {one.name}",
-        f"**{_prose(told.heading)}.**{paper}",
-        *(block if block.startswith("    ") else _prose(block) for block in told.body),
+        f"**{_prose(about.heading)}.**{paper}",
+        *(block if block.startswith("    ") else _prose(block) for block in about.body),
         *([_table(["setting", "default", "meaning"], settings)] if settings else []),
         "\n".join(f"- {fact}" for fact in facts),
     ]

@@ -6,7 +6,7 @@ method answers: what it reads (``needs``), in which ``stages`` it trains, which 
 
 - facts about the class, for the rooms above the loop: ``teaches``, ``learns_alone`` and so on;
 - ``idle``, before anything is trained: what of the method cannot teach a pair;
-- ``metrics``, figures that go into the metrics beside the loss;
+- ``metrics``, figures that go into the metrics with the loss;
 - for peers, ``sequential``, how they move in a step, and ``refresh``, before every epoch.
 """
 

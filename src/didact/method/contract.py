@@ -72,7 +72,7 @@ class Method(Named, ABC):
         return net
 
     def metrics(self, extras: nn.Module, context: MetricsContext) -> dict[str, Tensor]:
-        """Figures by name that go into the metrics beside the loss; which, ``context.moment`` decides.
+        """Figures by name that go into the metrics with the loss. ``context.moment`` decides which.
 
         - "step": logits (b, k) with their accuracy on the training batches (``train_top1``), under the name "". By default the
           network's own; an empty dict where no logits are trained.

@@ -117,7 +117,7 @@ def _student(request: Request, net: str, teacher: Run | None, method: Method, se
 
 
 def _peers(given: PeersRequest, recipe: Mapping[str, Any], own: Peer, device: str) -> list[Peer]:
-    """The networks that learn together with ``own``, whose recipe they take where nothing else is said."""
+    """The networks that learn together with ``own``. They take its recipe where the request gives them none of their own."""
     if given.net is None:
         raise SpecError("peers.net: say which networks learn together with it, e.g. peers.net=resnet20")
     chosen = methods({"name": "", **given.method}, "peers.method") if given.method is not None else [own.method]

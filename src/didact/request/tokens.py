@@ -24,7 +24,7 @@ Path = tuple[str, ...]
 def parse(tokens: Sequence[str]) -> dict[str, Any]:
     """A tree of settings from tokens; values are JSON where they can be (numbers, true, null, lists), text otherwise.
 
-    A name beside settings below it is one of them: ``--method kd --method.alpha 0.5`` is the name and alpha of a method.
+    A name with settings below it is one of them: ``--method kd --method.alpha 0.5`` is the name and alpha of a method.
 
     Raises:
         SpecError: something that is not ``--key value``, a key without a value, a setting that is given twice, or

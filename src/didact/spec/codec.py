@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def to_json(value: Any) -> Any:
-    """``value`` as plain JSON data. A :class:`Named` spec carries its name and version beside its fields."""
+    """``value`` as plain JSON data. A :class:`Named` spec carries its name and version with its fields."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         head = {"name": value.name(), "version": value.version} if isinstance(value, Named) else {}
         return head | {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value) if not _unsaid(value, f)}
