@@ -44,9 +44,9 @@ def plan(wanted: Mapping[str, Any] | Request, device: str = "cpu") -> list[Run]:
         for teacher in _teachers(request, net, device):
             usual = "kd" if teacher else "dml" if request.peers else "ce"
             for method in methods({"name": usual, **(request.method or {})}, "method"):
-                _check_reads(method, teacher, request)
+                _check_teacher_is_read(method, teacher, request)
                 runs += [_student(request, net, teacher, method, seed, device) for seed in seeds]
-    _check_read(request, runs)
+    _check_all_is_read(request, runs)
     return list({run.digest: run for run in runs}.values())
 
 
@@ -70,7 +70,7 @@ def _complete(request: Request) -> Request:
     return replace(request, data=data, recipe=recipe, epochs=None, precision=None)
 
 
-def _check_reads(method: Method, teacher: Run | None, request: Request) -> None:
+def _check_teacher_is_read(method: Method, teacher: Run | None, request: Request) -> None:
     """Refuse a method that has no use for the teacher."""
     company = bool(request.peers and method.needs.peers)
     if teacher and not (method.needs.teacher or company or method.learns_alone):
@@ -80,7 +80,7 @@ def _check_reads(method: Method, teacher: Run | None, request: Request) -> None:
         )
 
 
-def _check_read(request: Request, runs: Sequence[Run]) -> None:
+def _check_all_is_read(request: Request, runs: Sequence[Run]) -> None:
     """Refuse a route or peers that no run has."""
     if request.route is not None and not any(run.route for run in runs):
         raise SpecError(
