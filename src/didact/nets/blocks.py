@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from didact.nets.dry import Shape, dry
-from didact.tensors import PARTS, Feature, Images, Logits, Outputs
+from didact.tensors import PARTS, Feature, Logits, Outputs
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,14 @@ class Block(nn.Module):
     Args:
         body: from the block's input to the value before its last activation.
         act: the last activation; None where the feature is not activated (linear bottlenecks).
+
+    Attributes:
+        takes, gives: tokens without a place in a map that come in and go out in front of a map's tokens; 0 where maps do.
     """
 
     enter: nn.Module | None
+    takes: int = 0
+    gives: int = 0
 
     def __init__(self, body: nn.Module, act: nn.Module | None = None) -> None:
         super().__init__()
@@ -52,6 +57,10 @@ class Block(nn.Module):
         pre = self.body(x)
         return self.act(pre), pre, None
 
+    def feature(self, x: Tensor) -> Feature:
+        """The map that methods read of what the block gives."""
+        return x
+
     def forward(self, x: Feature) -> Tensor:
         return self.show(x)[0]
 
@@ -65,6 +74,8 @@ class Head(nn.Module):
         enter: an entry norm, whose output is the last feature's value before activation (WRN).
         body: layers between the feature (or the entry norm) and pooling, such as a final 1x1 convolution.
     """
+
+    takes: int = 0
 
     def __init__(
         self, width: int, num_classes: int, *, enter: nn.Module | None = None, body: nn.Module | None = None
@@ -107,7 +118,7 @@ class BlockNet(nn.Module):
     def __iter__(self) -> Iterator[nn.Module]:
         return iter(self.blocks.values())
 
-    def forward(self, images: Images) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         return self.run(images)
 
     def run(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
@@ -118,9 +129,11 @@ class BlockNet(nn.Module):
         start, stop = self._bounds(start, stop)
         if start == 0 and self.stem is not None:
             x = self.stem(x)
+        before: nn.Module | None = None
         for block in list(self)[start : len(self) if stop is None else stop]:
-            x = block(x)
-        return x if stop is not None or self.head is None else self.head(x)
+            x = block(_handed(before, block, x))
+            before = block
+        return x if stop is not None or self.head is None else self.head(_handed(before, self.head, x))
 
     def outputs(self, images: Tensor, parts: frozenset[str] = PARTS) -> Outputs:
         """Everything the network shows on the way to its logits, in one pass; only ``parts`` are kept.
@@ -130,15 +143,18 @@ class BlockNet(nn.Module):
         """
         stem = images if self.stem is None else self.stem(images)
         x, features, preacts = stem, [], []
+        before: nn.Module | None = None
         for block in self:
-            x, pre, entered = block.show(x)  # type: ignore[operator]
+            x, pre, entered = block.show(_handed(before, block, x))  # type: ignore[operator]
             if features and preacts[-1] is None:
                 preacts[-1] = entered
-            features.append(x)
-            preacts.append(pre)
+            feature = block.feature(x)  # type: ignore[operator]
+            features.append(feature)
+            preacts.append(feature if pre is x else None if pre is None else block.feature(pre))  # type: ignore[operator]
+            before = block
         logits = pooled = None
         if self.head is not None:
-            logits, pooled, entered = self.head.show(x)  # type: ignore[operator]
+            logits, pooled, entered = self.head.show(_handed(before, self.head, x))  # type: ignore[operator]
             if preacts and preacts[-1] is None:
                 preacts[-1] = entered
         if "preacts" in parts and any(p is None for p in preacts):
@@ -194,6 +210,13 @@ class BlockNet(nn.Module):
         if not 0 <= start <= len(self) or (stop is not None and not start <= stop <= len(self)):
             raise ValueError(f"blocks {start} to {stop} of a network that has {len(self)}")
         return start, stop
+
+
+def _handed(giver: nn.Module | None, taker: nn.Module, x: Tensor) -> Tensor:
+    """What ``giver`` gives as ``taker`` takes it: tokens without a place in a map travel on only to a part that expects them."""
+    if isinstance(giver, Block) and giver.gives and giver.gives != getattr(taker, "takes", 0):
+        return giver.feature(x)
+    return x
 
 
 class _Looking(nn.Module):

@@ -1,0 +1,221 @@
+"""The whole way from a classifier to a row of blocks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, fx, nn
+
+from didact.nets.blocks import BlockNet
+from didact.nets.dry import Shape
+from didact.nets.splitting import classifier
+from didact.nets.splitting.check import check, protect
+from didact.nets.splitting.layout import Layout, layout
+from didact.nets.splitting.names import own_names
+from didact.nets.splitting.parts import Cut, CutHead, Operations, carve
+from didact.nets.splitting.points import LARGE, SMALL, Flow, Point, before_pooling, choose, device_of, flow, named, points
+from didact.nets.splitting.trace import ROOT, Whole, activates, answer, mode, traced
+from didact.seeds import preserved, stream
+from didact.spec.foreign import reason
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place where a network can be cut.
+
+    Attributes:
+        name: the module that ends there, or the operation; what ``cuts`` of :func:`split` takes.
+        feature: (c, h, w) of the map that methods read.
+        kind: of the network's own value: "map", "channels last", "tokens" or "vector".
+        extra: class and register tokens, which travel on with the tokens of the map.
+        activated: whether an activation ends there; then methods can read the value before it.
+    """
+
+    name: str
+    feature: Shape
+    kind: str
+    extra: int
+    activated: bool
+
+
+def cuts(model: nn.Module, image: Shape = (3, 224, 224)) -> tuple[Place, ...]:
+    """Where ``model`` can be cut, from the images to the logits.
+
+    Raises:
+        ValueError: as :func:`split`.
+    """
+    whole, known = _followed(model, image)
+    places = []
+    for point in _places(whole, known, image):
+        own = point.layout
+        places.append(Place(point.names[0], own.shape(point.own), own.kind, own.extra, point.activated))
+    return tuple(places)
+
+
+def split(
+    model: nn.Module,
+    image: Shape = (3, 224, 224),
+    blocks: int = 4,
+    cuts: Sequence[str] | None = None,
+    *,
+    checked: bool = True,
+) -> BlockNet:
+    """``model`` as a BlockNet of at most ``blocks`` blocks that shares its parameters and buffers.
+
+    Blocks end where the resolution is about to fall; where there are fewer resolutions than blocks, as in a row of tokens, long
+    ones are divided at equal depth. A block that ends in an activation shows the value before it. The pooled vector is what the
+    last linear layer reads.
+
+    Args:
+        model: a module with a forward that takes a batch of images and returns logits (b, k).
+        image: (c, h, w) of the images that it will be shown.
+        blocks: how many blocks at most.
+        cuts: the ends of the blocks by name instead, as :func:`cuts` lists them: ``["layer1", "layer2"]``.
+        checked: whether copies of both are run, forwards and backwards, and compared bit by bit. A network on the meta device
+            has no bits to compare.
+
+    Raises:
+        ValueError: the forward takes or returns something else, cannot be followed, or cannot be cut; the message names the
+            operation and what to write instead.
+    """
+    if blocks < 1:
+        raise ValueError(f"a network has one block at least, not {blocks}")
+    whole, known = _followed(model, image)
+    found = _places(whole, known, image)
+    if not found:
+        raise ValueError(
+            f"{type(model).__name__} has no place where a single map or row of tokens goes on, so it cannot be split"
+        )
+    stem, ends = choose(before_pooling(found, known), blocks) if cuts is None else named(found, known, cuts, model)
+    net = _assembled(whole, known, stem, ends, image)
+    images = _images(model, image)
+    if not images.is_meta:
+        protect(net, images[:SMALL])
+        if checked:
+            check(net, model, own_names(net), images[:SMALL])
+    return net
+
+
+def with_classes(model: nn.Module, num_classes: int, image: Shape = (3, 224, 224)) -> nn.Module:
+    """``model`` with new last layers for ``num_classes``, drawn as torch draws them; the model itself where it has as many.
+
+    Raises:
+        ValueError: the last layers are no :class:`~torch.nn.Linear` or :class:`~torch.nn.Conv2d`; else as :func:`split`.
+    """
+    whole, known = _followed(model, image)
+    classifier.resize(whole, known, num_classes)
+    return model
+
+
+def _followed(model: nn.Module, image: Shape) -> tuple[Whole, Flow]:
+    """The traced network, and what is known of its values.
+
+    Raises:
+        ValueError: as :func:`split`.
+    """
+    kind = type(model).__name__
+    taken = inspect.signature(model.forward).parameters.values()
+    needed = [p.name for p in taken if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(needed) > 1:
+        raise ValueError(
+            f"the forward of {kind} needs {', '.join(needed)}; a classifier takes a batch of images and nothing else"
+        )
+    images = _images(model, image)
+    device = device_of(model)
+    with preserved("cpu" if device.type == "meta" else device), torch.no_grad(), mode(model, training=False):
+        for size in (SMALL, LARGE):
+            try:
+                logits = answer(model(images[:size].clone()))
+            except Exception as error:  # of the network's own code, so it may be any
+                raise ValueError(f"{kind} cannot take {size} images of shape {tuple(image)}: {reason(error)}") from error
+            if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != size:
+                shown = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+                raise ValueError(
+                    f"{kind} returns {shown} for {size} images; a classifier returns logits of shape ({size}, classes): "
+                    "wrap it in a module whose forward returns them"
+                )
+    whole, graph = traced(model)
+    with preserved("cpu" if device.type == "meta" else device), torch.no_grad(), mode(whole, training=False):
+        return whole, flow(whole, graph, images)
+
+
+def _images(model: nn.Module, image: Shape) -> Tensor:
+    noise = torch.randn(LARGE, *image, generator=stream(0, "image"), device="cpu")
+    return noise.to(device_of(model))
+
+
+def _places(whole: Whole, known: Flow, image: Shape) -> list[Point]:
+    """Where the network can be cut before its last layers."""
+    layers = classifier.last_layers(whole, known)
+    return points(whole, known, image, min(known.index[layer] for layer in layers) - 1)
+
+
+def _assembled(whole: Whole, known: Flow, stem: Point | None, ends: list[Point], image: Shape) -> BlockNet:
+    """The parts between the cuts, with the classifier's part of its own."""
+    start, takes = next(node for node in known.nodes if node.op == "placeholder"), Layout(grid=(image[1], image[2]))
+    first: nn.Module = nn.Identity()
+    if stem is not None:
+        first = _part(whole, known, start, takes, known.nodes[stem.index], stem.layout)
+        start, takes = known.nodes[stem.index], stem.layout
+    row: list[tuple[str, nn.Module]] = []
+    for number, end in enumerate(ends, 1):
+        node = known.nodes[end.index]
+        row.append((str(number), _block(whole, known, start, takes, node, end.layout)))
+        start, takes = node, end.layout
+    net = BlockNet(first, row, _head(whole, known, start, takes, image))
+    _hold_rest(whole, net)
+    return net
+
+
+def _part(whole: Whole, known: Flow, start: fx.Node, takes: Layout, stop: fx.Node, gives: Layout) -> Operations:
+    nodes = known.nodes[known.index[start] + 1 : known.index[stop] + 1]
+    return Operations(whole, carve(known, nodes, [stop], [start]), takes, gives)
+
+
+def _block(whole: Whole, known: Flow, start: fx.Node, takes: Layout, stop: fx.Node, gives: Layout) -> Cut:
+    """From ``start`` to ``stop``; its last activation apart, where that shares no parameters with what comes before."""
+    before = stop.all_input_nodes[0]
+    own = known.state[stop]
+    inner = known.nodes[known.index[start] + 1 : known.index[stop]]
+    apart = not own or (gives.kind == "map" and not any(own & known.state[node] for node in inner))
+    if not (activates(stop, whole) and apart and known.index[before] > known.index[start] and before in known.shapes):
+        return Cut(_part(whole, known, start, takes, stop, gives), None)
+    act = Operations(whole, carve(known, [stop], [stop], [before]), Layout(), Layout())
+    return Cut(_part(whole, known, start, takes, before, gives), act)
+
+
+def _head(whole: Whole, known: Flow, start: fx.Node, takes: Layout, image: Shape) -> CutHead:
+    reads = classifier.pooled(whole, known, known.index[start])
+    read = layout(known.shapes[reads[0]], image, takes.grid) or Layout()
+    needed, ahead = set(), [node for node in reads if node is not start]
+    while ahead:
+        node = ahead.pop()
+        needed.add(node)
+        ahead += [source for source in node.all_input_nodes if source is not start and source not in needed]
+    first = min(known.index[node] for node in reads)
+    inner = known.nodes[known.index[start] + 1 : -1]
+    body = [node for node in inner if node in needed or known.index[node] < first]
+    rest = [node for node in inner if node not in set(body)]
+    logits = known.nodes[-1].args[0]
+    assert isinstance(logits, fx.Node)
+    return CutHead(
+        Operations(whole, carve(known, body, reads, [start]), takes, Layout() if read.kind == "vector" else read),
+        Operations(whole, carve(known, rest, [logits], reads), read, Layout()),
+    )
+
+
+def _hold_rest(whole: Whole, net: BlockNet) -> None:
+    """Give every entry of the network's state dict a place: second names of a tensor with the first, what is never read last."""
+    parts = [part for part in net.modules() if isinstance(part, Operations)]
+    homes = {id(tensor): part for part in parts for tensor in part.state_dict(keep_vars=True).values()}
+    held = set(own_names(net).values())
+    for name, tensor in whole.net.state_dict(keep_vars=True).items():
+        if name not in held:
+            homes.get(id(tensor), parts[-1]).hold(whole, f"{ROOT}.{name}", name)
+    own = set(whole.modules())
+    for part in net.modules():
+        if part not in own:
+            part.training = whole.net.training

@@ -1,0 +1,226 @@
+"""The operations of a network as one graph that holds in training and in eval mode.
+
+torch.fx runs the forward on stand-ins for tensors and writes down what is called. Python that looks at a tensor or at its shape
+cannot be followed so. Then the submodule that contains it becomes a leaf, which is called as a whole, and tracing starts again.
+The forward runs once in each mode; where the modes differ by more than a flag, that submodule becomes a leaf too.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, fx, nn
+
+from didact.spec.foreign import reason
+
+ROOT = "net"
+"""The network's place in the module that is traced; every path in the graph starts with it."""
+
+
+class Whole(nn.Module):
+    """A network as a part of a module with a single argument: its other arguments keep their defaults."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: Any) -> Any:
+        return answer(self.net(images))
+
+
+def answer(given: Any) -> Any:
+    """The logits that a network returns; those in an object that has an attribute of this name, as transformers' have."""
+    return given if isinstance(given, Tensor | fx.Proxy) else getattr(given, "logits", given)
+
+
+def traced(net: nn.Module) -> tuple[Whole, fx.Graph]:
+    """``net`` in a module of its own, and the graph of that module.
+
+    Raises:
+        ValueError: the forward of the network itself cannot be traced, or does something else in training mode.
+    """
+    leaves: set[type[nn.Module]] = set()
+    while True:
+        whole = Whole(net)
+        training = _traced(whole, leaves, training=True)
+        evaluating = _traced(whole, leaves, training=False)
+        owner = _difference(training, evaluating, whole)
+        if owner is None:
+            return whole, evaluating
+        if owner is net:
+            raise ValueError(
+                f"the forward of {type(net).__name__} does other operations in training mode than in eval mode, and blocks "
+                "follow one row of operations; move what differs into a module of its own, or switch it off (auxiliary heads)"
+            )
+        leaves.add(type(owner))
+
+
+def stack(node: fx.Node) -> tuple[str, ...]:
+    """The calls of modules that the node lies in, the outermost first, by path: a second call of one is "path@1"."""
+    return tuple(node.meta.get("nn_module_stack", ()))
+
+
+class _Tracer(fx.Tracer):
+    def __init__(self, leaves: set[type[nn.Module]]) -> None:
+        super().__init__(param_shapes_constant=True)
+        self.leaves = leaves
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        hooked = m._forward_hooks or m._forward_pre_hooks or m._backward_hooks
+        return type(m) in self.leaves or bool(hooked) or is_activation(m) or super().is_leaf_module(m, module_qualified_name)
+
+    def create_arg(self, a: Any) -> Any:
+        # a tensor made on the way, such as a random one, would stay as it is for ever
+        if isinstance(a, Tensor) and not isinstance(a, nn.Parameter) and a not in self.tensor_attrs and not self._buffer(a):
+            raise TypeError("its forward makes a tensor from plain numbers")
+        return super().create_arg(a)
+
+    def _buffer(self, tensor: Tensor) -> bool:
+        return any(tensor is buffer for buffer in self.root.buffers())
+
+
+def _traced(whole: Whole, leaves: set[type[nn.Module]], *, training: bool) -> fx.Graph:
+    """The graph in one mode. Types of modules that cannot be traced are added to ``leaves``."""
+    while True:
+        tracer = _Tracer(leaves)
+        with mode(whole, training=training):
+            try:
+                return tracer.trace(whole)
+            except Exception as error:  # of the network's own code, so it may be any
+                failure = error
+        inside = [kind for _, kind in tracer.module_stack.values()]
+        if len(inside) < 2 or inside[-1] in leaves or inside[-1] is type(whole.net):
+            name = type(whole.net).__name__
+            raise ValueError(
+                f"the forward of {name} cannot be followed operation by operation: {reason(failure)}; move what depends on "
+                f"values or shapes into a module of its own, or write {name} as a didact.nets.BlockNet"
+            ) from failure
+        leaves.add(inside[-1])
+
+
+@contextmanager
+def mode(net: nn.Module, *, training: bool) -> Iterator[None]:
+    """``net`` in one mode; every part has its own back afterwards."""
+    modes = [(part, part.training) for part in net.modules()]
+    net.train(training)
+    try:
+        yield
+    finally:
+        for part, before in modes:
+            part.training = before
+
+
+def _difference(training: fx.Graph, evaluating: fx.Graph, whole: Whole) -> nn.Module | None:
+    """The module in which the graphs part; None where they are the same but for flags.
+
+    A flag that is the mode itself (or its opposite) in both graphs is read at run time afterwards, in ``evaluating``.
+    """
+    pairs = dict(zip(training.nodes, evaluating.nodes, strict=False))
+    flags: list[tuple[fx.Node, bool]] = []
+    for a, b in pairs.items():
+        flags.clear()
+        alike = (a.op, a.target) == (b.op, b.target) and _alike(a.args, b.args, pairs, flags)
+        alike = alike and _alike(a.kwargs, b.kwargs, pairs, flags)
+        if not alike:
+            return _owner(a, b, whole)
+        if flags:
+            _follow_mode(evaluating, b, a)
+    return None
+
+
+def _alike(a: Any, b: Any, pairs: dict[fx.Node, fx.Node], flags: list[Any]) -> bool:
+    if isinstance(a, fx.Node):
+        return pairs.get(a) is b
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, bool) and a is not b:
+        flags.append(a)
+        return True
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_alike(a[key], b[key], pairs, flags) for key in a)
+    if isinstance(a, tuple | list):
+        return len(a) == len(b) and all(_alike(x, y, pairs, flags) for x, y in zip(a, b, strict=True))
+    if isinstance(a, slice):
+        return all(_alike(getattr(a, k), getattr(b, k), pairs, flags) for k in ("start", "stop", "step"))
+    return bool(a == b) or a is b
+
+
+def _follow_mode(graph: fx.Graph, node: fx.Node, training: fx.Node) -> None:
+    """Let the flags of ``node`` that differ from those of ``training`` follow the mode of the part that runs it."""
+
+    def merged(a: Any, b: Any) -> Any:
+        if isinstance(b, bool) and a is not b:
+            with graph.inserting_before(node):
+                flag = graph.create_node("get_attr", "training")
+                return flag if a else graph.call_function(operator.not_, (flag,))
+        if isinstance(b, dict):
+            return {key: merged(a[key], b[key]) for key in b}
+        return type(b)(merged(x, y) for x, y in zip(a, b, strict=True)) if isinstance(b, tuple | list) else b
+
+    node.args = merged(tuple(training.args), tuple(node.args))
+    node.kwargs = merged(dict(training.kwargs), dict(node.kwargs))
+
+
+def _owner(a: fx.Node, b: fx.Node, whole: Whole) -> nn.Module:
+    """The innermost module with a forward of its own that one of two different operations is called from."""
+    callers = (_callers(node) for node in (a, b))
+    path = max(callers, key=len, default=(ROOT,))
+    return whole.get_submodule(path[-1].partition("@")[0]) if path else whole.net
+
+
+def _callers(node: fx.Node) -> tuple[str, ...]:
+    calls = stack(node)
+    return calls[:-1] if node.op == "call_module" else calls
+
+
+_ACTIVATIONS = {
+    *(
+        "relu",
+        "relu6",
+        "leakyrelu",
+        "prelu",
+        "rrelu",
+        "elu",
+        "selu",
+        "celu",
+        "gelu",
+        "silu",
+        "mish",
+        "hardswish",
+        "hardtanh",
+    ),
+    *(
+        "hardsigmoid",
+        "hardmish",
+        "softplus",
+        "softsign",
+        "tanh",
+        "sigmoid",
+        "swish",
+        "hswish",
+        "hsigmoid",
+        "quickgelu",
+        "gelutanh",
+    ),
+}
+
+
+def is_activation(module: nn.Module) -> bool:
+    """Whether the module is an elementwise activation, by the name of its class."""
+    name = type(module).__name__.lower().replace("_", "").removesuffix("activation").removesuffix("me")
+    return name in _ACTIVATIONS and not any(module.children())
+
+
+def activates(node: fx.Node, whole: nn.Module) -> bool:
+    """Whether the node applies an elementwise activation to one other node."""
+    if node.op == "call_module":
+        return len(node.all_input_nodes) == 1 and is_activation(whole.get_submodule(str(node.target)))
+    name = node.target if node.op == "call_method" else getattr(node.target, "__name__", "")
+    return (
+        node.op.startswith("call")
+        and len(node.all_input_nodes) == 1
+        and str(name).rstrip("_").replace("_", "") in _ACTIVATIONS
+    )

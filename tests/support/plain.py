@@ -1,0 +1,282 @@
+"""Classifiers in plain torch, each written in another of the ways people write them; for images of 3x32x32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+CLASSES = 5
+
+
+def vgg() -> nn.Module:
+    """One row of layers with activations in place, and a classifier of several layers."""
+    layers: list[nn.Module] = []
+    width = 3
+    for wide in (4, 8, 12):
+        layers += [nn.Conv2d(width, wide, 3, padding=1), nn.BatchNorm2d(wide), nn.ReLU(inplace=True)]
+        layers += [nn.Conv2d(wide, wide, 3, padding=1), nn.BatchNorm2d(wide), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
+        width = wide
+    last = [nn.Flatten(), nn.Linear(12 * 16, 16), nn.ReLU(inplace=True), nn.Dropout(0.5), nn.Linear(16, CLASSES)]
+    return nn.Sequential(*layers, *last)
+
+
+class Unit(nn.Module):
+    """A residual unit whose two activations are one module."""
+
+    def __init__(self, source: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(source, width, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(width)
+        self.act = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(width)
+        self.down = nn.Conv2d(source, width, 1, stride) if source != width or stride > 1 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        same = x if self.down is None else self.down(x)
+        x = self.norm2(self.conv2(self.act(self.norm1(self.conv1(x)))))
+        x += same
+        return self.act(x)
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.act = nn.ReLU(inplace=True)
+        self.layer1 = nn.Sequential(Unit(8, 8, 1), Unit(8, 8, 1))
+        self.layer2 = nn.Sequential(Unit(8, 16, 2), Unit(16, 16, 1))
+        self.layer3 = nn.Sequential(Unit(16, 24, 2), Unit(24, 24, 1))
+        self.fc = nn.Linear(24, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer3(self.layer2(self.layer1(self.act(self.norm(self.conv(x))))))
+        return self.fc(F.adaptive_avg_pool2d(x, 1).view(x.shape[0], -1))
+
+
+def residual() -> nn.Module:
+    return Residual()
+
+
+class Layer(nn.Module):
+    """A dense layer, with dropout as a function."""
+
+    def __init__(self, source: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(source)
+        self.conv = nn.Conv2d(source, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        new = F.dropout(self.conv(F.relu(self.norm(x), inplace=True)), 0.2, self.training)
+        return torch.cat([x, new], 1)
+
+
+def dense() -> nn.Module:
+    rows: list[nn.Module] = [nn.Conv2d(3, 8, 3, padding=1)]
+    for width in (8, 16, 24):
+        rows += [Layer(width), Layer(width + 4), nn.AvgPool2d(2)]
+    return nn.Sequential(*rows, nn.BatchNorm2d(32), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, CLASSES))
+
+
+class Mixer(nn.Module):
+    """A unit on maps whose channels come last, dropped as a whole for some images (stochastic depth)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.spread = nn.Conv2d(width, width, 3, padding=1, groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.mix = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        new = self.mix(F.gelu(self.norm(self.spread(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1))))
+        if self.training:
+            new = new * torch.rand(x.shape[0], 1, 1, 1).gt(0.3)
+        return x + new
+
+
+class ChannelsLast(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = nn.Conv2d(3, 8, 4, 4)
+        self.stage1 = nn.Sequential(Mixer(8), Mixer(8))
+        self.merge = nn.Linear(32, 12)
+        self.stage2 = nn.Sequential(Mixer(12), Mixer(12))
+        self.fc = nn.Linear(12, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stage1(self.patch(x).permute(0, 2, 3, 1))
+        corners = [x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
+        x = self.stage2(self.merge(torch.cat(corners, -1)))
+        return self.fc(x.mean((1, 2)))
+
+
+def channels_last() -> nn.Module:
+    return ChannelsLast()
+
+
+class Attention(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(0.1), nn.Linear(2 * width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, n, c = x.shape
+        q, k, v = self.qkv(self.norm1(x)).reshape(b, n, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        p = 0.1 if self.training else 0.0
+        x = x + self.out(F.scaled_dot_product_attention(q, k, v, dropout_p=p).transpose(1, 2).reshape(b, n, c))
+        return x + self.mlp(self.norm2(x))
+
+
+class Tokens(nn.Module):
+    """A transformer with a class token, or without; its head reads that token, the mean, or two tokens with a head each."""
+
+    def __init__(self, extra: int) -> None:
+        super().__init__()
+        self.patch = nn.Conv2d(3, 12, 8, 8)
+        self.extra = nn.Parameter(torch.randn(1, extra, 12))
+        self.place = nn.Parameter(torch.randn(1, 16 + extra, 12))
+        self.blocks = nn.ModuleList(Attention(12, 2) for _ in range(3))
+        self.norm = nn.LayerNorm(12)
+        self.heads = nn.ModuleList(nn.Linear(12, CLASSES) for _ in range(max(1, extra)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.extra.expand(x.shape[0], -1, -1), x], 1) + self.place
+        for block in self.blocks:
+            x = block(x)
+        x = self.norm(x)
+        if len(self.heads) == 1:
+            return self.heads[0](x[:, 0] if self.extra.shape[1] else x.mean(1))
+        return (self.heads[0](x[:, 0]) + self.heads[1](x[:, 1])) / 2
+
+
+def class_token() -> nn.Module:
+    return Tokens(1)
+
+
+def two_heads() -> nn.Module:
+    """The average of two classifiers, each of a token of its own."""
+    return Tokens(2)
+
+
+def no_token() -> nn.Module:
+    return Tokens(0)
+
+
+class Shared(nn.Module):
+    """A convolution and its norm that are used twice, between parts of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, 2, 1)
+        self.shared = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.PReLU())
+        self.last = nn.Sequential(nn.Conv2d(8, 12, 3, 2, 1), nn.PReLU(), nn.Conv2d(12, 12, 3, 2, 1), nn.PReLU())
+        self.alias = self.first
+        self.unused = nn.Linear(2, 2)
+        self.fc = nn.Linear(12, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.last(self.shared(self.shared(self.first(x))))
+        return self.fc(x.mean((2, 3)))
+
+
+def shared() -> nn.Module:
+    return Shared()
+
+
+def last_convolution() -> nn.Module:
+    """Logits from a convolution, averaged over positions."""
+    row = [nn.Conv2d(3, 8, 3, 2, 1), nn.SiLU(), nn.Conv2d(8, 12, 3, 2, 1), nn.BatchNorm2d(12), nn.Hardswish(inplace=True)]
+    return nn.Sequential(
+        *row, nn.Conv2d(12, 12, 3, 2, 1), nn.ELU(), nn.Conv2d(12, CLASSES, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+
+
+class Gate(nn.Module):
+    """Looks at a shape, so that it cannot be traced and stays whole."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] > 8:
+            x = F.max_pool2d(x, 2)
+        return x.relu_()
+
+
+class Functional(nn.Module):
+    """Parameters without modules, a buffer that is not kept, and submodules that cannot be traced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList([torch.randn(8, 3, 3, 3) / 5, torch.randn(12, 8, 3, 3) / 8])
+        self.register_buffer("scale", torch.full((1, 8, 1, 1), 0.5), persistent=False)
+        self.gates = nn.ModuleList(Gate() for _ in range(3))
+        self.norm = nn.BatchNorm2d(12)
+        self.out = nn.Parameter(torch.randn(CLASSES, 12))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.gates[0](F.conv2d(x, self.weights[0], padding=1)) * self.scale
+        x = self.gates[1](self.norm(F.conv2d(x, self.weights[1], padding=1)))
+        x = F.dropout2d(x, p=0.1, training=self.training)
+        return F.linear(self.gates[2](x).flatten(2).mean(2), self.out)
+
+
+def functional() -> nn.Module:
+    return Functional()
+
+
+NETS = {
+    make.__name__: make
+    for make in (vgg, residual, dense, channels_last, class_token, two_heads, no_token, shared, last_convolution, functional)
+}
+
+
+class Told(nn.Module):
+    """A network that does one thing that cannot be split."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 3, 2, 1), nn.Linear(4, CLASSES)
+        self.how = how
+
+    def forward(self, x: Tensor) -> Any:
+        if self.how == "branches" and x.mean() > 0:
+            x = -x
+        if self.how == "fixed":
+            x = x.reshape(2, 3, 32, 32)
+        if self.how == "looks at the batch" and x.shape[0] > 2:
+            x = x * 2
+        x = self.conv(x).relu()
+        if self.how == "noise" and self.training:
+            x = x + 1
+        x = x.mean((2, 3))
+        if self.how == "draws":
+            x = x * torch.rand(1)
+        logits = x if self.how == "no classifier" else self.fc(x)
+        return {"scores": logits} if self.how == "dict" else (logits, x) if self.how == "pair" else logits
+
+
+class TwoInputs(Told):
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(x * mask)
+
+
+REFUSED = {
+    "branches": (
+        lambda: Told("branches"),
+        r"forward of Told cannot be followed .*control flow.*plain.py.*module of its own",
+    ),
+    "fixed": (lambda: Told("fixed"), r"Told cannot take 3 images of shape \(3, 32, 32\): .*plain.py"),
+    "looks at the batch": (lambda: Told("looks at the batch"), "forward of Told cannot be followed"),
+    "noise": (lambda: Told("noise"), "other operations in training mode"),
+    "draws": (lambda: Told("draws"), "makes a tensor from plain numbers"),
+    "no classifier": (lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), "no linear layer or convolution"),
+    "dict": (lambda: Told("dict"), r"Told returns dict for 2 images.*wrap it in a module"),
+    "pair": (lambda: Told("pair"), "Told returns tuple for 2 images"),
+    "two inputs": (lambda: TwoInputs(""), "forward of TwoInputs needs x, mask"),
+}
