@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from didact.analysis import cka
-from didact.cli.threads import wait_passively
+from didact.engine.threads import wait_passively
 from throughput import Row, about
 
 VARIANTS = ("linear", "unbiased", "rbf", "rbf-unbiased", "direct-linear", "direct-rbf", "maps")

@@ -31,11 +31,11 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from didact import nets
-from didact.cli.threads import wait_passively
 from didact.data import Data, Dataset, Loader, Split, facts
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe, best_precision
 from didact.engine.step import Tally, advance, autocast, teach
+from didact.engine.threads import wait_passively
 from didact.method import Method, Pair
 from didact.nets.blocks import macs
 from didact.nets.folded import folded

@@ -213,6 +213,36 @@ def test_interrupted_it_says_so_and_keeps_its_checkpoint(number: signal.Signals,
     assert (found[0].parent / "checkpoint.safetensors").exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
+def test_interrupted_no_worker_outlives_the_command(number: signal.Signals, store: str) -> None:
+    """Ctrl-C reaches every process of a terminal; a kill only the command. Whoever lives holds standard error open."""
+    asked = ["--net", "basic-4-1x4-1x8", "--data", "support.played:noise", "--epochs", "100000", "--test-every", "100000"]
+    command = [sys.executable, "-m", "didact", "train", *asked, "--precision", "fp32", "--workers", "2", "--store", store]
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heard, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not (found := list(Path(store).glob("runs/*/metrics.jsonl"))) or found[0].read_text().count("\n") < 2:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    send = os.killpg if number == signal.SIGINT else os.kill
+    send(process.pid, number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert "Traceback" not in said and ("interrupted" in said) == (number == signal.SIGINT)
+    assert (found[0].parent / "checkpoint.safetensors").exists()
+
+
+def test_workers_are_counted_from_one(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["train"], ["study", "gtn"], ["quickstart"]):
+        assert main([*command, "--workers", "0", "--store", store]) == 2
+        assert "--workers: expected 1 or more (found 0)" in capsys.readouterr().err
+    assert not Path(store).exists()
+
+
 def test_settings_become_a_tree() -> None:
     tokens = [
         "--teacher.method.kl_weight=1",

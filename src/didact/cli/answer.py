@@ -11,6 +11,7 @@ from didact.spec import SpecError, cut, shown
 
 if TYPE_CHECKING:
     from didact.execution import Execution
+    from didact.execution.executor import Executor
     from didact.runs.run import Run
     from didact.store.record import Record
     from didact.store.store import Store
@@ -50,6 +51,14 @@ def answer(
     if hints and form == "text":
         text.print_hints(store, image)
     return 1 if outcome.failures else 0
+
+
+def executor(workers: int) -> Executor:
+    """What runs the jobs of a command with ``--workers``."""
+    from didact.execution.executors.here import Here
+    from didact.execution.executors.workers import Workers
+
+    return Here() if workers == 1 else Workers(count=workers)
 
 
 def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:

@@ -17,6 +17,7 @@ from didact.cli.options import (
     Device,
     Exact,
     Json,
+    Processes,
     Retry,
     Settings,
     StorePath,
@@ -25,7 +26,7 @@ from didact.cli.options import (
     exactly,
 )
 from didact.cli.output import Format, form
-from didact.cli.threads import wait_passively
+from didact.engine.threads import wait_passively
 from didact.spec import RequestError, Seeds
 
 app = App(
@@ -44,6 +45,7 @@ def quickstart(
     seeds: Annotated[int, Parameter(converter=exactly(Seeds), help="Training seeds of each student.")] = 3,
     store: StorePath = STORE,
     device: Device = None,
+    workers: Processes = 1,
     format: Format = "text",
     json: Json = False,
 ) -> int:
@@ -53,7 +55,7 @@ def quickstart(
     from didact.papers.quickstart import quickstart as study
 
     shape = form(format, json)
-    execution = Execution(device=answer.device(device), test_every=TEST_EVERY)
+    execution = Execution(device=answer.device(device), test_every=TEST_EVERY, executor=answer.executor(workers))
     runs = study(data, seeds, execution.device)
     return answer.answer(runs, store, execution, picture=f"quickstart-{data}.png", hints=True, form=shape)
 
@@ -67,6 +69,7 @@ def train(
     deterministic: Exact = False,
     test_every: TestEvery = 1,
     cohort_size: Together = 16,
+    workers: Processes = 1,
     retry: Retry = False,
     format: Format = "text",
     json: Json = False,
@@ -86,6 +89,7 @@ def train(
         deterministic=deterministic,
         test_every=test_every,
         cohort_size=cohort_size,
+        executor=answer.executor(workers),
     )
     return answer.answer(plan(parse(settings), execution.device), store, execution, retry=retry, form=shape)
 

@@ -50,6 +50,12 @@ TestEvery = Annotated[
 Together = Annotated[
     int, Parameter(converter=exactly(Count), help="At most so many learners at a time; bounds memory, changes no result.")
 ]
+Processes = Annotated[
+    int,
+    Parameter(
+        name="--workers", converter=exactly(Count), help="Processes that train at once; each needs memory of its own."
+    ),
+]
 Retry = Annotated[bool, Parameter(negative="", help="Go on from the last good state with runs that failed before.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 ForPair = Annotated[str | None, Parameter(help="With methods: whose extra parameters are counted.")]

@@ -16,6 +16,7 @@ from didact.cli.options import (
     Device,
     Json,
     Picture,
+    Processes,
     Retry,
     Settings,
     StorePath,
@@ -45,6 +46,7 @@ def study(
     compile: Compile = False,
     test_every: TestEvery = 1,
     cohort_size: Together = 16,
+    workers: Processes = 1,
     retry: Retry = False,
     picture: Picture = None,
     format: Format = "text",
@@ -60,7 +62,13 @@ def study(
         raise SpecError(f"unknown study {shown(name)}{nearest(name, STUDIES)}")
     shape = form(format, json)
     picture = picture_path(picture)
-    execution = Execution(device=answer.device(device), compiled=compile, test_every=test_every, cohort_size=cohort_size)
+    execution = Execution(
+        device=answer.device(device),
+        compiled=compile,
+        test_every=test_every,
+        cohort_size=cohort_size,
+        executor=answer.executor(workers),
+    )
     talk = stderr()
     ask = _gtn if name == "gtn" else _sftn
     results = ask(parse(settings), Store(store, talk.print), execution, talk, retry)

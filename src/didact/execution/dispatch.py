@@ -35,11 +35,13 @@ def execute(
         retry: train runs again that failed before, from their last good state.
 
     Raises:
-        SpecError: no executor has this name.
+        SpecError: no executor has this name, or it cannot use this device.
         RequestError: a run cannot work (a network and its data, teacher or method do not fit), its data cannot be had, or it is
             half-trained on another kind of device; nothing has been trained.
     """
     executor = choose(Executor, execution.executor)
+    for line in executor.check(execution.device):
+        store.say(line)
     store.named |= set().union(*map(codes, runs))
     needed = everything(list(runs))
     records = _records(needed, store)

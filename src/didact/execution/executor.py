@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 from didact.execution.jobs import Job, Outcome, Queue
@@ -20,6 +21,14 @@ class Executor(Named, ABC):
     """Where jobs run: in this process, in others, on other machines. Subclasses are frozen dataclasses (``spec``), one a file."""
 
     homes: ClassVar[tuple[str, ...]] = ("didact.execution.executors",)
+
+    def check(self, device: str) -> Sequence[str]:
+        """Refuse, before anything is trained, what this executor cannot do on the device. Returns lines for the user.
+
+        Raises:
+            SpecError: the message says what to write instead.
+        """
+        return ()
 
     @abstractmethod
     def run(self, queue: Queue, work: Work, show: Show) -> None:
