@@ -7,7 +7,7 @@ drawn from the pool under a fixed seed. The poster does not say what its pool, t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from didact.runs.labels import recipe_label
 from didact.runs.run import Run, method_label
 from didact.spec import Count, Seed, Seeds, SpecError, from_json
 from didact.store.record import Record
+from didact.store.store import Store
 from didact.tables.costs import break_even, several_students
 from didact.tables.study import Column, Study
 from didact.tables.table import Table
@@ -165,7 +166,7 @@ def _grid(request: _Request) -> Study:
     )
     run = next(iter(standard.runs[methods[0]].values()))[0]
     title = f"students of the pool {request.pool.label} taught by {request.teacher['net']}"
-    return Study(f"{title} on {run.data.label} ({recipe_label(run)})", columns, 1, request.students, PUBLISHED)
+    return GenericStudy(f"{title} on {run.data.label} ({recipe_label(run)})", columns, 1, request.students, PUBLISHED)
 
 
 def _named(students: Any, pool: Any) -> tuple[str, ...]:
@@ -173,10 +174,12 @@ def _named(students: Any, pool: Any) -> tuple[str, ...]:
     return tuple(pool.canonical_name(name) for name in names)
 
 
-def tables(study: Study, records: Mapping[str, Record]) -> list[Table]:
-    """Accuracies by method, what each teacher cost, and what the teachers for several students cost."""
-    accuracies = [study.accuracies(records, method) for method in study.methods]
-    return [*accuracies, study.cost_table(records), *_several(study, records)]
+class GenericStudy(Study):
+    """The poster's grid of Runs."""
+
+    def tables(self, store: Store, device: str, tell: Callable[[str], None] = lambda line: None) -> list[Table]:
+        """Accuracies by method, what each teacher cost, and what the teachers for several students cost."""
+        return [*super().tables(store, device, tell), *_several(self, self.records(store))]
 
 
 def _several(study: Study, records: Mapping[str, Record]) -> list[Table]:

@@ -108,7 +108,7 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Grids:
     grids: list[Grid] = []
     for table in dict.fromkeys(tables):
         grids += TABLES[table](_Asked(settings, table, device))
-    return Grids(tuple(grids))
+    return Grids(tuple(grids), "SFTN")
 
 
 def _methods(asked: _Asked) -> list[Grid]:

@@ -132,6 +132,13 @@ class Grids:
     """Several tables of a paper: a run that stands in more than one is trained once."""
 
     grids: tuple[Grid, ...]
+    title: str = ""
+    """The paper, in a word."""
+
+    @property
+    def students(self) -> Mapping[str, str]:
+        """None: these tables name networks in full."""
+        return {}
 
     @property
     def runs(self) -> list[Run]:

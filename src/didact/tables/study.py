@@ -5,7 +5,7 @@ Teachers are trained one at a time, so that what each of them cost is its own an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from didact.execution import Execution, Outcome, Show, execute
@@ -66,6 +66,17 @@ class Study:
         first = execute(teachers, store, replace(execution, cohort_size=1), show, retry=retry)
         rest = execute(self.runs, store, execution, show, retry=retry)
         return Outcome(first.records | rest.records, first.failures | rest.failures)
+
+    def records(self, store: Store) -> dict[str, Record]:
+        """The finished runs, teachers included, by digest."""
+        teachers = [teacher for column in self.columns for teacher in column.teachers]
+        records = {run.digest: store.get(run) for run in (*teachers, *self.runs)}
+        return {digest: record for digest, record in records.items() if record is not None}
+
+    def tables(self, store: Store, device: str, tell: Callable[[str], None] = lambda line: None) -> list[Table]:
+        """Accuracies by method, and what each teacher cost."""
+        records = self.records(store)
+        return [*(self.accuracies(records, method) for method in self.methods), self.cost_table(records)]
 
     def accuracies(self, records: Mapping[str, Record], method: str) -> Table:
         """The table of one method: accuracy of teachers and students, in brackets the mean difference to the baseline."""

@@ -1,0 +1,62 @@
+"""What a study is: a paper's Runs, how they are trained, their tables. Found by its file's name, or ``module:function``."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, cast
+
+from didact.execution import Execution, Outcome, Show
+from didact.spec import SpecError, catalogue, nearest, shown
+from didact.spec.foreign import imported
+from didact.store.store import Store
+from didact.tables.table import Table
+
+
+class Paper(Protocol):
+    """A paper's tables, trained again."""
+
+    @property
+    def title(self) -> str:
+        """What is studied, in a line."""
+        ...
+
+    @property
+    def students(self) -> Mapping[str, str]:
+        """Networks by the labels of the tables, where these are short."""
+        ...
+
+    @property
+    def published(self) -> Sequence[Table]:
+        """The paper's own tables."""
+        ...
+
+    def train(self, store: Store, execution: Execution, show: Show | None = None, *, retry: bool = False) -> Outcome:
+        """Train what is missing."""
+        ...
+
+    def tables(self, store: Store, device: str, tell: Callable[[str], None]) -> list[Table]:
+        """The tables of what is finished. ``tell`` receives lines of progress."""
+        ...
+
+
+Make = Callable[[Mapping[str, Any], str], Paper]
+"""A study from its settings (plain data) and the device."""
+
+
+def find(name: str) -> Make:
+    """The study called ``name``: the function ``study`` of a file of this package, or ``module:function`` anywhere.
+
+    Raises:
+        SpecError: no such study; the nearest is named.
+    """
+    files = catalogue("didact.papers")
+    if name in files:
+        return cast("Make", importlib.import_module(files[name]).study)
+    if ":" not in name:
+        raise SpecError(f"unknown study {shown(name)}{nearest(name, files)}")
+    module, attribute = imported(name, "study")
+    make = getattr(module, attribute, None)
+    if not callable(make):
+        raise SpecError(f"{module.__name__!r} holds no function {attribute!r} for the study {shown(name)}")
+    return cast("Make", make)

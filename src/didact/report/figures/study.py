@@ -1,0 +1,23 @@
+"""The picture of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from didact.report.figures.generic import generic
+from didact.report.figures.grid import grid
+from didact.store.store import Store
+from didact.tables.study import Study
+from didact.tables.table import Table
+
+
+def study(paper: Any, tables: Sequence[Table], store: Store) -> Figure | None:
+    """Students by teacher with the teachers' costs for a :class:`Study`; the quantities of all tables for any other paper.
+
+    Returns:
+        None where nothing is finished that it could show.
+    """
+    return generic(paper, paper.records(store)) if isinstance(paper, Study) else grid(tables)
