@@ -195,7 +195,18 @@ def test_help_of_train_lists_every_setting(capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_it_says_so_and_keeps_its_checkpoint(number: signal.Signals, code: int, store: str) -> None:
-    asked = ["--net", "basic-4-1x4-1x8", "--data.per_class", "6", "--epochs", "3000", "--test-every", "9999", "--store", store]
+    asked = [
+        "--net",
+        "basic-4-1x4-1x8",
+        "--data.per_class",
+        "6",
+        "--epochs",
+        "3000",
+        "--test-every",
+        "9999",
+        "--store",
+        store,
+    ]
     command = [sys.executable, "-m", "didact", "train", *asked, "--precision", "fp32"]
     heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # tests started with & would not hear it
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

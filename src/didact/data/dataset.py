@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from didact.data.resize import smaller, statistics
 from didact.data.settings import Data, facts
 from didact.data.split import Labelled, Split
 from didact.data.subset import cut
+from didact.machine import memory
 from didact.spec import SpecError, canonical, to_json
 
 
@@ -119,15 +119,11 @@ def _check_content(data: Data) -> None:
 def _check_memory(data: Data, images: int) -> None:
     """Refuse images that do not fit into the memory of this machine, as far as its system says how much there is."""
     shape = facts(data).image
-    size = images * math.prod(shape)
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return
-    if size > memory:
+    size, there_is = images * math.prod(shape), memory()
+    if there_is is not None and size > there_is:
         raise DataError(
             f"{data.label}: {images:,} images of {'x'.join(map(str, shape))} take {size / 1e9:,.1f} GB, this machine has "
-            f"{memory / 1e9:,.1f} GB of memory; use fewer (data.fraction, data.per_class, data.classes) or smaller ones "
+            f"{there_is / 1e9:,.1f} GB of memory; use fewer (data.fraction, data.per_class, data.classes) or smaller ones "
             "(data.size)"
         )
 

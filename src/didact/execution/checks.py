@@ -8,6 +8,7 @@ from dataclasses import replace
 from didact import data
 from didact.execution import routes
 from didact.execution.settings import Execution
+from didact.machine import memory
 from didact.runs.dry_run import check
 from didact.runs.foreign import involved
 from didact.runs.run import Run
@@ -30,7 +31,7 @@ def check_missing(
         RequestError: as :func:`didact.execution.dispatch.execute`.
     """
     for run in {digest(replace(run, seed=0, data_seed=0)): run for run in missing}.values():
-        for line in check(run):  # once for runs that differ in their seeds only
+        for line in check(run, memory(execution.device)):  # once for runs that differ in their seeds only
             store.say(line)
     _check_needed(missing, finished, store)
     if missing:

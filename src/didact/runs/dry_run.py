@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 from didact.data import apart, facts
 from didact.data.augment import check_views
-from didact.nets.blocks import BlockNet
+from didact.nets.blocks import BlockNet, parameters
 from didact.runs.build import begin, extras, network, pair, placeholders
 from didact.runs.foreign import formed, involved
 from didact.runs.rehearsal import rehearse
@@ -14,9 +14,15 @@ from didact.runs.run import Run
 from didact.spec import SpecError
 from didact.spec.foreign import running
 
+COPIES = 3
+"""Of every parameter in memory while it is trained: its value, its gradient and its momentum."""
 
-def check(run: Run) -> list[str]:
+
+def check(run: Run, memory: int | None = None) -> list[str]:
     """Build everything once without training, so that what cannot work says so now.
+
+    Args:
+        memory: bytes that the device has; None where they do not matter.
 
     Returns what to tell of a run that can work: the parts of its method that will teach it nothing.
 
@@ -42,6 +48,8 @@ def check(run: Run) -> list[str]:
         for stage in run.method.stages():
             if not any(name.startswith(prefix) for name in moving for prefix in stage.moves):
                 raise ValueError(f"its stage '{stage.name}' moves no parameter")
+        if memory is not None:
+            _check_memory(run, parameters(net) + parameters(added), parameters(teacher) if teacher else 0, memory)
         rehearse(run)
         for part in idle:
             if part.whole:
@@ -62,6 +70,16 @@ def _check_images(run: Run) -> None:
         raise ValueError(
             f"its teacher {teacher.label} is trained on {teacher.data.label}, so it cannot be shown {run.data.label} "
             f"({difference}); train both on the same data set and the same classes"
+        )
+
+
+def _check_memory(run: Run, trained: int, frozen: int, memory: int) -> None:
+    """The weights of a network and its teacher fit into memory while it is trained, without any activation."""
+    size = 4 * (COPIES * trained + frozen)
+    if size > memory:
+        raise ValueError(
+            f"the {trained:,} parameters of {run.net} and of what '{run.method.name()}' adds take {size / 1e9:,.1f} GB "
+            f"while they are trained, the device has {memory / 1e9:,.1f} GB of memory; take a smaller network"
         )
 
 
