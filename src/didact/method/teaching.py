@@ -50,7 +50,8 @@ class ForPool(Method):
     @model_validator(mode="before")
     @classmethod
     def _named(cls, given: Any) -> Any:
-        fields = given.kwargs or {} if isinstance(given, ArgsKwargs) else given  # from Python, or from plain data
+        python = isinstance(given, ArgsKwargs) and not given.args
+        fields = given.kwargs or {} if python else given  # from Python, or from plain data
         known = cls.__dataclass_fields__.keys()  # misspelt settings are reported first
         if isinstance(fields, Mapping) and "pool" not in fields and fields.keys() <= known:
             raise ValueError("pool: say which students the teacher is for, e.g. pool=tiny or pool=resnet8,vgg8")

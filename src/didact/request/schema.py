@@ -46,12 +46,16 @@ def _fields(given: Any) -> dict[str, Any] | None:
     return None if given is None else as_given(given, HERE)
 
 
-def _network(given: Any) -> Any:
-    if isinstance(given, str):
-        return {"net": given}
-    if given is None or isinstance(given, (Mapping, TeacherRequest, PeersRequest)):
-        return given
+def _teacher(given: Any) -> Any:
+    if given is None or isinstance(given, (str, Mapping, TeacherRequest)):
+        return {"net": given} if isinstance(given, str) else given
     raise SpecError(f"{HERE}: expected a network's name or settings such as {HERE}.net, found {shown(given)}")
+
+
+def _peers(given: Any) -> Any:
+    if given is None or isinstance(given, (str, Mapping, PeersRequest)):
+        return {"net": given} if isinstance(given, str) else given
+    raise SpecError(f"{HERE}: expected networks' names or settings such as {HERE}.net, found {shown(given)}")
 
 
 Names = Annotated[tuple[str, ...] | None, BeforeValidator(_names)]
@@ -82,7 +86,7 @@ class TeacherRequest:
     """The network that teaches."""
     method: Annotated[Fields, Setting("names", "standard")] = None
     """How it is trained: standard (the labels alone), sftn, gtn, several (standard,sftn), or a student's method."""
-    teacher: Annotated[TeacherRequest | None, BeforeValidator(_network), Setting("as teacher", "none")] = None
+    teacher: Annotated[TeacherRequest | None, BeforeValidator(_teacher), Setting("as teacher", "none")] = None
     """Makes the teacher an assistant (by teacher.method=kd or another student's method): the network it learns from."""
     data: Annotated[Fields, Setting("as data", "the student's")] = None
     """Where its data differ: data.fraction and so on."""
@@ -113,11 +117,11 @@ class Request:
     """The student, or several, separated by commas."""
     method: Annotated[Fields, Setting("names", "kd; dml with peers, ce without a teacher")] = None
     """How it learns, or several: kd,at,crd; a preset after a plus sign: fitnet+kd; module:Class for one of your own."""
-    teacher: Annotated[TeacherRequest | None, BeforeValidator(_network), Setting("name")] = None
+    teacher: Annotated[TeacherRequest | None, BeforeValidator(_teacher), Setting("name")] = None
     """The network that teaches; short for teacher.net."""
     route: Annotated[Fields, Setting("equal | greedy", "none", Route)] = None
     """Follow the teacher's route from its early anchors on (RCO)."""
-    peers: Annotated[PeersRequest | None, BeforeValidator(_network), Setting("names")] = None
+    peers: Annotated[PeersRequest | None, BeforeValidator(_peers), Setting("names")] = None
     """The networks it learns together with; short for peers.net."""
     start: Annotated[Literal["branches"] | None, Setting("branches")] = None
     """Begin the student with the blocks of its teacher's first branch (SFTN)."""
