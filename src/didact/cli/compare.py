@@ -32,7 +32,7 @@ def compare(
     network = net and nets.resolve(net)
     records = answer.opened(store, trust_store, named=[name for name in (network, data) if name])
     finished = list(records.runs())
-    students = [run for run, _ in finished if data in (None, run.data.name) and network in (None, run.net)]
+    students = [run for run, _ in finished if (data is None or run.data.called(data)) and network in (None, run.net)]
     if not students:
         raise SpecError(
             f"no finished run in {store}" + (" fits" if net or data else "; train some first: didact quickstart")

@@ -27,7 +27,7 @@ def probe(
     ],
     *,
     data: Annotated[
-        str, Parameter(help="Data sets, or your own as module:NAME, separated by commas.")
+        str, Parameter(help="Data sets, or your own as folder:PATH or module:NAME, separated by commas.")
     ] = "stl10,tiny-imagenet",
     way: Annotated[str, Parameter(help="exact (logistic regression to its optimum), sgd, or both: exact,sgd.")] = "exact",
     size: Annotated[
@@ -48,6 +48,7 @@ def probe(
 ) -> int:
     """Probe and print; the help stands where the command is named."""
     from didact.data import Data
+    from didact.data.folders import is_folder
     from didact.measure.probe import probe as measure
     from didact.report.text import stderr
     from didact.request.settings import several
@@ -55,7 +56,10 @@ def probe(
 
     shape = form(format, json)
     ways = _ways(way, seeds)
-    sets = [from_json(Data, {"name": name, "fraction": fraction}, "data") for name in several(data, "data")]
+    sets = [
+        from_json(Data, {"name": name, "fraction": fraction} | ({"size": size} if is_folder(name) else {}), "data")
+        for name in several(data, "data")
+    ]
     names = several(runs, "runs")
     talk = stderr()
     records = answer.opened(store, trust_store, named=[one.name for one in sets])

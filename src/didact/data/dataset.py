@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from didact.data import folders
 from didact.data.catalogue import canonical_name, checksum, find
 from didact.data.contract import Augment, DataError
 from didact.data.resize import smaller, statistics
-from didact.data.settings import Data, facts
+from didact.data.settings import FOLDER, Data, facts, source
 from didact.data.split import Labelled, Split
 from didact.data.subset import cut
 from didact.machine import memory
@@ -54,7 +55,7 @@ class Dataset:
         whole = len(self.train) == facts(self.data).train
         train = {"images": len(self.train)} | ({} if whole else {"index": self.train.index.tolist()})
         record = {"data": to_json(self.data), "order": self.order, "train": train, "test": {"images": len(self.test)}}
-        if self.data.size is not None:
+        if self.data.size is not None or self.data.name == FOLDER:
             record |= {"mean": list(self.mean), "std": list(self.std)}
         if self.validation is not None:
             record["validation"] = {"images": len(self.validation), "index": self.validation.index.tolist()}
@@ -71,16 +72,18 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
     """
     about = facts(data)
     _check_content(data)
-    train, test, names = find(data.name).read()
+    train, test, names = source(data).read()
     order = _order(train.labels)
     asked, shown = ((images.labels < about.classes).nonzero().flatten() for images in (train, test))
     if not len(shown):
-        raise SpecError(f"classes: {data.name} has no test image of its first {about.classes} classes; keep more of them")
+        raise SpecError(f"classes: {data.title} has no test image of its first {about.classes} classes; keep more of them")
     kept, aside = cut(train.labels[asked], data)
     _check_memory(data, len(kept) + (0 if aside is None else len(aside)) + len(shown))
+    folders.decode_together(train, test, asked[kept if aside is None else torch.cat([kept, aside])], shown)
     mean, std = about.mean, about.std
-    if data.size is not None:
+    if data.size is not None and data.name != FOLDER:
         train, test = smaller(train, data.size), smaller(test, data.size)
+    if data.size is not None or data.name == FOLDER:
         mean, std = statistics(train)
     return Dataset(
         data=data,
@@ -103,11 +106,15 @@ def _taken(images: Labelled, rows: Tensor) -> Split:
 
 
 def _order(labels: Tensor) -> str:
-    return hashlib.sha256(labels.to(torch.uint8).numpy().tobytes()).hexdigest()[:16]
+    """Labels as bytes; as little-endian words of four bytes where one is above 255."""
+    stored = labels.numpy().astype("<i4" if len(labels) and int(labels.max()) > 255 else "u1")
+    return hashlib.sha256(stored.tobytes()).hexdigest()[:16]
 
 
 def _check_content(data: Data) -> None:
-    """Refuse a data set of the user's own that has changed since ``data`` was made."""
+    """Refuse a data set of the user's own that has changed since ``data`` was made. A folder is compared when it is read."""
+    if data.name == FOLDER:
+        return
     now = checksum(data.name)
     if data.content != now:
         raise DataError(
@@ -128,42 +135,56 @@ def _check_memory(data: Data, images: int) -> None:
         )
 
 
-def available(wanted: Iterable[Data]) -> None:
+def available(wanted: Iterable[Data], tell: Callable[[str], None] = lambda line: None) -> None:
     """Make sure that the images of ``wanted`` are on this machine and can be read; download what is missing.
 
     Every data set is read once, so that a damaged image or an empty validation split is reported before any training, not
     when the training on another data set is over.
+
+    Args:
+        tell: receives what a user should know of a folder of images, a line each.
 
     Raises:
         DataError: the files are missing and cannot be downloaded, differ from what was published, or exceed the memory.
         SpecError: the validation split or the test set would be empty.
     """
     settings = sorted(set(wanted), key=canonical)
-    for name in dict.fromkeys(data.name for data in settings):
-        find(name).prepare()  # all that is missing is reported before anything large is read
-    for data in settings:
+    sources = [source(data) for data in settings]
+    for one in {(data.name, data.content): one for data, one in zip(settings, sources, strict=True)}.values():
+        one.prepare()  # all that is missing is reported before anything large is read
+    told = dict.fromkeys(note for one in sources if isinstance(one, folders.Folder) for note in one.notes())
+    for line in told:
+        tell(line)
+    for data, one in zip(settings, sources, strict=True):
         load(data)
+        if isinstance(one, folders.Folder) and one.skip and one.left_out is not None and one.left_out not in told:
+            told[one.left_out] = None
+            tell(f"left out: {one.left_out}")
 
 
-def here(name: str) -> int | None:
-    """Number of training images of the data set ``name`` on this machine; None when it is missing or damaged.
+def here(data: Data | str) -> int | None:
+    """Number of training images of a data set on this machine; None when it is missing or damaged.
+
+    Args:
+        data: settings that name it, or the name of a built-in data set or of ``module:NAME``.
 
     Raises:
         SpecError: there is no such data set.
     """
-    return find(name).here()
+    return (find(data) if isinstance(data, str) else source(data)).here()
 
 
 @dataclass(frozen=True)
 class Listing:
     """A line of a list of data sets: numbers of published images, whether they are on this machine and where.
 
-    ``part``: how many training images are on this machine, where some are missing.
+    ``image``: None where the images differ in size. ``part``: how many training images are on this machine, where some are
+    missing.
     """
 
     name: str
     classes: int
-    image: tuple[int, int, int]
+    image: tuple[int, int, int] | None
     train: int
     test: int
     augment: Augment
@@ -179,6 +200,8 @@ def describe(name: str) -> Listing:
     Raises:
         SpecError: there is no such data set.
     """
+    if folders.is_folder(name):
+        return _describe_folder(name)
     source = find(name)
     about, present = source.facts, source.here()
     return Listing(
@@ -192,4 +215,22 @@ def describe(name: str) -> Listing:
         present=present is not None,
         part=present if present is not None and present < about.train else None,
         where=source.where,
+    )
+
+
+def _describe_folder(name: str) -> Listing:
+    contents = folders.contents(name)
+    about = Data(name=name, size=None if contents.image else 1)
+    whole = facts(about)
+    return Listing(
+        name=about.title,
+        classes=whole.classes,
+        image=contents.image and (3, *contents.image),
+        train=whole.train,
+        test=whole.test,
+        augment=whole.augment,
+        source="; ".join(contents.tree.notes),
+        present=True,
+        part=None,
+        where=str(contents.tree.root),
     )

@@ -47,7 +47,7 @@ class Loader:
         check_views(views, dataset.image)
         if len(dataset.train) < 2:
             raise SpecError(
-                f"training needs at least 2 images, the settings of {dataset.data.name} leave {len(dataset.train)}"
+                f"training needs at least 2 images, the settings of {dataset.data.title} leave {len(dataset.train)}"
             )
         self.split = dataset.train
         self.batch_size = batch_size

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import ArgsKwargs
 
+from didact.data import folders
 from didact.data.catalogue import canonical_name, checksum, find, names
-from didact.data.contract import Augment, Facts
+from didact.data.contract import Augment, DataSource, Facts
 from didact.data.resize import usual_padding
-from didact.spec import MOST, Count, Seed, Share, spec
+from didact.spec import MOST, Amount, Count, Flag, Seed, Share, SpecError, spec
+
+FOLDER = "folder"
+"""The name of every folder of images; its contents tell one from another."""
 
 
 @spec
@@ -18,7 +24,14 @@ class Data:
     """Everything that decides which images a network sees. Defaults are filled in when it is made, so that a digest holds
     what was used and not what happened to be the default."""
 
-    name: Annotated[str, Field(description=f"The data set: {', '.join(names())}, or module:NAME for your own.")] = "digits"
+    name: Annotated[
+        str,
+        Field(
+            description=f"The data set: {', '.join(names())}; folder:PATH for a folder of images; or module:NAME for your own."
+        ),
+    ] = "digits"
+    holds: tuple[Amount, Amount, Amount, Amount, Amount] | None = None
+    """Of a folder, filled in: classes, training images, test images, height, width."""
     fraction: Share = 1.0
     """Share of the training images that is kept, the same in every class."""
     classes: Annotated[int, Field(ge=2, le=MOST)] | None = None
@@ -32,24 +45,54 @@ class Data:
     split_seed: Seed = 0
     """Draws which images are kept and which are set aside."""
     size: Count | None = None
-    """Images of so many pixels on each side, area-averaged; their own size when not given."""
+    """Images of so many pixels on each side, area-averaged; their own size when not given. A folder's are cut to squares."""
     content: str | None = None
     """Checksum of your own data set, filled in: with other images it is another run. Built-in data sets have none."""
+    skip_corrupt: Flag = False
+    """Of a folder: leave out images that cannot be decoded, which are refused otherwise."""
 
-    later: ClassVar[tuple[str, ...]] = ("size", "content")
+    later: ClassVar[tuple[str, ...]] = ("size", "content", "holds", "skip_corrupt")
+
+    @property
+    def title(self) -> str:
+        """What people call the data set: its name, or that of the folder."""
+        one = source(self)
+        return one.title if isinstance(one, folders.Folder) else self.name
+
+    @property
+    def spelling(self) -> str:
+        """The name under which a command finds it. A folder's has the place where it was seen last.
+
+        Raises:
+            SpecError: the folder has not been seen on this machine.
+        """
+        return self.name if self.content is None or self.name != FOLDER else folders.spelling(self.content)
+
+    def called(self, name: str) -> bool:
+        """Whether ``name`` is this data set's: the same name, or a folder with the same contents."""
+        return folders.contents(name).checksum == self.content if folders.is_folder(name) else name == self.name
 
     @property
     def label(self) -> str:
-        """The name, with how much of it where that is not all."""
+        """The title, with how much of it where that is not all."""
         share = f" {100 * self.fraction:g} %" if self.fraction < 1 else ""
         only = f" {self.classes} classes" if self.classes else ""
         at = f" at {self.size}x{self.size}" if self.size else ""
         held = f", {100 * self.validation:g} % for validation" if self.validation else ""
-        return self.name + at + only + share + (f" {self.per_class} per class" if self.per_class else "") + held
+        return self.title + at + only + share + (f" {self.per_class} per class" if self.per_class else "") + held
+
+    @model_validator(mode="before")
+    @classmethod
+    def _looked_into(cls, given: Any) -> Any:
+        """Put what a folder holds in the place of its path: a digest does not depend on where images lie."""
+        values = given.kwargs or {} if isinstance(given, ArgsKwargs) else given
+        return {**values, **_of_folder(values)} if isinstance(values, Mapping) else given
 
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
+        if name == FOLDER:
+            return name
         name = canonical_name(name)
         find(name)
         return name
@@ -57,18 +100,19 @@ class Data:
     @field_validator("classes")
     @classmethod
     def _there_are(cls, classes: int | None, info: ValidationInfo) -> int | None:
-        name = info.data.get("name")  # missing where the name is wrong, which has its own message
-        if classes is not None and name is not None and classes > find(name).facts.classes:
-            raise ValueError(f"{name} has {find(name).facts.classes} classes")
+        whole = _published(info.data)  # missing where the name is wrong, which has its own message
+        if classes is not None and whole is not None and classes > whole.classes:
+            name = info.data["name"]
+            raise ValueError(f"{'the folder' if name == FOLDER else name} has {whole.classes} classes")
         return classes
 
     @field_validator("size")
     @classmethod
     def _is_smaller(cls, size: int | None, info: ValidationInfo) -> int | None:
-        name = info.data.get("name")
-        if size is None or name is None:
+        name, whole = info.data.get("name"), _published(info.data)
+        if size is None or whole is None or name == FOLDER:
             return size
-        _, height, width = find(name).facts.image
+        _, height, width = whole.image
         if height != width:
             raise ValueError(f"the images of {name} are {height}x{width}, and only square ones are made smaller")
         if size > height:
@@ -78,14 +122,25 @@ class Data:
     @field_validator("content")
     @classmethod
     def _is_of_own(cls, content: str | None, info: ValidationInfo) -> str | None:
-        if content is not None and ":" not in info.data.get("name", ":"):
+        name = info.data.get("name", FOLDER)
+        if content is not None and ":" not in name and name != FOLDER:
             raise ValueError("only a data set of your own (module:NAME) has one; leave it out")
         return content
+
+    @field_validator("skip_corrupt")
+    @classmethod
+    def _is_of_folder(cls, skip: bool, info: ValidationInfo) -> bool:
+        if skip and info.data.get("name", FOLDER) != FOLDER:
+            raise ValueError("is for a folder of images (folder:PATH); leave it out")
+        return skip
 
     @model_validator(mode="after")
     def _leaves_images(self) -> Data:
         """Refuse shares that round to no image of a class, by the mean number of images of the classes."""
-        images = find(self.name).facts.train // find(self.name).facts.classes
+        if (self.name == FOLDER) != (self.holds is not None) or (self.holds is not None and self.content is None):
+            raise ValueError("holds: belongs to a folder of images, and is filled in; write name=folder:PATH")
+        whole = source(self).facts
+        images = max(1, whole.train // whole.classes)
         kept = round(self.fraction * images)
         if kept < 1:
             raise ValueError(
@@ -100,21 +155,63 @@ class Data:
         return self
 
     def __post_init__(self) -> None:
-        whole = find(self.name).facts
+        whole = source(self).facts
         if self.augment is None:
             object.__setattr__(self, "augment", whole.augment)
-        if (self.size, self.size) == whole.image[1:]:
+        if (self.size, self.size) == whole.image[1:] and self.name != FOLDER:
             object.__setattr__(self, "size", None)
         if self.content is None:
             object.__setattr__(self, "content", checksum(self.name))
 
 
+def _of_folder(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is filled in of settings for a folder of images; nothing for other data sets.
+
+    Raises:
+        ValueError: there is no such folder, it holds no classes of images, or its size must be given.
+    """
+    name, size, content = given.get("name"), given.get("size"), given.get("content")
+    size = size if isinstance(size, int) and size > 0 else None  # anything else has its own message
+    if name == FOLDER and given.get("holds") is not None and isinstance(content, str):
+        counts = folders.resized(given["holds"], size)
+    elif name == FOLDER:
+        raise ValueError("name: folder needs a path; write folder:PATH")
+    elif isinstance(name, str) and folders.is_folder(name):
+        try:
+            contents = folders.contents(name)
+            now = contents.checksum
+        except SpecError as error:
+            raise ValueError(f"name: {error}") from None
+        if content not in (None, now):
+            raise ValueError(f"content: {name} holds {now} now, and these settings belong to {content}; leave content out")
+        counts, content = folders.chosen(contents, size), now
+    else:
+        return {}
+    square = counts[3] if isinstance(counts, tuple) and counts[3] == counts[4] else None
+    return {"name": FOLDER, "holds": counts, "content": content} | ({"size": square} if given.get("size") is None else {})
+
+
+def _published(given: Mapping[str, Any]) -> Facts | None:
+    """The facts of the data set that fields name which are already checked; None where they are wrong."""
+    if given.get("holds") is not None:
+        return folders.Folder("", given["holds"], crop=True, skip=False).facts
+    return find(given["name"]).facts if given.get("name", FOLDER) != FOLDER else None
+
+
+def source(data: Data) -> DataSource:
+    """The data set that ``data`` names."""
+    if data.holds is None or data.content is None:
+        return find(data.name)
+    return folders.Folder(data.content, data.holds, crop=data.size is not None, skip=data.skip_corrupt)
+
+
 def facts(data: Data) -> Facts:
     """The facts of the data set that ``data`` names, with as many classes as ``data`` keeps, at the size of its images.
 
-    ``mean`` and ``std`` are those of the published images; ``load`` takes those of smaller ones from the images.
+    ``mean`` and ``std`` are those of the published images; ``load`` takes those of smaller ones, and of a folder's, from the
+    images.
     """
-    whole = find(data.name).facts
+    whole = source(data).facts
     if data.classes is not None:
         whole = dataclasses.replace(whole, classes=data.classes)
     if data.size is not None:
@@ -125,7 +222,7 @@ def facts(data: Data) -> Facts:
 
 def training_images(data: Data) -> int:
     """How many training images ``data`` leaves. An estimate where the classes of its data set differ in size."""
-    whole = find(data.name).facts
+    whole = source(data).facts
     kept = max(1, round(data.fraction * whole.train / whole.classes))
     kept = min(kept, data.per_class or kept)
     return facts(data).classes * (kept - min(round(data.validation * kept), kept - 1))
@@ -143,9 +240,10 @@ def apart(taught: Data, shown: Data) -> str | None:
     if same and (first.classes, first.image) == (second.classes, second.image):
         return None
     parts = [] if first.classes == second.classes else [f"classes: {first.classes} and {second.classes}"]
-    if taught.name != shown.name and first.classes == second.classes:
+    other = taught.title != shown.title
+    if other and first.classes == second.classes:
         parts = [f"classes: {first.classes} each, but not the same ones"]
-    if taught.name == shown.name and not same:
+    if not other and not same:
         parts.append("other images under the same name")
     if first.image[0] != second.image[0]:
         parts.append(f"channels: {first.image[0]} and {second.image[0]}")

@@ -41,7 +41,7 @@ def check_missing(
     for run in missing:
         if run.digest not in failed:
             Unfinished(store, run).check_device(execution.device)
-    data.available([run.data for run in missing])
+    data.available([run.data for run in missing], store.say)
 
 
 def _check_needed(missing: Sequence[Run], finished: Collection[str], store: Store) -> None:

@@ -181,7 +181,7 @@ def _side(run: Run, role: str, z: Tensor, dataset: Dataset) -> Side:
 
 def _check_alike(run: Run, other: Run) -> None:
     """Refuse runs of other data or classes."""
-    seen = [(one.data.name, facts(one.data).classes) for one in (run, other)]
+    seen = [(one.data.title, facts(one.data).classes) for one in (run, other)]
     if seen[0] != seen[1]:
         told = [
             f"{one.label} ({one.digest}) is of {name}, {classes} classes"

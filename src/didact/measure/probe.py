@@ -99,7 +99,7 @@ def probe(
     wanted = [replace(one, augment="none") for one in data]  # nothing is augmented: not a part of the question
     beside = {run.digest: Results(_record(store, run), store.once) for run in runs}
     asked = [[_Asked(run, one, fitting_size(run, one, size), beside[run.digest]) for run in runs] for one in wanted]
-    available({of.data for row in asked for of in row if any(of.kept(way) is None for way in ways)})
+    available({of.data for row in asked for of in row if any(of.kept(way) is None for way in ways)}, tell)
     answers: list[ProbeResult] = []
     for one, row in zip(wanted, asked, strict=True):
         images = _Images(one, device)
@@ -129,8 +129,8 @@ def fitting_size(run: Run, data: Data, size: int | None = None) -> int:
     own, other = facts(run.data).image, facts(data).image
     if own[0] != other[0]:
         raise SpecError(
-            f"{run.label} ({run.digest}) takes images of {_channels(own[0])}, as {run.data.name} has; "
-            f"{data.name} has {other[0]}; {_alike(run.data.name, own[0])}"
+            f"{run.label} ({run.digest}) takes images of {_channels(own[0])}, as {run.data.title} has; "
+            f"{data.title} has {other[0]}; {_alike(run.data.title, own[0])}"
         )
     if size is None and own[1] != own[2]:
         raise SpecError(
@@ -177,11 +177,11 @@ class _Asked:
             return plain["here"], ProbeResult(self.run, self.data, way, self.size, plain["train"], plain["test"], figures)
 
         found = self._results.get(self._name(way), self._question(way), read)
-        return found[1] if found is not None and here(self.data.name) in (None, found[0]) else None
+        return found[1] if found is not None and here(self.data) in (None, found[0]) else None
 
     def keep(self, way: ProbeMethod, train: int, test: int, probed: Probed) -> ProbeResult:
         figures = {"top1": probed.top1, "train_top1": probed.train_top1, "slope": probed.slope}
-        images = {"train": train, "test": test, "here": here(self.data.name)}
+        images = {"train": train, "test": test, "here": here(self.data)}
         self._results.put(self._name(way), self._question(way), images | figures)
         return ProbeResult(self.run, self.data, way, self.size, train, test, probed)
 

@@ -26,8 +26,11 @@ Settings = dict[str, Any]
 
 def alone(run: Run, store: Path) -> str | None:
     """``didact train`` for this very run, with its teachers and peers. None for one that the command line cannot describe."""
-    given = _Inherited.of(run)
-    words = _words({"net": run.net} | _method(run.method, "method", "") | _surroundings(run, given) | given.flat(""))
+    try:
+        given = _Inherited.of(run)
+        words = _words({"net": run.net} | _method(run.method, "method", "") | _surroundings(run, given) | given.flat(""))
+    except SpecError:  # its images are a folder that is not on this machine
+        return None
     return _command(words, store) if [planned.digest for planned in _planned(words)] == [run.digest] else None
 
 
@@ -36,9 +39,12 @@ def command(teacher: Run, students: Sequence[str], store: Path) -> str | None:
 
     None for a teacher that the command line cannot describe.
     """
-    given = _Inherited.of(teacher)
     student = students[0] if len(students) == 1 else ""
-    words = _words({"net": ",".join(students)} | _teacher(teacher, student, given, "teacher") | given.flat(""))
+    try:
+        given = _Inherited.of(teacher)
+        words = _words({"net": ",".join(students)} | _teacher(teacher, student, given, "teacher") | given.flat(""))
+    except SpecError:  # its images are a folder that is not on this machine
+        return None
     runs = _planned(words)
     if not runs or any(run.teacher is None or run.teacher.digest != teacher.digest for run in runs):
         return None
@@ -82,8 +88,7 @@ class _Inherited:
     @classmethod
     def of(cls, run: Run) -> _Inherited:
         """As a request says it of a student."""
-        data = {"name": run.data.name, **_differing(run.data, Data(name=run.data.name))}
-        return cls(data, _recipe(run.recipe, run.net, {}), run.data_seed)
+        return cls(_data(run.data), _recipe(run.recipe, run.net, {}), run.data_seed)
 
     def flat(self, at: str) -> Settings:
         """The settings by path; ``at`` stands before them."""
@@ -93,9 +98,21 @@ class _Inherited:
     def changed(self, run: Run) -> _Inherited:
         """What a teacher, ``run``, has otherwise; no settings where it takes over all."""
         data = _differing(run.data, from_json(Data, self.data))
-        if "name" in data:
-            data = {"name": run.data.name, **_differing(run.data, Data(name=run.data.name))}
+        if "name" in data or "content" in data:
+            data = _data(run.data)
+        data.pop("holds", None)  # follows from the size
         return _Inherited(data, _recipe(run.recipe, run.net, self.recipe), run.data_seed)
+
+
+def _data(data: Data) -> Settings:
+    """The data set's name and the settings that do not follow from it. The size of a folder's images is always given.
+
+    Raises:
+        SpecError: it is a folder that is not on this machine.
+    """
+    size = {"size": data.size} if data.holds is not None and data.size is not None else {}
+    named = {"name": data.spelling} | size
+    return named | _differing(data, from_json(Data, named))
 
 
 def _differing(own: Any, known: Any) -> Settings:

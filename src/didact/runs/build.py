@@ -38,7 +38,7 @@ def pair(run: Run, net: BlockNet, teacher: BlockNet | None, labels: Tensor) -> P
         raise ValueError(f"the network gives {shapes.classes} logits, {run.data.label} has {about.classes} classes")
     taught = teacher.shapes(about.image) if teacher is not None else None
     if taught is not None and taught.classes != about.classes:
-        raise ValueError(f"the teacher tells {taught.classes} classes apart, {run.data.name} has {about.classes}")
+        raise ValueError(f"the teacher tells {taught.classes} classes apart, {run.data.title} has {about.classes}")
     with torch.device("meta"):
         beside = [nets.create(one.net, about.classes, about.image[0]).shapes(about.image) for one in run.peers]
     for one, told in zip(run.peers, beside, strict=True):

@@ -68,7 +68,7 @@ def data_sets(data: str | None = None) -> Listing:
     rows: list[list[Cell]] = []
     for name in names() if data is None else [data]:
         d = about(name)
-        size = "x".join(map(str, d.image))
+        size = "x".join(map(str, d.image)) if d.image else "sizes differ"
         here = "no" if not d.present else f"{d.part:,} of {d.train:,}" if d.part else "yes"
         rows.append([d.name, d.classes, size, d.train, d.test, d.augment, here, d.where, d.source])
     return Listing.of(["data", "classes", "image", "train", "test", "augment", "here", "where", "source"], rows)

@@ -1,0 +1,243 @@
+"""The images of a folder with their classes, for training and for the test.
+
+    train/<class>/...  with  test/<class>/..., val/<class>/... or validation/<class>/...
+    train/<class>/...  with  val/... and a list of its images' classes, as ImageNet and Tiny ImageNet are published
+    <class>/...        of which one image in five of each class, drawn by a fixed seed, is for the test
+    labels.csv         with the columns path, label and, if wanted, split
+
+Classes are numbered in the alphabetical order of their folders' names. Folders inside a class belong to it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from didact.data.folders import lists
+from didact.data.folders.walk import File, Found, walk
+from didact.seeds import stream
+from didact.spec import SpecError, clean
+
+TESTS = ("test", "val", "validation")
+"""Folders that may hold the test images; the first with labels is taken."""
+
+SHARE = 5
+"""One image in so many of each class is for the test, where the folder has none set apart."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Training or test images, class by class, each in the alphabetical order of its paths.
+
+    Attributes:
+        paths: relative to the root, with slashes. files: size and time of last change of each.
+        labels: int64, (n,).
+    """
+
+    paths: tuple[str, ...]
+    files: tuple[File, ...]
+    labels: Tensor
+
+    def counts(self, classes: int) -> Tensor:
+        """Number of images of each class."""
+        return torch.bincount(self.labels, minlength=classes)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What lies below ``root``.
+
+    Attributes:
+        names: of the classes, by label.
+        notes: what a user should know of it, a sentence each.
+        stamps: the times of last change of its folders and lists: where they are the same, no file was added or removed.
+    """
+
+    root: Path
+    names: tuple[str, ...]
+    train: Part
+    test: Part
+    notes: tuple[str, ...]
+    stamps: Mapping[Path, int]
+
+    @property
+    def changed(self) -> bool:
+        """Whether a file was added or removed since."""
+        try:
+            return any(os.stat(path).st_mtime_ns != time for path, time in self.stamps.items())
+        except OSError:
+            return True
+
+
+def look(path: str) -> Tree:
+    """The images below the folder ``path``, or of the CSV file ``path``.
+
+    Raises:
+        SpecError: there is no such folder, or it holds no classes of images; the message says what was expected.
+    """
+    root = Path(os.path.abspath(os.path.expanduser(path)))
+    if root.is_file():
+        return _of_csv(root)
+    if not root.is_dir():
+        raise SpecError(f"there is no folder {clean(root)}; write the path of a folder of images, or of a CSV file")
+    found = walk(root)
+    top = found.below("")
+    notes = list(found.notes())
+    if "train" in top and (top == ["train"] or set(top) & set(TESTS)):
+        within = "train"
+        train, names = _classes(root, found, within)
+        labelled = _test(root, found, names, top, notes)
+    else:
+        if not found.images:
+            raise SpecError(f"{clean(root)} holds no image; expected train/<class>/ and test/<class>/, or <class>/")
+        within = ""
+        train, names = _classes(root, found, within)
+        labelled = None
+    loose = sum(path.rpartition("/")[0] in ("", within) for path in found.images)
+    notes += [f"{loose:,} images that lie in no class folder are left out"] if loose else []
+    if labelled is None:
+        train, labelled = split(root, train, names)
+        notes.insert(0, f"one image in {SHARE} of each class, drawn by a fixed seed, is for the test")
+    stamps = {root / folder: time for folder, time in found.folders.items()}
+    stamps |= {root / path: file.changed for path, file in found.others.items() if path.rpartition("/")[2] in lists.NAMES}
+    return tree(root, names, _part(train, found.images), _part(labelled, found.images), notes, stamps)
+
+
+def tree(
+    root: Path, names: tuple[str, ...], train: Part, test: Part, notes: Iterable[str], stamps: Mapping[Path, int]
+) -> Tree:
+    """A tree whose classes are checked, with a note on how many images they have."""
+    if len(names) < 2:
+        raise SpecError(f"{clean(root)} holds one class, {_some(names)}; at least two are told apart")
+    counts = train.counts(len(names))
+    empty = [name for name, count in zip(names, counts.tolist(), strict=True) if not count]
+    if empty:
+        raise SpecError(f"{clean(root)} holds no training image of {_some(empty)}")
+    untested = [name for name, count in zip(names, test.counts(len(names)).tolist(), strict=True) if not count]
+    more = [f"no test image of {_some(untested)}"] if untested else []
+    said = f"{len(names):,} classes, {len(train.paths):,} training and {len(test.paths):,} test images"
+    return Tree(root, names, train, test, (f"{said}; {_balance(names, counts)}", *more, *notes), stamps)
+
+
+def _balance(names: tuple[str, ...], counts: Tensor) -> str:
+    few, many = int(counts.argmin()), int(counts.argmax())
+    least, most = int(counts[few]), int(counts[many])
+    if least == most:
+        return f"{least:,} training images a class"
+    return f"{least:,} ({clean(names[few])}) to {most:,} ({clean(names[many])}) training images a class"
+
+
+def _classes(root: Path, found: Found, within: str) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Images by path with their labels, and the names of the class folders in ``within``."""
+    names = tuple(found.below(within))
+    where = clean(root / within)
+    if not names:
+        raise SpecError(f"{where} holds no class folder; put the images of each class into a folder of their own")
+    labels = _by_folder(found, within, names)
+    filled = set(labels.values())
+    empty = [name for label, name in enumerate(names) if label not in filled]
+    if empty:
+        raise SpecError(f"{where}: the class folder {_some(empty)} holds no image; remove it, or put images into it")
+    return labels, names
+
+
+def _by_folder(found: Found, within: str, names: tuple[str, ...]) -> dict[str, int]:
+    known = {f"{within}/{name}" if within else name: label for label, name in enumerate(names)}
+    depth = 2 if within else 1
+    labels: dict[str, int] = {}
+    for path in found.images:
+        parts = path.split("/")
+        label = known.get("/".join(parts[:depth])) if len(parts) > depth else None
+        if label is not None:
+            labels[path] = label
+    return labels
+
+
+def _test(root: Path, found: Found, names: tuple[str, ...], top: list[str], notes: list[str]) -> dict[str, int] | None:
+    """Test images by path with their labels; None where no folder is set apart for them."""
+    there = [name for name in TESTS if name in top]
+    chosen: dict[str, int] | None = None
+    for name in there:
+        if chosen is not None:
+            notes.append(f"{name}/ is left out; the test images are another folder's")
+        elif set(found.below(name)) & set(names):
+            chosen = _folders_of_test(root, found, name, names)
+        else:
+            chosen = lists.labels(root, name, found, names, notes)
+    if there and chosen is None:
+        folder = there[0]
+        raise SpecError(
+            f"{clean(root / folder)}: expected a folder of each class of train ({_some(names)}), or a list of classes "
+            f"({', '.join(lists.NAMES)}), found the folders {_some(found.below(folder)) or 'none'}"
+        )
+    return chosen
+
+
+def _folders_of_test(root: Path, found: Found, within: str, names: tuple[str, ...]) -> dict[str, int]:
+    folders = found.below(within)
+    strange = [name for name in folders if name not in names]
+    if strange:
+        raise SpecError(f"{clean(root / within)}: training has no class {_some(strange)}; it has {_some(names)}")
+    labels = _by_folder(found, within, names)
+    filled = {path.split("/")[1] for path in labels}
+    empty = [name for name in folders if name not in filled]
+    if empty:
+        raise SpecError(f"{clean(root / within)}: the class folder {_some(empty)} holds no image; remove it, or fill it")
+    return labels
+
+
+def split(root: Path, labels: Mapping[str, int], names: tuple[str, ...]) -> tuple[dict[str, int], dict[str, int]]:
+    """Training and test images: one in :data:`SHARE` of each class is for the test, at least one.
+
+    Raises:
+        SpecError: a class has one image only.
+    """
+    train: dict[str, int] = {}
+    test: dict[str, int] = {}
+    members: list[list[str]] = [[] for _ in names]
+    for path, label in labels.items():
+        members[label].append(path)
+    for label, paths in enumerate(members):
+        if len(paths) < 2:
+            raise SpecError(f"{clean(root)}: the class {clean(names[label])} has one image; it needs one for the test, too")
+        paths.sort()
+        order = torch.randperm(len(paths), generator=stream(0, "folder", names[label])).tolist()
+        for place, at in enumerate(order):
+            (test if place < max(1, round(len(paths) / SHARE)) else train)[paths[at]] = label
+    return train, test
+
+
+def _part(labels: Mapping[str, int], files: Mapping[str, File]) -> Part:
+    paths = tuple(sorted(labels, key=lambda path: (labels[path], path)))
+    return Part(paths, tuple(files[path] for path in paths), torch.tensor([labels[path] for path in paths]).long())
+
+
+def _of_csv(path: Path) -> Tree:
+    rows = lists.table(path)
+    names = tuple(sorted({row.label for row in rows}))
+    known = {name: label for label, name in enumerate(names)}
+    parts = {part: {row.path: known[row.label] for row in rows if row.split == part} for part in {row.split for row in rows}}
+    notes: list[str] = []
+    train = parts.pop("train", parts.pop("", {}))
+    tests = [name for name in TESTS if name in parts]
+    if tests:
+        test = parts[tests[0]]
+        notes += [f"rows of the split {name} are left out; the test images are those of {tests[0]}" for name in tests[1:]]
+    else:
+        train, test = split(path, train, names)
+        notes.append(f"one image in {SHARE} of each class, drawn by a fixed seed, is for the test")
+    files = {row.path: row.file for row in rows}
+    stamps = {path: path.stat().st_mtime_ns}
+    return tree(path.parent, names, _part(train, files), _part(test, files), notes, stamps)
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first names, and how many more there are."""
+    listed = [clean(name) for name in names]
+    more = f" and {len(listed) - 5:,} more" if len(listed) > 5 else ""
+    return ", ".join(listed[:5]) + more

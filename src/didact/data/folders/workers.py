@@ -1,0 +1,118 @@
+"""Images decoded by several processes, this one among them. Each writes the pixels of its share where all find them.
+
+Another process is a fresh Python that is given its share as JSON. So it works wherever the caller runs: in a script without a
+main guard, in a notebook, or in a worker that may have no children of :mod:`multiprocessing`. An image is decoded on its own, so
+the number of processes changes no pixel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from didact.data.contract import DataError
+from didact.data.folders.decode import UnreadableError, decoded
+from didact.data.folders.pixels import Pixels
+from didact.spec import clean
+
+SHARE = 4_000
+"""A process has at least so many images: to start one takes as long as to decode some thousand small ones."""
+
+Job = tuple[int, str]
+"""The row of an image, and its path."""
+
+
+def decode(jobs: Sequence[Job], pixels: Pixels, *, crop: bool, processes: int | None = None) -> dict[int, str]:
+    """Decode images into ``pixels``. Returns, by row, why images could not be decoded.
+
+    Args:
+        jobs: the images.
+        crop: as of :func:`didact.data.folders.decode.decoded`.
+        processes: how many there are; by default as many as there are processors, each with :data:`SHARE` images at least.
+
+    Raises:
+        DataError: the disk is full, or a process ended before its share was done.
+    """
+    number = min(_processors(), len(jobs) // SHARE) if processes is None else processes
+    pixels.prepare(len(jobs))
+    if number < 2:
+        return _share(jobs, pixels, crop)
+    running = [_start(jobs[at::number], pixels, crop) for at in range(1, number)]
+    try:
+        faults = _share(jobs[::number], pixels, crop)
+        for process in running:
+            text, told = process.communicate()
+            if process.returncode:
+                last = clean(told.strip().rpartition("\n")[2])
+                raise DataError(f"a process that decodes images ended with {process.returncode}: {last or 'it was killed'}")
+            faults |= {int(row): reason for row, reason in json.loads(text).items()}
+    finally:
+        for process in running:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+    return faults
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _start(jobs: Sequence[Job], pixels: Pixels, crop: bool) -> subprocess.Popen[str]:
+    """A process that decodes its share. Its input is written at once; it answers when it has read all of it."""
+    package = str(Path(__file__).parents[3])
+    above = os.environ.get("PYTHONPATH")
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"from {__name__} import main; main()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([package, *([above] if above else [])])},
+    )
+    about = {
+        "path": os.fspath(pixels.path),
+        "sums": os.fspath(pixels.sums),
+        "count": pixels.count,
+        "image": pixels.image,
+        "crop": crop,
+        "jobs": jobs,
+    }
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(about))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def main() -> None:
+    """What such a process does."""
+    about: dict[str, Any] = json.load(sys.stdin)
+    image = (about["image"][0], about["image"][1])
+    pixels = Pixels(Path(about["path"]), Path(about["sums"]), about["count"], image)
+    try:
+        faults = _share([(row, path) for row, path in about["jobs"]], pixels, about["crop"])
+    except DataError as error:
+        sys.exit(str(error))
+    json.dump(faults, sys.stdout)
+
+
+def _share(jobs: Sequence[Job], pixels: Pixels, crop: bool) -> dict[int, str]:
+    faults: dict[int, str] = {}
+    try:
+        with pixels.writing() as write:
+            for row, path in jobs:
+                try:
+                    image = decoded(Path(path), pixels.image, crop=crop)
+                except UnreadableError as error:
+                    faults[row] = clean(error)
+                else:
+                    write(row, image)
+    except OSError as error:
+        raise pixels.unwritable(error) from error
+    return faults

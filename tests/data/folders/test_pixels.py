@@ -1,0 +1,53 @@
+"""Decoded images in files: shared, checked, and the same for any number of processes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from didact.data import DataError
+from didact.data.folders.pixels import Pixels
+from didact.data.folders.workers import decode
+from support.pictures import picture
+
+
+def files(folder: Path, count: int) -> Pixels:
+    return Pixels(folder / "a.pixels", folder / "a.sums", count, (4, 4))
+
+
+def test_any_number_of_processes_decodes_the_same_pixels(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{at}.png" for at in range(5)]
+    for at, path in enumerate(paths):
+        picture(path, 5 + at, 7, shade=at)
+    paths[3].write_bytes(b"")
+    jobs = [(row, str(path)) for row, path in enumerate(paths)]
+    alone, shared = files(tmp_path / "1", 5), files(tmp_path / "2", 5)
+    assert decode(jobs, alone, crop=True, processes=1) == decode(jobs, shared, crop=True, processes=2) == {3: "is empty"}
+    assert np.array_equal(alone.mapped, shared.mapped)
+    assert alone.missing(range(5)) == shared.missing(range(5)) == [3]
+
+
+def test_damaged_pixels_are_decoded_again(tmp_path: Path) -> None:
+    pixels = files(tmp_path, 3)
+    assert pixels.missing([0, 2]) == [0, 2]
+    pixels.prepare(3)
+    with pixels.writing() as write:
+        for row in range(3):
+            write(row, np.full((4, 4, 3), row, np.uint8))
+    assert pixels.missing(range(3)) == []
+    with open(pixels.path, "r+b") as file:
+        file.seek(48)
+        file.write(b"x")
+    assert files(tmp_path, 3).missing(range(3)) == [1]
+    pixels.sums.unlink()
+    assert files(tmp_path, 3).missing(range(3)) == [0, 1, 2]
+
+
+def test_a_disk_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = Pixels(tmp_path / "a.pixels", tmp_path / "a.sums", 10**12, (224, 224))
+    with pytest.raises(DataError, match=r"1,000,000,000,000 images of 224x224 take 150,528,000.00 GB once they are decoded"):
+        pixels.prepare(10**12)
+    assert not pixels.path.exists()
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DataError, match="decoded images cannot be written to"):
+        files(tmp_path / "file", 1).prepare(1)
