@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from didact.data import Data
 from didact.engine.recipe import Recipe
@@ -293,3 +294,33 @@ def test_no_more_runs_are_locked_at_once_than_files_can_be_opened(tmp_path: Path
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert len(answer.records) == sum(cohorts) == 8 and max(cohorts) <= 6
+
+
+# ------------------------------------------------------------------------------------------------ another number of threads
+
+
+def test_another_number_of_threads_is_said_and_kept(
+    shelves: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once for each change. Peers, too, whose checkpoints are two."""
+    threads = torch.get_num_threads()
+    root = tmp_path / "store"
+    shutil.copytree(shelves["peers"], root)
+    lines: list[str] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads + 1)
+    with pytest.raises(Killed):
+        execute([PEERS], Store(root, lines.append), WHERE, _kill_at_the_beginning)
+    execute([PEERS], Store(root, lines.append), WHERE)
+    assert sum("another number of threads" in line for line in lines) == len(PEERS.group)
+    assert not any("damaged" in line for line in lines)
+    for run in PEERS.group:
+        record = Store(root).get(run)
+        assert record is not None
+        assert record.environment()["threads"] == threads
+        assert record.environment()["threads_later"] == [{"after_epoch": 2, "threads": threads + 1}]
+        assert same(weights(Store(root), run), weights(Store(shelves["whole"]), run))  # in truth it is the same number
+
+
+def _kill_at_the_beginning(event: Event) -> None:
+    if isinstance(event, JobBegins):
+        raise Killed

@@ -27,6 +27,18 @@ def environment(device: str) -> dict[str, Any]:
     }
 
 
+def continued(before: dict[str, Any], epochs: int) -> dict[str, Any]:
+    """The environment of a run that goes on after so many epochs in this process; ``before``: what it was until now.
+
+    On a processor, bits depend on the number of threads, so another number than before is added.
+    """
+    now, changes = torch.get_num_threads(), before.get("threads_later", [])
+    last = changes[-1]["threads"] if changes else before.get("threads", now)
+    if before["device"] != "cpu" or now == last:
+        return before
+    return before | {"threads_later": [*changes, {"after_epoch": epochs, "threads": now}]}
+
+
 def processor() -> str:
     """The name of the processor; what Python says of the platform where it is not known."""
     try:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from didact.engine.environment import environment
+from didact.engine.environment import continued, environment
 from didact.engine.learner import Learner
 from didact.files.checked import (
     DamagedError,
@@ -75,6 +75,21 @@ class Unfinished:
         self.say(f"going on with {self.run.label} after epoch {learner.total} of {learner.epochs}")
         self._mend()
         state.path.replace(self.folder / CHECKPOINT)
+        if not learner.done:
+            self._continue(learner)
+
+    def _continue(self, learner: Learner) -> None:
+        """Keep it if the run goes on with another number of threads than before."""
+        now = continued(self._beside.environment, learner.total)
+        if now != self._beside.environment:
+            threads = now["threads_later"][-1]["threads"]
+            self.say(
+                f"{self.run.label} now has another number of threads ({threads}) than before: its weights can differ in the last "
+                "bits from those of one training; its environment.json says so"
+            )
+            self._beside = replace(self._beside, environment=now)
+            self._write_checkpoint(learner)
+            write(self.folder / "environment.json", json_text(now))
 
     def check_device(self, device: str) -> None:
         """Refuse to go on on another kind of device: its random numbers are others, and cannot go on from those of the first.
