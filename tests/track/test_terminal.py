@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
 from didact.data import Data
 from didact.execution.progress import EpochBegins, Event, Failed, JobBegins, JobEnds, Learned, StepEnds
 from didact.report import text
@@ -36,11 +38,11 @@ EVENTS: list[Event] = [
 ]
 
 
-def shown(terminal_: bool) -> tuple[str, int]:
+def shown(terminal_: bool, events: list[Event] = EVENTS) -> tuple[str, int]:
     raw = io.StringIO()
     screen = text.Screen(file=raw, force_terminal=terminal_, color_system=None, width=200)
     show = terminal.show(screen)
-    for event in EVENTS:
+    for event in events:
         show(event)
     return raw.getvalue(), raw.getvalue().count("\x1b[?25l") - raw.getvalue().count("\x1b[?25h")
 
@@ -54,6 +56,15 @@ def test_lines() -> None:
         f"  done resnet8.ce.s2.{THIRD}: test 90.00 %",
         f"  done resnet8.ce.s0.{FIRST}: test 60.00 %",
     ]
+
+
+def test_a_line_of_an_epoch_names_its_job_where_several_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal.Lines, "every", -1.0)
+    (line,) = (line for line in shown(False)[0].splitlines() if "epoch 1/2" in line)
+    assert line == "  epoch 1/2  test 50.0 %  1000 images/s"
+    both = [event for event in EVENTS if not isinstance(event, JobEnds)]
+    (line,) = (line for line in shown(False, both)[0].splitlines() if "epoch 1/2" in line)
+    assert line == "  epoch 1/2  test 50.0 %  1000 images/s  2 x [resnet8 ce], seeds 0, 1"
 
 
 def test_bars() -> None:

@@ -30,6 +30,7 @@ class _Job:
     """What is known of a job that is being trained: its learners by digest, and the last metrics of each."""
 
     def __init__(self, begins: JobBegins) -> None:
+        self.heading = _heading(begins.runs, begins.teacher)
         self.learners = {run.digest: f"{run.label}.{run.digest}" for run in begins.runs}
         self.rows: dict[str, Mapping[str, Any]] = {}
 
@@ -58,8 +59,8 @@ class Lines:
     def __call__(self, event: Event) -> None:
         match event:
             case JobBegins():
-                self.jobs[event.job] = _Job(event)
-                self._print(f"training {_heading(event.runs, event.teacher)}: {event.runs[0].data.label}")
+                job = self.jobs[event.job] = _Job(event)
+                self._print(f"training {job.heading}: {event.runs[0].data.label}")
             case EpochBegins():
                 self._epoch_begins(event, self.jobs[event.job])
             case Learned():
@@ -69,13 +70,16 @@ class Lines:
                     self._print(f"  done {job.learners[event.run]}: test {event.row['test_top1']:.2f} %")
             case Failed():
                 self._print(f"  STOPPED {self.jobs[event.job].failure(event)}")
+            case JobEnds():
+                del self.jobs[event.job]
             case _:
                 pass
 
     def _epoch_begins(self, event: EpochBegins, job: _Job) -> None:
         if job.rows and time.monotonic() - self.last > self.every:
             rate = next(iter(job.rows.values()))["images_per_second"]
-            self._print(f"  epoch {event.epoch}/{event.epochs}  {job.accuracy}  {rate:.0f} images/s")
+            which = f"  {job.heading}" if len(self.jobs) > 1 else ""
+            self._print(f"  epoch {event.epoch}/{event.epochs}  {job.accuracy}  {rate:.0f} images/s{which}")
         job.rows = {run: row for run, row in job.rows.items() if run in event.runs}
 
     def _print(self, line: str) -> None:
@@ -105,7 +109,7 @@ class Bars:
                     total=epochs * steps,
                     completed=epoch * steps,
                     epoch=f"{epoch + 1}/{epochs}",
-                    note=self.jobs[job].accuracy,
+                    note=self._note(self.jobs[job]),
                 )
             case StepEnds():
                 self._update(event.job, completed=self.done[event.job] + event.step)
@@ -119,13 +123,18 @@ class Bars:
                 pass
 
     def _job_begins(self, event: JobBegins) -> None:
-        self._print(_heading(event.runs, event.teacher), "bold", f"· {event.runs[0].data.label}")
+        job = self.jobs[event.job] = _Job(event)
+        self._print(job.heading, "bold", f"· {event.runs[0].data.label}")
         if self.progress is None:
             columns = (TextColumn("  epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self.progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=self.console, transient=True)
+            self.progress = Progress(
+                *columns, TextColumn("{task.fields[note]}", markup=False), console=self.console, transient=True
+            )
             self.progress.start()
-        self.jobs[event.job] = _Job(event)
         self.tasks[event.job] = self.progress.add_task("", total=None, epoch="", note="")
+
+    def _note(self, job: _Job) -> str:
+        return "  ".join(filter(None, (job.accuracy, job.heading if len(self.jobs) > 1 else "")))
 
     def _update(self, job: int, **fields: Any) -> None:
         assert self.progress is not None
