@@ -72,6 +72,18 @@ def test_cka_is_compared_with_whole_kernels(tmp_path: Path) -> None:
     assert rows["linear"]["difference_from_direct"] < 1e-12 and rows["rbf"]["difference_from_direct"] < 1e-3
 
 
+@pytest.mark.slow
+def test_workers_print_the_same_figures(tmp_path: Path) -> None:
+    out = tmp_path / "workers.json"
+    settings = ["--net", "basic-4-1x4-1x8", "--data.classes", "2", "--data.per_class", "4", "--precision", "fp32"]
+    command = [sys.executable, str(FOLDER / "workers.py"), "--out", str(out), "train", *settings, "--epochs", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(out.read_text())["workers"]
+    assert list(rows) == ["1", "2"]
+    assert all(row["same_figures"] and row["threads"] == [1] and row["runs"] == 1 for row in rows.values())
+
+
 def _module(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
     assert spec is not None and spec.loader is not None

@@ -69,6 +69,10 @@ def test_a_line_of_an_epoch_names_its_job_where_several_run(monkeypatch: pytest.
 
 def test_bars() -> None:
     output, hidden = shown(True)
-    for part in ("done test 90.0 %", "done test 60.0 %", f"STOPPED resnet8.ce.s1.{SECOND}: epoch 1: NaN"):
+    for part in (
+        "done test 90.0 %  1 x [resnet8 ce] from standard",
+        "done test 60.0 %\n",
+        f"STOPPED resnet8.ce.s1.{SECOND}: epoch 1: NaN",
+    ):
         assert part in output
     assert hidden == 0, "the cursor is shown again"

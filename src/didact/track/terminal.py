@@ -30,6 +30,7 @@ class _Job:
     """What is known of a job that is being trained: its learners by digest, and the last metrics of each."""
 
     def __init__(self, begins: JobBegins) -> None:
+        self.number = begins.job
         self.heading = _heading(begins.runs, begins.teacher)
         self.learners = {run.digest: f"{run.label}.{run.digest}" for run in begins.runs}
         self.rows: dict[str, Mapping[str, Any]] = {}
@@ -134,7 +135,9 @@ class Bars:
         self.tasks[event.job] = self.progress.add_task("", total=None, epoch="", note="")
 
     def _note(self, job: _Job) -> str:
-        return "  ".join(filter(None, (job.accuracy, job.heading if len(self.jobs) > 1 else "")))
+        """The accuracies of a job; where there are others, also which job it is."""
+        others = self.jobs.keys() - {job.number}
+        return "  ".join(filter(None, (job.accuracy, job.heading if others else "")))
 
     def _update(self, job: int, **fields: Any) -> None:
         assert self.progress is not None
@@ -147,7 +150,7 @@ class Bars:
             self.progress.stop()
             self.progress = None
         if job.rows:
-            self._print("  done", "green", job.accuracy)
+            self._print("  done", "green", self._note(job))
 
     def _print(self, head: str, style: str, rest: str) -> None:
         """One line in one piece, so that a bar below it is not torn."""
