@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from didact.files.checked import DamagedError
 from didact.runs.run import Run
 from didact.spec import SpecError, clean
-from didact.store.entries import Finished, Listed, Lost
+from didact.store.entries import Finished, Listed, Lost, damaged
 from didact.store.record import Record
-from didact.store.store import Store, damaged
+from didact.store.store import Store
 
 SHOWN = 5
 """So many runs that fit are named in a message."""

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from didact.files.reading import DamagedError
 from didact.runs.run import Run
 from didact.spec import clean, digest, to_json
 from didact.store.record import Record
@@ -86,6 +87,28 @@ class Listed:
 
 
 Entry = Finished | Listed | Lost
+
+
+def listed(record: Record, spec: Any, code: frozenset[str]) -> Entry:
+    """A Record without a Run, because it names ``code``; lost where its spec.json is not that of its folder."""
+    if not isinstance(spec, dict) or record.folder.suffix[1:] != digest(spec):
+        return Lost(record.folder, f"skipped {clean(record.folder.name)}: its spec.json is not that of the run in its name")
+    return Listed(record, spec, tuple(sorted(map(clean, code))))
+
+
+def unsealed(folder: Path) -> Lost:
+    """Why ``folder`` has no Record: its training runs, has stopped, or its seal is missing."""
+    name = clean(folder.name)
+    if (folder / "failed.json").exists():
+        return Lost(folder, f"{name} has stopped; --retry goes on from its last good state", running=True)
+    if (folder / "weights.safetensors").exists() and not (folder / "checkpoint.safetensors").exists():
+        return Lost(folder, damaged(DamagedError(f"{folder / 'record.json'} is missing")))
+    return Lost(folder, f"{name} is not finished; the same command continues it", running=True)
+
+
+def damaged(error: DamagedError) -> str:
+    """What is said of a damaged Record."""
+    return f"damaged: {error}; the same command trains the run again"
 
 
 def code_names(value: Any) -> frozenset[str]:

@@ -6,19 +6,18 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from didact.files.checked import DamagedError, read_json, read_tensors
 from didact.nets.blocks import BlockNet
 from didact.runs.build import extras, network, pair, placeholders
-from didact.runs.foreign import involved
 from didact.runs.run import Run, method_label
-from didact.spec import RequestError, canonical, clean, clean_lines, digest, from_json
-from didact.store.entries import Entry, Finished, Listed, Lost, code_names, untrusted
+from didact.spec import RequestError, canonical, clean, clean_lines, from_json
+from didact.store.entries import Entry, Finished, Listed, Lost, code_names, damaged, listed, unsealed, untrusted
 from didact.store.record import Record, anchor_path
 from didact.store.source import changed
+from didact.store.weights import put
 
 Say = Callable[[str], None]
 
@@ -162,7 +161,7 @@ class Store:
         try:
             record = Record.at(folder)
             if record is None:
-                return _unsealed(folder)
+                return unsealed(folder)
             spec = record.spec()
             record.final()
         except DamagedError as error:
@@ -170,7 +169,7 @@ class Store:
         code = code_names(spec)
         try:
             if not self.trusts(code):
-                return _listed(record, spec, code)
+                return listed(record, spec, code)
             run = from_json(Run, spec)
         except ValueError as error:
             return Lost(folder, f"skipped {clean(folder.name)}: {error}")
@@ -210,7 +209,7 @@ class Store:
             return self.load(run)[0]
         tensors, _ = read_tensors(anchor_path(self.folder(run), epoch))
         net = network(run)
-        _put(run, net, "net.", tensors)
+        put(run, net, "net.", tensors)
         return net.eval()
 
     # ---------------------------------------------------------------------------------------- networks from Records
@@ -227,10 +226,10 @@ class Store:
             raise LookupError(f"{run.label} ({run.digest}) has not been trained; its folder would be {self.folder(run)}")
         tensors, values = record.weights()
         net = network(run)
-        _put(run, net, "net.", tensors)
+        put(run, net, "net.", tensors)
         teacher = network(run.teacher) if run.teacher else None
         added = extras(run, pair(run, net, teacher, placeholders(run, values["samples"])))
-        _put(run, added, "extras.", tensors)
+        put(run, added, "extras.", tensors)
         self.note_changes(run, record)
         return net.eval(), added.eval()
 
@@ -248,48 +247,3 @@ def _safe(name: str) -> str:
 def _begins(folder: Path, prefix: str) -> bool:
     """Whether the folder's name, or the digest in it, begins with ``prefix``, which may be the label that a list shows."""
     return any(name.startswith((prefix, _safe(prefix))) for name in (folder.name, folder.suffix[1:]))
-
-
-def _listed(record: Record, spec: Any, code: frozenset[str]) -> Entry:
-    if not isinstance(spec, dict) or record.folder.suffix[1:] != digest(spec):
-        return Lost(record.folder, f"skipped {clean(record.folder.name)}: its spec.json is not that of the run in its name")
-    return Listed(record, spec, tuple(sorted(map(clean, code))))
-
-
-def _unsealed(folder: Path) -> Lost:
-    name = clean(folder.name)
-    if (folder / "failed.json").exists():
-        return Lost(folder, f"{name} has stopped; --retry goes on from its last good state", running=True)
-    if (folder / "weights.safetensors").exists() and not (folder / "checkpoint.safetensors").exists():
-        return Lost(folder, damaged(DamagedError(f"{folder / 'record.json'} is missing")))
-    return Lost(folder, f"{name} is not finished; the same command continues it", running=True)
-
-
-def damaged(error: DamagedError) -> str:
-    """What is said of a damaged Record."""
-    return f"damaged: {error}; the same command trains the run again"
-
-
-def _put(run: Run, module: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
-    """Load the weights under ``prefix`` into a run's network, or into its extras.
-
-    Raises:
-        RequestError: they are not those of ``module``, as code of the user's own was edited since; the first difference is
-            named.
-    """
-    given = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    there = {k: tuple(v.shape) for k, v in given.items()}
-    now = {k: tuple(v.shape) for k, v in module.state_dict().items()}
-    for name in [*now, *there]:
-        if there.get(name) != now.get(name):
-            own = ", ".join(involved(run)) or run.method.name()
-            what = (
-                f"{run.net} is not the network that was trained"
-                if prefix == "net."
-                else f"{own}: the parts that {run.label} adds are not those that were trained"
-            )
-            raise RequestError(
-                f"{what} (first difference: {name} {there.get(name, 'nothing')} there, {now.get(name, 'nothing')} now); "
-                "its code has changed: rename it, or train it again"
-            )
-    module.load_state_dict(given)
