@@ -20,7 +20,7 @@ def last_layers(whole: Whole, known: Flow) -> list[fx.Node]:
     ahead, seen = [known.nodes[-1]], set()
     while ahead:
         node = ahead.pop()
-        if node in seen or node in known.free or node in known.batch:
+        if node in seen or not known.travels(node):
             continue
         seen.add(node)
         if node.op == "placeholder":
@@ -64,7 +64,7 @@ def _enough(known: Flow, reads: list[fx.Node]) -> bool:
         node = ahead.pop()
         if node.op == "placeholder":
             return False
-        if node not in seen and node not in known.free and node not in known.batch:
+        if node not in seen and known.travels(node):
             seen.add(node)
             ahead += node.all_input_nodes
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -116,7 +117,7 @@ def carve(known: Flow, nodes: list[fx.Node], ends: list[fx.Node], inputs: list[f
     """The graph of ``nodes``, which are given ``inputs`` and give ``ends``: one value, or several vectors next to each other."""
     graph = fx.Graph()
     given = graph.placeholder("x")
-    value: dict[fx.Node, fx.Node] = {}
+    value: dict[fx.Node, Any] = {}
     if len(inputs) == 1:
         value[inputs[0]] = given
     else:
@@ -127,10 +128,12 @@ def carve(known: Flow, nodes: list[fx.Node], ends: list[fx.Node], inputs: list[f
             at += width
     inside = set(nodes)
 
-    def copied(node: fx.Node) -> fx.Node:
+    def copied(node: fx.Node) -> Any:
         if node not in value:
             if node in known.batch and node not in inside:
                 value[node] = graph.call_method("size", (given, 0))
+            elif node in known.fixed and node not in inside:
+                value[node] = known.fixed[node]
             else:
                 assert node in known.free or node in inside, f"{node} is not computed in this part"
                 for source in node.all_input_nodes:

@@ -51,6 +51,8 @@ class Flow:
         shapes: of tensors that have one row for each image, without the batch.
         free: what does not depend on the images; any part can compute it for itself.
         batch: sizes of the batch; any part can read it from what it is given.
+        fixed: other numbers that are the same for every batch, such as height and width. A part that needs one computed by an
+            earlier part has it as it was for the images of the split.
         state: the entries of the state dict that a node reads, by identity.
     """
 
@@ -59,7 +61,12 @@ class Flow:
     shapes: dict[fx.Node, Shape] = field(default_factory=dict)
     free: set[fx.Node] = field(default_factory=set)
     batch: set[fx.Node] = field(default_factory=set)
+    fixed: dict[fx.Node, Any] = field(default_factory=dict)
     state: dict[fx.Node, set[int]] = field(default_factory=dict)
+
+    def travels(self, node: fx.Node) -> bool:
+        """Whether the node's value can only come from the part that computes it."""
+        return node not in self.free and node not in self.batch and node not in self.fixed
 
 
 class _Watch(fx.Interpreter):
@@ -67,14 +74,15 @@ class _Watch(fx.Interpreter):
 
     def __init__(self, whole: Whole, graph: fx.Graph) -> None:
         super().__init__(whole, graph=graph)
-        self.seen: dict[fx.Node, Any] = {}
+        self.shapes: dict[fx.Node, Shape] = {}
+        self.numbers: dict[fx.Node, Any] = {}
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
         if isinstance(value, Tensor):
-            self.seen[n] = tuple(value.shape)
-        elif isinstance(value, int):
-            self.seen[n] = value
+            self.shapes[n] = tuple(value.shape)
+        elif isinstance(value, int | float) or (isinstance(value, tuple) and all(isinstance(x, int | float) for x in value)):
+            self.numbers[n] = value
         return value
 
 
@@ -84,16 +92,19 @@ def flow(whole: Whole, graph: fx.Graph, images: Tensor) -> Flow:
     for size in (SMALL, LARGE):
         watch = _Watch(whole, graph)
         watch.run(images[:size].clone())
-        runs.append(watch.seen)
+        runs.append(watch)
     nodes = list(graph.nodes)
     known = Flow(nodes, {node: i for i, node in enumerate(nodes)})
     kept = {id(tensor) for tensor in whole.state_dict(keep_vars=True).values()}
     for node in nodes:
-        small, large = (seen.get(node) for seen in runs)
-        if (small, large) == (SMALL, LARGE):
-            known.batch.add(node)
-        elif isinstance(small, tuple) and isinstance(large, tuple) and (small[:1], large[:1]) == ((SMALL,), (LARGE,)):
+        small, large = (run.shapes.get(node, ()) for run in runs)
+        numbers = [run.numbers.get(node) for run in runs]
+        if (small[:1], large[:1]) == ((SMALL,), (LARGE,)):
             known.shapes[node] = small[1:]
+        elif numbers == [SMALL, LARGE]:
+            known.batch.add(node)
+        elif numbers[0] is not None and numbers[0] == numbers[1]:
+            known.fixed[node] = numbers[0]
         effect = node.op.startswith("call") and not node.users
         if (
             node.op not in ("placeholder", "output", "call_module")
@@ -124,7 +135,7 @@ def attribute(whole: nn.Module, path: str) -> Any:
 
 def single(known: Flow) -> list[int]:
     """The indices of nodes after which nothing but their own value is needed, and no entry of the state dict is read again."""
-    travelling = [node for node in known.nodes if node not in known.free and node not in known.batch]
+    travelling = [node for node in known.nodes if known.travels(node)]
     ends = {node: max((known.index[user] for user in node.users), default=-1) for node in travelling}
     first: dict[int, int] = {}
     last: dict[int, int] = {}

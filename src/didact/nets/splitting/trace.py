@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
 
 from didact.spec.foreign import reason
@@ -72,6 +73,13 @@ class _Tracer(fx.Tracer):
         hooked = m._forward_hooks or m._forward_pre_hooks or m._backward_hooks
         return type(m) in self.leaves or bool(hooked) or is_activation(m) or super().is_leaf_module(m, module_qualified_name)
 
+    def to_bool(self, obj: fx.Proxy) -> bool:
+        # whether two tensors have one type or device is no matter of values; the check that follows would find a wrong answer
+        node = obj.node
+        if node.target in (operator.eq, operator.ne) and all(_kind(x) for x in node.args):
+            return node.target is operator.eq
+        return super().to_bool(obj)
+
     def create_arg(self, a: Any) -> Any:
         # a tensor made on the way, such as a random one, would stay as it is for ever
         if isinstance(a, Tensor) and not isinstance(a, nn.Parameter) and a not in self.tensor_attrs and not self._buffer(a):
@@ -80,6 +88,12 @@ class _Tracer(fx.Tracer):
 
     def _buffer(self, tensor: Tensor) -> bool:
         return any(tensor is buffer for buffer in self.root.buffers())
+
+
+def _kind(x: Any) -> bool:
+    """Whether this is a tensor's type or device."""
+    read = isinstance(x, fx.Node) and x.target is getattr and x.args[1] in ("dtype", "device")
+    return read or isinstance(x, torch.dtype | torch.device)
 
 
 def _traced(whole: Whole, leaves: set[type[nn.Module]], *, training: bool) -> fx.Graph:
