@@ -12,6 +12,7 @@ from didact.nets import zoo
 from didact.nets.blocks import BlockNet, macs, parameters
 from didact.nets.zoo import Entry, create, entry, names, resolve
 from didact.spec import SpecError
+from support import plain
 
 # name | parameters | million multiply-accumulates | stem / features / pooled, for 3x32x32 and 100 classes (C@H: C x H x H).
 # Measured on RepDistiller's and SimKD's networks.
@@ -139,6 +140,8 @@ def own_module(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     module = types.ModuleType("nets_of_my_own")
     module.small = lambda classes, channels: create("resnet8", classes, channels)  # type: ignore[attr-defined]
     module.plain = lambda classes, channels: nn.Linear(channels, classes)  # type: ignore[attr-defined]
+    module.number = lambda classes, channels: classes  # type: ignore[attr-defined]
+    module.whole = lambda classes, channels: plain.residual()  # type: ignore[attr-defined]
     module.constant = 3  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return module
@@ -152,6 +155,12 @@ def test_a_constructor_of_ones_own(own_module: types.ModuleType) -> None:
     assert entry("nets_of_my_own:small") == Entry("nets_of_my_own:small", "", 0.05)
 
 
+def test_any_classifier_of_ones_own_is_split(own_module: types.ModuleType) -> None:
+    net = create("nets_of_my_own:whole", plain.CLASSES, size=32)
+    assert isinstance(net, BlockNet) and len(net) == 4
+    assert net(torch.zeros(2, 3, 32, 32)).shape == (2, plain.CLASSES)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -159,7 +168,8 @@ def test_a_constructor_of_ones_own(own_module: types.ModuleType) -> None:
         (":net", "cannot import ''"),
         ("nets_of_my_own:smal", "holds no function 'smal'.*did you mean 'small'"),
         ("nets_of_my_own:constant", "holds no function 'constant'"),
-        ("nets_of_my_own:plain", "should return a didact.nets.BlockNet, found Linear"),
+        ("nets_of_my_own:number", "should return a didact.nets.BlockNet or another torch.nn.Module, found int"),
+        ("nets_of_my_own:plain", r"'nets_of_my_own:plain': Linear cannot take 2 images of shape \(3, 32, 32\)"),
     ],
 )
 def test_a_constructor_that_fails_is_explained(own_module: types.ModuleType, name: str, message: str) -> None:

@@ -117,7 +117,7 @@ def fits(networks: Sequence[str], widths: Sequence[int], devices: Sequence[Devic
     found = []
     for name in networks:
         with torch.device("meta"):
-            net = nets.create(name, classes, image[0])
+            net = nets.create(name, classes, *image[:2])
         try:
             need = footprint(net, image)
         except ValueError as error:

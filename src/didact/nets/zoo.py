@@ -9,9 +9,11 @@ from inspect import isfunction
 from typing import cast
 
 import torch
+from torch import nn
 
 from didact.nets import architecture, mobilenet, resnet, shufflenet, vgg, wide_resnet
 from didact.nets.blocks import Block, BlockNet, Head
+from didact.nets.splitting import split
 from didact.spec import SpecError, nearest, shown
 from didact.spec.foreign import imported, running
 
@@ -28,6 +30,12 @@ _SLOW = ("shufflenet", "mobilenet")
 
 _WORDS = {"wideresnet": "wrn", "shufflenet": "shuffle", "mobilenet": "mobile"}
 """Long and short forms of a family, compared as one."""
+
+SIZES = (32, 64, 224)
+"""Heights of images that a network is tried with where nothing says what it will be shown."""
+
+_CHECKED: set[tuple[str, int]] = set()
+"""Networks that were split in this process and computed the same as before."""
 
 _ALIASES = {
     "shuffle_v2_1_5": "shufflenet_v2_x1_5",
@@ -95,32 +103,33 @@ def entry(name: str) -> Entry:
     return Entry(name, family="", paper_rate=0.05) if ":" in name else _ENTRIES[name]
 
 
-def create(name: str, num_classes: int, in_channels: int = 3) -> BlockNet:
+def create(name: str, num_classes: int, in_channels: int = 3, size: int | None = None) -> BlockNet:
     """A freshly initialised network.
 
     Args:
         name: a network in any spelling (see :func:`names`), a name that spells out its network
             (``basic-16-1x16-1x32-1x64``), or ``module:function``, a constructor of one's own that takes
-            (num_classes, in_channels) and returns a :class:`BlockNet`.
+            (num_classes, in_channels) and returns a :class:`BlockNet`, or any other classifier, which is split.
         num_classes: number of logits.
         in_channels: channels of the images.
+        size: height of the images; only a network that is split needs it. None: the first of :data:`SIZES` that it takes.
 
     Raises:
-        SpecError: no such network, or a constructor that cannot be imported or does not return a BlockNet.
+        SpecError: no such network, or a constructor that cannot be imported or does not return a network that can be split.
         ValueError: a number below 1.
     """
     if num_classes < 1 or in_channels < 1:
         raise ValueError(f"a network needs at least one class and one channel, not {num_classes} and {in_channels}")
     known = entry(name)
     if not known.family:
-        return _own(name, num_classes, in_channels)
+        return _own(name, num_classes, in_channels, size)
     if known.family == "architecture":
         return architecture.build(architecture.parse(name), num_classes, in_channels)
     return _FAMILIES[known.family][known.name](num_classes, in_channels)
 
 
-def _own(name: str, num_classes: int, in_channels: int) -> BlockNet:
-    """The network that the constructor ``module:function`` makes."""
+def _own(name: str, num_classes: int, in_channels: int, size: int | None) -> BlockNet:
+    """The network that the constructor ``module:function`` makes; split where it is no BlockNet."""
     module, function = imported(name, "network")
     make = getattr(module, function, None)
     if not callable(make):
@@ -128,23 +137,41 @@ def _own(name: str, num_classes: int, in_channels: int) -> BlockNet:
         raise SpecError(
             f"{module.__name__!r} holds no function {function!r} for the network {name!r}{nearest(function, known)}"
         )
-    if isinstance(make, type) and not issubclass(make, BlockNet):
+    if isinstance(make, type) and not issubclass(make, nn.Module):
         raise SpecError(
             f"{name!r} is the class {make.__name__}, no network; a network is a function of (num_classes, in_channels) "
-            "that returns a didact.nets.BlockNet"
+            "that returns a didact.nets.BlockNet or another torch.nn.Module"
         )
     # real tensors even where only shapes are asked: a constructor may read numbers from tensors, or load weights
     real = torch.device("cpu") if torch.empty(0).is_meta else nullcontext()
     with running(name, "when it is called with (num_classes, in_channels)"), real:
         net = cast("Callable[..., object]", make)(num_classes, in_channels)
+    if not isinstance(net, nn.Module):
+        raise SpecError(
+            f"{name!r} should return a didact.nets.BlockNet or another torch.nn.Module, found {type(net).__name__}"
+        )
     if not isinstance(net, BlockNet):
-        raise SpecError(f"{name!r} should return a didact.nets.BlockNet, found {type(net).__name__}")
+        return _split(name, net, in_channels, (size,) if size else SIZES)
     if net.stem is None:
         raise SpecError(f"{name!r}: a whole network has a stem; nn.Identity() where there is nothing to do")
     for part in [*net, net.head]:
         if not isinstance(part, Block | Head):
             raise SpecError(f"{name!r}: a BlockNet is made of didact.nets.Block and a Head, found {type(part).__name__}")
     return net
+
+
+def _split(name: str, model: nn.Module, in_channels: int, sizes: tuple[int, ...]) -> BlockNet:
+    """``model`` in blocks, for images of the first of ``sizes`` that it takes; compared with itself once in a process."""
+    refused: ValueError | None = None
+    for size in sizes:
+        try:
+            net = split(model, (in_channels, size, size), checked=(name, size) not in _CHECKED)
+        except ValueError as error:
+            refused = refused or error
+            continue
+        _CHECKED.add((name, size))
+        return net
+    raise SpecError(f"{name!r}: {refused}") from refused
 
 
 def _key(name: str) -> str:

@@ -23,7 +23,7 @@ def network(run: Run) -> BlockNet:
     about = facts(run.data)
     twin = run.teacher is not None and (run.teacher.net, run.teacher.seed) == (run.net, run.seed)
     with seeded(run.own_seed, "net", *(["taught"] if twin else [])):
-        return nets.create(run.net, about.classes, about.image[0])
+        return nets.create(run.net, about.classes, *about.image[:2])
 
 
 def pair(run: Run, net: BlockNet, teacher: BlockNet | None, labels: Tensor) -> Pair:
@@ -40,7 +40,7 @@ def pair(run: Run, net: BlockNet, teacher: BlockNet | None, labels: Tensor) -> P
     if taught is not None and taught.classes != about.classes:
         raise ValueError(f"the teacher tells {taught.classes} classes apart, {run.data.title} has {about.classes}")
     with torch.device("meta"):
-        beside = [nets.create(one.net, about.classes, about.image[0]).shapes(about.image) for one in run.peers]
+        beside = [nets.create(one.net, about.classes, *about.image[:2]).shapes(about.image) for one in run.peers]
     for one, told in zip(run.peers, beside, strict=True):
         if told.classes != about.classes:
             raise ValueError(f"its peer {one.net} gives {told.classes} logits, {run.data.label} has {about.classes} classes")

@@ -163,13 +163,13 @@ class Branches(nn.Module):
 
     def __init__(self, student: str, pair: Pair) -> None:
         super().__init__()
-        shapes = nets.create(student, pair.classes, pair.image[0]).shapes(pair.image).features
+        shapes = nets.create(student, pair.classes, *pair.image[:2]).shapes(pair.image).features
         if len(shapes) < 2:
             raise ValueError(f"a branch needs a student of at least two blocks; {student} has {len(shapes)}")
         self.branches = nn.ModuleList()
         for block, entry in match(pair.shapes.features, shapes)[:-1]:
             entry = min(entry, len(shapes) - 2)  # a branch keeps at least the student's last block
-            net = nets.create(student, pair.classes, pair.image[0]).slice(entry + 1)
+            net = nets.create(student, pair.classes, *pair.image[:2]).slice(entry + 1)
             self.branches.append(Branch(Transform(pair.shapes.features[block], shapes[entry]), net))
 
     def forward(self, features: Sequence[Tensor]) -> list[Logits]:

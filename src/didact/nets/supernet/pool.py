@@ -126,7 +126,7 @@ def size_of(name: str, classes: int = 100, image: Shape = (3, 32, 32)) -> int:
     if is_architecture(name):
         return cost(parse(name), classes, image).parameters
     with torch.device("meta"):
-        return parameters(create(name, classes, image[0]))
+        return parameters(create(name, classes, *image[:2]))
 
 
 def as_pool(value: Any) -> Space | Pool:
