@@ -269,7 +269,7 @@ class TwoInputs(Told):
 REFUSED = {
     "branches": (
         lambda: Told("branches"),
-        r"forward of Told cannot be followed .*control flow.*plain.py.*module of its own",
+        r"forward of Told cannot be followed .*control flow.*module of its own",
     ),
     "fixed": (lambda: Told("fixed"), r"Told cannot take 3 images of shape \(3, 32, 32\): .*plain.py"),
     "looks at the batch": (lambda: Told("looks at the batch"), "forward of Told cannot be followed"),
