@@ -97,12 +97,13 @@ def test_interrupted_it_keeps_what_was_predicted(fresh: Store, trained: Path, mo
         if done == 4:
             raise KeyboardInterrupt
 
+    whole = search(Store(trained), TEACHER, SearchSettings(trials=6))
     with pytest.raises(KeyboardInterrupt):
         search(fresh, TEACHER, SearchSettings(trials=6), tell=interrupt)
     predicted: list[str] = []
     student = Predictor.student
     monkeypatch.setattr(Predictor, "student", lambda self, name: (predicted.append(name), student(self, name))[1])
-    assert search(fresh, TEACHER, SearchSettings(trials=6)) == search(Store(trained), TEACHER, SearchSettings(trials=6))
+    assert search(fresh, TEACHER, SearchSettings(trials=6)) == whole
     assert len(predicted) == 2
 
 
