@@ -72,8 +72,9 @@ def test_the_central_square_is_brought_to_the_size(tmp_path: Path) -> None:
     pixels = RANDOM.integers(0, 256, (9, 13, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     square = torch.from_numpy(pixels[:, 2:11].copy()).permute(2, 0, 1)[None]
-    expected = area_averaged(square, 4)[0].permute(1, 2, 0).numpy()
-    assert np.array_equal(decoded(tmp_path / "a.png", (4, 4), crop=True), expected)
+    for size in (1, 3, 4, 7, 8):
+        expected = area_averaged(square, size)[0].permute(1, 2, 0).numpy()
+        assert np.array_equal(decoded(tmp_path / "a.png", (size, size), crop=True), expected)
     assert np.array_equal(decoded(tmp_path / "a.png", (9, 9), crop=True), pixels[:, 2:11])
     assert decoded(tmp_path / "a.png", (20, 20), crop=True).shape == (20, 20, 3)
 

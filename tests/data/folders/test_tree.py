@@ -40,7 +40,7 @@ def test_labelled_test_images_go_before_those_for_validation(tmp_path: Path) -> 
     touch(*(tmp_path / part / name / "1.png" for part in ("train", "val", "test") for name in "ab"))
     tree = look(str(tmp_path))
     assert [*shown(tree)[1]] == ["test/a/1.png", "test/b/1.png"]
-    assert "val/ is left out; the test images are another folder's" in tree.notes
+    assert "left out: val/, as other images are for the test" in tree.notes
 
 
 def test_one_folder_of_classes_is_cut_alike_wherever_it_lies(tmp_path: Path) -> None:
@@ -141,10 +141,10 @@ def test_what_is_left_out_and_links_are_told(tmp_path: Path) -> None:
     (root / "dog/same.png").symlink_to(root / "cat/000.png")
     tree = look(str(root))
     assert len(tree.train.paths) + len(tree.test.paths) == 6
-    assert "2 hidden files or folders are left out" in tree.notes
-    assert "1 files that are no images are left out (.db)" in tree.notes
-    assert "1 links lead out of the folder and are followed, such as dog/linked.png" in tree.notes
-    assert "1 images that lie in no class folder are left out" in tree.notes
+    assert "left out: hidden files or folders (2)" in tree.notes
+    assert "left out: files that are no images (1: .db)" in tree.notes
+    assert "followed: links that lead out of the folder (1, such as dog/linked.png)" in tree.notes
+    assert "left out: images that lie in no class folder (1)" in tree.notes
 
 
 def test_a_change_is_noticed(tmp_path: Path) -> None:

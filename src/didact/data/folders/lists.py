@@ -103,7 +103,7 @@ def labels(root: Path, within: str, found: Found, names: tuple[str, ...], notes:
         first = f", such as {clean(absent[0])}" if absent else ""
         raise SpecError(f"{clean(path)} names {len(absent):,} images that are not in {clean(root / within)}{first}")
     if len(labelled) < len(images):
-        notes.append(f"{len(images) - len(labelled):,} images in {within}/ are not in {path.name} and are left out")
+        notes.append(f"left out: images in {within}/ that {path.name} does not name ({len(images) - len(labelled):,})")
     return labelled
 
 

@@ -87,7 +87,7 @@ def look(path: str) -> Tree:
         raise SpecError(f"there is no folder {clean(root)}; write the path of a folder of images, or of a CSV file")
     found = walk(root)
     top = found.below("")
-    notes = list(found.notes())
+    notes = list(found.notes(lists.NAMES))
     if "train" in top and (top == ["train"] or set(top) & set(TESTS)):
         within = "train"
         train, names = _classes(root, found, within)
@@ -99,7 +99,7 @@ def look(path: str) -> Tree:
         train, names = _classes(root, found, within)
         labelled = None
     loose = sum(path.rpartition("/")[0] in ("", within) for path in found.images)
-    notes += [f"{loose:,} images that lie in no class folder are left out"] if loose else []
+    notes += [f"left out: images that lie in no class folder ({loose:,})"] if loose else []
     if labelled is None:
         train, labelled = split(root, train, names)
         notes.insert(0, f"one image in {SHARE} of each class, drawn by a fixed seed, is for the test")
@@ -164,7 +164,7 @@ def _test(root: Path, found: Found, names: tuple[str, ...], top: list[str], note
     chosen: dict[str, int] | None = None
     for name in there:
         if chosen is not None:
-            notes.append(f"{name}/ is left out; the test images are another folder's")
+            notes.append(f"left out: {name}/, as other images are for the test")
         elif set(found.below(name)) & set(names):
             chosen = _folders_of_test(root, found, name, names)
         else:
@@ -227,7 +227,7 @@ def _of_csv(path: Path) -> Tree:
     tests = [name for name in TESTS if name in parts]
     if tests:
         test = parts[tests[0]]
-        notes += [f"rows of the split {name} are left out; the test images are those of {tests[0]}" for name in tests[1:]]
+        notes += [f"left out: rows of the split {name}, as those of {tests[0]} are for the test" for name in tests[1:]]
     else:
         train, test = split(path, train, names)
         notes.append(f"one image in {SHARE} of each class, drawn by a fixed seed, is for the test")

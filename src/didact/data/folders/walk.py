@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -47,16 +47,17 @@ class Found:
         """The names of the folders directly in ``folder``, in alphabetical order."""
         return sorted(path.rpartition("/")[2] for path in self.folders if path and path.rpartition("/")[0] == folder)
 
-    def notes(self) -> Iterator[str]:
-        """What a user should know of files that are left out, and of links."""
+    def notes(self, lists: Collection[str]) -> Iterator[str]:
+        """What a user should know of files that are left out, and of links. ``lists``: names of files that are read."""
         if self.hidden:
-            yield f"{self.hidden:,} hidden files or folders are left out"
-        if self.others:
-            kinds = Counter(os.path.splitext(path)[1] or path.rpartition("/")[2] for path in self.others)
-            names = ", ".join(clean(kind) for kind, _ in kinds.most_common(3))
-            yield f"{len(self.others):,} files that are no images are left out ({names})"
+            yield f"left out: hidden files or folders ({self.hidden:,})"
+        names = [path.rpartition("/")[2] for path in self.others]
+        kinds = Counter(os.path.splitext(name)[1] or name for name in names if name not in lists)
+        if kinds:
+            most = ", ".join(clean(kind) for kind, _ in kinds.most_common(3))
+            yield f"left out: files that are no images ({kinds.total():,}: {most})"
         if self.outside:
-            yield f"{len(self.outside):,} links lead out of the folder and are followed, such as {clean(self.outside[0])}"
+            yield f"followed: links that lead out of the folder ({len(self.outside):,}, such as {clean(self.outside[0])})"
 
 
 def walk(root: Path) -> Found:
