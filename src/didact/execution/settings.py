@@ -18,7 +18,8 @@ class Execution:
         test_every: epochs between evaluations; the last epoch is always evaluated.
         deterministic: whether torch uses deterministic kernels (slower on a GPU; on the CPU they always are).
         cohort_size: the largest number of learners in a cohort; the rest follows. Bounds memory, changes no result.
-        executor: what runs the jobs, or its name: a file in ``execution/executors``, or ``module:Class``.
+        executor: what runs the jobs, such as ``Workers(count=2)``, or its name: a file in ``execution/executors``, or
+            ``module:Class``.
     """
 
     device: str = "cpu"
