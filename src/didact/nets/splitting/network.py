@@ -137,7 +137,10 @@ def _followed(model: nn.Module, image: Shape) -> tuple[Whole, Flow]:
                     f"{kind} returns {shown} for {size} images; a classifier returns logits of shape ({size}, classes): "
                     "wrap it in a module whose forward returns them"
                 )
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     whole, graph = traced(model)
+    for name, buffer in model.named_buffers():  # what a forward does to a buffer in place happens while it is traced
+        buffer.copy_(buffers[name])
     with preserved("cpu" if device.type == "meta" else device), torch.no_grad(), mode(whole, training=False):
         return whole, flow(whole, graph, images)
 

@@ -71,7 +71,9 @@ class _Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         hooked = m._forward_hooks or m._forward_pre_hooks or m._backward_hooks
-        return type(m) in self.leaves or bool(hooked) or is_activation(m) or super().is_leaf_module(m, module_qualified_name)
+        norm = isinstance(m, nn.modules.batchnorm._NormBase)  # those of other libraries count their batches, too
+        whole = type(m) in self.leaves or norm or bool(hooked) or is_activation(m)
+        return whole or super().is_leaf_module(m, module_qualified_name)
 
     def to_bool(self, obj: fx.Proxy) -> bool:
         # whether two tensors have one type or device is no matter of values; the check that follows would find a wrong answer
