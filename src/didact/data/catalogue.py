@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 
 from didact import spec
@@ -26,7 +27,8 @@ def canonical_name(name: str) -> str:
         return name
     spellings = {_plain(known): known for known in names()}
     if _plain(name) not in spellings:
-        raise SpecError(f"unknown data set {shown(name)}{nearest(name, names())}")
+        path = f"; a folder of images is written folder:{name}" if os.path.exists(os.path.expanduser(name)) else ""
+        raise SpecError(f"unknown data set {shown(name)}{path or nearest(name, names())}")
     return spellings[_plain(name)]
 
 

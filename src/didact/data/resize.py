@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -58,7 +59,7 @@ def area_averaged(images: Tensor, size: int) -> Tensor:
         uint8, (n, c, size, size), channels-last.
     """
     _, channels, height, width = images.shape
-    down, across = _overlaps(height, size).T.contiguous(), _overlaps(width, size).T.contiguous()
+    down, across = _overlaps(height, size), _overlaps(width, size)
     result = torch.empty(len(images), channels, size, size, dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
     for start in range(0, len(images), CHUNK):
         pixels = images[start : start + CHUNK].contiguous().double()
@@ -67,12 +68,13 @@ def area_averaged(images: Tensor, size: int) -> Tensor:
     return result
 
 
+@functools.lru_cache(maxsize=256)
 def _overlaps(before: int, after: int) -> Tensor:
-    """How much of each old pixel each new one covers, in units of 1/``after`` of an old one: (after, before), float64."""
+    """How much of each old pixel each new one covers, in units of 1/``after`` of an old one: (before, after), float64."""
     edges = torch.arange(before + 1, dtype=torch.float64) * after
     starts = torch.arange(after, dtype=torch.float64)[:, None] * before
     covered = torch.minimum(edges[1:], starts + before) - torch.maximum(edges[:-1], starts)
-    return covered.clamp(min=0)
+    return covered.clamp(min=0).T.contiguous()
 
 
 def sample(images: Labelled) -> Split:

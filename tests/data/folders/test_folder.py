@@ -132,6 +132,7 @@ def test_images_that_cannot_be_decoded(flowers: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"name": "/"}, "name: unknown data set '/'; a folder of images is written folder:/"),
         ({"name": "folder"}, "name: folder needs a path; write folder:PATH"),
         ({"name": "folder:"}, "name: folder: names no path; write the path of a folder of images"),
         ({"name": "folder:/nowhere/at/all", "size": 4}, "name: there is no folder /nowhere/at/all"),

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+
+from didact.data.resize import area_averaged
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -113,18 +116,5 @@ def _square(image: Image, size: int) -> np.ndarray:
         return np.asarray(square.resize((size, size), Image.Resampling.BILINEAR))
     if side == size:
         return np.asarray(square)
-    sums = _sums(_sums(np.asarray(square), size).swapaxes(0, 1), size).swapaxes(0, 1)
-    return ((sums + side * side // 2) // (side * side)).astype(np.uint8)
-
-
-def _sums(values: np.ndarray, size: int) -> np.ndarray:
-    """Sums of ``values`` over ``size`` equal parts of their first axis, in units of 1/``size`` of a value; int64.
-
-    Differences of running sums: for one image a tenth of the time of :func:`didact.data.resize.area_averaged`, of equal result.
-    """
-    before = len(values)
-    place, rest = np.divmod(np.arange(size + 1) * before, size)
-    running = np.zeros((before + 1, *values.shape[1:]), np.int64)
-    np.cumsum(values, 0, out=running[1:])
-    begun = values[np.minimum(place, before - 1)] * rest.reshape(-1, *[1] * (values.ndim - 1))
-    return np.diff(running[place] * size + begun, axis=0)
+    pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None]
+    return area_averaged(pixels, size)[0].permute(1, 2, 0).numpy()
