@@ -42,6 +42,7 @@ class Contents:
 
     @property
     def parts(self) -> tuple[tuple[str, Part], ...]:
+        """Training and test images, by name."""
         return ("train", self.tree.train), ("test", self.tree.test)
 
     @cached_property

@@ -107,10 +107,12 @@ class Folder:
 
     @property
     def where(self) -> str:
+        """The place where the folder was seen last."""
         place = last_place(self.checksum)
         return clean(place) if place else "not seen on this machine"
 
     def here(self) -> int | None:
+        """How many training images there are; None where the folder is gone or has changed."""
         try:
             self.prepare()
         except DataError:
@@ -118,6 +120,7 @@ class Folder:
         return self.holds[1]
 
     def prepare(self) -> None:
+        """Find the folder."""
         found_again(self.checksum)
 
     def read(self) -> tuple[Labelled, Labelled, tuple[str, ...]]:

@@ -68,6 +68,7 @@ class Pixels:
             raise self.unwritable(error) from error
 
     def unwritable(self, error: OSError) -> DataError:
+        """The refusal for a cache that cannot be written."""
         return DataError(
             f"decoded images cannot be written to {clean(self.path.parent)}: {error.strerror}; make room, or set DIDACT_DATA to "
             "a folder that can be written"
