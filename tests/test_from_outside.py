@@ -60,6 +60,17 @@ class Near(Method):
 
 
 @spec
+class NoTerms(Method):
+    """Lacks its loss."""
+
+
+class Bare(Near):
+    """Lacks its decorator."""
+
+    beta: float = 1.0
+
+
+@spec
 class Twice(Method):
     """A method on the teacher: the cross entropy counts twice."""
 
@@ -82,6 +93,20 @@ class Backwards(Executor):
 
 
 BOARD = Device(name="board", what="a board", weight_memory=10**6, memory=10**6, bits=(8,), source="me", date="2026-01-01")
+
+
+class Half:
+    title = "half a study"
+
+    def __init__(self, settings, device):
+        pass
+
+    def train(self, *arguments, **more):
+        raise AssertionError("it is checked first")
+
+
+def net2(one):
+    return one
 
 
 class Study:
@@ -158,6 +183,20 @@ def test_a_study(toys: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert len(list(tmp_path.glob("runs/runs/*/record.json"))) == 2
     assert main(["study", "toys:Nothing"]) == 2
     assert "'toys' holds no function 'Nothing' for the study" in capsys.readouterr().err
+    assert main(["study", "toys:Half", "--store", str(tmp_path / "none")]) == 2
+    assert "gives a Half without students, published, tables" in capsys.readouterr().err
+    assert main(["study", "toys:net2", "--store", str(tmp_path / "none")]) == 2
+    assert "toys:net2" in capsys.readouterr().err and not (tmp_path / "none").exists()
+
+
+def test_methods_that_lack_something_say_what(toys: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    request = ["train", "--net", "resnet8", "--teacher.net", "resnet8"]
+    for name, words in (
+        ("toys:NoTerms", "NoTerms has no 'terms'; write it"),
+        ("toys:Bare", "Bare is not a dataclass; put @didact.spec.spec above it"),
+    ):
+        assert main([*request, "--method", name]) == 2
+        assert words in capsys.readouterr().err
 
 
 def test_a_device(toys: Any, capsys: pytest.CaptureFixture[str]) -> None:

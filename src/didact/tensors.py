@@ -99,7 +99,8 @@ class Needs:
 
     def __post_init__(self) -> None:
         unknown = (self.own | self.teacher | self.peers) - PARTS
-        assert not unknown, f"networks show {sorted(PARTS)}, not {sorted(unknown)}"
+        if unknown:
+            raise ValueError(f"networks show {', '.join(sorted(PARTS))}; found {', '.join(sorted(unknown))}")
 
 
 def reads(

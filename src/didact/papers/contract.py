@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 from didact.execution import Execution, Outcome, Show
 from didact.spec import SpecError, catalogue, nearest, shown
-from didact.spec.foreign import imported
+from didact.spec.foreign import imported, running
 from didact.store.store import Store
 from didact.tables.table import Table
 
@@ -58,5 +58,28 @@ def find(name: str) -> Make:
     module, attribute = imported(name, "study")
     make = getattr(module, attribute, None)
     if not callable(make):
-        raise SpecError(f"{module.__name__!r} holds no function {attribute!r} for the study {shown(name)}")
-    return cast("Make", make)
+        functions = [key for key, value in vars(module).items() if callable(value) and value.__module__ == module.__name__]
+        raise SpecError(
+            f"{module.__name__!r} holds no function {attribute!r} for the study {shown(name)}{nearest(attribute, functions)}"
+        )
+    return _checked(name, make)
+
+
+MEMBERS = ("title", "students", "published", "train", "tables")
+
+
+def _checked(name: str, make: Callable[..., Any]) -> Make:
+    """``make``, whose study is looked at before anything is trained."""
+
+    def made(settings: Mapping[str, Any], device: str) -> Paper:
+        with running(name, "when it is called with (settings, device)"):
+            paper = make(settings, device)
+        lacking = [member for member in MEMBERS if not hasattr(paper, member)]
+        if lacking:
+            raise SpecError(
+                f"{shown(name)} gives a {type(paper).__name__} without {', '.join(lacking)}; a study has {', '.join(MEMBERS)} "
+                "(didact.papers.contract.Paper)"
+            )
+        return cast("Paper", paper)
+
+    return made

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import importlib
 import importlib.util
+import inspect
 import pkgutil
 import types
 import typing
@@ -61,13 +62,22 @@ def find(base: type[N], name: str) -> type[N]:
         members = [c for c in members if c.__qualname__ == class_name]
     else:
         members = [c for c in members if c.__module__ == module_name]
-    if members and not dataclasses.is_dataclass(members[0]):
+    if members and (not dataclasses.is_dataclass(members[0]) or _undeclared(members[0])):
         raise SpecError(f"{shown(name)}: {members[0].__name__} is not a dataclass; put @didact.spec.spec above it")
+    lacking = sorted(getattr(members[0], "__abstractmethods__", ())) if members else []
+    if lacking:
+        raise SpecError(f"{shown(name)}: {members[0].__name__} has no {' and no '.join(map(repr, lacking))}; write it")
     if class_name and not members and hasattr(module, class_name):
         raise SpecError(f"{shown(name)} is no {base.__name__}, found {_kind(getattr(module, class_name))}")
     if len(members) != 1:
         raise SpecError(f"{shown(name)} should hold one {base.__name__}, found {len(members)}")
     return members[0]
+
+
+def _undeclared(cls: type) -> bool:
+    """Whether a class that inherits from a dataclass adds settings without being declared one itself."""
+    own = inspect.get_annotations(cls)
+    return "__dataclass_fields__" not in vars(cls) and any("ClassVar" not in str(kind) for kind in own.values())
 
 
 def _home(module: str, name: str) -> types.ModuleType:
