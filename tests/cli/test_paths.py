@@ -21,7 +21,7 @@ def test_a_tilde_is_the_home_folder(
     monkeypatch.setenv("HOME", str(tmp_path))
     devices = [{"name": "mine", "what": "of a test", "memory": "1 MB"}]
     (tmp_path / "devices.json").write_text(json.dumps(devices))
-    assert main(["fit", "--pool", "resnet8", "--bits", "8", "--devices", "~/devices.json", "--device", "mine"]) == 0
+    assert main(["fit", "--pool", "resnet8", "--bits", "8", "--devices", "~/devices.json", "--target", "mine"]) == 0
     assert "mine" in capsys.readouterr().out
     assert picture_path(Path("~/new/who.png")) == tmp_path / "new" / "who.png"
     assert picture_path(None) is None

@@ -49,7 +49,7 @@ def gone() -> Iterator[io.TextIOWrapper]:
 @pytest.mark.parametrize(("encoding", "holds"), [("cp1252", "yes"), ("ascii", "yes"), ("utf-8", "✓")])
 def test_ticks_of_a_fit_in_any_encoding(encoding: str, holds: str, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = written(encoding, monkeypatch)
-    assert main(["fit", "--pool", "resnet8", "--bits", "8,32", "--device", "edge-tpu"]) == 0
+    assert main(["fit", "--pool", "resnet8", "--bits", "8,32", "--target", "edge-tpu"]) == 0
     rows = [line for line in raw.getvalue().decode(encoding).splitlines() if "edge-tpu" in line]
     cells = [cell.strip() for line in rows for cell in line.replace("│", "|").split("|")[2:-1]]
     assert cells[0] == holds
