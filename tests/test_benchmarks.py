@@ -15,6 +15,7 @@ import pytest
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
+@pytest.mark.slow
 def test_throughput_compares_a_plain_loop_with_a_learner_and_a_cohort(tmp_path: Path) -> None:
     out = tmp_path / "throughput.json"
     small = ["--teacher", "resnet8", "--student", "resnet8", "--batch", "4", "--steps", "2", "--threads", "1"]
@@ -60,6 +61,7 @@ def test_augment_measures_whole_batches_and_single_images(monkeypatch: pytest.Mo
     assert all(augment.rate(work) > 0 for work in works)
 
 
+@pytest.mark.slow
 def test_cka_is_compared_with_whole_kernels(tmp_path: Path) -> None:
     out = tmp_path / "cka.json"
     wanted = ["linear", "rbf", "direct-linear", "direct-rbf"]

@@ -31,7 +31,7 @@ Tiny = Callable[..., Run]
 METHODS = ["ce", "kd", "fitnet", "fitnet+kd", "at", "sp", {"name": "sftn", "student": "resnet8"}]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.slow)])
 def test_alone_equals_cohort_bitwise(tiny: Tiny, tmp_path: Any, precision: str) -> None:
     """Every method, two seeds of one, and another network, all in one cohort and each for itself: the same bits."""
     recipe = Recipe(epochs=2, batch_size=16, schedule="one-cycle", precision=precision)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ PAIRS = [
     ("resnet56", "resnet20"),
     ("resnet32x4", "resnet8x4"),
     ("vgg13", "mobilenet_v2"),
-    ("resnet50", "vgg8"),
+    pytest.param("resnet50", "vgg8", marks=pytest.mark.slow),
     ("resnet32x4", "shufflenet_v1"),
     ("wrn_40_2", "shufflenet_v2"),
 ]
