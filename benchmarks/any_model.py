@@ -204,12 +204,12 @@ def main() -> None:
         result["versions"][library] = version(library)
         for name, size, make in guests:
             try:
-                found = row(make, size, options.methods)
+                entry = row(make, size, options.methods)
             except Exception as error:  # of the library's own constructor
-                found = {"split": False, "why": f"not built: {type(error).__name__}: {error}"[:300]}
-            result["networks"][f"{library}:{name}"] = found
-            wrong = [f"{key}: {said}" for key, said in found.get("steps", {}).items() if said != "ok"]
-            print(f"{library}:{name:32}", found.get("why") or f"{found['blocks']} blocks", *wrong, sep="  ", flush=True)
+                entry = {"split": False, "why": f"not built: {type(error).__name__}: {error}"[:300]}
+            result["networks"][f"{library}:{name}"] = entry
+            wrong = [f"{key}: {said}" for key, said in entry.get("steps", {}).items() if said != "ok"]
+            print(f"{library}:{name:32}", entry.get("why") or f"{entry['blocks']} blocks", *wrong, sep="  ", flush=True)
             result["summary"] = summary(result["networks"])
             if options.out != Path(os.devnull):
                 options.out.write_text(json.dumps(result, indent=1) + "\n")

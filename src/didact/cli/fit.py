@@ -48,8 +48,8 @@ def fit(
     shape, count = _images(data, image, classes)
     with below("pool"):
         networks = members(pool, students, draw)
-    found = fits(networks, _widths(bits), chosen, shape, count)
-    emit(tables(found), printed, plain(found))
+    results = fits(networks, _widths(bits), chosen, shape, count)
+    emit(tables(results), printed, plain(results))
     return 0
 
 
@@ -70,12 +70,12 @@ def _images(data: str | None, image: str | None, classes: int | None) -> tuple[S
         raise SpecError("say either --data, or --image and --classes")
     if image is None or classes is None:
         raise SpecError("--image and --classes belong together: --image 3x32x32 --classes 100")
-    found = re.fullmatch(r"([1-9][0-9]{0,9})x([1-9][0-9]{0,9})x([1-9][0-9]{0,9})", image)
-    if found is None:
+    sizes = re.fullmatch(r"([1-9][0-9]{0,9})x([1-9][0-9]{0,9})x([1-9][0-9]{0,9})", image)
+    if sizes is None:
         raise SpecError(
             f"image: channels x height x width, such as 3x32x32, each from 1 to {LARGEST_IMAGE}; found {shown(image)}"
         )
-    shape = tuple(map(int, found.groups()))
+    shape = tuple(map(int, sizes.groups()))
     if max(shape) > LARGEST_IMAGE:
         raise SpecError(f"image: at most {LARGEST_IMAGE} channels, height and width; found {image}")
     return shape, classes

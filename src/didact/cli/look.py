@@ -51,16 +51,16 @@ def look(
     picture = picture_path(picture)
     compared = _layers(images, kind, biased, layers or picture is not None)
     records = answer.opened(store, trust_store)
-    found = compare(records, run, against, compared, answer.device(device))
-    if found.other is None:
-        missing_teachers(records, [found.own.run])
-    _print(found, shape, {"cka": None} if compared and not found.layers else {}, picture)
+    comparison = compare(records, run, against, compared, answer.device(device))
+    if comparison.other is None:
+        missing_teachers(records, [comparison.own.run])
+    _print(comparison, shape, {"cka": None} if compared and not comparison.layers else {}, picture)
     if picture is not None:
-        _draw(found, picture, announced=shape == "text")
+        _draw(comparison, picture, announced=shape == "text")
     return 0
 
 
-def _print(found: Comparison, form: Form, more: dict[str, Any], picture: Path | None) -> None:
+def _print(comparison: Comparison, form: Form, more: dict[str, Any], picture: Path | None) -> None:
     """The summary, then tables; ``more`` is for programs."""
     from didact.tables import look
 
@@ -68,10 +68,10 @@ def _print(found: Comparison, form: Form, more: dict[str, Any], picture: Path | 
     if form == "json":
         from didact.report.figures.look import paths
 
-        drawn = [str(path) for path in paths(found, picture).values()] if picture is not None else []
-        plain = found.plain() | more | {"pictures": drawn}
-    first, *rest = look.tables(found)
-    summary = "\n".join(look.summary(found))
+        drawn = [str(path) for path in paths(comparison, picture).values()] if picture is not None else []
+        plain = comparison.plain() | more | {"pictures": drawn}
+    first, *rest = look.tables(comparison)
+    summary = "\n".join(look.summary(comparison))
     if form == "text":
         say(summary)
     else:
@@ -97,15 +97,15 @@ def _layers(
     return LayerComparison(**given) if compared else None
 
 
-def _draw(found: Comparison, picture: Path, announced: bool) -> None:
+def _draw(comparison: Comparison, picture: Path, announced: bool) -> None:
     from didact.report.figures import canvas
     from didact.report.figures.look import left_out, paths, pictures
     from didact.report.text import stderr
 
-    names = paths(found, picture)
-    for what, figure in pictures(found).items():
+    names = paths(comparison, picture)
+    for what, figure in pictures(comparison).items():
         canvas.save(figure, names[what])
         if announced:
             say(f"Picture: {names[what]}")
-    for what, why in left_out(found).items():
+    for what, why in left_out(comparison).items():
         stderr().print(f"no picture of {what}: {why}")

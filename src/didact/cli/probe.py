@@ -13,6 +13,7 @@ from didact.cli.output import Form, Format, emit, form
 from didact.spec import Seeds, Share, SpecError, from_json, nearest, shown
 
 if TYPE_CHECKING:
+    from didact.data import Data
     from didact.measure.probe import ProbeResult
 
 WAYS = ("exact", "sgd")
@@ -47,8 +48,6 @@ def probe(
     json: Json = False,
 ) -> int:
     """Probe and print; the help stands where the command is named."""
-    from didact.data import Data
-    from didact.data.folders import is_folder
     from didact.measure.probe import probe as measure
     from didact.report.text import stderr
     from didact.request.settings import several
@@ -56,30 +55,38 @@ def probe(
 
     shape = form(format, json)
     ways = _ways(way, seeds)
-    sets = [
-        from_json(Data, {"name": name, "fraction": fraction} | ({"size": size} if is_folder(name) else {}), "data")
-        for name in several(data, "data")
-    ]
+    sets = _data_sets(data, fraction, size)
     names = several(runs, "runs")
     talk = stderr()
-    records = answer.opened(store, trust_store, named=[one.name for one in sets])
+    records = answer.opened(store, trust_store, named=[settings.name for settings in sets])
     chosen = chosen_all(records, names)
-    where = answer.device(device)
-    results = measure(records, chosen, list(dict.fromkeys(sets)), ways, size, where, lambda line: talk.print(f"  {line}"))
+    results = measure(records, chosen, sets, ways, size, answer.device(device), lambda line: talk.print(f"  {line}"))
     _report(results, shape)
-    for result in results:
-        if not result.optimal:
-            slope = f"{result.probed.slope:.1e}"
-            talk.print(f"not quite the optimum: {result.run.label} on {result.data.label}, gradient {slope}")
     return 0
 
 
+def _data_sets(names: str, fraction: float, size: int | None) -> list[Data]:
+    """The data sets to probe on, each once. Images of a folder take their size from the request."""
+    from didact.data import Data
+    from didact.data.folders import is_folder
+    from didact.request.settings import several
+
+    fields = [{"name": name, "fraction": fraction} for name in several(names, "data")]
+    sized = [one | ({"size": size} if is_folder(str(one["name"])) else {}) for one in fields]
+    return list(dict.fromkeys(from_json(Data, one, "data") for one in sized))
+
+
 def _report(results: list[ProbeResult], form: Form) -> None:
+    from didact.report.text import stderr
     from didact.tables.transfer import transfers
 
     compared = transfers(results)
     plain = {"answers": [result.plain() for result in results], "tables": [one.plain() for one in compared]}
     emit([one.table() for one in compared], form, plain)
+    for result in results:
+        if not result.optimal:
+            slope = f"{result.probed.slope:.1e}"
+            stderr().print(f"not quite the optimum: {result.run.label} on {result.data.label}, gradient {slope}")
 
 
 def _ways(text: str, seeds: int | None) -> list[Any]:

@@ -65,19 +65,17 @@ def search(
 
     shape = form(format, json)
     picture = picture_path(picture)
-    limits = {"parameters": max_parameters, "macs": max_macs, "bytes": _bytes(max_bytes), "latency": max_latency}
-    fields: dict[str, Any] = {f"max_{name}": value for name, value in limits.items()}
-    fields |= {"cost": cost, "bits": bits, "trials": trials, "images": images, "seed": seed}
-    settings = from_json(SearchSettings, fields | {"target": _target(target, devices)})
+    fields = {"cost": cost, "bits": bits, "trials": trials, "images": images, "seed": seed}
+    fields |= {"max_parameters": max_parameters, "max_macs": max_macs, "max_latency": max_latency}
+    settings = from_json(SearchSettings, fields | {"max_bytes": _bytes(max_bytes), "target": _target(target, devices)})
     records = answer.opened(store, trust_store)
     teacher, _ = chosen(records, run)
-    where = answer.device(device)
     try:
         if trained:
             _nothing_searched(settings, picture)
-            _trained(records, teacher, images, where, shape)
+            _trained(records, teacher, images, answer.device(device), shape)
         else:
-            _search(records, teacher, settings, where, picture, shape)
+            _search(records, teacher, settings, answer.device(device), picture, shape)
     except UnsuitableError as error:
         raise SpecError(_completed(error, store)) from None
     return 0

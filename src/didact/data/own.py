@@ -51,17 +51,9 @@ class ImageSet:
             SpecError: wrong types, shapes, labels or names; the message says what to write instead.
         """
         self._train, self._test = labelled("train", train), labelled("test", test)
-        shapes = [tuple(images.take(torch.tensor([0])).images.shape[1:]) for images in (self._train, self._test)]
-        if shapes[0] != shapes[1]:
-            raise SpecError(
-                f"train, test: images of one shape, found {shapes[0]} and {shapes[1]}; resize or crop them first"
-            )
-        channels, height, width = shapes[0]
+        channels, height, width = _shape(self._train, self._test)
         self._names = class_names(names, self._train.labels, self._test.labels)
-        if augment not in get_args(Augment):
-            raise SpecError(f"augment: one of {', '.join(get_args(Augment))}, found {shown(augment)}")
-        if padding is not None and not (isinstance(padding, int) and 0 <= padding <= min(height, width)):
-            raise SpecError(f"padding: a whole number from 0 to {min(height, width)}, found {shown(padding)}")
+        _check(augment, padding, min(height, width))
         self._given = padding, channel_values("mean", mean, channels), channel_values("std", std, channels)
         measured = statistics(self._train) if mean is None or std is None else ((), ())
         self.facts = Facts(
@@ -128,3 +120,19 @@ def _returned(name: str, function: Callable[[], object]) -> object:
             return function()
         except SpecError as error:
             raise SpecError(f"{name}: {error}") from error
+
+
+def _shape(train: Labelled, test: Labelled) -> tuple[int, ...]:
+    """(c, h, w) of both; of each the first image is looked at."""
+    shapes = [tuple(images.take(torch.tensor([0])).images.shape[1:]) for images in (train, test)]
+    if shapes[0] != shapes[1]:
+        raise SpecError(f"train, test: images of one shape, found {shapes[0]} and {shapes[1]}; resize or crop them first")
+    return shapes[0]
+
+
+def _check(augment: str, padding: int | None, size: int) -> None:
+    """``augment`` and ``padding`` are what images of ``size`` pixels can have."""
+    if augment not in get_args(Augment):
+        raise SpecError(f"augment: one of {', '.join(get_args(Augment))}, found {shown(augment)}")
+    if padding is not None and not (isinstance(padding, int) and 0 <= padding <= size):
+        raise SpecError(f"padding: a whole number from 0 to {size}, found {shown(padding)}")

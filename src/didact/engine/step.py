@@ -77,7 +77,6 @@ def advance(
         needs, clock = learner.needs, learner.clock(step, steps)
         learner.draw_for("terms", step)
         with autocast(batch.images.device, precision):
-            views = {v: View(learner.forward(batch.views[v]), taught.views.get(v)) for v in needs.views}
             context = StepContext(
                 batch=batches[position],
                 own=own,
@@ -85,12 +84,12 @@ def advance(
                 clock=clock,
                 random=learner.random,
                 peers=tuple(o.only(needs.peers) for other, o in enumerate(shown) if other != position),
-                views=views,
+                views={v: View(learner.forward(batch.views[v]), taught.views.get(v)) for v in needs.views},
                 net=learner.net,
                 position=position,
             )
             terms = learner.method.terms(learner.extras, context)
-            logits = learner.method.metrics(learner.extras, MetricsContext("step", own, views))
+            logits = learner.method.metrics(learner.extras, MetricsContext("step", own, context.views))
         if step == 0:
             check_terms(learner.method, terms)
             check_metrics(learner.method, logits, dimensions=2)

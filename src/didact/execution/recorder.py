@@ -59,7 +59,7 @@ class Recorder(Listener):
         if all(end in checkpoints for checkpoints in epochs):
             return end
         for run in done:
-            self.unfinished[group[run].label].set_aside(
+            self.unfinished[group[run].label].run_folder.set_aside(
                 f"a peer of {run.label} has to be trained again, and that takes the whole group"
             )
             del self.outcome.records[run.digest]

@@ -80,7 +80,7 @@ def _repaired(store: Store, run: Run) -> Record | None:
     try:
         return store.record(run)
     except DamagedError as error:
-        Unfinished(store, run).put_aside(error)
+        Unfinished(store, run).run_folder.put_aside(error)
         return None
 
 

@@ -6,8 +6,6 @@ The checkpoint is what counts. What lies beside it is compared with it whenever 
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +29,7 @@ from didact.runs.run import Run
 from didact.spec import RequestError, canonical
 from didact.store.checkpoint import Beside, Checkpoint, values
 from didact.store.record import Record, anchor_path
+from didact.store.run_folder import RunFolder, bytes_of, exists
 from didact.store.store import Store
 
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "previous.safetensors"
@@ -49,6 +48,7 @@ class Unfinished:
         self.run = run
         self.folder = store.folder(run)
         self.say = store.say
+        self.run_folder = RunFolder(self.folder, store.say)
         self._images = canonical(images or {}).encode()
         self._beside = Beside(hashlib.sha256(self._images).hexdigest(), {})
 
@@ -68,7 +68,7 @@ class Unfinished:
             self._begin(learner, device)
             return
         for name, fault in faults.items():
-            self._move(name, fault)
+            self.run_folder.move(name, fault)
         clear_temporary(self.folder)
         self._beside = state.beside
         learner.restore(state.tensors, state.values)
@@ -101,7 +101,7 @@ class Unfinished:
             begun = str(read_json(self.folder / "environment.json")["device"])
         except (DamagedError, KeyError, TypeError):
             return  # not begun; or damaged, and the checkpoint is compared with the learner when the run goes on
-        unfinished = any(_exists(self.folder / name) for name in (CHECKPOINT, PREVIOUS))
+        unfinished = any(exists(self.folder / name) for name in (CHECKPOINT, PREVIOUS))
         if unfinished and begun.partition(":")[0] != device.partition(":")[0]:
             raise RequestError(
                 f"{self.run.label} ({self.run.digest}) was begun on {begun}, and a half-trained run cannot go on on {device}; "
@@ -125,25 +125,25 @@ class Unfinished:
                     state.check(learner, self._beside.images)
                 states[state.values["total"]] = state
             except DamagedError as error:
-                if _exists(self.folder / name):
+                if exists(self.folder / name):
                     faults[name] = error
         if not states and not faults and self._has_begun():
-            sealed = _exists(self.folder / "weights.safetensors")  # the checkpoint goes when record.json is there
+            sealed = exists(self.folder / "weights.safetensors")  # the checkpoint goes when record.json is there
             faults[CHECKPOINT] = DamagedError(f"{self.folder / ('record.json' if sealed else CHECKPOINT)} is missing")
         return states, faults
 
     def _has_begun(self) -> bool:
         """Whether there is more than a kill leaves that comes before the first checkpoint is kept."""
-        others = any(_exists(self.folder / name) for name in ("route", *OTHERS))
+        others = any(exists(self.folder / name) for name in ("route", *OTHERS))
         metrics = self.folder / "metrics.jsonl"
-        return others or (_exists(metrics) and _content(metrics) != b"")
+        return others or (exists(metrics) and bytes_of(metrics) != b"")
 
     def _leave(self, states: dict[int, Checkpoint], faults: dict[str, DamagedError]) -> None:
         """Make room for a run that begins anew."""
         if faults:
-            self.put_aside(next(iter(faults.values())))
+            self.run_folder.put_aside(next(iter(faults.values())))
         elif states:
-            self.set_aside(f"{self.run.label} begins anew, as a peer of it does")
+            self.run_folder.set_aside(f"{self.run.label} begins anew, as a peer of it does")
 
     def _begin(self, learner: Learner, device: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -158,10 +158,10 @@ class Unfinished:
         A last row that has no checkpoint yet, and an anchor of its epoch, are left by a kill, and dropped without a word.
         """
         contents = self._contents()
-        moved = self._clear_names([*contents, PREVIOUS, *OTHERS])
+        moved = self.run_folder.clear_names([*contents, PREVIOUS, *OTHERS])
         for name, content in contents.items():
             path = self.folder / name
-            there = _content(path)
+            there = bytes_of(path)
             if there == content:
                 continue
             torn = name == "metrics.jsonl" and there is not None and there.startswith(content)
@@ -169,30 +169,12 @@ class Unfinished:
                 self.say(f"damaged: {path} is not what was written; it is written again from the checkpoint")
             write(path, content)
         known = {name for name, _ in self._beside.anchors}
-        for path in self._anchor_paths():
+        for path in self.run_folder.anchors():
             name = path.relative_to(self.folder).as_posix()
             if name not in known and begun and _epoch(path) <= len(self._beside.rows):
-                self._move(name, DamagedError(f"{path} was not kept by this run"))
+                self.run_folder.move(name, DamagedError(f"{path} was not kept by this run"))
             elif name not in known:
                 path.unlink()
-
-    def _clear_names(self, files: list[str]) -> set[str]:
-        """Move folders away that bear the name of a file, and a file that bears the name of the route's folder.
-
-        Returns the names of what is moved.
-        """
-        moved: set[str] = set()
-        route = self.folder / "route"
-        if _exists(route) and not route.is_dir():
-            self._move("route", DamagedError(f"{route} is no folder"))
-            moved.add("route")
-        anchors = [path.relative_to(self.folder).as_posix() for path in self._anchor_paths()]
-        for name in (*files, *anchors):
-            path = self.folder / name
-            if path.is_dir() and not path.is_symlink():
-                self._move(name, DamagedError(f"{path} is a folder"))
-                moved.add(name)
-        return moved
 
     def _contents(self) -> dict[str, bytes]:
         """What the files beside a checkpoint hold, but for the anchors."""
@@ -232,12 +214,7 @@ class Unfinished:
 
     def anchors(self) -> frozenset[int]:
         """The epochs after which the run's network was kept, but its end."""
-        return frozenset(_epoch(path) for path in self._anchor_paths())
-
-    def _anchor_paths(self) -> Iterator[Path]:
-        for path in self.folder.glob("route/*.safetensors"):
-            if path.stem.isdecimal():
-                yield path
+        return frozenset(_epoch(path) for path in self.run_folder.anchors())
 
     def rows(self) -> list[dict[str, Any]]:
         """The metrics of the run so far, one row an epoch."""
@@ -264,41 +241,6 @@ class Unfinished:
         """Remove what only served the training. For a run that is a Record."""
         for name in (CHECKPOINT, PREVIOUS, "failed.json"):
             (self.folder / name).unlink(missing_ok=True)
-
-    def set_aside(self, why: str) -> None:
-        """Move what was kept out of the way; ``why`` is said."""
-        aside = self._aside("aside")
-        self.folder.rename(aside)
-        self.say(f"{why}; moved {self.folder.name} to {aside.name}")
-
-    def put_aside(self, error: DamagedError) -> None:
-        """Move a damaged folder out of the way, so that the run can be trained again."""
-        aside = self._aside("damaged")
-        self.folder.rename(aside)
-        self.say(f"damaged: {error}; moved to {aside.name}, the run is trained again")
-
-    def _move(self, name: str, error: DamagedError) -> None:
-        """Move one damaged file out of the way."""
-        aside = self._aside("damaged")
-        aside.mkdir()
-        (self.folder / name).rename(aside / Path(name).name)
-        self.say(f"damaged: {error}; moved {name} to {aside.name}")
-
-    def _aside(self, kind: str) -> Path:
-        return self.folder.with_name(f"{self.folder.name}.{kind}-{time.time_ns()}")
-
-
-def _exists(path: Path) -> bool:
-    """Whether there is anything at ``path``, a link to nothing included."""
-    return path.exists() or path.is_symlink()
-
-
-def _content(path: Path) -> bytes | None:
-    """The bytes of a file; None where there is none, or it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
 
 
 def _own(run: Run) -> dict[str, Any]:

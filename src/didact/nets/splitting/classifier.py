@@ -6,7 +6,8 @@ from typing import cast
 
 from torch import Tensor, fx, nn
 
-from didact.nets.splitting.points import LINEAR, Flow, single
+from didact.nets.splitting.flow import Flow, single
+from didact.nets.splitting.points import LINEAR
 from didact.nets.splitting.trace import ROOT, Whole
 
 

@@ -13,10 +13,12 @@ from didact.nets.blocks import BlockNet
 from didact.nets.dry import Shape
 from didact.nets.splitting import classifier
 from didact.nets.splitting.check import check, protect
+from didact.nets.splitting.choice import choose, named
+from didact.nets.splitting.flow import LARGE, SMALL, Flow, device_of, flow
 from didact.nets.splitting.layout import Layout, layout
 from didact.nets.splitting.names import own_names
 from didact.nets.splitting.parts import Cut, CutHead, Operations, carve
-from didact.nets.splitting.points import LARGE, SMALL, Flow, Point, before_pooling, choose, device_of, flow, named, points
+from didact.nets.splitting.points import Point, before_pooling, points
 from didact.nets.splitting.trace import ROOT, Whole, activates, answer, mode, traced
 from didact.seeds import preserved, stream
 from didact.spec.foreign import reason
@@ -84,19 +86,23 @@ def split(
     if blocks < 1:
         raise ValueError(f"a network has one block at least, not {blocks}")
     whole, known = _followed(model, image)
-    found = _places(whole, known, image)
-    if not found:
+    places = _places(whole, known, image)
+    if not places:
         raise ValueError(
             f"{type(model).__name__} has no place where a single map or row of tokens goes on, so it cannot be split"
         )
-    stem, ends = choose(before_pooling(found, known), blocks) if cuts is None else named(found, known, cuts, model)
+    stem, ends = choose(before_pooling(places, known), blocks) if cuts is None else named(places, known, cuts, model)
     net = _assembled(whole, known, stem, ends, image)
-    images = _images(model, image)
-    if not images.is_meta:
-        protect(net, images[:SMALL])
-        if checked:
-            check(net, model, own_names(net), images[:SMALL])
+    _tried(net, model, _images(model, image)[:SMALL], checked)
     return net
+
+
+def _tried(net: BlockNet, model: nn.Module, images: Tensor, checked: bool) -> None:
+    """Run the parts once on real images; ``checked``: and compare them with the model."""
+    if not images.is_meta:
+        protect(net, images)
+        if checked:
+            check(net, model, own_names(net), images)
 
 
 def with_classes(model: nn.Module, num_classes: int, image: Shape = (3, 224, 224)) -> nn.Module:

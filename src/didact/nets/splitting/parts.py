@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from didact.nets.blocks import Block, Head
+from didact.nets.splitting.flow import Flow, attribute
 from didact.nets.splitting.layout import Layout
-from didact.nets.splitting.points import Flow, attribute
 from didact.nets.splitting.trace import ROOT
 from didact.tensors import Feature, Logits
 
