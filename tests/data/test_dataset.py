@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from didact.data import Data, describe, facts, load, names
+from didact.data import Data, DataError, Split, describe, facts, load, names
+from didact.data.sets import digits
 from didact.spec import SpecError
 
 
@@ -46,3 +47,11 @@ def test_a_smaller_size_has_its_own_shape_padding_and_statistics():
     assert few.std == smaller.std  # whatever is kept
     assert few.validation is not None and few.validation.images.shape == (10, 1, 8, 8)
     assert data.label == "digits at 8x8"
+
+
+def test_a_reader_that_gives_no_whole_levels_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = torch.arange(20) % 10
+    split = Split(torch.rand(20, 1, 16, 16), labels, torch.arange(20))
+    monkeypatch.setattr(digits.Digits, "read", lambda self: (split, split, tuple("0123456789")))
+    with pytest.raises(DataError, match=r"digits: images of uint8, found torch.float32"):
+        load(Data())

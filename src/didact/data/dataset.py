@@ -74,12 +74,15 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
     _check_content(data)
     train, test, names = source(data).read()
     order = _order(train.labels)
-    asked, shown = ((images.labels < about.classes).nonzero().flatten() for images in (train, test))
-    if not len(shown):
+    in_classes, test_rows = ((images.labels < about.classes).nonzero().flatten() for images in (train, test))
+    if not len(test_rows):
         raise SpecError(f"classes: {data.title} has no test image of its first {about.classes} classes; keep more of them")
-    kept, aside = cut(train.labels[asked], data)
-    _check_memory(data, len(kept) + (0 if aside is None else len(aside)) + len(shown))
-    folders.decode_together(train, test, asked[kept if aside is None else torch.cat([kept, aside])], shown)
+    kept, aside = cut(train.labels[in_classes], data)
+    train_rows = in_classes[kept]
+    validation_rows = None if aside is None else in_classes[aside]
+    read_rows = train_rows if validation_rows is None else torch.cat([train_rows, validation_rows])
+    _check_memory(data, len(read_rows) + len(test_rows))
+    folders.decode_together(train, test, read_rows, test_rows)
     mean, std = about.mean, about.std
     if data.size is not None and data.name != FOLDER:
         train, test = smaller(train, data.size), smaller(test, data.size)
@@ -87,9 +90,9 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
         mean, std = statistics(train)
     return Dataset(
         data=data,
-        train=_taken(train, asked[kept]).to(device),
-        test=_taken(test, shown).to(device),
-        validation=None if aside is None else train.take(asked[aside]).to(device),
+        train=_taken(data, train, train_rows).to(device),
+        test=_taken(data, test, test_rows).to(device),
+        validation=None if validation_rows is None else _taken(data, train, validation_rows).to(device),
         classes=about.classes,
         names=names[: about.classes],
         image=about.image,
@@ -100,9 +103,18 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
     )
 
 
-def _taken(images: Labelled, rows: Tensor) -> Split:
-    """The images at ``rows``, ascending; without a copy where that is all of them."""
-    return images if isinstance(images, Split) and len(rows) == len(images) else images.take(rows)
+def _taken(data: Data, images: Labelled, rows: Tensor) -> Split:
+    """The images at ``rows``, ascending; without a copy where that is all of them.
+
+    Raises:
+        DataError: the reader of the data set gives something else than whole levels of 8 bits.
+    """
+    split = images if isinstance(images, Split) and len(rows) == len(images) else images.take(rows)
+    if split.images.dtype != torch.uint8:
+        raise DataError(
+            f"{data.title}: images of uint8, found {split.images.dtype}; its reader has to scale them to 0 to 255"
+        )
+    return split
 
 
 def _order(labels: Tensor) -> str:
