@@ -27,8 +27,8 @@ WINDOWS = "[enforce fail at alloc_cpu.cpp:121] data. DefaultCPUAllocator: not en
 
 @pytest.fixture
 def heeding() -> Iterator[None]:
-    """Signals heeded as by the console script, and as before afterwards."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    """Signals heeded as by the console script, and as before afterwards. Under nohup a hangup is ignored otherwise."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
     failures.heed_signals()
     yield
     for number, handler in before.items():

@@ -15,7 +15,7 @@ from didact.tables.table import Cell, Table
 COVERS = """\
 Weights: parameters x bits / 8. Activations: the most that is alive at once, for one image, at the same bit width.
 A device holds a network when it computes in the bit width and both fit; where they share a memory, their sum does.
-1 MB = 1,000,000 bytes. 'didact list devices' tells what each device is and where its figures are from."""
+1 MB = 1,000,000 bytes. 'didact list devices' shows what each device is and the source of its figures."""
 
 PER_TABLE = 3  # networks side by side
 
