@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def _counted(methods: list[Described]) -> str:
 
 
 def _page(page: str, methods: list[Described]) -> str:
-    parts = [MARK, f"# {page.capitalize()}", FAMILIES[page][0], NOTATION]
+    parts = [MARK, f"# {page.capitalize()}", _wrapped(FAMILIES[page][0]), _wrapped(NOTATION)]
     for one in methods:
         parts += _section(one)
     return _joined(parts)
@@ -120,10 +121,10 @@ def _section(one: Described) -> list[str]:
     facts += [f"Source: [{path}](../../{path})"]
     return [
         f"## {one.name}",
-        f"**{_prose(about.heading)}.**{paper}",
-        *(block if block.startswith("    ") else _prose(block) for block in about.body),
+        _wrapped(f"**{_prose(about.heading)}.**{paper}"),
+        *(block if block.startswith("    ") else _wrapped(_prose(block)) for block in about.body),
         *([_table(["setting", "default", "meaning"], settings)] if settings else []),
-        "\n".join(f"- {fact}" for fact in facts),
+        "\n".join(_wrapped(f"- {fact}", "  ") for fact in facts),
     ]
 
 
@@ -142,6 +143,12 @@ def _prose(text: str) -> str:
     for i in range(0, len(parts), 2):
         parts[i] = re.sub(r"(?<!\w)_|_(?!\w)|[*<\[\]]", r"\\\g<0>", parts[i])
     return "`".join(parts)
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    """A paragraph or an item of a list, in lines of at most 100 characters."""
+    text = " ".join(text.split())
+    return textwrap.fill(text, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _joined(parts: list[str]) -> str:
