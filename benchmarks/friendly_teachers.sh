@@ -1,40 +1,52 @@
 #!/bin/bash
 # Trains everything that docs/results/friendly-teachers.md reports, in the order of that page.
 #
-#     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE
+#     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length]
+#
+# "lines" (the default) trains the page's lines 1 to 10 on all images, "length" its line 13 on 5,000.
 #
 # It can be stopped and started again at any time: finished runs are read, an unfinished one continues after its last epoch.
 set -eu
 store=${1:?write the folder of the store}
+part=${2:-lines}
 
 train() {
     echo "== $*"
-    python -m didact train --store "$store" --data cifar100 --data.size 16 --recipe short --epochs 40 \
+    python -m didact train --store "$store" --data cifar100 --data.size 16 --recipe short \
         --recipe.batch_size 64 --recipe.learning_rate 0.05 --precision fp32 --test-every 5 --seeds 3 "$@"
 }
 
+# 13. The same pair on 50 images a class, at four lengths.
+if [ "$part" = length ]; then
+    for epochs in 60 240 120 30; do
+        train --data.per_class 50 --epochs $epochs --teacher.net resnet20 --net resnet8 --method kd,ce --teacher.method standard
+        train --data.per_class 50 --epochs $epochs --teacher.net resnet20 --net resnet8 --method kd --teacher.method sftn
+    done
+    exit
+fi
+
 # 1. A standard teacher; students alone and taught by it.
-train --teacher.net resnet20 --net resnet8 --method kd,ce --teacher.method standard
+train --epochs 40 --teacher.net resnet20 --net resnet8 --method kd,ce --teacher.method standard
 # 2. SFTN as published.
-train --teacher.net resnet20 --net resnet8 --method kd --teacher.method sftn
+train --epochs 40 --teacher.net resnet20 --net resnet8 --method kd --teacher.method sftn
 # 3. A student nearer to its teacher.
-train --teacher.net resnet20 --net resnet14 --method kd,ce --teacher.method standard
-train --teacher.net resnet20 --net resnet14 --method kd --teacher.method sftn
+train --epochs 40 --teacher.net resnet20 --net resnet14 --method kd,ce --teacher.method standard
+train --epochs 40 --teacher.net resnet20 --net resnet14 --method kd --teacher.method sftn
 # 4. A second teacher of each kind.
 for net in resnet8 resnet14; do
-    train --teacher.net resnet20 --teacher.seed 1 --net $net --method kd --teacher.method standard,sftn
+    train --epochs 40 --teacher.net resnet20 --teacher.seed 1 --net $net --method kd --teacher.method standard,sftn
 done
 # 5. SFTN with its branch terms warmed up over the first half.
-train --teacher.net resnet20 --net resnet8 --method kd --teacher.method sftn --teacher.method.warmup 0.5
+train --epochs 40 --teacher.net resnet20 --net resnet8 --method kd --teacher.method sftn --teacher.method.warmup 0.5
 # 7. A lighter KL, and none: deep supervision alone.
 for weight in 1 0; do
-    train --teacher.net resnet20 --net resnet8 --method kd --teacher.method sftn --teacher.method.kl_weight $weight
+    train --epochs 40 --teacher.net resnet20 --net resnet8 --method kd --teacher.method sftn --teacher.method.kl_weight $weight
 done
 # 8. SFTN fine-tuned from the standard teacher.
-train --teacher.net resnet20 --net resnet8 --method kd --teacher.method sftn --teacher.start standard
+train --epochs 40 --teacher.net resnet20 --net resnet8 --method kd --teacher.method sftn --teacher.start standard
 # 9. Other ways to softer targets: a shorter training of the teacher, label smoothing, a higher temperature.
-train --teacher.net resnet20 --net resnet8 --method kd --teacher.method standard --teacher.recipe.epochs 20
-train --teacher.net resnet20 --net resnet8 --method kd --teacher.method ce --teacher.method.label_smoothing 0.1
-train --teacher.net resnet20 --net resnet8 --method kd --method.temperature 8 --teacher.method standard
+train --epochs 40 --teacher.net resnet20 --net resnet8 --method kd --teacher.method standard --teacher.recipe.epochs 20
+train --epochs 40 --teacher.net resnet20 --net resnet8 --method kd --teacher.method ce --teacher.method.label_smoothing 0.1
+train --epochs 40 --teacher.net resnet20 --net resnet8 --method kd --method.temperature 8 --teacher.method standard
 # 10. Two methods on features.
-train --teacher.net resnet20 --net resnet8 --method fitnet+kd,sp+kd --teacher.method standard,sftn
+train --epochs 40 --teacher.net resnet20 --net resnet8 --method fitnet+kd,sp+kd --teacher.method standard,sftn
