@@ -58,7 +58,7 @@ OPTIONS = {
         "--device",
         "--devices",
     ),
-    "probe": ("--store", "--data", "--size", "--way", "--seeds", "--device"),
+    "probe": ("--store", "--data", "--size", "--probe", "--seeds", "--device"),
     "quickstart": ("--data", "--seeds", "--device", "--store"),
     "study": (
         "--scale",

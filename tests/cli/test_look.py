@@ -23,7 +23,7 @@ def test_look(store: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     capsys.readouterr()
     assert main(["look", "resnet8.kd", "--store", store]) == 0
     shown = capsys.readouterr().out
-    for word in ("student resnet8.kd.s0", "beside teacher", "797 test images", "KL(teacher || student)", "ECE", "agreement"):
+    for word in ("student resnet8.kd.s0", "and teacher", "797 test images", "KL(teacher || student)", "ECE", "agreement"):
         assert word in shown
     assert "accuracy by class" in shown and "most confused" in shown and "CKA" not in shown
 

@@ -89,8 +89,8 @@ def test_the_notes_of_fronts(teacher: Run) -> None:
     assert "m_nas: between them" in line
     line = tried(ParetoFront("", SearchSettings(trials=5), (one, two, three), others, 2304, 100, 10.0))
     assert line == (
-        "Predicted 5 of the pool's 2,304 students: 3 on the front, 2 beaten; the best of these is e, 60.50 % with 25 parameters, "
-        "beaten by b."
+        "Predicted 5 of the pool's 2,304 students: 3 on the front, 2 dominated; the best of these is e, 60.50 % with "
+        "25 parameters, dominated by b."
     )
     assert [weight_size(count) for count in (703, 70_400, 999_499, 999_500, 12_300_000)] == [
         "0.703 KB",
@@ -145,7 +145,7 @@ def test_students_that_were_trained(store: Path, teacher: Run, tmp_path: Path, c
     assert main([*asked[:2], *asked[3:]]) == 0  # a search says so, too
     shown = capsys.readouterr().out
     assert "Kendall's tau of prediction and test accuracy, 3 students by kd from gtn" in shown
-    assert "of their parameters alone: " in shown
+    assert "of parameters and test accuracy: " in shown
     assert f"didact search {teacher.digest} --trained --store" in shown
 
 

@@ -134,7 +134,7 @@ def test_what_cannot_be_looked_at(trained: tuple[Store, Run, Run], tmp_path: Pat
         chosen(store, "resnet8")
     with pytest.raises(SpecError, match=r"has no teacher; name the run to compare it with: --against DIGEST"):
         compare(store, run.teacher.digest, None, None)
-    with pytest.raises(SpecError, match=r"same data and classes .* of digits, 10 classes, .* of digits, 3 classes"):
+    with pytest.raises(SpecError, match=r"same data and classes; .* uses digits, 10 classes, .* uses digits, 3 classes"):
         compare(store, run.digest, next(one.digest for one, _ in store.runs() if one.data.classes), None)
     with pytest.raises(SpecError, match=r"images: at least 4 .*, found 3"):
         compare(store, run.digest, None, LayerComparison(images=3))

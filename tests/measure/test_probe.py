@@ -104,12 +104,12 @@ def test_what_cannot_be_probed(trained: tuple[Store, Run], tmp_path: Path, monke
     with pytest.raises(SpecError, match=only):
         probe(store, [run], [Data(name="stl10")])
     with pytest.raises(
-        SpecError, match=r"of 3 channels, as cifar10 has; digits has 1; .* also cifar100, stl10, tiny-imagenet$"
+        SpecError, match=r"of 3 channels, as cifar10 has; digits has 1; others .* cifar100, stl10, tiny-imagenet$"
     ):
         studies.fitting_size(replace(run, data=Data(name="cifar10")), PART)
     grey = replace(cifar10.DATA_SET.facts, image=(1, 32, 32))
     monkeypatch.setattr(cifar10, "DATA_SET", replace(cifar10.DATA_SET, facts=grey))
-    with pytest.raises(SpecError, match=r"stl10 has 3; of 1 channel are also cifar10$"):  # as the catalogue has it
+    with pytest.raises(SpecError, match=r"stl10 has 3; others with 1 channel: cifar10$"):
         studies.fitting_size(run, Data(name="stl10"))
     with pytest.raises(SpecError, match="size: at least 1, found 0"):
         probe(store, [run], [PART], size=0)
@@ -193,17 +193,17 @@ def test_the_command(trained: tuple[Store, Run], capsys: pytest.CaptureFixture[s
     assert main(asked) == 0
     shown = capsys.readouterr()
     assert "100 training and 797 test images" in shown.out
-    assert "resnet8.ce.s0 looks at digits 10 %" in shown.err
+    assert "resnet8.ce.s0 computes features of digits 10 %" in shown.err
     assert main([*asked, "--format", "markdown"]) == 0
     again = capsys.readouterr()
     assert "| alone (ce) | " in again.out
-    assert "looks at" not in again.err
+    assert "computes" not in again.err
     assert main([*asked, "--json"]) == 0
     (one,) = json.loads(capsys.readouterr().out)["answers"]
-    assert (one["digest"], one["images"], one["way"]["name"]) == (run.digest, {"train": 100, "test": 797}, "exact")
+    assert (one["digest"], one["images"], one["probe"]["name"]) == (run.digest, {"train": 100, "test": 797}, "exact")
     for wrong, message in (
-        (["--seeds", "3"], "seeds: the exact way has one optimum"),
-        (["--way", "sdg"], "did you mean 'sgd'"),
+        (["--seeds", "3"], "seeds: the exact probe has one optimum"),
+        (["--probe", "sdg"], "did you mean 'sgd'"),
         (["--size", "0"], "--size: expected 1 or more (found 0)"),
     ):
         assert main([*asked, *wrong]) == 2

@@ -51,7 +51,7 @@ def test_prediction_beside_students_that_were_trained(fresh: Store) -> None:
     records |= execute([*students, again], fresh, Execution()).records
     (found,) = rank_correlation(predictor, fresh)
     tested = {run: records[run.digest].final()["test_top1"] for run in (*students, again)}
-    assert found.trained.startswith("alone (ce); 1 epochs") and found.trained.endswith("; all images") and not found.own
+    assert found.trained.startswith("alone (ce); 1 epoch,") and found.trained.endswith("; all images") and not found.own
     shown = {one.name: one for one in found.students}
     assert shown.keys() == set(NAMES)
     assert [one.predicted for one in found.students] == sorted((predictor.accuracy(name) for name in NAMES), reverse=True)

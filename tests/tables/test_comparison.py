@@ -80,7 +80,7 @@ def test_uneven_seeds_are_said_and_differences_are_paired(tiny: Callable[..., Ru
     _, body = cells(table)
     assert body[1] == ["kd", "72.00 ± 2.00", "82.50 ± 10.61 n=2", "+1.00 n=1"]  # of seed 2 alone
     assert body[2] == ["at", "60.00 n=1", "66.00 n=1", "-"]  # no seed in common
-    assert "over n = 3 training seeds" in table.covers and "where a figure is over fewer, n says how many" in table.covers
+    assert "over n = 3 training seeds" in table.covers and "figures over fewer seeds show their n" in table.covers
 
 
 def test_different_recipes_are_different_tables(tiny: Callable[..., Run]) -> None:
@@ -112,12 +112,12 @@ def test_a_teacher_by_itself_is_not_alone(tiny: Callable[..., Run], method: Any,
     run = tiny(method, net=net)
     (table,) = comparisons([(run, record(80.0))], {run.digest})
     assert cells(table) == (["method", "accuracy"], [[label, "80.00"]])
-    assert table.covers == "A single training seed (0): no spread is known."
+    assert table.covers == "A single training seed (0), so the spread is unknown."
     (table,) = comparisons(
         [(one, record(80.0)) for one in (run, tiny(method, net=net, seed=1))],
         {run.digest, tiny(method, net=net, seed=1).digest},
     )
-    assert table.covers.endswith("order and augmentation of the batches (data seed 0) are the same for all.")
+    assert table.covers.endswith("Order and augmentation of the batches (data seed 0) are the same for all runs.")
 
 
 def test_what_a_table_holds_is_explained_below_it(tiny: Callable[..., Run]) -> None:
@@ -127,10 +127,13 @@ def test_what_a_table_holds_is_explained_below_it(tiny: Callable[..., Run]) -> N
     found += [(run, record(70.0)) for run in students]
     wanted = {run.digest for run in students}
     (table,) = comparisons(found, wanted)
-    assert "and the teacher are the same for all. The difference is over the seeds that both teachers have." in table.covers
+    assert (
+        "and the teacher are the same for all runs. The difference is over the seeds that both teachers have."
+        in table.covers
+    )
     assert "KL" not in table.covers
     (table,) = comparisons(found, wanted, {run.digest: Similarity(0.1, 0.9, 95.0) for run in students})
-    assert table.covers.endswith("on the test set: alike means low KL, high CKA.")
+    assert table.covers.endswith("similar networks have a low KL and a high CKA.")
     (table,) = comparisons(found, {run.digest for run in students[:2]})
     assert "difference" not in table.covers and "and the teacher are" in table.covers
 
@@ -174,6 +177,6 @@ def test_a_collapsed_student_takes_no_table_with_it(tiny: Callable[..., Run]) ->
         ["at", "70.00 n=1", "-", "0.500 n=1"],
         ["sp", "70.00 n=1", "0.250 n=1", "-"],
     ]
-    assert "'-' is not defined" in table.covers and "nan" not in markdown.render(table.table())
+    assert "'-' means unknown or undefined" in table.covers and "nan" not in markdown.render(table.table())
     kl = json.loads(strict_json(table.plain()))["rows"][0]["kl"]["standard, seed 100"]
     assert kl == {"values": [0.1, None], "n": 1, "mean": 0.1, "std": None}

@@ -16,7 +16,7 @@ from didact.runs.build import extras, network, pair, placeholders
 from didact.runs.foreign import formed
 from didact.runs.groups import Peer
 from didact.runs.run import Run, required
-from didact.spec import choose, find, to_json
+from didact.spec import choose, find, plural, to_json
 from didact.tensors import Needs
 
 ORDER = ("logits", "pooled", "features", "preacts", "stem")
@@ -138,7 +138,7 @@ def changes_text(changes: Mapping[str, Any]) -> str:
 def stage_text(stage: Stage) -> str:
     """Name and length: "train", "init 1/8" of the recipe's epochs, "init 30 epochs"."""
     if stage.epochs is not None:
-        return f"{stage.name} {stage.epochs} epochs"
+        return f"{stage.name} {plural(stage.epochs, 'epoch')}"
     return stage.name if stage.share is None else f"{stage.name} {Fraction(stage.share).limit_denominator(1000)}"
 
 

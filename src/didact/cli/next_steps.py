@@ -1,4 +1,5 @@
-"""What to run after a search: the commands that distil, train longer, or train students to compare with."""
+"""What to run after a search: the commands that distil, train longer, or train students to compare
+with."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from didact.runs.run import Run
 from didact.search.correlation import LEAST, Correlation
 from didact.search.pareto import ParetoFront
 from didact.search.predict import Predictor
+from didact.spec import plural
 from didact.store.store import Store
 
 LONGER = 3
@@ -22,7 +24,8 @@ PROPOSED = 8
 
 
 def after_search(front: ParetoFront, teacher: Run, compared: Sequence[Correlation], store: Store) -> list[str]:
-    """How to see predictions and trained students together, and how to distil to the students picked."""
+    """How to see predictions and trained students together, and how to distil to the students
+    picked."""
     lines = []
     if compared:
         line = shlex.join(["didact", "search", teacher.digest, "--trained", "--store", str(store.root)])
@@ -36,18 +39,20 @@ def after_search(front: ParetoFront, teacher: Run, compared: Sequence[Correlatio
 
 
 def distil(front: ParetoFront, teacher: Run, store: Store) -> str | None:
-    """The command that distils to the students picked; None where no command can name the teacher."""
+    """The command that distils to the students picked; None where no command can name the
+    teacher."""
     return command(teacher, list(dict.fromkeys(front.picks.values())), store.root)
 
 
 def too_short(best: float, guess: float, images: int, teacher: Run, store: Store) -> str:
-    """What to do with a supernet that predicts no better than guessing: ``best`` and ``guess`` in percent."""
+    """What to do with a supernet that predicts no better than guessing: ``best`` and ``guess`` in
+    percent."""
     epochs = teacher.recipe.epochs
     line = alone(replace(teacher, recipe=replace(teacher.recipe, epochs=LONGER * epochs)), store.root)
     return (
         f"WARNING: the supernet predicts {best:.1f} % at best, which is no better than guessing "
         f"({facts(teacher.data).classes} classes; the most frequent one is {guess:.1f} % of {images:,} images): its order means "
-        f"nothing. Train the teacher longer than {epochs} epoch{'s' if epochs > 1 else ''}" + (f":\n{line}" if line else ".")
+        f"nothing. Train the teacher longer than {plural(epochs, 'epoch')}" + (f":\n{line}" if line else ".")
     )
 
 

@@ -1,4 +1,5 @@
-"""A close look at a finished run beside its teacher, or beside any other run of the same data, on the test set."""
+"""Compares a finished run with its teacher, or with any other run on the same data, on the test
+set."""
 
 from __future__ import annotations
 
@@ -26,10 +27,11 @@ class Side:
     """One of the two networks on the test set.
 
     Attributes:
-        run: the network's. role: "student", "teacher", "this run" or "the other".
+        run: the network's run.
+        role: "student", "teacher", "this run" or "the other".
         accuracy: in percent.
         reliability: its calibration.
-        confusion: images by class (row) and answer (column).
+        confusion: counts of images by class (row) and answer (column).
     """
 
     run: Run
@@ -73,15 +75,17 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run (``own``) beside another (``other``: its teacher, unless another was named) on the test set of ``dataset``.
+    """A run (``own``) and a second run (``other``, by default its teacher) on the test set of
+    ``dataset``.
 
-    Where the teacher's Record is not there, ``other`` and what is compared with it are None; ``kl`` and ``agreement`` are those
-    that were measured before, if they were.
+    If the teacher's Record is missing, ``other`` and everything compared with it is None; ``kl``
+    and ``agreement`` then hold earlier measurements, if there are any.
 
     Attributes:
-        kl: KL(other || own) in nats. agreement: share of equal answers in percent.
-        differ: where they answer differently; positions in the test set.
-        layers: CKA of own's layers (rows) with other's (columns), where it is computed.
+        kl: KL(other || own) in nats.
+        agreement: share of equal answers in percent.
+        differ: the images on which the two answer differently, as positions in the test set.
+        layers: CKA of the layers of ``own`` (rows) and ``other`` (columns); None if not computed.
     """
 
     own: Side
@@ -93,15 +97,16 @@ class Comparison:
     layers: Compared | None = None
 
     def right(self) -> tuple[int, int, int] | None:
-        """Of the images on which they differ: how many only own has right, only other, neither."""
+        """Counts over the images on which the two differ: right only in ``own``, only in ``other``,
+        in neither."""
         if self.differ is None:
             return None
         labels = self._labels(self.differ)
-        own, other = (int((given == labels).sum()) for given in (self.differ.student, self.differ.teacher))
+        own, other = (int((answer == labels).sum()) for answer in (self.differ.student, self.differ.teacher))
         return own, other, len(labels) - own - other
 
     def _labels(self, differ: answers.Disagreement) -> Tensor:
-        """The classes of the images on which they differ, on the CPU."""
+        """The classes of the images on which the two differ, on the CPU."""
         return self.dataset.test.labels.cpu()[differ.index]
 
     def _rows(self, differ: answers.Disagreement) -> list[dict[str, Any]]:
@@ -118,7 +123,8 @@ class Comparison:
         ]
 
     def plain(self) -> dict[str, Any]:
-        """Everything as plain JSON data; None where it is not known. "image": position in the published test set."""
+        """Everything as plain JSON data; None for unknown values. "image": position in the
+        published test set."""
         names = self.dataset.names
         return {
             "data": self.own.run.data.label,
@@ -131,20 +137,20 @@ class Comparison:
         } | ({"cka": self.layers.plain()} if self.layers else {})
 
 
-def compare(
-    store: Store, asked: str, against: str | None, layers: LayerComparison | None, device: str = "cpu"
-) -> Comparison:
-    """Look at the run whose digest begins with ``asked``, beside its teacher or the run that ``against`` names.
+def compare(store: Store, name: str, against: str | None, layers: LayerComparison | None, device: str = "cpu") -> Comparison:
+    """Compare the run called ``name`` (start of its digest or folder) with its teacher or with the
+    run called ``against``.
 
-    The comparison of layers, which may take minutes, is kept beside the run's Record and read the next time.
-    Networks are run in float32. Where the teacher's Record is missing or damaged, the run is looked at alone.
+    The comparison of layers, which may take minutes, is stored with the run's Record and read from
+    there the next time. Networks run in float32. If the teacher's Record is missing or damaged, the
+    result describes the run alone.
 
     Raises:
-        SpecError: no such run, no teacher and no ``against``, other data or classes.
+        SpecError: no such run; a run without teacher and no ``against``; different data or classes.
     """
     if layers is not None and layers.images < 4:
         raise SpecError(f"images: at least 4 are needed to compare layers, found {layers.images}")
-    own = run, record = chosen(store, asked)
+    own = run, record = chosen(store, name)
     other = chosen(store, against) if against is not None else _teacher(store, run)
     if other is not None:
         _check_alike(run, other[0])
@@ -180,18 +186,19 @@ def _side(run: Run, role: str, z: Tensor, dataset: Dataset) -> Side:
 
 
 def _check_alike(run: Run, other: Run) -> None:
-    """Refuse runs of other data or classes."""
-    seen = [(one.data.title, facts(one.data).classes) for one in (run, other)]
-    if seen[0] != seen[1]:
-        told = [
-            f"{one.label} ({one.digest}) is of {name}, {classes} classes"
-            for one, (name, classes) in zip((run, other), seen, strict=True)
-        ]
-        raise SpecError(f"runs of the same data and classes are set side by side; {told[0]}, {told[1]}")
+    """Raise SpecError unless both runs use the same data and classes."""
+    both = (run, other)
+    data = [(side.data.title, facts(side.data).classes) for side in both]
+    if data[0] != data[1]:
+        first, second = (
+            f"{side.label} ({side.digest}) uses {title}, {classes} classes"
+            for side, (title, classes) in zip(both, data, strict=True)
+        )
+        raise SpecError(f"both runs need the same data and classes; {first}, {second}")
 
 
 def _teacher(store: Store, run: Run) -> tuple[Run, Record] | None:
-    """The run's teacher; None where its Record is missing or damaged."""
+    """The run's teacher; None if its Record is missing or damaged."""
     if run.teacher is None:
         raise SpecError(f"{run.label} ({run.digest}) has no teacher; name the run to compare it with: --against DIGEST")
     with contextlib.suppress(DamagedError):

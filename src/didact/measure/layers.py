@@ -1,4 +1,5 @@
-"""How similar the layers of two finished runs are, kept beside the first one's Record as ``layers.json``."""
+"""Similarity of the layers of two finished runs, stored with the first run's Record as
+``layers.json``."""
 
 from __future__ import annotations
 
@@ -19,10 +20,10 @@ from didact.store.results import Results
 from didact.store.store import Store
 
 VERSION = 1
-"""Rises when the same question has another answer."""
+"""Part of the key of stored results; raised when the same comparison gives another result."""
 
 BATCH = 256
-"""Images in a batch: the feature maps of two batches, of both networks, are in memory."""
+"""Images in a batch. The feature maps of two batches, of both networks, are in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class LayerComparison:
     """Settings of a comparison of layers.
 
     Attributes:
-        images: at most so many test images, the first ones.
-        kind: linear or rbf.
-        unbiased: debiased CKA, which does not grow with the number of features.
+        images: how many test images to use at most, from the first one on.
+        kind: the kernel, "linear" or "rbf".
+        unbiased: whether to use debiased CKA, which does not grow with the number of features.
     """
 
     images: int = 2000
@@ -41,29 +42,35 @@ class LayerComparison:
 
 
 def compared(
-    store: Store, own: tuple[Run, Record], other: tuple[Run, Record], dataset: Dataset, asked: LayerComparison, device: str
+    store: Store,
+    own: tuple[Run, Record],
+    other: tuple[Run, Record],
+    dataset: Dataset,
+    settings: LayerComparison,
+    device: str,
 ) -> Compared:
-    """CKA of every layer of ``own`` (rows) with every layer of ``other`` (columns), both of ``dataset``.
+    """CKA of every layer of ``own`` (rows) with every layer of ``other`` (columns) on ``dataset``.
 
-    What was kept is read if both Records are still the same and the question is. Networks are run in float32.
+    A stored result is used if both Records and the settings are still the same. Networks run in
+    float32.
     """
-    images = min(asked.images, len(dataset.test))
+    images = min(settings.images, len(dataset.test))
     results = Results(own[1], store.once)
     beside = {"run": other[0].digest, "record": file_checksum(other[1].folder / "record.json")}
-    question = {"beside": beside, "images": images, "kind": asked.kind, "unbiased": asked.unbiased, "version": VERSION}
-    kept = results.get("layers", question, Compared.read)
-    if kept is not None:
-        return kept
+    question = {"beside": beside, "images": images, "kind": settings.kind, "unbiased": settings.unbiased, "version": VERSION}
+    stored = results.get("layers", question, Compared.read)
+    if stored is not None:
+        return stored
     rows = torch.arange(images, device=dataset.test.images.device)
-    shown = _Shown(dataset, dataset.test if images == len(dataset.test) else dataset.test.take(rows))
+    batches = _Batches(dataset, dataset.test if images == len(dataset.test) else dataset.test.take(rows))
     nets = [networks(store, run, device)[0] for run, _ in (own, other)]
-    found = compare(nets[0], nets[1], shown, asked.kind, asked.unbiased)
-    return Compared.read(results.put("layers", question, found.plain()))
+    result = compare(nets[0], nets[1], batches, settings.kind, settings.unbiased)
+    return Compared.read(results.put("layers", question, result.plain()))
 
 
 @dataclass(frozen=True)
-class _Shown:
-    """The images of a split in batches, the same ones each time."""
+class _Batches:
+    """The images of a split in batches, in the same order for every pass."""
 
     dataset: Dataset
     split: Split

@@ -1,4 +1,4 @@
-"""How similar a student became to its teacher, measured on the test set and kept beside the student's Record."""
+"""Similarity of a student and its teacher on the test set, stored with the student's Record."""
 
 from __future__ import annotations
 
@@ -20,34 +20,38 @@ from didact.store.results import Results
 from didact.store.store import Store
 
 VERSION = 1
-"""Rises when the same networks have other figures."""
+"""Part of the key of stored results; raised when the same networks give other figures."""
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """On the test set: KL(teacher || student) in nats, linear CKA of the pooled vectors, share of equal answers in percent."""
+    """KL(teacher || student) in nats, linear CKA of the pooled vectors and share of equal answers
+    in percent."""
 
     kl: float
     cka: float
     agreement: float
 
     def plain(self) -> dict[str, float | None]:
-        """As plain JSON data; None where a figure is not defined."""
+        """As plain JSON data; None for an undefined figure."""
         return {key: value if math.isfinite(value) else None for key, value in asdict(self).items()}
 
     @classmethod
     def read(cls, plain: dict[str, Any]) -> Similarity:
-        """From :meth:`plain`; NaN where a figure is not defined."""
-        return cls(*(math.nan if plain[one.name] is None else float(plain[one.name]) for one in fields(cls)))
+        """From :meth:`plain`; NaN for an undefined figure."""
+        values = [plain[field.name] for field in fields(cls)]
+        return cls(*(math.nan if value is None else float(value) for value in values))
 
 
 def similarities(store: Store, runs: Sequence[Run], device: str = "cpu") -> dict[str, Similarity]:
-    """By digest, the similarity of every finished run in ``runs`` that has a teacher. Computed once, then read.
+    """The similarity of every finished run with a teacher, by the run's digest. Computed once, then
+    read.
 
-    A run is left out where it was not measured before and cannot be now, because its teacher or the images are not there; what
-    prevents it is said, but for a missing teacher. Networks are run in float32, whatever they were trained in.
+    The result lacks runs that have no stored figures and cannot be measured because the teacher or
+    the images are missing. A note names the reason, except for a missing teacher. Networks run in
+    float32, whatever their training used.
     """
-    found: dict[str, Similarity] = {}
+    by_digest: dict[str, Similarity] = {}
     measuring = _Measuring(store, device)
     seals: dict[str, str | None] = {}
     for run in runs:
@@ -57,48 +61,49 @@ def similarities(store: Store, runs: Sequence[Run], device: str = "cpu") -> dict
         if run.teacher.digest not in seals:
             seals[run.teacher.digest] = _seal(store, run.teacher)
         results, seal = Results(record, store.once), seals[run.teacher.digest]
-        similar = _kept(results, run.teacher, seal)
+        similar = _stored(results, run.teacher, seal)
         if similar is None and seal is not None:
             try:
                 measured = measuring(run, run.teacher).plain() | {"record": seal}
-            except (ValueError, LookupError, OSError, RuntimeError) as error:  # also what code of one's own may raise
+            except (ValueError, LookupError, OSError, RuntimeError) as error:  # includes what a user's code may raise
                 store.once(f"KL and CKA with the teacher are not known for all runs: {error}")
                 continue
             similar = Similarity.read(results.put(*_question(run.teacher), measured))
         if similar is not None:
-            found[run.digest] = similar
-    return found
+            by_digest[run.digest] = similar
+    return by_digest
 
 
 class _Measuring:
-    """Measures students; images and a teacher's answers are held for its next student."""
+    """Measures students; keeps images and a teacher's answers in memory for its next student."""
 
     def __init__(self, store: Store, device: str) -> None:
         self._store = store
         self._device = device
         self._loaded: dict[Data, Dataset] = {}
-        self._shown: dict[tuple[str, Data], tuple[Tensor, Tensor]] = {}
+        self._answers: dict[tuple[str, Data], tuple[Tensor, Tensor]] = {}
 
     def __call__(self, run: Run, teacher: Run) -> Similarity:
         if run.data not in self._loaded:
             self._loaded[run.data] = load(run.data, self._device)
         dataset = self._loaded[run.data]
-        if (teacher.digest, run.data) not in self._shown:
-            self._shown[teacher.digest, run.data] = answers(self._store, teacher, dataset, self._device)
-        zt, vt = self._shown[teacher.digest, run.data]
+        if (teacher.digest, run.data) not in self._answers:
+            self._answers[teacher.digest, run.data] = answers(self._store, teacher, dataset, self._device)
+        zt, vt = self._answers[teacher.digest, run.data]
         zs, vs = answers(self._store, run, dataset, self._device)
         return Similarity(divergence.kl(zt, zs), cka.linear(vs, vt), divergence.agreement(zt, zs))
 
 
 def known(store: Store, run: Run, record: Record) -> Similarity | None:
-    """What was measured before of ``run``; nothing is measured."""
-    return run.teacher and _kept(Results(record, store.once), run.teacher, _seal(store, run.teacher))
+    """The stored similarity of ``run``, if any; measures nothing."""
+    return run.teacher and _stored(Results(record, store.once), run.teacher, _seal(store, run.teacher))
 
 
-def _kept(results: Results, teacher: Run, seal: str | None) -> Similarity | None:
-    """What was measured against the Record of the teacher with this seal, or, where it has none now, against the last."""
-    found = results.get(*_question(teacher), lambda plain: (plain["record"], Similarity.read(plain)))
-    return found[1] if found is not None and seal in (None, found[0]) else None
+def _stored(results: Results, teacher: Run, seal: str | None) -> Similarity | None:
+    """The similarity stored for the teacher's Record with this seal; without a seal, the one stored
+    last."""
+    answer = results.get(*_question(teacher), lambda plain: (plain["record"], Similarity.read(plain)))
+    return answer[1] if answer is not None and seal in (None, answer[0]) else None
 
 
 def _question(teacher: Run) -> tuple[str, dict[str, Any]]:
@@ -106,7 +111,8 @@ def _question(teacher: Run) -> tuple[str, dict[str, Any]]:
 
 
 def _seal(store: Store, teacher: Run) -> str | None:
-    """The checksum that stands for the teacher's Record; None where it is missing or damaged."""
+    """The checksum that identifies the teacher's Record; None if the Record is missing or
+    damaged."""
     try:
         record = store.record(teacher)
     except DamagedError:
@@ -115,28 +121,30 @@ def _seal(store: Store, teacher: Run) -> str | None:
 
 
 def answers(store: Store, run: Run, dataset: Dataset, device: str) -> tuple[Tensor, Tensor]:
-    """(logits, pooled vectors) of the deployed network for the whole test set, on the CPU.
+    """Logits (n, classes) and pooled vectors (n, features) of the deployed network for the test
+    set, on the CPU.
 
-    One that is no BlockNet has no pooled vector; the trained network's is taken.
+    A deployed network that is no BlockNet has no pooled vector; the trained network's vector stands
+    in for it.
     """
-    shows, deployed = networks(store, run, device)
+    net, deployed = networks(store, run, device)
     logits, pooled = [], []
     with torch.no_grad():
         for batch in evaluation_batches(dataset, dataset.test):
-            own = shows.outputs(batch.images, frozenset({"logits", "pooled"}))
-            z = own.logits if shows is deployed else deployed(batch.images)
-            assert z is not None and own.pooled is not None
+            outputs = net.outputs(batch.images, frozenset({"logits", "pooled"}))
+            z = outputs.logits if net is deployed else deployed(batch.images)
+            assert z is not None and outputs.pooled is not None
             logits.append(z.cpu())
-            pooled.append(own.pooled.cpu())
+            pooled.append(outputs.pooled.cpu())
     return torch.cat(logits), torch.cat(pooled)
 
 
 def networks(store: Store, run: Run, device: str) -> tuple[BlockNet, nn.Module]:
-    """(the network with the layers, the network that answers), in eval mode: both are the deployed one.
+    """(a BlockNet with readable layers, the network that answers), both in eval mode on ``device``.
 
-    Where that is no BlockNet, the layers are those of the trained network.
+    Both are the deployed network. If that is no BlockNet, the first is the trained network.
     """
-    net, added = store.load(run)
-    net, added = net.to(device), added.to(device)
-    deployed = run.method.deployed(added, net).eval()
+    net, extras = store.load(run)
+    net, extras = net.to(device), extras.to(device)
+    deployed = run.method.deployed(extras, net).eval()
     return deployed if isinstance(deployed, BlockNet) else net, deployed

@@ -17,7 +17,7 @@ from didact.request.plan import plan
 from didact.request.settings import below, several
 from didact.runs.labels import recipe_label
 from didact.runs.run import Run, method_label
-from didact.spec import Count, Seed, Seeds, SpecError, from_json
+from didact.spec import Count, Seed, Seeds, SpecError, from_json, plural
 from didact.store.record import Record
 from didact.store.store import Store
 from didact.tables.costs import break_even, several_students
@@ -189,9 +189,7 @@ def _several(study: Study, records: Mapping[str, Record]) -> list[Table]:
     if "generic" not in costs or not special:
         return []
     k = break_even(special, costs["generic"])
-    less = (
-        ": not known for all of them" if k is None else f" the generic teacher costs less from {k} student{'s' * (k > 1)} on"
-    )
+    less = ": not known for all of them" if k is None else f" the generic teacher costs less from {plural(k, 'student')} on"
     columns = ("students", "specialised: wall clock (s)", "generic", "specialised: processor (s)", "generic")
     rows = tuple(several_students(special, costs["generic"]))
     title = f"{study.title}: preparing teachers for several students"

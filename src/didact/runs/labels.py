@@ -5,14 +5,14 @@ from __future__ import annotations
 from didact.engine.recipe import Recipe
 from didact.method import ForStudent, Method
 from didact.runs.run import BASELINE, Run, method_label, required
-from didact.spec import to_json
+from didact.spec import plural, to_json
 
 
 def recipe_label(run: Run) -> str:
     """The recipe in a few words: always what is most often changed, and anything else that is not its default."""
     recipe = run.recipe
     words = [
-        f"{recipe.epochs} epochs",
+        plural(recipe.epochs, "epoch"),
         f"batch {recipe.batch_size}",
         f"{recipe.schedule} {recipe.learning_rate:g}",
         recipe.precision,

@@ -24,6 +24,7 @@ from didact.spec.faults import clean as clean
 from didact.spec.faults import clean_lines as clean_lines
 from didact.spec.faults import cut as cut
 from didact.spec.faults import nearest as nearest
+from didact.spec.faults import plural as plural
 from didact.spec.faults import shown as shown
 from didact.spec.faults import type_at as type_at
 from didact.spec.faults import under as under

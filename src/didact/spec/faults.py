@@ -154,6 +154,11 @@ def clean_lines(text: Any) -> str:
     return "\n".join(map(clean, str(text).split("\n")))
 
 
+def plural(count: int, noun: str) -> str:
+    """ "1 epoch", "2 epochs": a count and its noun, for nouns with a plural in -s."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def cut(path: str) -> str:
     """A setting's path or a name, :func:`clean` and cut after :data:`REPEATED` characters."""
     path = clean(path)

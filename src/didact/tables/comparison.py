@@ -1,7 +1,7 @@
-"""Who taught better: the students of one network by method and teacher, from their Records.
+"""Students of one network by method and teacher, from their Records.
 
-Every accuracy is the last epoch's on the test set, in percent; figures over seeds come with n, mean and standard deviation,
-as :mod:`didact.runs.spread` has them.
+Every accuracy is the test accuracy of the last epoch, in percent. Figures over seeds come with n,
+mean and standard deviation (see :mod:`didact.runs.spread`).
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from didact.store.record import Record
 from didact.tables.table import Cell, Quantity, Table
 
 UNKNOWN = Similarity(math.nan, math.nan, math.nan)
-"""To a teacher that is not there."""
+"""The similarity with a teacher that has no Record."""
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """A column: the teacher's label, and its own top-1 in percent, not defined where its Record is not there."""
+    """A column: the teacher's label and its top-1 accuracy in percent, undefined without a
+    Record."""
 
     label: str
     accuracy: Sample
@@ -33,12 +34,12 @@ class Teacher:
 
 @dataclass(frozen=True)
 class MethodRow:
-    """One way of learning, from each of the teachers.
+    """The students of one method, with each of the teachers.
 
     Attributes:
-        method: its label; "ce" is the student alone.
-        accuracy: by teacher's digest ("" without teacher), top-1 in percent over seeds.
-        kl, cka: by teacher's digest, similarity to that teacher over seeds.
+        method: label of the method; "ce" is a student without teacher.
+        accuracy: top-1 in percent over seeds, by the teacher's digest ("" without teacher).
+        kl, cka: similarity with the teacher over seeds, by the teacher's digest.
     """
 
     method: str
@@ -48,11 +49,12 @@ class MethodRow:
 
     @property
     def samples(self) -> list[Sample]:
-        """All of them."""
+        """All samples of the row."""
         return [sample for samples in (self.accuracy, self.kl, self.cka) for sample in samples.values()]
 
     def difference(self, teachers: Sequence[str]) -> Sample | None:
-        """The paired difference in accuracy of the second of two teachers to the first; None where one of them is missing."""
+        """The accuracy with the second of two teachers minus the first, paired by seed; None if one
+        is missing."""
         if len(teachers) != 2 or not all(key in self.accuracy for key in teachers):
             return None
         return self.accuracy[teachers[1]].minus(self.accuracy[teachers[0]])
@@ -60,13 +62,13 @@ class MethodRow:
 
 @dataclass(frozen=True)
 class TeacherComparison:
-    """All ways in which one student network was trained on the same data with the same recipe.
+    """All runs of one student network on the same data with the same recipe.
 
     Attributes:
         title: student, data and recipe.
         teachers: by digest, in the order of the columns.
-        rows: one a method.
-        covers: what the ± stands for.
+        rows: one for each method.
+        covers: what the ± means.
         members: digests of the students' runs.
     """
 
@@ -77,9 +79,10 @@ class TeacherComparison:
     members: frozenset[str] = frozenset()
 
     def plain(self) -> dict[str, Any]:
-        """The comparison for programs: every figure over seeds, with its mean and standard deviation.
+        """The comparison as plain JSON data: every figure over seeds, with its mean and standard
+        deviation.
 
-        With two teachers a row also has the paired difference of the second to the first.
+        With two teachers, a row also has the paired difference of the second to the first.
         """
         names = {key: teacher.label for key, teacher in self.teachers.items()} | {"": "none"}
 
@@ -99,11 +102,12 @@ class TeacherComparison:
         }
 
     def table(self) -> Table:
-        """A column for each teacher, KL and CKA where they are known. With two teachers a column has the difference."""
+        """A column for each teacher, then KL and CKA if known. Two teachers get a column for their
+        difference."""
         names = [teacher.label for teacher in self.teachers.values()]
         similar = any(row.kl for row in self.rows)
         columns = ["method", *(names or ["accuracy"]), *(["difference"] if len(names) == 2 else [])]
-        columns += [f"{what} {name}" for what in ("KL", "CKA") if similar for name in names]
+        columns += [f"{figure} {name}" for figure in ("KL", "CKA") if similar for name in names]
         rows = [self._row(row, similar) for row in self.rows]
         if names:
             rows.insert(0, self._teachers())
@@ -111,13 +115,15 @@ class TeacherComparison:
         return Table(tuple(columns), tuple(padded), self.title, self.covers)
 
     def _teachers(self) -> list[Cell]:
-        own = [teacher.accuracy for teacher in self.teachers.values()]
-        gain: list[Cell] = [Quantity(own[1].minus(own[0]), sign=True)] if len(own) == 2 else []
-        return ["the teacher", *map(Quantity, own), *gain]
+        accuracies = [teacher.accuracy for teacher in self.teachers.values()]
+        gain: list[Cell] = []
+        if len(accuracies) == 2:
+            gain.append(Quantity(accuracies[1].minus(accuracies[0]), sign=True))
+        return ["the teacher", *map(Quantity, accuracies), *gain]
 
     def _row(self, row: MethodRow, similar: bool) -> list[Cell]:
         keys = list(self.teachers)
-        most = max((sample.n for each in self.rows for sample in each.samples), default=0)
+        most = max((sample.n for other in self.rows for sample in other.samples), default=0)
 
         def cell(sample: Sample | None, digits: int = 2, *, sign: bool = False) -> Cell:
             return "" if sample is None else Quantity(sample, digits=digits, of=most, sign=sign)
@@ -134,14 +140,15 @@ class TeacherComparison:
 def comparisons(
     finished: Iterable[tuple[Run, Record]], students: Collection[str], similar: Mapping[str, Similarity] | None = None
 ) -> list[TeacherComparison]:
-    """One comparison for each student network, data and recipe among the runs with the digests ``students``.
+    """One comparison for each student network, data and recipe.
 
-    A group of nothing but teachers makes no comparison where there are others: standard teachers are trained like students
-    without a teacher.
+    Groups that hold only teachers are left out if there are other groups (a standard teacher is
+    trained like a student without teacher).
 
     Args:
-        finished: these runs and the runs that taught them, as far as they are there.
-        similar: KL and CKA by the student run's digest, as far as they are known.
+        finished: the students' runs and their teachers' runs, with their Records, if finished.
+        students: digests of the students' runs.
+        similar: KL and CKA by the student run's digest, if known.
     """
     by_digest = {run.digest: (run, record) for run, record in finished}
     taught = {run.teacher.digest for run, _ in by_digest.values() if run.teacher is not None}
@@ -167,7 +174,7 @@ def _comparison(
     teachers = {run.teacher.digest: run.teacher for run, _ in members if run.teacher}
     taught = dict(
         sorted(teachers.items(), key=lambda item: teacher_summary(item[1]) != "standard")
-    )  # what others are compared with
+    )  # standard teachers first: the others are compared with them
     nets = {teacher.net for teacher in taught.values()}
     rows = _rows(members, similar)
     by = f" taught by {nets.pop()}" if len(nets) == 1 else ""
@@ -212,31 +219,37 @@ def _own(teacher: Run, finished: Mapping[str, tuple[Run, Record]]) -> Sample:
 
 
 def _names(labels: Mapping[str, str]) -> dict[str, str]:
-    """Labels by digest; those of teachers that differ in what a label leaves out, such as the recipe, with their digests."""
+    """Labels by digest. Equal labels (teachers that differ e.g. in the recipe) get the start of the
+    digest."""
     texts = list(labels.values())
     return {key: label if texts.count(label) == 1 else f"{label} {key[:6]}" for key, label in labels.items()}
 
 
 def covers(runs: Sequence[Run], samples: Sequence[Sample], *, two: bool, similar: bool) -> str:
-    """What the figures of a table stand for.
+    """Explains the figures of a table: ±, n, differences, KL and CKA.
 
     Args:
-        samples: its figures.
+        runs: the students' runs.
+        samples: the table's figures.
         two: whether there are two teachers, and so a difference.
-        similar: whether there are figures of KL and CKA.
+        similar: whether the table shows KL and CKA.
     """
     seeds = sorted({run.seed for run in runs})
-    alike = "KL(teacher || student) in nats and CKA of the pooled vectors, on the test set: alike means low KL, high CKA."
-    alike = f" {alike}" if similar else ""
+    alike = ""
+    if similar:
+        alike = (
+            " KL(teacher || student) in nats and CKA of the pooled vectors, on the test set; similar networks have a low KL "
+        )
+        alike += "and a high CKA."
     counts = {sample.n for sample in samples if sample.n}
     if any(not defined(value) for sample in samples for value in sample.values):
-        alike += " '-' is not defined, such as the CKA of a network that shows the same for every image, or not known."
+        alike += " '-' means unknown or undefined, such as the CKA of a network with the same output for every image."
     if len(seeds) == 1:
-        return f"A single training seed ({seeds[0]}): no spread is known.{alike}"
+        return f"A single training seed ({seeds[0]}), so the spread is unknown.{alike}"
     taught = " and the teacher" if any(run.teacher for run in runs) else ""
-    fewer = "; where a figure is over fewer, n says how many" if len(counts) > 1 else ""
+    fewer = "; figures over fewer seeds show their n" if len(counts) > 1 else ""
     return (
         f"± is the sample standard deviation over n = {max(counts, default=0)} training seeds (initialisation and the learner's "
-        f"own random streams){fewer}; order and augmentation of the batches (data seed {runs[0].data_seed}){taught} are the same "
-        "for all." + (" The difference is over the seeds that both teachers have." if two else "") + alike
+        f"own random streams){fewer}. Order and augmentation of the batches (data seed {runs[0].data_seed}){taught} are the same "
+        "for all runs." + (" The difference is over the seeds that both teachers have." if two else "") + alike
     )

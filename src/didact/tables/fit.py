@@ -1,4 +1,5 @@
-"""What networks need in memory, and which devices hold them, as tables; the catalogue of devices."""
+"""Tables of the memory that networks need, of the devices that hold them, and of the catalogue of
+devices."""
 
 from __future__ import annotations
 
@@ -13,15 +14,16 @@ from didact.tables.listings import Listing
 from didact.tables.table import Cell, Table
 
 COVERS = """\
-Weights: parameters x bits / 8. Activations: the most that is alive at once, for one image, at the same bit width.
-A device holds a network when it computes in the bit width and both fit; where they share a memory, their sum does.
-1 MB = 1,000,000 bytes. 'didact list devices' shows what each device is and the source of its figures."""
+Weights: parameters x bits / 8. Activations: their peak for one image, at the same bit width.
+A device holds a network if it computes in this bit width and both fit; in a shared memory, their sum must fit.
+1 MB = 1,000,000 bytes. 'didact list devices' describes each device and names the source of its figures."""
 
 PER_TABLE = 3  # networks side by side
 
 
 def tables(fits: Sequence[Fit]) -> list[Table]:
-    """A few networks each: memory by bit width, and which device holds it. The note is below the last one."""
+    """Tables of a few networks each: memory by bit width, and which devices hold it. The last one
+    has the note."""
     networks = list(dict.fromkeys(fit.network for fit in fits))
     starts = range(0, len(networks), PER_TABLE)
     return [
@@ -37,24 +39,24 @@ def _table(columns: Sequence[Fit], note: str) -> Table:
         ("weights (MB)", *(megabytes(fit.weights) for fit in columns)),
         ("activations (MB)", *(megabytes(fit.activations) for fit in columns)),
     ]
-    for place, verdict in enumerate(columns[0].verdicts):
-        rows.append((verdict.device, *(verdict_text(fit.verdicts[place], fit.bits) for fit in columns)))
+    for index, verdict in enumerate(columns[0].verdicts):
+        rows.append((verdict.device, *(verdict_text(fit.verdicts[index], fit.bits) for fit in columns)))
     return Table(("", *(f"{fit.network}, {fit.bits} bit" for fit in columns)), tuple(rows), note=note)
 
 
 def verdict_text(verdict: Verdict, bits: int) -> str:
-    """A tick, or what is in the way."""
+    """A tick, or the reason why the network does not fit."""
     if not verdict.executes:
         return f"✗ not in {bits} bit"
     lacks = [
-        f"{megabytes(missing)} MB" + ("" if what == "memory" else f" for {what}")
-        for what, missing in verdict.missing.items()
+        f"{megabytes(missing)} MB" + ("" if part == "memory" else f" for {part}")
+        for part, missing in verdict.missing.items()
     ]
     return "✓" if not lacks else "✗ lacks " + ", ".join(lacks)
 
 
 def plain(fits: Sequence[Fit]) -> list[dict[str, Any]]:
-    """The same for programs, all sizes in bytes."""
+    """The same as plain JSON data, all sizes in bytes."""
     return [
         {
             "network": fit.network,
@@ -88,7 +90,8 @@ def megabytes(count: int) -> str:
 
 
 def memory(count: int) -> str:
-    """``count`` bytes in the largest binary unit that gives a whole number, or in megabytes: "512 KiB"."""
+    """``count`` bytes in the largest binary unit that gives a whole number, or in megabytes: "512
+    KiB"."""
     for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
         if count % 2**power == 0:
             return f"{count // 2**power} {unit}"

@@ -1,4 +1,4 @@
-"""A paper's table as a grid: Runs over seeds in rows and columns, and measures that give a figure for each Run."""
+"""A paper's table as a grid of Runs over seeds, and measures that give a figure for each Run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from didact.store.store import Store
 from didact.tables.table import Cell, Quantity, Table, compared, figures
 
 Values = Callable[[Store, Sequence[Run], str, Tell], Mapping[str, float]]
-"""Figures by digest of finished runs: (store, runs, device, tell) -> values. Runs that have no such figure are left out."""
+"""(store, runs, device, tell) -> figure by digest. Runs without this figure are left out."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Measure:
     """One figure of a Run.
 
     Attributes:
-        heading: what is measured, in which unit.
+        heading: the quantity and its unit.
         values: measures finished runs.
-        teachers: whether the runs' teachers are measured in their place.
+        teachers: whether to measure the runs' teachers instead of the runs.
         digits: after the point.
-        needs: data sets that must be at hand.
+        needs: data sets that the measurement reads.
     """
 
     heading: str
@@ -44,13 +44,13 @@ class Grid:
     """A table of a paper.
 
     Attributes:
-        title: what is compared, on which data, with which recipe.
+        title: the compared networks, the data and the recipe.
         rows: row -> column -> Runs over seeds; a cell may be missing.
-        columns: their order.
-        base: the row or the column that differences are against.
+        columns: the columns in order.
+        base: the row or column to which the others are compared.
         measures: each makes one table of all rows and columns.
-        plain: rows that are compared with nothing and counted in no mean, such as the teacher's own.
-        average: whether a last row has the mean of the others' means.
+        plain: rows without differences that count in no mean, such as the teacher's accuracy.
+        average: whether to add a last row with the mean over the rows.
         published: the paper's own table.
     """
 
@@ -69,7 +69,7 @@ class Grid:
         return list({run.digest: run for row in self.rows.values() for cell in row.values() for run in cell}.values())
 
     def tables(self, store: Store, device: str, tell: Tell) -> list[Table]:
-        """A table for every measure, of the runs that are finished."""
+        """A table for every measure, from the finished runs."""
         return [self._table(measure, store, device, tell) for measure in self.measures]
 
     def _table(self, measure: Measure, store: Store, device: str, tell: Tell) -> Table:
@@ -90,18 +90,19 @@ class Grid:
     def _line(
         self, samples: Mapping[str, Sample | None], bases: Mapping[str, Sample | None], most: int, digits: int
     ) -> list[Cell]:
-        """The cells of a row. A single figure stands alone: that there is no spread shows that there is one only."""
+        """The cells of a row. A single figure has neither spread nor n."""
         several = {c: most if sample is not None and sample.n > 1 else 0 for c, sample in samples.items()}
         return [compared(samples.get(c), bases.get(c), several.get(c, 0), digits) for c in self.columns]
 
     def _base(self, samples: Any, measured: Any, row: str, column: str) -> Sample | None:
-        """What the cell is compared with; None for one that is compared with nothing, or would be with itself."""
+        """The sample to compare the cell with; None for plain rows and for the base itself."""
         at = (row, self.base) if self.base in self.columns else (self.base, column)
         same = measured.get(at[0], {}).get(at[1]) == measured[row][column]
         return None if same or row in self.plain else samples.get(at[0], {}).get(at[1])
 
     def _means(self, samples: Mapping[str, Mapping[str, Sample | None]], digits: int) -> list[Cell]:
-        """By column the mean over the rows that have a figure in every column, and of their paired differences."""
+        """The mean of each column and of its paired differences, over the rows with a figure in
+        every column."""
         rows = [[cells.get(c) for c in self.columns] for row, cells in samples.items() if row not in self.plain]
         whole = [[sample for sample in cells if sample is not None and sample.n] for cells in rows]
         whole = [cells for cells in whole if len(cells) == len(self.columns)]
@@ -120,24 +121,24 @@ class Grid:
         )
         spread = (
             f"Mean ± standard deviation over training seeds {', '.join(map(str, seeds))} "
-            "(where a cell has fewer, n says how many; a single figure stands alone)"
+            "(cells with fewer show their n; a single figure has no spread)"
             if most > 1
-            else "Single figures: no spread is known"
+            else "Single figures, so the spread is unknown"
         )
-        return f"{spread}; in brackets the difference to '{self.base}', seed by seed."
+        return f"{spread}; in brackets: difference to '{self.base}', paired by seed."
 
 
 @dataclass(frozen=True)
 class Grids:
-    """Several tables of a paper: a run that stands in more than one is trained once."""
+    """Several tables of a paper. A run in more than one table is trained once."""
 
     grids: tuple[Grid, ...]
     title: str = ""
-    """The paper, in a word."""
+    """The paper's short name."""
 
     @property
     def students(self) -> Mapping[str, str]:
-        """None: these tables name networks in full."""
+        """Always empty, because these tables name networks in full."""
         return {}
 
     @property
@@ -151,10 +152,11 @@ class Grids:
         return tuple({g.published.title: g.published for g in self.grids if g.published is not None}.values())
 
     def train(self, store: Store, execution: Execution, show: Show | None = None, *, retry: bool = False) -> Outcome:
-        """Train what is missing.
+        """Train the missing runs.
 
         Raises:
-            SpecError, DataError: something that would be measured afterwards cannot be; nothing has been trained by then.
+            SpecError, DataError: a measure is impossible or lacks its data. Raised before any
+                training.
         """
         for grid in self.grids:
             for measure in grid.measures:
@@ -186,13 +188,14 @@ def cka(store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str,
 
 @dataclass(frozen=True)
 class Transferred:
-    """Accuracy in percent of a linear probe on other data: :func:`didact.measure.probe.probe`, its mean over probe seeds."""
+    """Accuracy in percent of a linear probe (:func:`didact.measure.probe.probe`), the mean over
+    probe seeds."""
 
     data: Data
-    way: ProbeMethod = field(default_factory=LogisticProbe)
+    method: ProbeMethod = field(default_factory=LogisticProbe)
 
     def __call__(self, store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str, float]:
-        results = probe(store, runs, [self.data], [self.way], device=device, tell=tell)
+        results = probe(store, runs, [self.data], [self.method], device=device, tell=tell)
         return {result.run.digest: sum(result.probed.top1) / len(result.probed.top1) for result in results}
 
 
@@ -207,6 +210,6 @@ def _sample(runs: Sequence[Run], values: Mapping[str, float]) -> Sample | None:
 
 
 def _mean(samples: Iterable[Sample]) -> Sample:
-    """The samples' means, one a row; not defined where one of them is not."""
+    """The samples' means, one for each row; undefined if one of them is."""
     means = tuple(sample.mean for sample in samples)
     return Sample((None,) if None in means else means)

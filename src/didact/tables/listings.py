@@ -1,4 +1,4 @@
-"""What there is to choose from, as tables: networks, pools, methods, data, recipes; the runs of a store."""
+"""Tables of networks, pools, methods, data sets and recipes, and of the runs of a store."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ from didact.tables.table import Cell, Table
 
 @dataclass(frozen=True)
 class Listing:
-    """A table of what there is; ``plain`` is the same, or more, for programs."""
+    """A table, and the same or more as plain JSON data (``plain``)."""
 
     table: Table
     plain: list[dict[str, Any]] | dict[str, Any]
 
     @classmethod
     def of(cls, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Listing:
-        """A table whose rows are, by column, all that there is for programs."""
+        """A table with the same cells as plain data: one mapping from column to cell for each
+        row."""
         plain = [dict(zip(columns, row, strict=True)) for row in rows]
         return cls(Table(tuple(columns), tuple(map(tuple, rows))), plain)
 
 
 def networks() -> Listing:
-    """Every network, built for 100 classes, with its parameters and MACs for 3x32x32."""
+    """Every network, built for 100 classes, with its parameters and its MACs for images of
+    3x32x32."""
     rows: list[list[Cell]] = []
     for name in nets.names():
         with torch.device("meta"):
@@ -52,10 +54,10 @@ def networks() -> Listing:
 
 
 def pools() -> Listing:
-    """Every pool of students that has a name."""
+    """Every named pool of students."""
     rows: list[list[Cell]] = []
     for name, space in SPACES.items():
-        low, high = (cost(parse(one), 100, (3, 32, 32)) for one in (space.smallest, space.largest))
+        low, high = (cost(parse(student), 100, (3, 32, 32)) for student in (space.smallest, space.largest))
         range_ = f"{low.parameters:,} to {high.parameters:,}"
         macs = f"{low.macs / 1e6:.1f} to {high.macs / 1e6:.1f}"
         rows.append([name, space.kind, f"{space.size:,}", range_, macs, space.smallest, space.largest])
@@ -64,7 +66,7 @@ def pools() -> Listing:
 
 
 def data_sets(data: str | None = None) -> Listing:
-    """Every data set, or the one that ``data`` names, and whether its files are here."""
+    """Every data set, or only ``data``, and whether its files are on this machine."""
     rows: list[list[Cell]] = []
     for name in names() if data is None else [data]:
         d = about(name)
@@ -75,13 +77,14 @@ def data_sets(data: str | None = None) -> Listing:
 
 
 def recipes() -> Listing:
-    """Every recipe that has a name."""
+    """Every named recipe."""
     rows = [[name, text, r.epochs, r.batch_size, r.learning_rate] for name, (text, r) in RECIPES.items()]
     return Listing.of(["recipe", "what it is", "epochs", "batch", "lr"], rows)
 
 
 def methods(net: str = "resnet8x4", teacher: str = "resnet32x4", data: str = "cifar100") -> Listing:
-    """Every method, and what it adds to a pair of networks. A method that cannot serve the pair says why in its row.
+    """Every method, with the parameters that it adds to a pair of networks, or the reason why it
+    cannot serve the pair.
 
     Raises:
         SpecError: no such network or data set.
@@ -89,7 +92,7 @@ def methods(net: str = "resnet8x4", teacher: str = "resnet32x4", data: str = "ci
     images = from_json(Data, {"name": data}, "data")
     net, teacher = nets.resolve(net), nets.resolve(teacher)
     for name in (net, teacher):
-        nets.create(name, facts(images).classes, facts(images).image[0])  # one that does not exist is no matter of the rows
+        nets.create(name, facts(images).classes, facts(images).image[0])  # a wrong name is an error, not a row
     columns = ("method", "what it is", "year", "reads: own", "teacher", "views", "stages", "extra parameters")
     rows: list[tuple[Cell, ...]] = []
     plain = []
@@ -117,7 +120,7 @@ def _method(described: Described) -> tuple[Cell, ...]:
 
 
 def runs(store: Store) -> Listing:
-    """The finished runs of a store. What cannot be listed is said by ``store.say``."""
+    """The finished runs of a store. Runs that cannot be listed are reported by ``store.say``."""
     rows: list[list[Cell]] = []
     code: set[str] = set()
     for row in listing.rows(store):

@@ -1,4 +1,5 @@
-"""Two networks side by side as tables: accuracy by class, their mistakes, the likeness of their layers."""
+"""Tables that compare two networks: accuracy by class, most frequent mistakes, similarity of
+layers."""
 
 from __future__ import annotations
 
@@ -11,20 +12,20 @@ from didact.runs.spread import text
 from didact.tables.table import Cell, Quantity, Table
 
 CLASSES = 5
-"""So many of the worst and of the best classes are shown, where there are more than twice as many."""
+"""How many of the worst and of the best classes to show, if there are more than twice as many."""
 
 PAIRS = 8
-"""So many of each network's most frequent mistakes are shown."""
+"""How many of each network's most frequent mistakes to show."""
 
 
 def tables(look: Comparison) -> list[Table]:
-    """All that there are."""
+    """All tables of a comparison."""
     mistakes = [table for table in [confused(look)] if table.rows]
     return [classes(look), *mistakes, *([layers(look.layers, look)] if look.layers is not None else [])]
 
 
 def summary(look: Comparison) -> list[str]:
-    """The figures of each network and of the two together, in lines of text."""
+    """The figures of each network and of the pair, as lines of text."""
     own, other, role = look.own, look.other, _role(look)
     right = look.right()
     differ = right and (
@@ -32,7 +33,7 @@ def summary(look: Comparison) -> list[str]:
         f"neither on {right[2]}"
     )
     return [
-        f"{own.title}{f' beside {other.title}' if other else ''}: {own.run.data.label}, {len(look.dataset.test)} test images",
+        f"{own.title}{f' and {other.title}' if other else ''}: {own.run.data.label}, {len(look.dataset.test)} test images",
         *(
             f"{side.role}: accuracy {text(side.accuracy)} %, ECE {text(side.reliability.ece)} % "
             f"({len(side.reliability.counts)} bins)"
@@ -46,7 +47,8 @@ def summary(look: Comparison) -> list[str]:
 
 
 def classes(look: Comparison) -> Table:
-    """Accuracy by class, ordered by own's: all classes, or the worst and the best."""
+    """Accuracy by class, in the order of the first network's accuracy: all classes, or the worst
+    and best."""
     own = answers.by_class(look.own.confusion)
     other = answers.by_class(look.other.confusion) if look.other else own * math.nan
     order = [at for at in own.argsort(stable=True).tolist() if own[at] == own[at]]
@@ -73,7 +75,7 @@ def confused(look: Comparison) -> Table:
 
 
 def layers(compared: Compared, look: Comparison) -> Table:
-    """CKA of any two layers."""
+    """CKA of every pair of layers."""
     rows = [
         (name, *(Quantity.single(value, 3) for value in values))
         for name, values in zip(compared.rows, compared.values.tolist(), strict=True)
@@ -84,5 +86,5 @@ def layers(compared: Compared, look: Comparison) -> Table:
 
 
 def _role(look: Comparison) -> str:
-    """Of the other network."""
+    """The role of the second network."""
     return look.other.role if look.other else "teacher"

@@ -1,6 +1,7 @@
-"""A study: a grid of Runs and the paper's numbers. Students are rows, teachers are columns.
+"""A study: a grid of Runs and the paper's figures. Students are rows, teachers are columns.
 
-Teachers are trained one at a time, so that what each of them cost is its own and not its cohort's; students in cohorts.
+Teachers are trained one at a time, so that the cost of each can be measured; students are trained
+in cohorts.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from didact.execution import Execution, Outcome, Show, execute
 from didact.runs.run import Run
 from didact.runs.spread import Sample
+from didact.spec import plural
 from didact.store.record import Record
 from didact.store.store import Store
 from didact.tables.costs import Cost
@@ -19,12 +21,12 @@ from didact.tables.table import Cell, Table, compared, figures
 
 @dataclass(frozen=True)
 class Column:
-    """One way of preparing a teacher (or of doing without), for all students.
+    """One kind of teacher (or none), for all students.
 
     Attributes:
         label: the heading.
-        teachers: one for each teacher seed; none where students learn alone.
-        runs: by method and student, the students' runs over all seeds.
+        teachers: one run for each teacher seed; empty if students have no teacher.
+        runs: the students' runs over all seeds, by method and student.
     """
 
     label: str
@@ -37,8 +39,9 @@ class Study:
     """A grid of Runs.
 
     Attributes:
-        title: what is studied, on which data, with which recipe.
-        columns: in order; differences are against ``columns[baseline]``.
+        title: the subject, the data and the recipe.
+        columns: in order.
+        baseline: index of the column to which the others are compared.
         students: row label -> network.
         published: the paper's own tables.
     """
@@ -57,29 +60,30 @@ class Study:
 
     @property
     def methods(self) -> list[str]:
-        """Labels of the methods, in the order in which columns name them."""
+        """Labels of the methods, in the order of the columns."""
         return list(dict.fromkeys(method for column in self.columns for method in column.runs))
 
     def train(self, store: Store, execution: Execution, show: Show | None = None, *, retry: bool = False) -> Outcome:
-        """Train what is missing: teachers one at a time, then students in cohorts."""
+        """Train the missing runs: teachers one at a time, then students in cohorts."""
         teachers = [teacher for column in self.columns for teacher in column.teachers]
-        first = execute(teachers, store, replace(execution, cohort_size=1), show, retry=retry)
-        rest = execute(self.runs, store, execution, show, retry=retry)
-        return Outcome(first.records | rest.records, first.failures | rest.failures)
+        prepared = execute(teachers, store, replace(execution, cohort_size=1), show, retry=retry)
+        taught = execute(self.runs, store, execution, show, retry=retry)
+        return Outcome(prepared.records | taught.records, prepared.failures | taught.failures)
 
     def records(self, store: Store) -> dict[str, Record]:
-        """The finished runs, teachers included, by digest."""
+        """The Records of finished runs, including teachers, by digest."""
         teachers = [teacher for column in self.columns for teacher in column.teachers]
         records = {run.digest: store.get(run) for run in (*teachers, *self.runs)}
         return {digest: record for digest, record in records.items() if record is not None}
 
     def tables(self, store: Store, device: str, tell: Callable[[str], None] = lambda line: None) -> list[Table]:
-        """Accuracies by method, and what each teacher cost."""
+        """A table of accuracies for each method, and the costs of the teachers."""
         records = self.records(store)
         return [*(self.accuracies(records, method) for method in self.methods), self.cost_table(records)]
 
     def accuracies(self, records: Mapping[str, Record], method: str) -> Table:
-        """The table of one method: accuracy of teachers and students, in brackets the mean difference to the baseline."""
+        """The table of one method: accuracy of teachers and students, with the mean difference to
+        the baseline."""
         columns = [c for c in self.columns if method in c.runs]
         base = self.columns[self.baseline]
         body: dict[str, list[Cell]] = {"teacher": [compared(_sample(c.teachers, records), None) for c in columns]}
@@ -89,10 +93,10 @@ class Study:
             most = max((sample.n for sample in samples if sample is not None), default=0)
             body[label] = [compared(s, None if c is base else against, most) for c, s in zip(columns, samples, strict=True)]
         single = all(len(runs) == 1 for c in columns for runs in c.runs[method].values())
-        spread = f"mean ± standard deviation over {_counts(columns, method)} (where a cell has fewer, n says how many)"
+        spread = f"mean ± standard deviation over {_counts(columns, method)} (cells with fewer show their n)"
         note = (
-            f"Test accuracy in percent after the last epoch, {'single figures: no spread is known' if single else spread}; "
-            f"in brackets the difference to '{base.label}', seed by seed."
+            f"Test accuracy in percent after the last epoch, {'single figures without a known spread' if single else spread}; "
+            f"in brackets: difference to '{base.label}', paired by seed."
         )
         labels = [c.label for c in columns]
         nets = {label: {"net": net} for label, net in self.students.items()}
@@ -101,7 +105,8 @@ class Study:
         return Table(("", *labels), rows, f"{self.title}: {method}", note, plain)
 
     def costs(self, records: Mapping[str, Record]) -> dict[str, Cost]:
-        """By column what preparing its teacher cost, as far as it is known: the first seed's, once for columns that share it."""
+        """The known costs of the teachers by column, for the first teacher seed. Columns with the
+        same teacher: once."""
         costs: dict[str, Cost] = {}
         known: set[str] = set()
         for column in self.columns:
@@ -112,11 +117,11 @@ class Study:
         return costs
 
     def cost_table(self, records: Mapping[str, Record]) -> Table:
-        """What preparing the teachers cost: seconds of wall clock and of the processor."""
+        """The costs of the teachers: seconds of wall-clock time and of processor time."""
         costs = self.costs(records)
         note = (
-            "Seconds of training (without tests), one teacher at a time. The processor's seconds are those of all its threads; "
-            "they are what can be compared when other work shared the machine."
+            "Seconds of training (without evaluation), one teacher at a time. Processor time adds up all threads; "
+            "compare it when other work shared the machine."
         )
         rows = tuple((label, *cost.cells()) for label, cost in costs.items())
         columns = ("teacher", "wall clock (s)", "processor (s)")
@@ -129,10 +134,9 @@ def _sample(runs: Sequence[Run], records: Mapping[str, Record]) -> Sample | None
 
 
 def _counts(columns: Sequence[Column], method: str) -> str:
-    """ "2 seeds of each of 1 teacher": what the ± covers."""
-    taught = next((c for c in columns if c.teachers), None)
-    if taught is None:
+    """What the ± covers, such as "2 training seeds with each of 1 teacher seed"."""
+    column = next((c for c in columns if c.teachers), None)
+    if column is None:
         return "seeds"
-    runs = next(iter(taught.runs[method].values()))
-    each = len(runs) // len(taught.teachers)
-    return f"{each} training seeds with each of {len(taught.teachers)} teacher seed{'s' if len(taught.teachers) > 1 else ''}"
+    runs, teachers = next(iter(column.runs[method].values())), len(column.teachers)
+    return f"{plural(len(runs) // teachers, 'training seed')} with each of {plural(teachers, 'teacher seed')}"

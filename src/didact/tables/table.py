@@ -1,4 +1,4 @@
-"""A table as a value. The rooms that know the figures make it; :mod:`didact.report` renders it."""
+"""A table as a value. Other packages fill it; :mod:`didact.report` renders it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ from didact.runs.spread import text as number_text
 from didact.spec import clean
 
 LARGE = 10_000
-"""Whole numbers from here on have separators between their thousands."""
+"""Whole numbers from here on are written with thousands separators."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A cell of figures.
+    """A cell with figures over seeds.
 
     Attributes:
-        sample: the figures over seeds.
-        difference: the paired differences to what the cell is compared with, over the seeds that both have; None where it is
-            compared with nothing.
-        digits: after the point.
-        of: how many figures the table has at most; the text names n where the sample has fewer.
-        sign: whether positive figures have a plus sign, as differences do.
-        spread: whether the standard deviation is part of the text.
+        sample: the figures over seeds. difference: paired differences to a baseline, over the seeds
+        that both have; None without a baseline. digits: after the point. of: the largest number of
+        figures in a cell of the table; smaller samples show their n. sign: whether positive figures
+        have a plus sign, as differences do. spread: whether the text includes the standard
+        deviation.
     """
 
     sample: Sample
@@ -42,7 +40,8 @@ class Quantity:
         return cls(Sample((value,)), digits=digits, sign=sign)
 
     def text(self) -> str:
-        """ "76.20 ± 0.30 (+1.20 ± 0.11, n=2) n=3": mean, spread and difference, and n where there are fewer figures."""
+        """ "76.20 ± 0.30 (+1.20 ± 0.11, n=2) n=3": mean, spread, difference; n only for a smaller
+        sample."""
         n = self.sample.n
         gain = ""
         if self.difference is not None:
@@ -51,7 +50,8 @@ class Quantity:
         return self._text(self.sample, sign=self.sign) + gain + (f" n={n}" if 0 < n < self.of else "")
 
     def plain(self) -> dict[str, Any]:
-        """The figures for programs, None for those that are not defined, and their paired difference."""
+        """The figures and their paired differences as plain JSON data; None for undefined
+        figures."""
         paired = {} if self.difference is None else {"difference": plain_difference(self.difference)}
         return self.sample.plain() | paired
 
@@ -66,14 +66,14 @@ Cell = str | int | float | Quantity
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells below their columns' headings.
+    """Column headings and rows of cells.
 
     Attributes:
         columns: headings.
         rows: a cell for each column.
         title: what the table shows.
-        note: what its figures stand for, in lines of text.
-        figures: by row and column, the same for programs; None for tables that print text only.
+        note: explanation of the figures, in lines of text.
+        figures: the same as plain JSON data, by row and column; None for tables of text only.
     """
 
     columns: tuple[str, ...]
@@ -84,12 +84,12 @@ class Table:
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """By column, whether it holds figures."""
+        """For each column, whether it holds figures."""
         return tuple(any(not isinstance(row[at], str) for row in self.rows) for at in range(len(self.columns)))
 
 
 def text(cell: Cell) -> str:
-    """A cell as people read it: "-" for a figure that is not defined, unprintable characters as their escapes."""
+    """A cell as text: "-" for an undefined figure, escapes for unprintable characters."""
     if isinstance(cell, Quantity):
         return cell.text()
     if isinstance(cell, float):
@@ -98,14 +98,14 @@ def text(cell: Cell) -> str:
 
 
 def compared(sample: Sample | None, base: Sample | None, of: int = 0, digits: int = 2) -> Cell:
-    """A sample with its paired difference to ``base``, where there is one; an empty cell for no sample."""
+    """A sample with its paired difference to ``base``, if given; an empty cell without a sample."""
     if sample is None:
         return ""
     return Quantity(sample, None if base is None else sample.minus(base), digits, of)
 
 
 def figures(columns: Sequence[str], rows: Mapping[str, Sequence[Cell]]) -> dict[str, dict[str, Any]]:
-    """The quantities of rows for programs, by row and column."""
+    """The quantities of rows as plain JSON data, by row and column."""
     return {
         row: {column: cell.plain() for column, cell in zip(columns, cells, strict=True) if isinstance(cell, Quantity)}
         for row, cells in rows.items()

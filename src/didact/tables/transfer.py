@@ -1,4 +1,4 @@
-"""Tables of linear probes: students of one network, by data set and by the teacher that taught them."""
+"""Tables of linear probes: students of one network, by data set and by teacher."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ class Transfer:
     """All probed runs of one network that were trained on the same data with the same recipe.
 
     Attributes:
-        title: network, its own data and recipe, and how it was probed.
-        data: what it was probed on; the names of the column groups.
-        teachers: digest -> label; "" for runs without a teacher, where none has one.
+        title: network, the data and recipe of its training, and the probe.
+        data: the data sets of the probes; the names of the column groups.
+        teachers: label by digest; {"": ""} if no run has a teacher.
         rows: method -> (data, teacher's digest) -> top-1 in percent.
-        covers: what the ± stands for, and how many images.
+        covers: what the ± means, and the numbers of images.
+        members: digests of the runs.
     """
 
     title: str
@@ -35,7 +36,8 @@ class Transfer:
     members: tuple[str, ...] = field(default=())
 
     def table(self) -> Table:
-        """A column for each data set and teacher. With two teachers a column has the second minus the first."""
+        """A column for each data set and teacher; with two teachers, also the second minus the
+        first."""
         keys = list(self.teachers)
         columns = ["method"]
         for data in self.data:
@@ -47,7 +49,8 @@ class Transfer:
         return Table(tuple(columns), tuple(rows), self.title, self.covers)
 
     def _cells(self, row: Mapping[tuple[str, str], Sample], data: str) -> list[Cell]:
-        """A row's cells for one data set. Students without a teacher stand in the columns of all teachers."""
+        """A row's cells for one data set. Students without a teacher fill the columns of all
+        teachers."""
         keys = list(self.teachers)
         samples = [row.get((data, key), row.get((data, ""))) for key in keys]
         cells: list[Cell] = ["" if sample is None else Quantity(sample) for sample in samples]
@@ -72,46 +75,50 @@ class Transfer:
 
 
 def transfers(results: Iterable[ProbeResult]) -> list[Transfer]:
-    """One table for each network, its data and recipe, way of probing and size."""
+    """One table for each combination of network, data, recipe, probe and image size."""
     groups: dict[str, list[ProbeResult]] = {}
-    for one in results:
-        key = [one.run.net, to_json(one.run.data), to_json(one.run.recipe), one.run.data_seed, one.name, one.size]
-        groups.setdefault(digest([*key, to_json(one.way)]), []).append(one)
+    for result in results:
+        run = result.run
+        key = [run.net, to_json(run.data), to_json(run.recipe), run.data_seed, result.name, result.size]
+        groups.setdefault(digest([*key, to_json(result.method)]), []).append(result)
     return [_transfer(members) for members in groups.values()]
 
 
 def _transfer(members: Sequence[ProbeResult]) -> Transfer:
     first = members[0]
-    runs = {one.run.digest: one.run for one in members}
+    runs = {result.run.digest: result.run for result in members}
     figures: dict[tuple[str, str, str], list[ProbeResult]] = {}
-    for one in members:
-        teacher = one.run.teacher.digest if one.run.teacher else ""
-        figures.setdefault((row_label(one.run), one.data.label, teacher), []).append(one)
+    for result in members:
+        teacher = result.run.teacher.digest if result.run.teacher else ""
+        figures.setdefault((row_label(result.run), result.data.label, teacher), []).append(result)
     rows: dict[str, dict[tuple[str, str], Sample]] = {}
     for (method, data, teacher), results in figures.items():
         rows.setdefault(method, {})[data, teacher] = _sample(results)
     return Transfer(
         title=f"{first.run.net} trained on {first.run.data.label} ({recipe_label(first.run)}), probed by {first.name} "
         f"at {first.size}x{first.size}",
-        data=tuple(dict.fromkeys(one.data.label for one in members)),
+        data=tuple(dict.fromkeys(result.data.label for result in members)),
         teachers=_teachers(runs.values(), first.run.net) or {"": ""},
-        rows=dict(sorted(rows.items(), key=lambda row: any(teacher for _, teacher in row[1]))),  # who had no teacher first
+        rows=dict(sorted(rows.items(), key=lambda row: any(teacher for _, teacher in row[1]))),  # without teacher first
         covers=_covers(members, max(map(len, figures.values()))),
         members=tuple(runs),
     )
 
 
 def _sample(results: Sequence[ProbeResult]) -> Sample:
-    """A run's figures over probe seeds; of several runs, which differ in their training seeds, each one's mean."""
+    """One run: its figures over probe seeds. Several runs (training seeds): the mean of each over
+    probe seeds."""
     if len(results) == 1:
         values = results[0].probed.top1
         return Sample(values, tuple((results[0].run.seed, probe) for probe in range(len(values))))
-    ordered = sorted(results, key=lambda one: one.run.seed)
-    return Sample(tuple(statistics.fmean(one.probed.top1) for one in ordered), tuple(one.run.seed for one in ordered))
+    ordered = sorted(results, key=lambda result: result.run.seed)
+    means = tuple(statistics.fmean(result.probed.top1) for result in ordered)
+    return Sample(means, tuple(result.run.seed for result in ordered))
 
 
 def _teachers(runs: Iterable[Run], student: str) -> dict[str, str]:
-    """Labels of teachers by digest, standard ones first; those that a label does not tell apart with their digests."""
+    """Labels of teachers by digest, standard ones first. Equal labels get the start of the
+    digest."""
     teachers = {run.teacher.digest: run.teacher for run in runs if run.teacher is not None}
     labels = {key: teacher_summary(teacher, student) for key, teacher in teachers.items()}
     if len({teacher.net for teacher in teachers.values()}) > 1:
@@ -122,7 +129,7 @@ def _teachers(runs: Iterable[Run], student: str) -> dict[str, str]:
 
 
 def _covers(members: Sequence[ProbeResult], trained: int) -> str:
-    images = {f"{one.data.label}: {one.train:,} training and {one.test:,} test images" for one in members}
+    images = {f"{m.data.label}: {m.train:,} training and {m.test:,} test images" for m in members}
     seeds = len(members[0].probed.top1)
     if trained > 1:
         spread = f"± is the sample standard deviation over the training seeds of the students, at most {trained}."
@@ -130,5 +137,5 @@ def _covers(members: Sequence[ProbeResult], trained: int) -> str:
     elif seeds > 1:
         spread = f"± is the sample standard deviation over {seeds} probe seeds (initialisation, order); one training seed."
     else:
-        spread = "A single training seed: no spread is known."
+        spread = "A single training seed, so the spread is unknown."
     return f"Test accuracy in percent of a linear classifier on frozen vectors. {'; '.join(sorted(images))}. {spread}"

@@ -54,7 +54,7 @@ def test_what_is_drawn(given: ParetoFront, words: list[str], log: bool, tmp_path
     title = axes.get_title(loc="left")
     assert title.replace("\n", " ") == LONG and max(map(len, title.split("\n"))) <= LETTERS
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == (["beaten"] if given.others else []) + ["front"]
+    assert labels == (["dominated"] if given.others else []) + ["front"]
     _inside(figure, axes)
 
 

@@ -37,7 +37,7 @@ def front(found: ParetoFront, title: str) -> Figure:
     grey, colour = COLOURS[6], COLOURS[0]
     if found.others:
         x, y = [one.cost for one in found.others], [one.accuracy for one in found.others]
-        axes.plot(x, y, ".", color=grey, label="beaten")
+        axes.plot(x, y, ".", color=grey, label="dominated")
     cost, accuracy = [one.cost for one in found.members], [one.accuracy for one in found.members]
     axes.step(cost, accuracy, "o-", where="post", color=colour, markersize=4, label="front")
     if found.at_chance:
