@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 
 import torch
 
@@ -17,10 +18,18 @@ from didact.tensors import Batch, Logits, answered
 def evaluate(learners: Sequence[Learner], batches: Iterable[Batch], prefix: str) -> list[dict[str, float]]:
     """Top-1 and top-5 accuracy in percent for each learner's deployed network, and for the further classifiers of its method.
 
-    Each batch goes through all networks before the next one is made. Keys: ``<prefix>_top1``, ``<prefix>_top5``, and
+    Each batch goes through all networks before the next one is made. Weights are the averaged ones where the recipe keeps an
+    average. Keys: ``<prefix>_top1``, ``<prefix>_top5``, and
     ``<prefix>_<name>_top1`` for the further classifiers; ``<prefix>_unanswered``, how many images the deployed network has
     no answer for (:func:`didact.tensors.answered`), where there are any.
     """
+    with ExitStack() as averaged:
+        for learner in learners:
+            averaged.enter_context(learner.averaged())
+        return _evaluated(learners, batches, prefix)
+
+
+def _evaluated(learners: Sequence[Learner], batches: Iterable[Batch], prefix: str) -> list[dict[str, float]]:
     deployed = [learner.deployed() for learner in learners]
     accuracies = [Accuracies() for _ in learners]
     unanswered = [torch.zeros((), dtype=torch.long, device=learner.device) for learner in learners]

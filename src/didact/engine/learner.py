@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from didact.engine.average import Average
 from didact.engine.recipe import Recipe
+from didact.engine.updates import Updates
 from didact.method import Clock, Method, Stage
 from didact.nets.blocks import BlockNet
 from didact.nets.layers import index_strides
@@ -119,7 +123,7 @@ class Learner:
         return named + [(f"extras.{k}", p) for k, p in self.extras.named_parameters()]
 
     def _enter_stage(self) -> None:
-        """A stage has its own moving parameters and a fresh optimiser; what does not move gets no gradient."""
+        """A stage has its own moving parameters, a fresh optimiser and average; what does not move gets no gradient."""
         moving = []
         for name, parameter in self._named():
             moves = name in self._trainable and any(name.startswith(prefix) for prefix in self.stage.moves)
@@ -128,14 +132,9 @@ class Learner:
                 moving.append(parameter)
             else:
                 parameter.grad = None
-        recipe = self.recipe
-        self.optimiser = torch.optim.SGD(
-            moving,
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            nesterov=recipe.nesterov,
-        )
+        self.updates = Updates(self.recipe, moving)
+        parts = {"net": self.net, "extras": self.extras}
+        self.average = None if self.recipe.ema is None else Average(parts, self.recipe.ema)
 
     # -------------------------------------------------------------------------------------------- what it does
 
@@ -174,16 +173,31 @@ class Learner:
                 buffer.copy_(value)
         return shown
 
-    def update(self, loss: Tensor, clock: Clock) -> None:
-        """One step of the optimiser along the gradient of ``loss``, at the rate that the clock calls for."""
+    def update(self, loss: Tensor, clock: Clock, images: int) -> None:
+        """Take in the gradient of ``loss``, the mean over a batch of so many images, and move where a step is due.
+
+        A step takes ``recipe.accumulate`` batches, the last of an epoch those that are left. Its rate is that of a training in
+        batches so many times as large.
+        """
+        every = self.recipe.accumulate
+        self.updates.add(loss, images)
+        if (clock.step + 1) % every == 0 or clock.step + 1 == clock.steps:
+            self.updates.move(self._rate(replace(clock, step=clock.step // every, steps=-(-clock.steps // every))))
+            if self.average is not None:
+                self.average.follow()
+
+    def _rate(self, clock: Clock) -> float:
         rate = self.stage.lr(clock.epoch, clock.epochs, self.recipe.learning_rate)
-        if rate is None:
-            rate = self.recipe.lr(clock.epoch, clock.epochs, clock.progress())
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimiser.step()
+        return self.recipe.lr(clock.epoch, clock.epochs, clock.progress()) if rate is None else rate
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within the block network and extras have the averaged weights, where the recipe says so: those to test and hand on."""
+        if self.average is None:
+            yield
+        else:
+            with self.average.in_place():
+                yield
 
     def deployed(self) -> nn.Module:
         """The network to evaluate and hand on, in eval mode. Turns the learner's own modules to eval mode too."""
@@ -198,9 +212,18 @@ class Learner:
         tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
         tensors |= {f"extras.{k}": v for k, v in self.extras.state_dict().items()}
         tensors["random"] = self.random.get_state()
-        for index, slots in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{k}": v for k, v in slots.items() if isinstance(v, Tensor)}
-        return tensors, {"stage": self.stage_index, "epoch": self.epoch, "total": self.total}
+        tensors |= {f"optimiser.{k}": v for k, v in self.updates.state().items()}
+        values = {"stage": self.stage_index, "epoch": self.epoch, "total": self.total}
+        if self.average is not None:
+            tensors |= {f"average.{k}": v for k, v in self.average.means.items()}
+            values["averaged"] = self.average.steps
+        return tensors, values
+
+    def weights(self) -> dict[str, Tensor]:
+        """The network and the extras as they are tested and handed on: with averaged weights where the recipe says so."""
+        parts = {"net": self.net.state_dict(keep_vars=True), "extras": self.extras.state_dict(keep_vars=True)}
+        shown = {f"{part}.{k}": v for part, state in parts.items() for k, v in state.items()}
+        return {k: (v if self.average is None else self.average.of(v)).detach() for k, v in shown.items()}
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Go back to a :meth:`state`."""
@@ -209,11 +232,9 @@ class Learner:
         self.stage_index, self.epoch, self.total = values["stage"], values["epoch"], values["total"]
         if not self.done:
             self._enter_stage()
-            slots = _below("optimiser.", tensors)
-            for index, parameter in enumerate(self.optimiser.param_groups[0]["params"]):
-                for name, value in _below(f"{index}.", slots).items():
-                    # the buffer takes the layout of its parameter, as if the optimiser had made it
-                    self.optimiser.state[parameter][name] = torch.empty_like(parameter).copy_(value)
+            self.updates.restore(_below("optimiser.", tensors))
+        if self.average is not None:
+            self.average.restore(_below("average.", tensors), values["averaged"])
         self.random.set_state(tensors["random"].cpu())
 
 

@@ -1,43 +1,52 @@
 """Recipes: epochs, batch size, optimiser, schedule, precision.
 
-``paper``: RepDistiller's CIFAR-100 set-up, which the SFTN paper adopts (240 epochs, batch 64, SGD 0.05 or 0.01, x0.1 after
-epochs 150, 180 and 210). ``short``: one cycle (linear rise, cosine fall to zero) over as many epochs as asked.
+Named recipes are in :mod:`didact.engine.recipes`.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
 
 from didact.engine import precision
 from didact.engine.precision import Precision
-from didact.nets import entry
-from didact.spec import MOST, Count, NonNegative, Positive, Share, SpecError, nearest, shown, spec, to_json
+from didact.spec import MOST, Count, Flag, NonNegative, Positive, Share, spec
 
-_PAPER_RATE = 0.05  # the papers' rate for ordinary networks, to which an entry's own rate is compared
+FIRST_RATE = 0.01
+"""A warm-up by epochs begins at this share of the rate, as torchvision's reference training does."""
 
 
 @spec
 class Recipe:
-    """How a network is trained, whatever it learns from: SGD with momentum, weight decay on all parameters and extras."""
+    """How a network is trained, whatever it learns from. Network and extras (what a method adds) share one optimiser."""
+
+    later: ClassVar = (
+        "optimiser",
+        "betas",
+        "decay_norms",
+        "warmup_epochs",
+        "clip",
+        "accumulate",
+        "ema",
+    )
 
     epochs: Count = 240
     """Length of the training; stages that a method adds come on top."""
     batch_size: Annotated[int, Field(ge=2, le=MOST)] = 64
     """Images per step; the last batch of an epoch may be smaller. Batch norm needs at least 2."""
     learning_rate: Positive = 0.05
-    """The rate at the start (steps) or at the peak (one-cycle)."""
+    """The rate at the start (steps) or at the peak (one-cycle, cosine)."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Momentum of SGD."""
     nesterov: bool = False
     """Nesterov's form of the momentum."""
     weight_decay: NonNegative = 5e-4
-    """L2 penalty."""
-    schedule: Literal["steps", "one-cycle", "constant"] = "steps"
-    """How the rate moves: drops at given shares of the epochs, one cycle, or not at all."""
+    """L2 penalty of SGD; of AdamW the decoupled decay."""
+    schedule: Literal["steps", "one-cycle", "cosine", "constant"] = "steps"
+    """How the rate moves: drops at given shares of the epochs, one cycle, a cosine fall to zero, or not at all."""
     milestones: tuple[Share, ...] = (0.625, 0.75, 0.875)
     """steps: shares of the epochs after which the rate falls, as a list: [0.625,0.75,0.875] is 150, 180 and 210 of 240."""
     decay: Positive = 0.1
@@ -46,44 +55,65 @@ class Recipe:
     """one-cycle: share of the training in which the rate rises, from a 25th of its peak."""
     precision: Precision = "fp32"
     """bf16 is autocast: bfloat16 convolutions, float32 weights, losses and updates."""
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    """sgd, or adamw (Loshchilov and Hutter, ICLR 2019), which has betas in the place of momentum."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    """adamw: decay of the running means of the gradient and of its square, as a list."""
+    decay_norms: Flag = True
+    """Weight decay also on norms and biases: on parameters of one dimension or none."""
+    warmup_epochs: Annotated[int, Field(ge=0, le=MOST)] = 0
+    """cosine, steps, constant: epochs in which the rate rises, step by step, from a hundredth to its full value."""
+    clip: Positive | None = None
+    """Gradients are scaled down to at most this norm, over all parameters together; not at all when not given."""
+    accumulate: Count = 1
+    """Batches per step of the optimiser. Batch norm still sees one batch at a time."""
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of a moving average of the weights, by the step; the average is what is tested and kept. None when not given."""
 
     @model_validator(mode="after")
     def _possible(self) -> Recipe:
+        if self.optimiser == "adamw":
+            if self.momentum != Recipe.momentum:
+                raise ValueError(f"momentum: adamw has betas in its place; leave it out (found {self.momentum:g})")
+            if self.nesterov:
+                raise ValueError("nesterov: is a form of SGD's momentum; leave it out, or write optimiser=sgd")
+        elif self.betas != Recipe.betas:
+            raise ValueError(f"betas: sgd has none; write optimiser=adamw, or leave them out (found {list(self.betas)})")
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum above 0")
+        if self.warmup_epochs and self.schedule == "one-cycle":
+            raise ValueError("warmup_epochs: one-cycle rises for a share of the training; write warmup, or schedule=cosine")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs: {self.warmup_epochs} of {self.epochs} epochs leave none at the full rate; "
+                + (f"write {self.epochs - 1} or less" if self.epochs > 1 else "leave it out")
+            )
         return self
 
     def lr(self, epoch: int, epochs: int, progress: float) -> float:
-        """The learning rate in ``epoch`` (from 0) of ``epochs``; ``progress`` is the share of all steps done, in [0, 1)."""
-        if self.schedule == "constant":
-            return self.learning_rate
+        """The learning rate in ``epoch`` (from 0) of ``epochs``; ``progress`` is the share of all steps done, in [0, 1).
+
+        A warm-up is a share of the epochs, ``warmup_epochs`` of the recipe's: shorter stages have shorter ones.
+        """
+        if self.schedule == "one-cycle":
+            if progress < self.warmup:
+                return self.learning_rate * (0.04 + 0.96 * progress / self.warmup)
+            return self._cosine(progress, self.warmup)
+        share = self.warmup_epochs / self.epochs
+        rise = FIRST_RATE + (1 - FIRST_RATE) * progress / share if progress < share else 1.0
         if self.schedule == "steps":
-            return self.learning_rate * self.decay ** sum(epoch >= round(share * epochs) for share in self.milestones)
-        if progress < self.warmup:
-            return self.learning_rate * (0.04 + 0.96 * progress / self.warmup)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup)))
+            return rise * self.learning_rate * self.decay ** sum(epoch >= round(share * epochs) for share in self.milestones)
+        if self.schedule == "cosine" and progress >= share:
+            return self._cosine(progress, share)
+        return rise * self.learning_rate
 
+    def _cosine(self, progress: float, begin: float) -> float:
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - begin) / (1 - begin)))
 
-RECIPES: dict[str, tuple[str, Recipe]] = {
-    "paper": ("240 epochs, batch 64, SGD 0.05 (0.01 for ShuffleNet and MobileNet), x0.1 at 150, 180, 210", Recipe()),
-    "short": (
-        "one cycle over as many epochs as asked, batch 128, peak 0.1 (0.02 for ShuffleNet and MobileNet)",
-        Recipe(epochs=12, batch_size=128, learning_rate=0.1, schedule="one-cycle"),
-    ),
-}
-
-
-def settings(name: str, net: str) -> dict[str, Any]:
-    """The fields of the recipe called ``name`` for the network ``net``, ready to be overridden.
-
-    Raises:
-        SpecError: no recipe of that name.
-    """
-    if name not in RECIPES:
-        raise SpecError(f"unknown recipe {shown(name)}{nearest(name, RECIPES)}")
-    recipe = RECIPES[name][1]
-    gentle = entry(net).paper_rate / _PAPER_RATE
-    return to_json(recipe) | {"learning_rate": recipe.learning_rate * gentle}
+    @property
+    def copies(self) -> int:
+        """How often every trained parameter is in memory: value, gradient, what the optimiser remembers, the average."""
+        return 2 + (2 if self.optimiser == "adamw" else 1) + (self.ema is not None)
 
 
 def best_precision(device: str) -> Precision:

@@ -94,7 +94,7 @@ def advance(
             check_terms(learner.method, terms)
             check_metrics(learner.method, logits, dimensions=2)
         tallies[learner.label].add(terms, logits, batch.labels, step)
-        learner.update(torch.stack([t.float() for t in terms.values()]).sum(), clock)
+        learner.update(torch.stack([t.float() for t in terms.values()]).sum(), clock, len(batch))
         if turns and asked and position + 1 < len(group):
             learner.draw_for("look again", step)
             with autocast(batch.images.device, precision):

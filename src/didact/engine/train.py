@@ -137,7 +137,9 @@ def _train_epoch(
     _stop(groups, speechless, epoch, listeners)
     for learner, row in zip(healthy, rows, strict=True):
         if learner.failure is None:
-            row |= cohort.teacher.end_epoch(epoch, learner.deployed) if cohort.teacher is not None else {}
+            if cohort.teacher is not None:
+                with learner.averaged():
+                    row |= cohort.teacher.end_epoch(epoch, learner.deployed)
             for listener in listeners:
                 listener.learned(learner, row)
 
@@ -216,7 +218,8 @@ def _row(learner: Learner, tally: Tally, seconds: float, worked: float, learners
         "terms": terms,
         **({"watched": figures} if figures else {}),
         **tally.accuracies.percentages("train"),
-        "lr": learner.optimiser.param_groups[0]["lr"],
+        "lr": learner.updates.rate,
+        **learner.updates.figures(),
         "seconds": round(seconds, 4),
         "cpu_seconds": round(worked, 4),
         "images_per_second": round(tally.images * learners / seconds, 1),

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from didact.data import Data
-from didact.engine.recipe import RECIPES, Recipe, settings
+from didact.engine.recipe import Recipe
+from didact.engine.recipes import RECIPES, complete, settings
 from didact.method import ForStudent, Method
 from didact.nets.supernet import SPACES, Pool, Space
 from didact.request.plan import plan
@@ -123,7 +124,7 @@ def _differing(own: Any, known: Any) -> Settings:
 
 def _recipe(recipe: Recipe, net: str, inherited: Settings) -> Settings:
     """The fewest settings that make the recipe of ``net``, laid over the inherited ones; its precision is always given once."""
-    own = to_json(recipe)
+    own = complete(recipe)
     choices = []
     for name in RECIPES:
         base = merged(inherited, {"name": name}) if inherited else {"name": name}

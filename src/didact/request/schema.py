@@ -13,12 +13,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, field_validator
 
 from didact.data import Data
-from didact.engine.recipe import RECIPES, Recipe
+from didact.engine.recipe import Recipe
+from didact.engine.recipes import RECIPES, complete
 from didact.request.settings import as_given, several
-from didact.spec import HERE, Seed, Seeds, SpecError, shown, spec, to_json
+from didact.spec import HERE, Seed, Seeds, SpecError, shown, spec
 from didact.teaching.route import Route
 
-_SHORT = to_json(RECIPES["short"][1]) | {"precision": "auto"}
+_SHORT = complete(RECIPES["short"].recipe) | {"precision": "auto"}
 
 
 @dataclass(frozen=True)

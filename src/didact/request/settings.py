@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from didact.engine.recipe import best_precision, settings
+from didact.engine.recipe import best_precision
+from didact.engine.recipes import settings
 from didact.spec import SpecError, shown, under
 
 

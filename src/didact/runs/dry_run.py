@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
-from didact.data import apart, facts
+from didact.data import apart, facts, training_images
 from didact.data.augment import check_views
 from didact.nets.blocks import BlockNet, parameters
 from didact.runs.build import begin, extras, network, pair, placeholders
@@ -13,9 +13,6 @@ from didact.runs.rehearsal import rehearse
 from didact.runs.run import Run
 from didact.spec import SpecError
 from didact.spec.foreign import running
-
-COPIES = 3
-"""Of every parameter in memory while it is trained: its value, its gradient and its momentum."""
 
 
 def check(run: Run, memory: int | None = None) -> list[str]:
@@ -34,6 +31,7 @@ def check(run: Run, memory: int | None = None) -> list[str]:
     built = running(mine, "while it is built") if mine else nullcontext()
     try:
         _check_images(run)
+        _check_steps(run)
         with formed(run), built:
             teacher = network(run.teacher) if run.teacher else None
             net = network(run)
@@ -73,9 +71,20 @@ def _check_images(run: Run) -> None:
         )
 
 
+def _check_steps(run: Run) -> None:
+    """A step of the optimiser takes no more batches than an epoch has."""
+    full, rest = divmod(training_images(run.data), run.recipe.batch_size)
+    batches = max(1, full + (rest > 1))  # a single image is left out
+    if run.recipe.accumulate > batches:
+        raise ValueError(
+            f"recipe.accumulate: a step takes {run.recipe.accumulate} batches, and an epoch of {run.data.label} has {batches} "
+            f"of {run.recipe.batch_size} images; write {batches} or less"
+        )
+
+
 def _check_memory(run: Run, trained: int, frozen: int, memory: int) -> None:
     """The weights of a network and its teacher fit into memory while it is trained, without any activation."""
-    size = 4 * (COPIES * trained + frozen)
+    size = 4 * (run.recipe.copies * trained + frozen)
     if size > memory:
         raise ValueError(
             f"the {trained:,} parameters of {run.net} and of what '{run.method.name()}' adds take {size / 1e9:,.1f} GB "

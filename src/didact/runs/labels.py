@@ -18,7 +18,7 @@ def recipe_label(run: Run) -> str:
         recipe.precision,
     ]
     said = ("epochs", "batch_size", "schedule", "learning_rate", "precision")
-    words += [f"{k}={v}" for k, v in to_json(recipe).items() if k not in said and v != to_json(Recipe())[k]]
+    words += [f"{k}={v}" for k, v in to_json(recipe).items() if k not in said and getattr(recipe, k) != getattr(Recipe, k)]
     return ", ".join(words + ([f"data seed {run.data_seed}"] if run.data_seed else []))
 
 

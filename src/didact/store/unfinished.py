@@ -206,7 +206,8 @@ class Unfinished:
         """Keep the network as it is after this epoch, for students who follow the route. Before the epoch itself is kept."""
         path = anchor_path(self.folder, learner.total)
         path.parent.mkdir(exist_ok=True)
-        write_tensors(path, {f"net.{k}": v for k, v in learner.net.state_dict().items()}, {"epoch": learner.total})
+        net = {k: v for k, v in learner.weights().items() if k.startswith("net.")}
+        write_tensors(path, net, {"epoch": learner.total})
         checksum = file_checksum(path)
         assert checksum is not None
         name = path.relative_to(self.folder).as_posix()
@@ -228,11 +229,9 @@ class Unfinished:
 
     def finish(self, learner: Learner, samples: int) -> Record:
         """Turn the kept state of a learner that is done into a Record. ``samples``: size of the training set."""
-        tensors, _ = learner.state()
-        weights = {k: v for k, v in tensors.items() if k.startswith(("net.", "extras."))}
         self._mend()
         clear_temporary(self.folder)
-        write_tensors(self.folder / "weights.safetensors", weights, {"samples": samples})
+        write_tensors(self.folder / "weights.safetensors", learner.weights(), {"samples": samples})
         record = Record.seal(self.folder)
         self.sweep()
         return record

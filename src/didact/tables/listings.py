@@ -13,7 +13,7 @@ from didact import nets
 from didact.catalogue.methods import Added, Described, added, describe, stage_text
 from didact.data import Data, facts, names
 from didact.data import describe as about
-from didact.engine.recipe import RECIPES
+from didact.engine.recipes import RECIPES
 from didact.method import Method
 from didact.nets.architecture import cost, parse
 from didact.nets.blocks import parameters
@@ -78,7 +78,9 @@ def data_sets(data: str | None = None) -> Listing:
 
 def recipes() -> Listing:
     """Every named recipe."""
-    rows = [[name, text, r.epochs, r.batch_size, r.learning_rate] for name, (text, r) in RECIPES.items()]
+    rows = [
+        [name, one.text, one.recipe.epochs, one.recipe.batch_size, one.recipe.learning_rate] for name, one in RECIPES.items()
+    ]
     return Listing.of(["recipe", "what it is", "epochs", "batch", "lr"], rows)
 
 

@@ -1,0 +1,87 @@
+"""Steps of an optimiser: its parameter groups, several batches a step, clipped gradients, and what is kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from didact.engine.recipe import Recipe
+
+
+def optimiser(recipe: Recipe, parameters: Sequence[nn.Parameter]) -> Optimizer:
+    """A fresh optimiser. Without ``decay_norms`` parameters of one dimension or none are a group that does not decay."""
+    if recipe.decay_norms:
+        groups = [{"params": list(parameters)}]
+    else:
+        flat, large = ([p for p in parameters if (p.dim() < 2) == one] for one in (True, False))
+        groups = [{"params": large}, {"params": flat, "weight_decay": 0.0}]
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(groups, rate, betas=recipe.betas, weight_decay=decay)
+    return torch.optim.SGD(groups, rate, recipe.momentum, nesterov=recipe.nesterov, weight_decay=decay)
+
+
+class Updates:
+    """An optimiser that moves ``parameters`` as a recipe says, from the losses of one batch or several.
+
+    Gradients of several batches are averaged over their images. Sums for the metrics stay on the device.
+    """
+
+    def __init__(self, recipe: Recipe, parameters: Sequence[nn.Parameter]) -> None:
+        self.recipe = recipe
+        self.parameters = list(parameters)
+        self.optimiser = optimiser(recipe, self.parameters)
+        self._images = 0  # of the batches since the last step
+        self._norms: list[Tensor] = []
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the last step."""
+        return self.optimiser.param_groups[0]["lr"]
+
+    def add(self, loss: Tensor, images: int) -> None:
+        """Take in the gradient of ``loss``, a mean over so many images."""
+        if not self._images:
+            self.optimiser.zero_grad(set_to_none=True)
+        self._images += images
+        (loss if self.recipe.accumulate == 1 else loss * images).backward()
+
+    def move(self, rate: float) -> None:
+        """One step of the optimiser at the learning rate ``rate``."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        if self.recipe.accumulate > 1:
+            for parameter in self.parameters:
+                if parameter.grad is not None:
+                    parameter.grad.div_(self._images)
+        self._images = 0
+        if self.recipe.clip is not None:
+            self._norms.append(nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip))
+        self.optimiser.step()
+
+    def figures(self) -> dict[str, float]:
+        """Since the last figures, of gradients that are clipped: their mean norm before it, and the share of steps clipped."""
+        if self.recipe.clip is None or not self._norms:
+            return {}
+        norms = torch.stack(self._norms)
+        self._norms = []
+        mean, clipped = torch.stack([norms.mean(), (norms > self.recipe.clip).to(norms.dtype).mean()]).tolist()
+        return {"gradient_norm": mean, "clipped": clipped}
+
+    def state(self) -> dict[str, Tensor]:
+        """What the optimiser remembers, by the parameter's place."""
+        slots = self.optimiser.state_dict()["state"]
+        return {f"{i}.{k}": v for i, kept in slots.items() for k, v in kept.items() if isinstance(v, Tensor)}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Go back to a :meth:`state`."""
+        moved = [p for group in self.optimiser.param_groups for p in group["params"]]
+        for place, value in tensors.items():
+            index, _, name = place.partition(".")
+            parameter = moved[int(index)]
+            # a buffer takes the layout of its parameter, as if the optimiser had made it; AdamW's count stays on the CPU
+            kept = value.cpu().clone() if name == "step" else torch.empty_like(parameter).copy_(value)
+            self.optimiser.state[parameter][name] = kept
