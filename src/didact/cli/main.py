@@ -78,6 +78,7 @@ def train(
 
     didact train --net resnet8x4 --data cifar100 --teacher.net resnet32x4 --teacher.method sftn --method kd,at+kd
     """
+    from didact.advice.warning import warning
     from didact.execution import Execution
     from didact.request.plan import plan
     from didact.request.tokens import parse
@@ -91,7 +92,11 @@ def train(
         cohort_size=cohort_size,
         executor=answer.executor(workers),
     )
-    return answer.answer(plan(parse(settings), execution.device), store, execution, retry=retry, form=shape)
+    runs = plan(parse(settings), execution.device)
+    line = warning(runs)
+    if line is not None:
+        streams.say(line, to_stderr=True)
+    return answer.answer(runs, store, execution, retry=retry, form=shape)
 
 
 # the commands below are imported when they run
@@ -114,6 +119,15 @@ app.command(
 app.command(
     "didact.cli.show:show",
     help="""One run of the store: what it is, what it was computed with, how it went, where it lies.""",
+)
+
+app.command(
+    "didact.cli.advise:advise",
+    help="""Which teacher to train, before anything is trained: standard, SFTN or GTN, by all trials so far and those in the
+    store, and what each costs on this machine. Settings as in didact train, without --teacher.method.
+
+    didact advise --net resnet8,resnet14 --teacher.net resnet20 --data cifar100 --epochs 40 --pilot 0.2
+    """,
 )
 
 app.command(

@@ -36,10 +36,10 @@ def rehearse(run: Run) -> None:
     if not mine:
         return
     smaller = training_images(run.data) % run.recipe.batch_size >= REST
-    dataset = _noise(run.data, IMAGES + (REST if smaller else 0))
+    dataset = noise(run.data, IMAGES + (REST if smaller else 0))
     with preserved(), running(", ".join(mine), "in a first step on a few images"):
         teacher = network(run.teacher).eval().requires_grad_(False) if run.teacher else None
-        learners = [_learner(one, turn, teacher, dataset) for turn, one in enumerate(run.group)]
+        learners = [learner(one, str(turn), teacher, dataset, IMAGES) for turn, one in enumerate(run.group)]
         views = frozenset().union(*(one.views for one in learners))
         own = {one.label: 0 for one in learners if one.own_images}
         loader = Loader(dataset, batch_size=IMAGES, data_seed=0, views=views, renderings=own)
@@ -51,11 +51,19 @@ def rehearse(run: Run) -> None:
         evaluate(learners, evaluation_batches(dataset, dataset.test), "test")
 
 
-def _learner(run: Run, turn: int, teacher: BlockNet | None, dataset: Dataset) -> Learner:
+def learner(run: Run, label: str, teacher: BlockNet | None, dataset: Dataset, batch: int, device: str = "cpu") -> Learner:
+    """A learner for ``run`` as its training would begin it, on the images of ``dataset`` in batches of ``batch``."""
     net = network(run)
-    two = replace(pair(run, net, teacher, dataset.train.labels), batch=IMAGES)
-    added = extras(run, two)
-    return Learner(label=str(turn), net=net, method=run.method, extras=added, recipe=run.recipe, seed=run.own_seed)
+    two = replace(pair(run, net, teacher, dataset.train.labels), batch=batch)
+    return Learner(
+        label=label,
+        net=net,
+        method=run.method,
+        extras=extras(run, two),
+        recipe=run.recipe,
+        seed=run.own_seed,
+        device=device,
+    )
 
 
 def _epoch(learners: list[Learner], loader: Loader, teacher: BlockNet | None, dataset: Dataset) -> None:
@@ -70,7 +78,8 @@ def _epoch(learners: list[Learner], loader: Loader, teacher: BlockNet | None, da
         watched(one)
 
 
-def _noise(data: Data, images: int) -> Dataset:
+def noise(data: Data, images: int) -> Dataset:
+    """Images of noise in the shape of ``data``, with its classes in turn, on the CPU."""
     about = facts(data)
     pixels = torch.randint(256, (images, *about.image), generator=stream(0, "rehearsal"), dtype=torch.uint8)
     few = Split.whole(pixels, torch.arange(images) % about.classes)

@@ -1,0 +1,128 @@
+"""The advice as a table, for programs, and in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from didact.advice.law import Interval, held_out, law, regimes, scores
+from didact.advice.options import NAMES, Option, break_even, of_kind, turning_point
+from didact.advice.trials import KINDS, Trial
+from didact.runs.spread import defined
+from didact.tables.table import Cell, Table
+
+HOUR, MINUTE = 3600, 60
+
+
+def tables(found: Sequence[Option], known: Sequence[Trial]) -> list[Table]:
+    """Teachers with expected gains, costs and evidence; then the trials that they rest on, by regime."""
+    students = found[0].students
+    nets = ", ".join(dict.fromkeys(run.net for run in students))
+    title = f"Which teacher for {nets} on {students[0].data.label}, {students[0].epochs} epochs?"
+    rows = tuple((option.name, _gain(option.gain), _words(option), _duration(option.seconds)) for option in found)
+    note = (
+        "Expected gain: percentage points of the students' test accuracy over those of a standard teacher, with the 95 % "
+        "interval of the expectation; a single setting strays from it. Time: a few steps on this machine, times the steps of "
+        "the training of all teachers."
+    )
+    columns = ("teacher", "expected gain", "advice", "time to train")
+    return [Table(columns, rows, title, note), *_evidence(known)]
+
+
+def plain(found: Sequence[Option], known: Sequence[Trial]) -> dict[str, Any]:
+    """The advice for programs."""
+    return {
+        "teachers": [
+            {
+                "teacher": option.kind,
+                "gain": None if option.gain is None else asdict(option.gain),
+                "verdict": option.verdict if option.kind != "standard" else None,
+                "seconds": option.seconds,
+                "trials": len(option.evidence),
+                "regimes": len(regimes(option.evidence)),
+                "refused": option.refused or None,
+                "runs": [run.digest for run in option.students],
+            }
+            for option in found
+        ],
+        "generic_from_students": break_even(found[1], found[2]),
+        "trials": [asdict(trial) for trial in known],
+        "held_out": {kind: {who: asdict(score) for who, score in scores(of_kind(known, kind)).items()} for kind in KINDS},
+    }
+
+
+def sentences(found: Sequence[Option], known: Sequence[Trial]) -> list[str]:
+    """What to do, and why."""
+    lines = [_decision(found)]
+    students = break_even(found[1], found[2])
+    if students is not None:
+        count = "from the first student on" if students == 1 else f"from {students} students on"
+        lines.append(f"A generic teacher (GTN) takes less time than an SFTN teacher for each student {count}.")
+    for kind in KINDS:
+        worse, better = turning_point(of_kind(known, kind))
+        parts = [f"loses up to {worse} epochs"] if worse else []
+        parts += [f"gains from {better} epochs on"] if better else []
+        if parts:
+            lines.append(f"By all trials, a teacher by {NAMES[kind]} {' and '.join(parts)}.")
+    lengths = {run.epochs for option in found for run in (*option.students, *option.teachers)}
+    if len(lengths) > 1:
+        lines.append("Teachers and students have different numbers of epochs here; no trial had, so no gain is expected.")
+    return lines + [f"{option.name} cannot serve this request: {option.refused}" for option in found if option.refused]
+
+
+def _decision(found: Sequence[Option]) -> str:
+    friendly = [option for option in found[1:] if option.verdict == "friendly" and option.gain is not None]
+    if friendly:
+        best = max(friendly, key=lambda option: option.gain.mean if option.gain else 0.0)
+        return f"Train the teacher by {best.name}: --teacher.method {best.kind}"
+    if all(option.verdict == "standard" for option in found[1:] if not option.refused):
+        return "Train a standard teacher: --teacher.method standard"
+    return (
+        "The trials cannot tell which teacher is better here. --pilot 0.2 trains a fifth of the epochs and says more; a "
+        "standard teacher is the cheaper one."
+    )
+
+
+def _evidence(known: Sequence[Trial]) -> list[Table]:
+    found = []
+    for kind in KINDS:
+        trials = of_kind(known, kind)
+        expected = {held.regime.name: held.expected for held in held_out(trials)}
+        rows: list[tuple[Cell, ...]] = [
+            (
+                regime.name,
+                len(regime.trials),
+                f"{regime.gain:+.2f}",
+                _gain(expected.get(regime.name)),
+                ", ".join(dict.fromkeys(trial.source for trial in regime.trials)),
+            )
+            for regime in regimes(trials)
+        ]
+        line = law(trials)
+        note = "too few lengths for a line" if line is None else f"gain = {line.limit:.2f} {line.slope:+.0f} / epochs"
+        columns = ("data and length", "settings", "gain", "expected from the others", "source")
+        found.append(Table(columns, tuple(rows), f"Trials of {NAMES[kind]}", f"{note}."))
+    return found
+
+
+def _gain(gain: Interval | None) -> str:
+    return "" if gain is None else f"{gain.mean:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})"
+
+
+def _words(option: Option) -> str:
+    if option.kind == "standard":
+        return ""
+    if option.refused:
+        return "cannot serve these students"
+    return {"friendly": "better", "standard": "worse", "cannot tell": "cannot tell"}[option.verdict]
+
+
+def _duration(seconds: float) -> str:
+    """ "3.4 h", "12 min", "40 s"; "-" where it is not known."""
+    if not defined(seconds):
+        return "-"
+    if seconds >= HOUR:
+        return f"{seconds / HOUR:.1f} h"
+    return f"{seconds / MINUTE:.0f} min" if seconds >= 2 * MINUTE else f"{math.ceil(seconds)} s"

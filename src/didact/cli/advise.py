@@ -1,0 +1,82 @@
+"""``didact advise``. Imports no torch before it runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from didact.cli import answer
+from didact.cli.options import STORE, Device, Json, Settings, StorePath
+from didact.cli.output import Format, emit, form
+from didact.spec import SpecError
+from didact.streams import say
+
+if TYPE_CHECKING:
+    from didact.advice.options import Option
+    from didact.advice.trials import Trial
+
+
+def advise(
+    *settings: Settings,
+    pilot: Annotated[
+        float | None, Parameter(help="Train short runs first, of this share of the epochs, and correct the advice by them.")
+    ] = None,
+    store: StorePath = STORE,
+    device: Device = None,
+    format: Format = "text",
+    json: Json = False,
+) -> int:
+    """Compare the teachers that the request may have; the help stands where the command is named."""
+    from didact.advice import options as choices
+    from didact.advice.table import plain, sentences, tables
+    from didact.advice.trials import trials
+    from didact.request.tokens import parse
+
+    shape = form(format, json)
+    place = answer.device(device)
+    tree = parse(settings)
+    known = [*trials(), *_own(store)]
+    found = choices.options(tree, place, known)
+    if pilot is not None:
+        found = _with_pilot(tree, found, pilot, store, place)
+    found = [choices.timed(option, place) for option in found]
+    emit(tables(found, known), shape, plain(found, known))
+    for line in sentences(found, known) if shape == "text" else ():
+        say(line)
+    return 0
+
+
+def _own(store: Path) -> list[Trial]:
+    """The trials of the store, where there is one."""
+    from didact.advice.records import trials
+    from didact.report.text import stderr
+    from didact.store.store import Store
+
+    return trials(Store(store, stderr().print).runs()) if (store / "runs").is_dir() else []
+
+
+def _with_pilot(tree: dict[str, Any], found: list[Option], share: float, store: Path, device: str) -> list[Option]:
+    """The options, corrected by a pilot, which is trained where the store lacks it."""
+    from didact.advice.law import law
+    from didact.advice.pilot import corrected, pilot
+    from didact.execution import Execution, execute
+    from didact.report.text import stderr
+    from didact.store.store import Store
+    from didact.track import terminal
+
+    friendly = found[1]
+    if friendly.refused:
+        raise SpecError(f"pilot: it trains an SFTN teacher, which cannot serve this request: {friendly.refused}")
+    short = pilot(tree, friendly, share, device)
+    talk = stderr()
+    outcome = execute(list(short.runs), Store(store, talk.print), Execution(device=device), terminal.show(talk))
+    seen = short.gain(outcome.records)
+    line = law(friendly.evidence)
+    whole = friendly.students[0].epochs
+    talk.print(f"Pilot of {short.epochs} epochs: gain {seen.text(sign=True)} points (n = {seen.n})")
+    if line is None or friendly.gain is None:
+        return found
+    return [found[0], replace(friendly, gain=corrected(line, friendly.gain, seen, short.epochs, whole)), *found[2:]]

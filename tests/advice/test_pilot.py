@@ -1,0 +1,87 @@
+"""A pilot: what it trains, and how it corrects the expectation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from didact.advice.law import Interval, Line
+from didact.advice.options import options
+from didact.advice.pilot import corrected, pilot
+from didact.runs.spread import Sample
+from didact.spec import SpecError
+
+LINE = Line.through([(1 / 15, -10.0), (1 / 20, -6.5), (1 / 40, -2.0), (1 / 60, -1.2), (1 / 240, 1.2)])
+TREE: dict[str, Any] = {"net": "resnet8,resnet14", "teacher": {"net": "resnet14"}, "epochs": 50, "method": "fitnet"}
+
+
+def test_a_pilot_is_the_request_in_short() -> None:
+    found = pilot(TREE, options(TREE, "cpu", [])[1], 0.2, "cpu")
+    assert found.epochs == 10
+    assert {run.epochs for run in found.runs} == {run.teacher.epochs for run in found.runs if run.teacher} == {10}
+    assert {run.net for run in found.runs} == {"resnet8"} and {run.seed for run in found.runs} == {0, 1, 2}
+    assert [run.teacher.method.name() for run in found.runs if run.teacher] == ["ce"] * 3 + ["sftn"] * 3
+
+
+@pytest.mark.parametrize(
+    ("share", "message"),
+    [
+        (0.0, "between 0 and 1"),
+        (1.0, "between 0 and 1"),
+        (-1.0, "between 0 and 1"),
+        (0.05, "2, and fewer than 5 say nothing"),
+    ],
+)
+def test_a_share_that_says_nothing_is_refused(share: float, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        pilot(TREE, options(TREE, "cpu", [])[1], share, "cpu")
+
+
+def test_a_request_shorter_than_a_pilot_has_none() -> None:
+    tree = {**TREE, "epochs": 4}
+    with pytest.raises(SpecError, match="no shorter training says anything"):
+        pilot(tree, options(tree, "cpu", [])[1], 0.5, "cpu")
+
+
+def test_its_gain_is_paired_by_seed() -> None:
+    class Finished:
+        def __init__(self, accuracy: float) -> None:
+            self.accuracy = accuracy
+
+        def final(self) -> dict[str, float]:
+            return {"test_top1": self.accuracy}
+
+    found = pilot(TREE, options(TREE, "cpu", [])[1], 0.2, "cpu")
+    accuracies = (50.0, 51.0, 52.0, 48.0, 50.0, 49.0)
+    records: Any = {run.digest: Finished(accuracy) for run, accuracy in zip(found.runs, accuracies, strict=True)}
+    assert found.gain(records).values == (-2.0, -1.0, -3.0)
+    del records[found.runs[0].digest]
+    assert found.gain(records).values == (-1.0, -3.0), "a failed run takes its pair away, not the others"
+
+
+def test_what_was_seen_moves_the_expectation() -> None:
+    expected = LINE.at(1 / 100)
+    better = corrected(LINE, expected, Sample((-1.0, -1.2, -0.8), (0, 1, 2)), 20, 100)
+    worse = corrected(LINE, expected, Sample((-12.0, -12.2, -11.8), (0, 1, 2)), 20, 100)
+    assert worse.mean < expected.mean < better.mean
+    assert better.high - better.low < expected.high - expected.low, "two sources say more than one"
+
+
+def test_a_noisy_pilot_moves_it_less() -> None:
+    expected = LINE.at(1 / 100)
+    exact = corrected(LINE, expected, Sample((-1.0, -1.1, -0.9), (0, 1, 2)), 20, 100)
+    noisy = corrected(LINE, expected, Sample((-1.0, -9.0, 7.0), (0, 1, 2)), 20, 100)
+    assert abs(noisy.mean - expected.mean) < abs(exact.mean - expected.mean)
+
+
+def test_a_pilot_without_a_spread_changes_nothing() -> None:
+    expected = Interval(0.5, -0.5, 1.5)
+    assert corrected(LINE, expected, Sample((1.0,), (0,)), 20, 100) == expected
+    assert corrected(LINE, expected, Sample(()), 20, 100) == expected
+
+
+def test_an_expectation_without_error_stays() -> None:
+    exact = replace(LINE, error=0.0)
+    assert corrected(exact, exact.at(0.01), Sample((1.0, 2.0), (0, 1)), 20, 100) == exact.at(0.01)

@@ -1,0 +1,56 @@
+"""The advice as a table and in sentences."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from didact.advice.law import Interval
+from didact.advice.options import options
+from didact.advice.table import plain, sentences, tables
+from didact.advice.trials import trials
+from didact.tables.table import text
+
+TREE = {"net": "resnet8", "teacher": {"net": "resnet14"}, "epochs": 40}
+
+
+def test_each_teacher_has_a_row_and_each_regime() -> None:
+    known = trials()
+    found = options(TREE, "cpu", known)
+    advice, sftn, gtn = tables(found, known)
+    assert [text(row[0]) for row in advice.rows] == ["standard", "SFTN", "GTN"]
+    assert [text(row[3]) for row in advice.rows] == ["-", "-", "-"], "nothing was measured"
+    assert len(sftn.rows) >= 8 and len(gtn.rows) >= 6
+    assert "40 epochs" in advice.title and "/ epochs" in sftn.note
+
+
+def test_durations_read_like_durations() -> None:
+    found = options(TREE, "cpu", [])
+    timed = [replace(one, seconds=seconds) for one, seconds in zip(found, (59.2, 300.0, 7200.0), strict=True)]
+    assert [text(row[3]) for row in tables(timed, [])[0].rows] == ["60 s", "5 min", "2.0 h"]
+
+
+def test_the_decision_follows_the_intervals() -> None:
+    standard, sftn, gtn = options(TREE, "cpu", [])
+    better, worse, unknown = Interval(1, 0.5, 1.5), Interval(-1, -1.5, -0.5), Interval(0, -1, 1)
+    cases = {
+        "by SFTN": (better, unknown),
+        "by GTN": (worse, better),
+        "a standard teacher: --teacher": (worse, worse),
+        "cannot tell": (worse, unknown),
+    }
+    for words, gains in cases.items():
+        found = [standard, replace(sftn, gain=gains[0]), replace(gtn, gain=gains[1])]
+        assert words in sentences(found, [])[0]
+
+
+def test_a_teacher_that_cannot_serve_says_why() -> None:
+    standard, sftn, gtn = options(TREE, "cpu", [])
+    refused = replace(gtn, students=(), refused="no common resolution", seconds=math.nan)
+    assert sentences([standard, sftn, refused], [])[-1] == "GTN cannot serve this request: no common resolution"
+    assert plain([standard, sftn, refused], [])["teachers"][2]["refused"] == "no common resolution"
+
+
+def test_lengths_that_differ_are_said() -> None:
+    tree = {**TREE, "teacher": {"net": "resnet14", "recipe": {"epochs": 60}}}
+    assert any("different numbers of epochs" in line for line in sentences(options(tree, "cpu", trials()), trials()))

@@ -1,0 +1,52 @@
+"""The line before a training that every trial of its length advises against."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from didact.advice.trials import Trial
+from didact.advice.warning import warning
+from didact.request.plan import plan
+from didact.runs.run import Run
+
+
+def runs(method: Any, epochs: int) -> list[Run]:
+    return plan({"net": "resnet8", "epochs": epochs, "teacher": {"net": "resnet14", "method": method}})
+
+
+def trial(epochs: int, gain: float, kind: str = "sftn") -> Trial:
+    return Trial(kind, f"{kind} {epochs}", epochs, epochs, "resnet14", "resnet8", gain, "made up")
+
+
+KNOWN = [trial(15, -9.5), trial(20, -6.0), trial(60, 0.5), trial(15, -1.0, "gtn")]
+
+
+@pytest.mark.parametrize("epochs", [1, 5, 10, 20, 29])
+def test_a_length_at_which_all_trials_were_worse_is_told(epochs: int) -> None:
+    line = warning(runs("standard,sftn", epochs), KNOWN)
+    assert line is not None and f"about {epochs} epoch" in line and "SFTN" in line and "didact advise" in line
+
+
+def test_the_line_says_how_many_trials_and_how_much() -> None:
+    line = warning(runs("sftn", 20), KNOWN)
+    assert line is not None and "all 2 trials so far, by 6.0 to 9.5 points" in line
+
+
+@pytest.mark.parametrize(
+    ("method", "epochs"),
+    [("standard", 20), ("sftn", 60), ("sftn", 500), ({"name": "sftn", "kl_weight": 1.0}, 20)],
+    ids=["a standard teacher", "some trials were better", "no trial is near", "other settings"],
+)
+def test_other_requests_are_not_commented(method: Any, epochs: int) -> None:
+    assert warning(runs(method, epochs), KNOWN) is None
+
+
+def test_kinds_of_teachers_have_their_own_trials() -> None:
+    line = warning(runs({"name": "gtn", "pool": "resnet8"}, 15), KNOWN)
+    assert line is not None and "GTN" in line and "the one trial so far, by 1.0 points" in line
+
+
+def test_a_request_without_a_teacher_is_not_commented() -> None:
+    assert warning(plan({"net": "resnet8", "method": "ce", "epochs": 10}), KNOWN) is None
