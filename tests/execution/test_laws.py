@@ -54,9 +54,9 @@ def test_cohort_is_really_shared(tiny: Tiny, store: Store, monkeypatch: pytest.M
     """One teacher pass a step, however many students."""
     passes: list[int] = []
 
-    def counted(net: Any, batch: Any, learners: Any, precision: str, draw_for: Any) -> Any:
+    def counted(net: Any, batch: Any, learners: Any, *others: Any) -> Any:
         passes.append(len(learners))
-        return teach(net, batch, learners, precision, draw_for)
+        return teach(net, batch, learners, *others)
 
     monkeypatch.setattr("didact.engine.train.teach", counted)
     execute([tiny("kd", seed=s) for s in range(3)] + [tiny("at")], store, Execution())

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from didact.execution import Execution
     from didact.execution.executor import Executor
     from didact.runs.run import Run
+    from didact.store.answers import Keep
     from didact.store.record import Record
     from didact.store.store import Store
 
@@ -59,6 +60,21 @@ def executor(workers: int) -> Executor:
     from didact.execution.executors.workers import Workers
 
     return Here() if workers == 1 else Workers(count=workers)
+
+
+def keep(answers: bool, features: bool, limit: int | None) -> Keep | None:
+    """What of teachers' answers is kept: the options ``--keep-answers``, ``--keep-features`` and ``--answers-limit``.
+
+    Raises:
+        SpecError: a limit, and nothing that is kept.
+    """
+    from didact.store.answers import Keep
+
+    if answers or features:
+        return Keep(features=features) if limit is None else Keep(features=features, limit=limit)
+    if limit is not None:
+        raise SpecError("answers-limit: a limit of answers, and none are kept; write --keep-answers, too")
+    return None
 
 
 def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:

@@ -13,10 +13,13 @@ from didact import __version__, streams
 from didact.cli import answer, failures
 from didact.cli.options import (
     STORE,
+    AnswersLimit,
     Compile,
     Device,
     Exact,
     Json,
+    KeepAnswers,
+    KeepFeatures,
     Processes,
     Retry,
     Settings,
@@ -70,6 +73,9 @@ def train(
     test_every: TestEvery = 1,
     cohort_size: Together = 16,
     workers: Processes = 1,
+    keep_answers: KeepAnswers = False,
+    keep_features: KeepFeatures = False,
+    answers_limit: AnswersLimit = None,
     retry: Retry = False,
     format: Format = "text",
     json: Json = False,
@@ -91,6 +97,7 @@ def train(
         test_every=test_every,
         cohort_size=cohort_size,
         executor=answer.executor(workers),
+        keep=answer.keep(keep_answers, keep_features, answers_limit),
     )
     runs = plan(parse(settings), execution.device)
     line = warning(runs)
@@ -145,6 +152,14 @@ app.command(
     Settings of both: --scale digits|small|paper, --method, --seeds, --epochs, --data..., --recipe..., --teacher...;
     of sftn: --table, --pairs resnet20/resnet8, --transfer, --long, --temperatures, --weights, --branches;
     of gtn: --pool, --students, --draw. docs/studies.md has them all.
+    """,
+)
+
+app.command(
+    "didact.cli.answers:answers",
+    help="""The answers of teachers that --keep-answers has kept in a store, with their sizes; --drop removes them.
+
+    didact answers --drop resnet32x4. drops those of every teacher that is a resnet32x4.
     """,
 )
 

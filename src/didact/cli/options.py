@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
-from didact.spec import Count, SpecError, from_json
+from didact.spec import Bytes, Count, SpecError, from_json
 
 
 def exactly(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
@@ -55,6 +55,19 @@ Processes = Annotated[
     Parameter(
         name="--workers", converter=exactly(Count), help="Processes that train at once; each needs memory of its own."
     ),
+]
+KeepAnswers = Annotated[
+    bool,
+    Parameter(
+        name="--keep-answers", negative="", help="Keep what teachers answer; later students of the same batches read it."
+    ),
+]
+KeepFeatures = Annotated[
+    bool, Parameter(name="--keep-features", negative="", help="Keep their feature maps as well, which are large.")
+]
+AnswersLimit = Annotated[
+    int | None,
+    Parameter(name="--answers-limit", converter=exactly(Bytes), help="Space on disk for kept answers, such as 50GB (10GB)."),
 ]
 Retry = Annotated[bool, Parameter(negative="", help="Go on from the last good state with runs that failed before.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]

@@ -11,9 +11,12 @@ from cyclopts import Parameter
 from didact.cli import answer
 from didact.cli.options import (
     STORE,
+    AnswersLimit,
     Compile,
     Device,
     Json,
+    KeepAnswers,
+    KeepFeatures,
     Picture,
     Processes,
     Retry,
@@ -42,6 +45,9 @@ def study(
     test_every: TestEvery = 1,
     cohort_size: Together = 16,
     workers: Processes = 1,
+    keep_answers: KeepAnswers = False,
+    keep_features: KeepFeatures = False,
+    answers_limit: AnswersLimit = None,
     retry: Retry = False,
     picture: Picture = None,
     format: Format = "text",
@@ -64,6 +70,7 @@ def study(
         test_every=test_every,
         cohort_size=cohort_size,
         executor=answer.executor(workers),
+        keep=answer.keep(keep_answers, keep_features, answers_limit),
     )
     talk = stderr()
     paper, records = make(parse(settings), execution.device), Store(store, talk.print)

@@ -119,13 +119,17 @@ def normalise(pixels: Pixels, mean: Channels, std: Channels) -> Images:
 
 @dataclass(frozen=True)
 class Rendering:
-    """A further view of a batch: ``draw(main, padding, seed, epoch)`` decides for an epoch, ``make`` does it for a batch."""
+    """A further view of a batch: ``draw(main, padding, seed, epoch)`` decides for an epoch, ``make`` does it for a batch.
+
+    It has ``rows`` rows for each image.
+    """
 
     draw: Callable[[Draws, int, int, int], Draws]
     make: Callable[[Tensor, Tensor, Draws, int], Tensor]
+    rows: int
 
 
-VIEWS = {"rotations": Rendering(draw_rotations, rotations)}
+VIEWS = {"rotations": Rendering(draw_rotations, rotations, TURNS)}
 """The views that a method may read, by name."""
 
 

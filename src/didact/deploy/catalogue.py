@@ -6,7 +6,8 @@ where it is only about right ("roughly 8 MB", "4.2 Mbytes"), the decimal unit is
 
 from __future__ import annotations
 
-from didact.deploy.device import UNITS, Device
+from didact.deploy.device import Device
+from didact.spec import UNITS
 
 KIB, MIB, GIB, MB = UNITS["KiB"], UNITS["MiB"], UNITS["GiB"], UNITS["MB"]
 READ = "2026-11-21"

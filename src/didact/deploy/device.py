@@ -10,31 +10,16 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from didact.spec import SpecError, cut, from_json, nearest, shown, spec
+from didact.spec import Bytes, SpecError, cut, from_json, nearest, shown, spec
 from didact.spec.foreign import imported
 
 LONGEST = 1_000_000
 """Characters of a file of devices, at most."""
 
-UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-"""How memory may be written in a file: decimal units, and the binary ones that chips are built in."""
-
-
-def _bytes(value: Any) -> Any:
-    """``"512 KiB"`` as a number of bytes; anything that is no text is left to the field."""
-    if not isinstance(value, str):
-        return value
-    found = re.fullmatch(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]+)\s*", value)
-    if not found or found[2] not in UNITS:
-        raise ValueError(f"a number of bytes, or a text such as '512 KiB'; units: {', '.join(UNITS)}")
-    return int(float(found[1]) * UNITS[found[2]])
-
-
-Bytes = Annotated[int, Field(ge=1, le=10**15), BeforeValidator(_bytes)]
 Words = Annotated[str, Field(min_length=1)]
 Width = Annotated[int, Field(ge=1, le=32)]
 

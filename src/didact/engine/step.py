@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -27,6 +28,21 @@ class TeacherOutputs:
     views: dict[str, Outputs] = field(default_factory=dict)
 
 
+class Answers(Protocol):
+    """A teacher's answers for the batches of one epoch, as far as they were kept."""
+
+    def recall(self, what: str, parts: frozenset[str], batch: Batch) -> Outputs | None:
+        """What the teacher showed for the next batch: ``parts`` of its outputs for ``what``, "main" or the name of a view.
+
+        None where that was not kept; what is then computed is given to :meth:`keep`.
+        """
+        ...
+
+    def keep(self, what: str, outputs: Outputs) -> None:
+        """Keep what was computed for the batch that the last :meth:`recall` asked for."""
+        ...
+
+
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """bfloat16 autocast when ``precision`` is bf16, a context that does nothing otherwise."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
@@ -38,11 +54,13 @@ def teach(
     learners: Iterable[Learner],
     precision: str,
     draw_for: Callable[[str], object] = lambda what: None,
+    answers: Answers | None = None,
 ) -> TeacherOutputs:
     """One pass of the teacher, without gradient, that keeps just what these learners read between them.
 
     Args:
         draw_for: called before each pass with "main" or the name of the view, for teachers that draw from global generators.
+        answers: takes the place of a pass whose outputs it has, and is given those of the others.
     """
     learners = list(learners)
     parts = frozenset().union(*(one.needs.teacher for one in learners if one.needs.main))
@@ -54,8 +72,13 @@ def teach(
         shown = {}
         for what, read in ({"main": parts} | views).items():
             if read:
-                draw_for(what)
-                shown[what] = net.outputs(batch.images if what == "main" else batch.views[what], read)
+                kept = None if answers is None else answers.recall(what, read, batch)
+                if kept is None:
+                    draw_for(what)
+                    kept = net.outputs(batch.images if what == "main" else batch.views[what], read)
+                    if answers is not None:
+                        answers.keep(what, kept)
+                shown[what] = kept
         return TeacherOutputs(shown.pop("main", None), shown)
 
 

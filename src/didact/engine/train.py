@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,7 +28,7 @@ from torch import nn
 from didact.data import Dataset, Loader, evaluation_batches
 from didact.engine.evaluate import evaluate, refresh, watched
 from didact.engine.learner import Learner
-from didact.engine.step import Tally, advance, teach
+from didact.engine.step import Answers, Tally, advance, teach
 from didact.method import Teacher
 from didact.nets.blocks import BlockNet
 from didact.nets.folded import folded
@@ -78,12 +79,14 @@ class Cohort:
         loader: the batches, the same for all learners.
         teacher: the teacher of all learners; None when no method reads one.
         foreign: whether the teacher's network is the user's own code and may draw from the process's global generators.
+        answers: gives the teacher's kept answers for an epoch, counted from 0; None where none are kept.
     """
 
     groups: tuple[tuple[Learner, ...], ...]
     loader: Loader
     teacher: Teacher | None = None
     foreign: bool = True
+    answers: Callable[[int], AbstractContextManager[Answers | None]] | None = None
 
     @property
     def learners(self) -> list[Learner]:
@@ -154,12 +157,14 @@ def _steps(
     for learner in active:
         learner.train_mode()
     steps = len(cohort.loader)
-    for step, batch in enumerate(cohort.loader.epoch(epoch)):
-        taught = teach(teacher, batch, active, active[0].recipe.precision, partial(_draw_for, cohort, epoch, step))
-        for group in groups:
-            advance(group, batch, taught, step, steps, tallies)
-        for listener in listeners:
-            listener.step_ends()
+    with nullcontext() if cohort.answers is None else cohort.answers(epoch) as answers:
+        for step, batch in enumerate(cohort.loader.epoch(epoch)):
+            draw_for = partial(_draw_for, cohort, epoch, step)
+            taught = teach(teacher, batch, active, active[0].recipe.precision, draw_for, answers)
+            for group in groups:
+                advance(group, batch, taught, step, steps, tallies)
+            for listener in listeners:
+                listener.step_ends()
     return tallies
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from didact.execution.executor import Executor
 from didact.spec import SpecError
+from didact.store.answers import Keep
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Execution:
         cohort_size: the largest number of learners in a cohort; the rest follows. Bounds memory, changes no result.
         executor: what runs the jobs, such as ``Workers(count=2)``, or its name: a file in ``execution/executors``, or
             ``module:Class``.
+        keep: whether the answers of teachers are kept for later students of the same batches, and how many.
     """
 
     device: str = "cpu"
@@ -28,6 +30,7 @@ class Execution:
     deterministic: bool = False
     cohort_size: int = 16
     executor: Executor | str = "here"
+    keep: Keep | None = None
 
     def __post_init__(self) -> None:
         for name in ("test_every", "cohort_size"):

@@ -13,6 +13,7 @@ from didact.engine.learner import Learner
 from didact.engine.train import Cohort, Fixed, train
 from didact.execution import routes
 from didact.execution.jobs import Group, Job, Outcome
+from didact.execution.keeping import Kept
 from didact.execution.kernels import kernels
 from didact.execution.progress import JobBegins, JobEnds, Reporter, Said, Show, unseen
 from didact.execution.recorder import Recorder
@@ -100,7 +101,9 @@ def _train(groups: Sequence[Group], job: Job, store: Store, execution: Execution
     runs = [recorder.runs[learner.label] for learner in learners]
     teacher = _teacher(runs[0], net, store, dataset, device)
     own_code = bool(first.teacher and foreign(first.teacher))
-    cohort = Cohort(active, _loader(runs, dataset, learners), teacher, own_code)
+    loader = _loader(runs, dataset, learners)
+    kept = _kept(runs[0], learners, teacher, store, dataset, len(loader), execution)
+    cohort = Cohort(active, loader, teacher, own_code, kept)
     reporter = Reporter(job.number, {label: run.digest for label, run in recorder.runs.items()}, show)
     show(JobBegins(job.number, tuple(runs), first.teacher))
     try:
@@ -115,6 +118,25 @@ def _teacher(run: Run, net: BlockNet | None, store: Store, dataset: data.Dataset
     if run.route is not None:
         return routes.along(run, store, dataset, lambda net: _frozen(net, device))
     return None if net is None else Fixed(net)
+
+
+def _kept(
+    run: Run,
+    learners: Sequence[Learner],
+    teacher: Teacher | None,
+    store: Store,
+    dataset: data.Dataset,
+    steps: int,
+    execution: Execution,
+) -> Kept | None:
+    """The kept answers of a cohort's teacher, where they are asked for. What they take on disk is said before training."""
+    if execution.keep is None or teacher is None or run.teacher is None:
+        return None
+    record = store.get(run.teacher)
+    assert record is not None, "a teacher is trained before its students"
+    kept = Kept(run, teacher, record, store, dataset, execution.keep, steps=steps, deterministic=execution.deterministic)
+    store.say(kept.size(learners, teacher.at(learners[0].total).shapes(dataset.image)))
+    return kept
 
 
 def _frozen(net: BlockNet, device: str) -> BlockNet:

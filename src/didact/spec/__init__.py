@@ -35,7 +35,9 @@ from didact.spec.names import find as find
 from didact.spec.types import LARGEST as LARGEST
 from didact.spec.types import MOST as MOST
 from didact.spec.types import SMALLEST as SMALLEST
+from didact.spec.types import UNITS as UNITS
 from didact.spec.types import Amount as Amount
+from didact.spec.types import Bytes as Bytes
 from didact.spec.types import Count as Count
 from didact.spec.types import Flag as Flag
 from didact.spec.types import NonNegative as NonNegative

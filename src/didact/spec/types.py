@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
-from pydantic import Field, Strict
+from pydantic import BeforeValidator, Field, Strict
 
 LARGEST = 1e9
 """No weight, rate or temperature is larger; their squares and products still are numbers of 32 bits."""
@@ -24,3 +25,20 @@ Amount = Annotated[int, Strict(), Field(ge=1, le=10**15)]
 Seed = Annotated[int, Strict(), Field(ge=0, lt=2**63)]
 Seeds = Annotated[int, Strict(), Field(ge=1, le=1000)]
 """How many seeds a grid is trained with."""
+
+UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+"""How memory may be written: decimal units, and the binary ones that chips are built in."""
+
+
+def _bytes(value: Any) -> Any:
+    """``"512 KiB"`` as a number of bytes; anything that is no text is left to the field."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]+)\s*", value)
+    if not found or found[2] not in UNITS:
+        raise ValueError(f"a number of bytes, or a text such as '512 KiB'; units: {', '.join(UNITS)}")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+Bytes = Annotated[int, Field(ge=1, le=10**15), BeforeValidator(_bytes)]
+"""An amount of memory, as a number or with a unit."""

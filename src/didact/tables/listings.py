@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import torch
@@ -18,8 +19,9 @@ from didact.method import Method
 from didact.nets.architecture import cost, parse
 from didact.nets.blocks import parameters
 from didact.nets.supernet import SPACES
-from didact.spec import catalogue, from_json
+from didact.spec import catalogue, clean, from_json
 from didact.store import listing
+from didact.store.answers import Series
 from didact.store.entries import Lost, untrusted
 from didact.store.store import Store
 from didact.tables.table import Cell, Table
@@ -135,3 +137,15 @@ def runs(store: Store) -> Listing:
     if code:
         store.say(f"listed only: a Record that {untrusted(tuple(sorted(code)))}")
     return Listing.of(["digest", "run", "how", "data", "teacher", "recipe", "test top-1 (%)"], rows)
+
+
+def kept_answers(series: Sequence[Series]) -> Listing:
+    """Answers of teachers that a store keeps: of which network, for which batches, how many epochs, their size."""
+    rows: list[list[Cell]] = []
+    for one in series:
+        about = {key: clean(value) for key, value in one.about.items()}
+        used = datetime.fromtimestamp(one.used).astimezone().isoformat(" ", "minutes") if one.used else "-"
+        batches = f"batch {about.get('batch_size', '-')}, data seed {about.get('data_seed', '-')}"
+        names = about.get("label", "-"), about.get("teacher", "-"), about.get("title", "-")
+        rows.append([*names, batches, about.get("precision", "-"), one.epochs, round(one.bytes / 1e6, 1), used])
+    return Listing.of(["teacher", "digest", "data", "batches", "precision", "epochs", "MB", "last used"], rows)
