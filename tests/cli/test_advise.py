@@ -21,7 +21,9 @@ def test_it_answers_for_a_request(capsys: pytest.CaptureFixture[str], tmp_path: 
 
 
 def test_json_is_for_programs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main(["advise", *SMALL, "--epochs", "20", "--json", "--store", str(tmp_path)]) == 0
+    image = tmp_path / "gains.png"
+    assert main(["advise", *SMALL, "--epochs", "20", "--json", "--store", str(tmp_path), "--picture", str(image)]) == 0
+    assert image.read_bytes()[:4] == b"\x89PNG"
     found = json.loads(capsys.readouterr().out)
     assert [one["teacher"] for one in found["teachers"]] == ["standard", "sftn", "gtn"]
     assert all(one["seconds"] > 0 for one in found["teachers"])

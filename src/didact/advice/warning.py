@@ -26,9 +26,10 @@ def warning(runs: Sequence[Run], known: Sequence[Trial] | None = None) -> str | 
         if name is not None and run.teacher is not None and run.teacher.epochs == run.epochs:
             gains = [trial.gain for trial in _near(of_kind(known, name), run.epochs)]
             if gains and max(gains) < 0:
+                length = f"{run.epochs} epoch{'s' * (run.epochs > 1)}"
                 return (
-                    f"At about {run.epochs} epoch{'s' * (run.epochs > 1)}, students of a teacher by {NAMES[name]} were worse than those of "
-                    f"a standard one in {_counted(gains)} points: didact advise says more."
+                    f"At about {length}, students of a teacher by {NAMES[name]} were worse than those of a standard one in "
+                    f"{_counted(gains)} points: didact advise says more."
                 )
     return None
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from didact.cli import answer
-from didact.cli.options import STORE, Device, Json, Settings, StorePath
-from didact.cli.output import Format, emit, form
+from didact.cli.options import STORE, Device, Json, Picture, Settings, StorePath
+from didact.cli.output import Format, emit, form, picture_path
 from didact.spec import SpecError
 from didact.streams import say
 
@@ -24,6 +24,7 @@ def advise(
     pilot: Annotated[
         float | None, Parameter(help="Train short runs first, of this share of the epochs, and correct the advice by them.")
     ] = None,
+    picture: Picture = None,
     store: StorePath = STORE,
     device: Device = None,
     format: Format = "text",
@@ -35,7 +36,7 @@ def advise(
     from didact.advice.trials import trials
     from didact.request.tokens import parse
 
-    shape = form(format, json)
+    shape, picture = form(format, json), picture_path(picture)
     place = answer.device(device)
     tree = parse(settings)
     known = [*trials(), *_own(store)]
@@ -46,6 +47,11 @@ def advise(
     emit(tables(found, known), shape, plain(found, known))
     for line in sentences(found, known) if shape == "text" else ():
         say(line)
+    if picture is not None:
+        from didact.advice.picture import picture as draw
+        from didact.report.figures import canvas
+
+        canvas.save(draw(known), picture)
     return 0
 
 
