@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from didact.tensors import Feature, Labels, Logits, Outputs, Scalar, TeacherFeature
+from didact.tensors import Feature, Logits, Outputs, Scalar, Targets, TeacherFeature
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,10 +47,11 @@ def _widen(x: Any) -> Any:
 
 
 @in_float32
-def cross_entropy(logits: Logits, labels: Labels, label_smoothing: float = 0.0) -> Scalar:
+def cross_entropy(logits: Logits, labels: Targets, label_smoothing: float = 0.0) -> Scalar:
     """Cross entropy against the labels at temperature 1, mean over the batch.
 
     Args:
+        labels: classes, (b,), or a probability for every class, (b, k), as mixed images have.
         label_smoothing: the share of each target that is spread evenly over all classes.
     """
     return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
@@ -127,7 +128,7 @@ class Weights(Protocol):
 
 
 def task(
-    weights: Weights, own: Outputs, teacher: Outputs | None, labels: Labels, standardise: bool = False
+    weights: Weights, own: Outputs, teacher: Outputs | None, labels: Targets, standardise: bool = False
 ) -> dict[str, Tensor]:
     """The terms that most methods share: gamma CE(zs, y) + alpha T^2 KL(teacher || student). Zero weights are left out.
 

@@ -15,6 +15,8 @@ Images = Float[Tensor, "b c h w"]
 Pixels = UInt8[Tensor, "b c h w"]
 Labels = Int[Tensor, "b"]
 Logits = Float[Tensor, "b k"]
+Targets = Int[Tensor, "b"] | Float[Tensor, "b k"]
+"""Classes, or a probability for every class."""
 Feature = Float[Tensor, "b c h w"]
 TeacherFeature = Float[Tensor, "b ct ht wt"]
 Vector = Float[Tensor, "b d"]
@@ -35,12 +37,21 @@ class Batch:
 
     ``index`` is the position of each image in the training set (CRD's memory is addressed by it). ``views`` holds further
     renderings of the same images, by the names in :class:`Needs` (SSKD's rotations: four rows an image).
+
+    ``soft`` is there where images are mixed or labels smoothed: a probability for every class, (b, k). The ``labels`` of mixed
+    images are the classes of those that have the larger share.
     """
 
     images: Tensor
     labels: Tensor
     index: Tensor
     views: dict[str, Tensor] = field(default_factory=dict)
+    soft: Tensor | None = None
+
+    @property
+    def targets(self) -> Tensor:
+        """What a cross entropy is taken with: the classes (b,), or probabilities (b, k) where there are any."""
+        return self.labels if self.soft is None else self.soft
 
     def __len__(self) -> int:
         return self.images.shape[0]

@@ -27,7 +27,8 @@ from support.training import hears
 pytestmark = pytest.mark.usefixtures("few_digits")
 
 Tiny = Callable[..., Run]
-SGD = Recipe(epochs=2, batch_size=16, learning_rate=0.02, schedule="cosine", warmup_epochs=1)
+MIXED = {"mixup": 0.2, "cutmix": 1.0, "label_smoothing": 0.1}
+SGD = Recipe(epochs=2, batch_size=16, learning_rate=0.02, schedule="cosine", warmup_epochs=1, **MIXED)
 ADAMW = replace(SGD, optimiser="adamw", learning_rate=1e-3, decay_norms=False, clip=0.5, accumulate=2, ema=0.8)
 
 

@@ -270,6 +270,29 @@ def test_terms_are_finite_in_bfloat16(pair: Callable[..., Pair], name: str, teac
     assert all(p.grad is None or p.grad.isfinite().all() for p in (*told.pair.net.parameters(), *told.extras.parameters()))
 
 
+@each
+def test_soft_labels_are_followed_where_the_method_says_so(pair: Callable[..., Pair], name: str) -> None:
+    """Where images can be mixed nothing reads one class for each image; where labels can be smoothed the targets count."""
+    method = made(name)
+    follows, told = method.soft_labels(), tell(pair, method, "resnet20", "resnet8")
+    given = told.context.batch
+    soft = torch.full((len(given), 10), 0.05).scatter(1, given.labels[:, None], 0.55)
+    before = told.terms()
+
+    def terms(labels: Tensor) -> dict[str, Tensor]:
+        again = tell(pair, method, "resnet20", "resnet8")
+        again.context = dataclasses.replace(again.context, batch=dataclasses.replace(given, labels=labels, soft=soft))
+        return again.terms()
+
+    softened = terms(given.labels)
+    if follows == "mixed":
+        others = terms((given.labels + 3) % 10)
+        assert all(torch.equal(softened[key], others[key]) for key in before), "a term reads batch.labels"
+    entropies = [key for key in before if key.split("_")[-1] == "ce"]
+    assert all(torch.equal(before[key], softened[key]) for key in before.keys() - entropies)
+    assert all(torch.equal(before[key], softened[key]) == (follows == "none") for key in entropies)
+
+
 def test_hidden_finds_what_a_state_dict_does_not_see() -> None:
     module = nn.Module()
     module.inner = nn.ReLU()

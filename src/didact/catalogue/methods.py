@@ -35,6 +35,7 @@ class Described:
         command: trains by it, with the settings that have no default.
         reads: the parts of outputs that it reads, by network.
         stages: in order.
+        soft_labels: which labels its terms follow but one class for each image: "mixed", "smoothed" or "none".
         file: the module that holds it.
     """
 
@@ -46,6 +47,7 @@ class Described:
     command: str
     reads: dict[str, list[str]]
     stages: tuple[Stage, ...]
+    soft_labels: SoftLabels
     file: str
 
     def plain(self) -> dict[str, Any]:
@@ -61,6 +63,7 @@ class Described:
             "option": self.option,
             "command": self.command,
             "reads": self.reads,
+            "soft_labels": self.soft_labels,
             "stages": [_plain_stage(stage) for stage in self.stages],
             "file": self.file,
         }
@@ -88,6 +91,7 @@ def describe(name: str) -> Described:
         command=_command(name, method),
         reads=reads(method.needs),
         stages=method.stages(),
+        soft_labels=method.soft_labels(),
         file=cls.__module__,
     )
 
@@ -122,6 +126,16 @@ def reads(needs: Needs) -> dict[str, list[str]]:
     """The parts of outputs that a method reads, by network, in their usual order."""
     parts = {who: [part for part in ORDER if part in getattr(needs, who)] for who in ("own", "teacher", "peers")}
     return parts | {"views": [*sorted(needs.views), *(["own augmentation"] if needs.own_images else [])]}
+
+
+def labels_text(follows: SoftLabels) -> str:
+    """What recipes may do to labels."""
+    both = {
+        "mixed": "may be of mixed images, and smoothed",
+        "smoothed": "may be smoothed; images are not mixed",
+        "none": "one class for each image",
+    }
+    return both[follows]
 
 
 def reads_text(shown: Mapping[str, list[str]]) -> str:

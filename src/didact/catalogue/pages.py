@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-from didact.catalogue.methods import Described, changes_text, describe, reads_text, stage_details
+from didact.catalogue.methods import Described, changes_text, describe, labels_text, reads_text, stage_details
 from didact.catalogue.settings import fields
 from didact.method import Method
 from didact.request.schema import Request
@@ -116,7 +116,8 @@ def _section(one: Described) -> list[str]:
     facts = [f"Command: `{one.command}`"]
     facts += [f"Settings: `--{one.option}.NAME`" if settings else "No settings."]
     facts += [f"Preset `{one.name}+{name}`: `{changes_text(changes)}`" for name, changes in one.presets.items()]
-    facts += [f"Reads {reads_text(one.reads)}", f"Stages: {_prose('; '.join(map(stage_details, one.stages)))}"]
+    facts += [f"Reads {reads_text(one.reads)}", f"Labels {labels_text(one.soft_labels)}"]
+    facts += [f"Stages: {_prose('; '.join(map(stage_details, one.stages)))}"]
     path = f"src/{one.file.replace('.', '/')}.py"
     facts += [f"Source: [{path}](../../{path})"]
     return [

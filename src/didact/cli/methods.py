@@ -32,7 +32,7 @@ def explain(
 
 def explained(found: Described) -> str:
     """All there is to know of a method, as text."""
-    from didact.catalogue.methods import changes_text, reads_text, stage_details
+    from didact.catalogue.methods import changes_text, labels_text, reads_text, stage_details
 
     told = found.about
     parts = [f"{found.name}: {told.heading}", told.citation, *told.body, f"To ask for it:\n  {found.command}"]
@@ -44,5 +44,5 @@ def explained(found: Described) -> str:
     presets = [f"  {base}+{name}: {changes_text(changes)}" for name, changes in found.presets.items()]
     parts.append("\n".join(["Presets:", *presets]) if presets else "")
     stages = "; ".join(map(stage_details, found.stages))
-    parts.append(f"Reads: {reads_text(found.reads)}\nStages: {stages}\nFile: {found.file}")
+    parts.append(f"Reads: {reads_text(found.reads)}\nLabels: {labels_text(found.soft_labels)}\nStages: {stages}\nFile: {found.file}")
     return "\n\n".join(part.replace("``", "`") for part in parts if part)

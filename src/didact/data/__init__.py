@@ -11,6 +11,7 @@ from didact.data.catalogue import names
 from didact.data.contract import DataError, DataSource, Facts
 from didact.data.dataset import Dataset, Listing, available, describe, here, load
 from didact.data.loader import Loader, evaluation_batches
+from didact.data.mixing import MixedLoader, Mixing, mixing_loader
 from didact.data.own import ImageSet
 from didact.data.settings import Data, apart, facts, training_images
 from didact.data.split import Labelled, Split
@@ -25,6 +26,8 @@ __all__ = [
     "Labelled",
     "Listing",
     "Loader",
+    "MixedLoader",
+    "Mixing",
     "Split",
     "apart",
     "available",
@@ -33,6 +36,7 @@ __all__ = [
     "facts",
     "here",
     "load",
+    "mixing_loader",
     "names",
     "root",
     "training_images",

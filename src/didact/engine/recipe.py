@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from pydantic import Field, model_validator
 
+from didact.data import Mixing
 from didact.engine import precision
 from didact.engine.precision import Precision
 from didact.spec import MOST, Count, Flag, NonNegative, Positive, Share, spec
@@ -31,6 +32,9 @@ class Recipe:
         "clip",
         "accumulate",
         "ema",
+        "mixup",
+        "cutmix",
+        "label_smoothing",
     )
 
     epochs: Count = 240
@@ -69,6 +73,13 @@ class Recipe:
     """Batches per step of the optimiser. Batch norm still sees one batch at a time."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay of a moving average of the weights, by the step; the average is what is tested and kept. None when not given."""
+
+    mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Alpha of the Beta distribution of the shares in which two images of a batch are mixed; 0: they are not."""
+    cutmix: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """The same for a rectangle of another image; with mixup each batch takes one of them by an even chance."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of every label that is spread evenly over all classes, in the cross entropies of any method."""
 
     @model_validator(mode="after")
     def _possible(self) -> Recipe:
@@ -109,6 +120,11 @@ class Recipe:
 
     def _cosine(self, progress: float, begin: float) -> float:
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - begin) / (1 - begin)))
+
+    @property
+    def mixing(self) -> Mixing:
+        """What is done to whole batches."""
+        return Mixing(self.mixup, self.cutmix, self.label_smoothing)
 
     @property
     def copies(self) -> int:

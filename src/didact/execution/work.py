@@ -165,7 +165,7 @@ def _learner(run: Run, store: Store, teacher: BlockNet | None, dataset: data.Dat
     )
 
 
-def _loader(runs: Sequence[Run], dataset: data.Dataset, learners: Sequence[Learner]) -> data.Loader:
+def _loader(runs: Sequence[Run], dataset: data.Dataset, learners: Sequence[Learner]) -> data.Loader | data.MixedLoader:
     """The batches of a cohort: all share order and augmentation, and some learners have an augmentation of their own as well."""
     views = frozenset().union(*(learner.views for learner in learners))
     own = {
@@ -174,7 +174,8 @@ def _loader(runs: Sequence[Run], dataset: data.Dataset, learners: Sequence[Learn
         if learner.own_images
     }
     shared = {"batch_size": runs[0].recipe.batch_size, "data_seed": runs[0].data_seed}
-    return data.Loader(dataset, **shared, views=views, renderings=own)
+    loader = data.Loader(dataset, **shared, views=views, renderings=own)
+    return data.mixing_loader(loader, runs[0].recipe.mixing, dataset.classes)
 
 
 def _say_memory(store: Store, learners: Iterable[Learner]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -14,6 +14,9 @@ from didact.method.stage import Stage
 from didact.nets.blocks import BlockNet
 from didact.spec import Named
 from didact.tensors import Needs
+
+SoftLabels = Literal["mixed", "smoothed", "none"]
+"""Whether terms follow the labels of mixed images and smoothed ones, smoothed ones alone, or neither."""
 
 
 class Method(Named, ABC):
@@ -40,6 +43,15 @@ class Method(Named, ABC):
         """How peers move in a step: one after the other, each after it has seen the updated outputs of those before it (True),
         or all after all forward passes."""
         return False
+
+    def soft_labels(self) -> SoftLabels:
+        """Which labels the terms follow but one class for each image. Recipes with others are refused before training.
+
+        - "mixed": all that is read of the labels is ``batch.targets``, which may be probabilities: images can be mixed.
+        - "smoothed": the cross entropy reads ``batch.targets``, and something else the class of each image, ``batch.labels``.
+        - "none": everything reads ``batch.labels``.
+        """
+        return "none"
 
     def stages(self) -> tuple[Stage, ...]:
         """The stages of training in order; exactly one of them is the main one, which takes the recipe's epochs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from didact.method.contract import Method
+from didact.method.contract import Method, SoftLabels
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Needs, reads
 
@@ -24,6 +24,9 @@ class Joint(Method):
     """Weight of KD; 1 in the preset ``+kd`` (the SFTN paper trains feature methods jointly with KD)."""
     temperature: Positive = 4.0
     """Temperature of the KD term."""
+
+    def soft_labels(self) -> SoftLabels:
+        return "mixed"
 
     def reading(self, own: str, teacher: str | None = None) -> Needs:
         """:class:`Needs` for these parts (of both networks, unless the teacher's are named) and for the shared terms."""

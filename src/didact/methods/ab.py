@@ -79,7 +79,7 @@ class AB(Joint):
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         if context.clock.stage != "init":
-            return task(self, context.own, context.teacher, context.batch.labels)
+            return task(self, context.own, context.teacher, context.batch.targets)
         assert isinstance(extras, Connectors) and context.teacher is not None
         levels: list[Tensor] = []
         for (s, t), connect in zip(extras.pairs, extras.connect, strict=True):

@@ -54,6 +54,6 @@ class AT(Joint):
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert isinstance(extras, Matched) and context.teacher is not None
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         levels = [loss(context.own.features[s], context.teacher.features[t], self.power) for s, t in extras.pairs]
         return terms | {"attention": self.beta * sum(levels[1:], levels[0])}

@@ -95,7 +95,7 @@ class CC(Joint):
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert isinstance(extras, Embeddings) and context.teacher is not None
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         es, et = extras.own(context.own.pooled), extras.teacher(context.teacher.pooled)
         found = loss(es, et) if self.kind == "neighbours" else matrix_distance(es, et, self.kind, self.unit)
         return terms | {"correlation": self.beta * found}

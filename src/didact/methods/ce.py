@@ -14,12 +14,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy
-from didact.method import Method, StepContext
+from didact.method import Method, SoftLabels, StepContext
 from didact.spec import spec
-from didact.tensors import Labels, Logits, Scalar
+from didact.tensors import Logits, Scalar, Targets
 
 
-def loss(zs: Logits, labels: Labels, label_smoothing: float = 0.0) -> Scalar:
+def loss(zs: Logits, labels: Targets, label_smoothing: float = 0.0) -> Scalar:
     """Cross entropy of softmax(zs) against the labels, mean over the batch.
 
     Args:
@@ -38,6 +38,9 @@ class CE(Method):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """epsilon: the share of each target that is spread evenly over all classes."""
 
+    def soft_labels(self) -> SoftLabels:
+        return "mixed"
+
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert context.own.logits is not None
-        return {"ce": loss(context.own.logits, context.batch.labels, self.label_smoothing)}
+        return {"ce": loss(context.own.logits, context.batch.targets, self.label_smoothing)}

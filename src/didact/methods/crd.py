@@ -36,7 +36,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from didact.losses import in_float32, task, unit_rows
-from didact.method import Joint, Pair, StepContext
+from didact.method import Joint, Pair, SoftLabels, StepContext
 from didact.spec import Count, NonNegative, Positive, spec
 from didact.tensors import Labels, Needs, Scalar, Vector
 
@@ -107,6 +107,9 @@ class CRD(Joint):
     def needs(self) -> Needs:
         return self.reading("pooled")
 
+    def soft_labels(self) -> SoftLabels:
+        return "smoothed"  # an image's negatives are of other classes, its positive is the image itself
+
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.with_teacher()
         kinds = len(pair.labels.unique())
@@ -120,7 +123,7 @@ class CRD(Joint):
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert isinstance(extras, Memory) and context.teacher is not None
         assert context.own.pooled is not None and context.teacher.pooled is not None
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         own, other = extras.embedded(context.own.pooled, context.teacher.pooled)
         negatives = extras.negatives(context.batch.labels, self.negatives, context.random)
         candidates = torch.cat([context.batch.index[:, None], negatives], 1)

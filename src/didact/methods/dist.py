@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, in_float32, varies
-from didact.method import Idle, Method, Pair, StepContext
+from didact.method import Idle, Method, Pair, SoftLabels, StepContext
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Logits, Needs, Scalar, reads
 
@@ -78,6 +78,9 @@ class DIST(Method):
     def needs(self) -> Needs:
         return reads("logits", teacher="logits")
 
+    def soft_labels(self) -> SoftLabels:
+        return "mixed"
+
     def idle(self, pair: Pair) -> tuple[Idle, ...]:
         whys = []
         if self.inter and pair.classes == 2:
@@ -95,5 +98,5 @@ class DIST(Method):
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert context.own.logits is not None and context.teacher is not None and context.teacher.logits is not None
         zs, zt = context.own.logits, context.teacher.logits
-        terms = {"ce": self.gamma * cross_entropy(zs, context.batch.labels)} if self.gamma else {}
+        terms = {"ce": self.gamma * cross_entropy(zs, context.batch.targets)} if self.gamma else {}
         return terms | {"relations": loss(zs, zt, self.inter, self.intra, self.temperature, self.eps)}

@@ -27,7 +27,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, divergences, in_float32, standardised
-from didact.method import Idle, Method, Pair, StepContext
+from didact.method import Idle, Method, Pair, SoftLabels, StepContext
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Labels, Logits, Needs, Scalar, reads
 
@@ -94,6 +94,9 @@ class DKD(Method):
     def needs(self) -> Needs:
         return reads("logits", teacher="logits")
 
+    def soft_labels(self) -> SoftLabels:
+        return "smoothed"  # tells each image's own class from the others
+
     def idle(self, pair: Pair) -> tuple[Idle, ...]:
         if pair.classes != 2 or not (self.target or self.rest):
             return ()
@@ -108,6 +111,6 @@ class DKD(Method):
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert context.own.logits is not None and context.teacher is not None and context.teacher.logits is not None
         zs, zt, labels = context.own.logits, context.teacher.logits, context.batch.labels
-        terms = {"ce": self.gamma * cross_entropy(zs, labels)} if self.gamma else {}
+        terms = {"ce": self.gamma * cross_entropy(zs, context.batch.targets)} if self.gamma else {}
         value = loss(zs, zt, labels, self.target, self.rest, self.temperature, standardise=self.standardise)
         return terms | {"dkd": context.clock.warmup(self.warmup) * value}

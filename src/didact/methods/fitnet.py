@@ -52,7 +52,7 @@ class FitNet(Joint):
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert isinstance(extras, Hint) and context.teacher is not None
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         guided = extras.regressor(context.own.features[self.hint - 1])
         return terms | {"hint": self.beta * loss(guided, context.teacher.features[extras.guide])}
 

@@ -96,7 +96,7 @@ class FSP(Joint):
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         if context.clock.stage != "init":
-            return task(self, context.own, context.teacher, context.batch.labels)
+            return task(self, context.own, context.teacher, context.batch.targets)
         assert isinstance(extras, Levels) and context.teacher is not None
         maps = zip(extras.own(context.own), extras.other(context.teacher), strict=True)
         flows = [loss((fs, above_s), (ft, above_t), self.kind) for (fs, ft), (above_s, above_t) in pairwise(maps)]

@@ -105,7 +105,7 @@ class FT(Joint):
             return {"reconstruction": restoration(extras.paraphraser(ft), ft, self.reconstruction)}
         with torch.no_grad():
             factor_t = extras.paraphraser.squeeze(ft)
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         return terms | {"factor": self.beta * loss(extras.translator(context.own.features[-1]), factor_t, self.kind)}
 
 

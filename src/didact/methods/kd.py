@@ -24,7 +24,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import softened_kl, standardised, task
-from didact.method import Idle, Method, Pair, StepContext
+from didact.method import Idle, Method, Pair, SoftLabels, StepContext
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Logits, Needs, Scalar, reads
 
@@ -64,6 +64,9 @@ class KD(Method):
     def needs(self) -> Needs:
         return reads("logits", teacher="logits")
 
+    def soft_labels(self) -> SoftLabels:
+        return "mixed"
+
     def idle(self, pair: Pair) -> tuple[Idle, ...]:
         if not (self.alpha and self.standardise and pair.classes == 2):
             return ()
@@ -71,4 +74,4 @@ class KD(Method):
         return (Idle(f"{why}; use kd without standardise"),)
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
-        return task(self, context.own, context.teacher, context.batch.labels, self.standardise)
+        return task(self, context.own, context.teacher, context.batch.targets, self.standardise)

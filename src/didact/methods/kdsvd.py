@@ -120,7 +120,7 @@ class KDSVD(Joint):
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert isinstance(extras, Levels) and context.teacher is not None
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         fs = tuple(adapt(f) for adapt, f in zip(extras.adapt, context.own.features, strict=True))
         ft = tuple(context.teacher.features[t] for _, t in extras.pairs)
         return terms | {"singular": self.beta * loss(fs, ft)}

@@ -67,6 +67,6 @@ class NST(Joint):
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert isinstance(extras, Matched) and context.teacher is not None
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         levels = [loss(context.own.features[s], context.teacher.features[t]) for s, t in extras.pairs]
         return terms | {"selectivity": self.beta * torch.stack(levels).sum()}

@@ -86,7 +86,7 @@ class OFD(Joint):
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert isinstance(extras, nn.ModuleList) and context.teacher is not None
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         levels = [level(s, context.teacher.preacts) for level, s in zip(extras, context.own.preacts, strict=True)]
         total = levels[-1]
         for depth, level in enumerate(reversed(levels[:-1]), 1):

@@ -63,5 +63,5 @@ class PKT(Joint):
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert context.teacher is not None and context.teacher.pooled is not None and context.own.pooled is not None
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         return terms | {"probabilities": self.beta * loss(context.own.pooled, context.teacher.pooled)}

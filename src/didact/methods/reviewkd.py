@@ -80,7 +80,7 @@ class ReviewKD(Joint):
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert isinstance(extras, Review) and context.teacher is not None
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         maps = context.teacher.preacts
         targets = [*(maps[t] for t in extras.partners), _map(context.teacher)]
         reviewed = extras([*(context.own.preacts if self.preact else context.own.features), _map(context.own)], targets)

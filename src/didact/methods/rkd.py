@@ -97,7 +97,7 @@ class RKD(Joint):
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert context.teacher is not None and context.teacher.pooled is not None and context.own.pooled is not None
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         vs, vt = context.own.pooled, context.teacher.pooled
         terms["distance"] = self.beta * self.distance_weight * distance(vs, vt)
         terms["angle"] = self.beta * self.angle_weight * angle(vs, vt)

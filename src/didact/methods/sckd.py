@@ -30,7 +30,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import in_float32
-from didact.method import HeldOut, Idle, Method, MetricsContext, Pair, Stage, StepContext
+from didact.method import HeldOut, Idle, Method, MetricsContext, Pair, SoftLabels, Stage, StepContext
 from didact.nets.blocks import BlockNet
 from didact.spec import Chosen, Number, choose, spec
 from didact.tensors import Needs, Scalar
@@ -77,6 +77,9 @@ class SCKD(Method):
     @property
     def sequential(self) -> bool:
         return self.inner.sequential
+
+    def soft_labels(self) -> SoftLabels:
+        return self.inner.soft_labels()
 
     def refresh(self, extras: nn.Module, held: HeldOut) -> None:
         self.inner.refresh(extras, held)

@@ -83,7 +83,7 @@ class SemCKD(Joint):
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert isinstance(extras, Calibration) and context.teacher is not None
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         return terms | {"calibration": self.beta * loss(*extras(context.own.features, context.teacher.features))}
 
 

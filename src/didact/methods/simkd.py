@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import divergences, in_float32, pool_alike
-from didact.method import Method, MetricsContext, Pair, Stage, StepContext
+from didact.method import Method, MetricsContext, Pair, SoftLabels, Stage, StepContext
 from didact.nets.adapt import Frozen, match
 from didact.nets.blocks import Block, BlockNet, Head, Shape, join
 from didact.spec import NonNegative, spec
@@ -96,6 +96,9 @@ class SimKD(Method):
 
     def stages(self) -> tuple[Stage, ...]:
         return (Stage(moves=("net.stem.", "net.blocks.", "extras.projectors.")),)
+
+    def soft_labels(self) -> SoftLabels:
+        return "smoothed" if self.gated else "mixed"  # the gate asks whether the teacher is right
 
     def build(self, pair: Pair) -> nn.Module:
         teacher, teacher_shapes = pair.with_teacher()

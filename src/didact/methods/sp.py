@@ -42,5 +42,5 @@ class SP(Joint):
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert context.teacher is not None
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         return terms | {"similarity": self.beta * loss(context.own.features[-1], context.teacher.features[-1])}

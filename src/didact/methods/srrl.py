@@ -55,7 +55,7 @@ class SRRL(Joint):
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert isinstance(extras, Transfer) and context.own.pooled is not None
         assert context.teacher is not None and context.teacher.pooled is not None and context.teacher.logits is not None
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         v = extras(context.own.pooled)
         return terms | {
             "regression": self.beta * loss(v, context.teacher.pooled, extras.classifier(v), context.teacher.logits)

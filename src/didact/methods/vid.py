@@ -68,7 +68,7 @@ class VID(Joint):
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert isinstance(extras, nn.ModuleList) and context.teacher is not None
-        terms = task(self, context.own, context.teacher, context.batch.labels)
+        terms = task(self, context.own, context.teacher, context.batch.targets)
         found = [level(fs, context.teacher.features) for level, fs in zip(extras, context.own.features, strict=True)]
         return terms | {"vid": self.beta * torch.stack(found).sum()}
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, softened_kl
-from didact.method import Method, StepContext
+from didact.method import Method, SoftLabels, StepContext
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Logits, Needs, Scalar, reads
 
@@ -59,11 +59,14 @@ class DML(Method):
     def sequential(self) -> bool:
         return self.order == "turns"
 
+    def soft_labels(self) -> SoftLabels:
+        return "mixed"
+
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert context.own.logits is not None
         peers = [peer.logits for peer in context.peers if peer.logits is not None]
         weight = self.beta / len(peers) if self.over == "mean" else self.beta
         return {
-            "ce": self.gamma * cross_entropy(context.own.logits, context.batch.labels),
+            "ce": self.gamma * cross_entropy(context.own.logits, context.batch.targets),
             "dml": weight * loss(context.own.logits, peers, self.temperature),
         }

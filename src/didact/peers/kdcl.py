@@ -33,7 +33,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, in_float32, softened_kl
-from didact.method import HeldOut, Method, Pair, StepContext
+from didact.method import HeldOut, Method, Pair, SoftLabels, StepContext
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Labels, Logits, Needs, Scalar, reads
 
@@ -159,6 +159,9 @@ class KDCL(Method):
     def needs(self) -> Needs:
         return reads("logits", peers="logits", own_images=self.images == "own", held=self.target == "general")
 
+    def soft_labels(self) -> SoftLabels:
+        return "smoothed"  # the target depends on the class of each image
+
     def build(self, pair: Pair) -> nn.Module:
         return Mixture(1 + len(pair.peers)) if self.target == "general" else nn.Module()
 
@@ -172,6 +175,6 @@ class KDCL(Method):
         weights = extras.weights if isinstance(extras, Mixture) else None
         made = target(logits, context.batch.labels, self.target, weights)
         return {
-            "ce": self.gamma * cross_entropy(context.own.logits, context.batch.labels),
+            "ce": self.gamma * cross_entropy(context.own.logits, context.batch.targets),
             "kdcl": self.beta * loss(context.own.logits, made, self.temperature),
         }

@@ -11,7 +11,7 @@ from didact.engine.recipe import Recipe
 from didact.method import Method
 from didact.spec import Chosen, Seed, canonical, spec
 
-SHARED = ("epochs", "batch_size", "precision")
+SHARED = ("epochs", "batch_size", "precision", "mixup", "cutmix", "label_smoothing")
 """What the recipes of a group have in common; the rest of a recipe is each network's own."""
 
 

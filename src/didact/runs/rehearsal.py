@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from didact.data import Data, Dataset, Loader, Split, evaluation_batches, facts, training_images
+from didact.data import Data, Dataset, Loader, MixedLoader, Split, evaluation_batches, facts, mixing_loader, training_images
 from didact.engine.evaluate import evaluate, refresh, watched
 from didact.engine.learner import Learner
 from didact.engine.step import Tally, advance, teach
@@ -43,9 +43,10 @@ def rehearse(run: Run) -> None:
         views = frozenset().union(*(one.views for one in learners))
         own = {one.label: 0 for one in learners if one.own_images}
         loader = Loader(dataset, batch_size=IMAGES, data_seed=0, views=views, renderings=own)
+        shown = mixing_loader(loader, run.recipe.mixing, dataset.classes)
         while not any(one.done for one in learners):
             if any(one.epoch == 0 for one in learners):
-                _epoch(learners, loader, teacher, dataset)
+                _epoch(learners, shown, teacher, dataset)
             for one in learners:
                 one.end_epoch()
         evaluate(learners, evaluation_batches(dataset, dataset.test), "test")
@@ -66,7 +67,7 @@ def learner(run: Run, label: str, teacher: BlockNet | None, dataset: Dataset, ba
     )
 
 
-def _epoch(learners: list[Learner], loader: Loader, teacher: BlockNet | None, dataset: Dataset) -> None:
+def _epoch(learners: list[Learner], loader: Loader | MixedLoader, teacher: BlockNet | None, dataset: Dataset) -> None:
     refresh([learners], dataset)
     for one in learners:
         one.train_mode()

@@ -14,6 +14,7 @@ from didact.engine.recipe import Recipe
 from didact.method import Method
 from didact.methods.ce import CE
 from didact.runs.groups import Peer, agree
+from didact.runs.soft_labels import check_labels
 from didact.seeds import derive
 from didact.spec import Chosen, Seed, choose, digest, spec
 from didact.teaching.route import Route
@@ -75,6 +76,7 @@ class Run:
             )
         if not reads and self.teacher is not None:
             raise ValueError(f"the method '{self.method.name()}' reads no teacher, but one is given")
+        check_labels(self.method, self.recipe)
         agree(self.peer, self.peers, self.turn, bool(self.data.validation))
         if self.route is not None and self.teacher is None:
             raise ValueError("a route is the teacher's, and none is given; name one, e.g. teacher.net=resnet20")
@@ -145,7 +147,8 @@ class Run:
     @property
     def cohort(self) -> tuple[Any, ...]:
         """Runs with equal values here can share batches and a teacher's pass."""
-        batches = (digest(self.data), self.data_seed, self.recipe.batch_size, self.recipe.precision)
+        recipe = self.recipe
+        batches = (digest(self.data), self.data_seed, recipe.batch_size, recipe.precision, recipe.mixing)
         if self.route is None:
             return (*batches, self.teacher.digest if self.teacher else None)
         by = self.digest if self.route.schedule == "greedy" else self.epochs  # what decides on the anchor of an epoch

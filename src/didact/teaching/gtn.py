@@ -39,7 +39,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, softened_kl
-from didact.method import Clock, ForPool, MetricsContext, Pair, StepContext
+from didact.method import Clock, ForPool, MetricsContext, Pair, SoftLabels, StepContext
 from didact.nets.adapt import Transform, match
 from didact.nets.architecture import is_architecture, parse
 from didact.nets.blocks import Shape
@@ -47,13 +47,13 @@ from didact.nets.supernet import Capacity, Distribution, Supernet, owner, run_as
 from didact.nets.supernet.shared import skeleton
 from didact.seeds import stream
 from didact.spec import MOST, NonNegative, Positive, spec
-from didact.tensors import Labels, Logits, Needs, Scalar, reads
+from didact.tensors import Logits, Needs, Scalar, Targets, reads
 
 Sampling = Literal["uniform", "trained", "sandwich"]
 
 
 def terms(
-    zt: Logits, branches: Sequence[Logits], labels: Labels, alpha: float = 1.0, temperature: float = 4.0
+    zt: Logits, branches: Sequence[Logits], labels: Targets, alpha: float = 1.0, temperature: float = 4.0
 ) -> dict[str, Tensor]:
     """The terms of L_CT by name; means over batch and branches."""
     ce = [cross_entropy(z, labels) for z in branches]
@@ -65,7 +65,7 @@ def terms(
     }
 
 
-def loss(zt: Logits, branches: Sequence[Logits], labels: Labels, alpha: float = 1.0, temperature: float = 4.0) -> Scalar:
+def loss(zt: Logits, branches: Sequence[Logits], labels: Targets, alpha: float = 1.0, temperature: float = 4.0) -> Scalar:
     """L_CT: mean_i (CE(z_i, y) + alpha T^2 KL(teacher || z_i)) + CE(z, y)."""
     parts = terms(zt, branches, labels, alpha, temperature)
     return parts["teacher_ce"] + parts["student_ce"] + parts["student_kl"]
@@ -117,6 +117,9 @@ class GTN(ForPool):
     def with_whole_students(self, blocks: int) -> GTN:
         return dataclasses.replace(self, after=tuple(sorted({0, *(self.after or range(1, blocks))})))
 
+    def soft_labels(self) -> SoftLabels:
+        return "mixed"
+
     def build(self, pair: Pair) -> nn.Module:
         blocks = len(pair.shapes.features)
         if self.after is None and blocks < 2:
@@ -137,7 +140,7 @@ class GTN(ForPool):
             for name, values in extras.draw(self, branch, context.clock)
         ]
         rise = 1.0 if self.warmup == 0 else min(1.0, context.clock.progress() / self.warmup)
-        found = terms(context.own.logits, students, context.batch.labels, self.alpha, self.temperature)
+        found = terms(context.own.logits, students, context.batch.targets, self.alpha, self.temperature)
         found = {name: value if name == "teacher_ce" else rise * value for name, value in found.items()}
         if extras.distribution is not None:
             found["architecture"] = self.architecture_weight * extras.deviation()

@@ -29,11 +29,11 @@ from torch import Tensor, nn
 
 from didact import nets
 from didact.losses import cross_entropy, softened_kl
-from didact.method import ForStudent, MetricsContext, Pair, StepContext
+from didact.method import ForStudent, MetricsContext, Pair, SoftLabels, StepContext
 from didact.nets.adapt import Transform, match
 from didact.nets.blocks import BlockNet
 from didact.spec import NonNegative, Positive, spec
-from didact.tensors import Labels, Logits, Needs, Scalar, reads
+from didact.tensors import Logits, Needs, Scalar, Targets, reads
 
 Direction = Literal["branch||teacher", "teacher||branch"]
 
@@ -41,7 +41,7 @@ Direction = Literal["branch||teacher", "teacher||branch"]
 def terms(
     zt: Logits,
     branches: Sequence[Logits],
-    labels: Labels,
+    labels: Targets,
     *,
     teacher_weight: float = 1.0,
     kl_weight: float = 3.0,
@@ -67,7 +67,7 @@ def terms(
 def loss(
     zt: Logits,
     branches: Sequence[Logits],
-    labels: Labels,
+    labels: Targets,
     teacher_weight: float = 1.0,
     kl_weight: float = 3.0,
     ce_weight: float = 1.0,
@@ -115,6 +115,9 @@ class SFTN(ForStudent):
     def needs(self) -> Needs:
         return reads("logits features")
 
+    def soft_labels(self) -> SoftLabels:
+        return "mixed"
+
     def build(self, pair: Pair) -> nn.Module:
         if len(pair.shapes.features) < 2:
             raise ValueError("SFTN puts branches after every block but the last; this teacher has a single block")
@@ -126,7 +129,7 @@ class SFTN(ForStudent):
         return terms(
             context.own.logits,
             extras(context.own.features),
-            context.batch.labels,
+            context.batch.targets,
             teacher_weight=self.teacher_weight,
             kl_weight=rise * self.kl_weight,
             ce_weight=rise * self.ce_weight,

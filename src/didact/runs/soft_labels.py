@@ -1,0 +1,42 @@
+"""Whether a method can follow the labels that a recipe gives: those of mixed images, and smoothed ones."""
+
+from __future__ import annotations
+
+from didact.engine.recipe import Recipe
+from didact.method import Method
+
+
+def check_labels(method: Method, recipe: Recipe) -> None:
+    """Refuse a recipe that mixes images or smooths labels where the method reads one class for each image.
+
+    Raises:
+        ValueError: the message names the settings and what to write instead.
+    """
+    name, follows = method.name(), method.soft_labels()
+    mixing = " and ".join(
+        f"recipe.{kind}={getattr(recipe, kind):g}" for kind in ("mixup", "cutmix") if getattr(recipe, kind)
+    )
+    if mixing and follows != "mixed":
+        raise ValueError(
+            f"the method '{name}' reads the class of each image, and {mixing} shows mixtures of two images; "
+            f"{_remedy('write recipe.mixup=0 recipe.cutmix=0', follows, 'mixed')}"
+        )
+    needs = [method.needs, *(stage.needs for stage in method.stages() if stage.needs)]
+    further = {view for one in needs for view in one.views} | {"own images" for one in needs if one.own_images}
+    if mixing and further:
+        raise ValueError(
+            f"the method '{name}' reads further views of the images ({', '.join(sorted(further))}), which are not mixed; "
+            "write recipe.mixup=0 recipe.cutmix=0"
+        )
+    if recipe.label_smoothing and follows == "none":
+        raise ValueError(
+            f"the method '{name}' reads the class of each image, which recipe.label_smoothing does not change; "
+            f"{_remedy('write recipe.label_smoothing=0', follows, 'smoothed')}"
+        )
+    if recipe.label_smoothing and getattr(method, "label_smoothing", 0):
+        raise ValueError(f"labels are smoothed by recipe.label_smoothing and by the method '{name}', too; write one of them")
+
+
+def _remedy(recipe: str, follows: str, wanted: str) -> str:
+    own = f"; in a method of your own read batch.targets and let soft_labels answer '{wanted}'" if follows == "none" else ""
+    return f"{recipe}, or use a method such as kd{own}"
