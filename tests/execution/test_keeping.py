@@ -145,6 +145,7 @@ def test_a_kill_within_an_epoch_leaves_no_half_of_it(
 CHANGES: dict[str, dict[str, Any]] = {
     "batch size": {"recipe": replace(RECIPE, batch_size=20)},
     "precision": {"recipe": replace(RECIPE, precision="bf16")},
+    "mixing": {"recipe": replace(RECIPE, mixup=0.2)},
     "data seed": {"data_seed": 1},
     "augmentation": {"data": Data(name="digits", per_class=6, augment="crop-flip")},
     "images": {"data": Data(name="digits", per_class=7)},

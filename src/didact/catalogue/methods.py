@@ -11,7 +11,7 @@ from typing import Any
 from didact.catalogue.docstring import About, about
 from didact.catalogue.settings import fields
 from didact.data import Data, training_images
-from didact.method import ForStudent, Method, Stage
+from didact.method import ForStudent, Method, SoftLabels, Stage
 from didact.runs.build import extras, network, pair, placeholders
 from didact.runs.foreign import formed
 from didact.runs.groups import Peer

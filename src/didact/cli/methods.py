@@ -44,5 +44,7 @@ def explained(found: Described) -> str:
     presets = [f"  {base}+{name}: {changes_text(changes)}" for name, changes in found.presets.items()]
     parts.append("\n".join(["Presets:", *presets]) if presets else "")
     stages = "; ".join(map(stage_details, found.stages))
-    parts.append(f"Reads: {reads_text(found.reads)}\nLabels: {labels_text(found.soft_labels)}\nStages: {stages}\nFile: {found.file}")
+    parts.append(
+        f"Reads: {reads_text(found.reads)}\nLabels: {labels_text(found.soft_labels)}\nStages: {stages}\nFile: {found.file}"
+    )
     return "\n\n".join(part.replace("``", "`") for part in parts if part)

@@ -92,6 +92,7 @@ class Kept:
 def _about(run: Run, dataset: Dataset, *, deterministic: bool) -> dict[str, Any]:
     """Everything on which a teacher's answers depend but its weights: batches, precision, machine."""
     assert run.teacher is not None
+    mixing = run.recipe.mixing
     where = environment(str(dataset.train.images.device))
     return {
         "format": FORMAT,
@@ -103,6 +104,7 @@ def _about(run: Run, dataset: Dataset, *, deterministic: bool) -> dict[str, Any]
         "data_seed": run.data_seed,
         "batch_size": run.recipe.batch_size,
         "precision": run.recipe.precision,
+        **({"mixing": [mixing.mixup, mixing.cutmix]} if mixing.mixes else {}),
         "code": sources(run.teacher),
         "deterministic": deterministic,
         "kernels": torch.backends.cpu.get_cpu_capability(),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import torch
 
-from didact.data import Loader
+from didact.data import Loader, MixedLoader, mixing_loader
 from didact.engine.learner import Learner
 from didact.engine.step import Tally, advance, teach
 from didact.nets.blocks import BlockNet
@@ -44,11 +44,12 @@ def step_seconds(run: Run, device: str = "cpu", steps: int = STEPS) -> float:
         teacher = network(run.teacher).eval().requires_grad_(False).to(device) if run.teacher else None
         student = learner(run, "timed", teacher, dataset, batch, device)
         there = replace(dataset, train=dataset.train.to(device))
-        taken = _timed(student, teacher, Loader(there, batch_size=batch, data_seed=0, views=student.views))
+        loader = Loader(there, batch_size=batch, data_seed=0, views=student.views)
+        taken = _timed(student, teacher, mixing_loader(loader, run.recipe.mixing, there.classes))
     return statistics.median(taken[WARM_UP:])
 
 
-def _timed(student: Learner, teacher: BlockNet | None, loader: Loader) -> list[float]:
+def _timed(student: Learner, teacher: BlockNet | None, loader: Loader | MixedLoader) -> list[float]:
     """Seconds of each step of an epoch; a GPU is waited for."""
     student.train_mode()
     tallies = {student.label: Tally(student.device)}
