@@ -11,9 +11,9 @@ from typing import cast
 import torch
 from torch import nn
 
-from didact.nets import architecture, mobilenet, resnet, shufflenet, vgg, wide_resnet
+from didact.nets import architecture, libraries, mobilenet, resnet, shufflenet, vgg, wide_resnet
 from didact.nets.blocks import Block, BlockNet, Head
-from didact.nets.splitting import split
+from didact.nets.splitting import split, with_classes
 from didact.spec import SpecError, nearest, shown
 from didact.spec.foreign import imported, running
 
@@ -52,7 +52,8 @@ class Entry:
 
     Attributes:
         name: its canonical name.
-        family: the file it comes from; "" for a constructor of the user's own; "architecture" where the name spells it out.
+        family: the file it comes from; "" for a constructor of the user's own; "library" for a network of another library;
+            "architecture" where the name spells it out.
         paper_rate: the learning rate that the papers start from at batch size 64.
     """
 
@@ -77,11 +78,13 @@ def resolve(name: str) -> str:
     """The canonical name for any spelling: case, ``- _ . space`` and the multiplication sign do not matter.
 
     ``module:function`` is its own canonical name. A name such as ``basic-16-1x16-1x32-1x64`` spells out its network
-    (:mod:`didact.nets.architecture`).
+    (:mod:`didact.nets.architecture`), and ``timm:resnet34`` is a network of another library (:mod:`didact.nets.libraries`).
 
     Raises:
         SpecError: no such network; the nearest names are listed.
     """
+    if libraries.named(name):
+        return libraries.resolve(name)
     if ":" in name:
         return name
     if architecture.is_architecture(name):
@@ -92,7 +95,7 @@ def resolve(name: str) -> str:
 
 
 def entry(name: str) -> Entry:
-    """What is known of the network ``name``, in any spelling; ``module:function`` gets the papers' usual learning rate.
+    """What is known of the network ``name``, in any spelling; those of others get the papers' usual learning rate.
 
     Raises:
         SpecError: no such network.
@@ -100,7 +103,9 @@ def entry(name: str) -> Entry:
     name = resolve(name)
     if architecture.is_architecture(name):
         return Entry(name, "architecture", paper_rate=0.05 if architecture.parse(name).kind == "basic" else 0.01)
-    return Entry(name, family="", paper_rate=0.05) if ":" in name else _ENTRIES[name]
+    if ":" in name:
+        return Entry(name, family="library" if libraries.named(name) else "", paper_rate=0.05)
+    return _ENTRIES[name]
 
 
 def create(name: str, num_classes: int, in_channels: int = 3, size: int | None = None) -> BlockNet:
@@ -108,11 +113,13 @@ def create(name: str, num_classes: int, in_channels: int = 3, size: int | None =
 
     Args:
         name: a network in any spelling (see :func:`names`), a name that spells out its network
-            (``basic-16-1x16-1x32-1x64``), or ``module:function``, a constructor of one's own that takes
-            (num_classes, in_channels) and returns a :class:`BlockNet`, or any other classifier, which is split.
+            (``basic-16-1x16-1x32-1x64``), a network of another library (``timm:resnet34``), which is split, or
+            ``module:function``, a constructor of one's own that takes (num_classes, in_channels) and returns a
+            :class:`BlockNet`, or any other classifier, which is split.
         num_classes: number of logits.
         in_channels: channels of the images.
-        size: height of the images; only a network that is split needs it. None: the first of :data:`SIZES` that it takes.
+        size: height of the images; only a network that is split needs it. None: what its library has it for, or the first of
+            :data:`SIZES` that it takes.
 
     Raises:
         SpecError: no such network, or a constructor that cannot be imported or does not return a network that can be split.
@@ -123,9 +130,23 @@ def create(name: str, num_classes: int, in_channels: int = 3, size: int | None =
     known = entry(name)
     if not known.family:
         return _own(name, num_classes, in_channels, size)
+    if known.family == "library":
+        return _of_library(known.name, num_classes, in_channels, size)
     if known.family == "architecture":
         return architecture.build(architecture.parse(name), num_classes, in_channels)
     return _FAMILIES[known.family][known.name](num_classes, in_channels)
+
+
+def _of_library(name: str, num_classes: int, in_channels: int, size: int | None) -> BlockNet:
+    """The network ``name`` of another library, in blocks; with new last layers where the library's have another width."""
+    height = size or libraries.default_size(name)
+    model = libraries.build(name, num_classes, in_channels, size)
+    with running(libraries.title(name), f"for images of {height}x{height}"):
+        net = _split(name, model, in_channels, (height,))
+        if net.shapes((in_channels, height, height)).classes != num_classes:
+            image = (in_channels, height, height)
+            net = _split(name, with_classes(model, num_classes, image), in_channels, (height,))
+    return net
 
 
 def _own(name: str, num_classes: int, in_channels: int, size: int | None) -> BlockNet:
@@ -171,7 +192,7 @@ def _split(name: str, model: nn.Module, in_channels: int, sizes: tuple[int, ...]
             continue
         _CHECKED.add((name, size))
         return net
-    raise SpecError(f"{name!r}: {refused}") from refused
+    raise SpecError(f"{libraries.title(name)!r}: {refused}") from refused
 
 
 def _key(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from didact.engine.recipe import Recipe
 from didact.method import ForStudent, Method
+from didact.nets import title
 from didact.runs.run import BASELINE, Run, method_label, required
 from didact.spec import plural, to_json
 
@@ -31,13 +32,13 @@ def teacher_summary(run: Run, student: str = "") -> str:
     summary = method + _changed(run.method, student)
     if run.teacher is not None:
         taught = teacher_summary(run.teacher, run.net).removeprefix("standard, ")
-        summary += f" from {run.teacher.net}" + (f" ({taught})" if taught != "standard" else "")
+        summary += f" from {title(run.teacher.net)}" + (f" ({taught})" if taught != "standard" else "")
     return summary + (", fine-tuned" if run.start else "") + (f", seed {run.seed}" if run.seed else "")
 
 
 def teacher_label(run: Run) -> str:
     """How and what: "standard resnet32x4"; for an assistant "resnet14 by kd from resnet20"."""
-    return f"{run.net} by {teacher_summary(run)}" if run.teacher else f"{teacher_summary(run)} {run.net}"
+    return f"{title(run.net)} by {teacher_summary(run)}" if run.teacher else f"{teacher_summary(run)} {title(run.net)}"
 
 
 def row_label(run: Run) -> str:
@@ -60,7 +61,7 @@ def peers_label(run: Run) -> str:
     shown = []
     for peer in run.peers:
         way = "" if peer.method == run.method else f" by {method_label(peer.method)}{_changed(peer.method)}"
-        shown.append(peer.net + way + (f" seed {peer.seed}" if peer.seed != run.seed else ""))
+        shown.append(title(peer.net) + way + (f" seed {peer.seed}" if peer.seed != run.seed else ""))
     later = run.turn and (run.duplicates_before or any(one.method.sequential for one in (run, *run.peers)))
     return ", ".join(shown) + (f" (turn {run.turn + 1})" if later else "")
 
@@ -72,7 +73,7 @@ def _changed(method: Method, student: str = "") -> str:
     for name, field_ in type(method).__dataclass_fields__.items():  # type: ignore[attr-defined]
         value = getattr(method, name)
         if name == "student" and isinstance(method, ForStudent):
-            shown += [f"for {value}"] if value != student else []
+            shown += [f"for {title(value)}"] if value != student else []
         elif name in required(type(method)) or (value != field_.default and not preset):
             inner = method_label(value) + _changed(value) if isinstance(value, Method) else getattr(value, "label", value)
             shown.append(f"{name}={inner}")

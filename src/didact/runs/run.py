@@ -127,7 +127,7 @@ class Run:
     @cached_property
     def label(self) -> str:
         """Short and readable; with the digest it is also the folder's name."""
-        return f"{self.net.replace(':', '-')}.{method_label(self.method)}.s{self.seed}"
+        return f"{nets.title(self.net).replace(':', '-')}.{method_label(self.method)}.s{self.seed}"
 
     @property
     def epochs(self) -> int:

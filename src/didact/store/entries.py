@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from didact.files.reading import DamagedError
+from didact.nets import libraries
 from didact.runs.run import Run
 from didact.spec import clean, digest, to_json
 from didact.store.record import Record
@@ -112,8 +113,11 @@ def damaged(error: DamagedError) -> str:
 
 
 def code_names(value: Any) -> frozenset[str]:
-    """Every text with a colon in plain JSON data, at any depth: what could name code as ``module:Name``."""
-    return frozenset(text for text in _texts(value) if ":" in text)
+    """Every text with a colon in plain JSON data, at any depth: what could name code as ``module:Name``.
+
+    Networks of the libraries that didact knows are no such code: their names build networks and can do nothing else.
+    """
+    return frozenset(text for text in _texts(value) if ":" in text and not libraries.named(text))
 
 
 def codes(run: Run) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from didact.nets import libraries
 from didact.runs.foreign import sources
 from didact.runs.run import Run
 from didact.spec import SpecError
@@ -9,10 +10,14 @@ from didact.store.record import Record
 
 
 def changed(run: Run, record: Record) -> list[str]:
-    """The names of the user's own code that has another source now than when ``run`` was trained, as far as that is known."""
+    """The names of the user's own code that has another source now than when ``run`` was trained, as far as that is known.
+
+    Another version of a library is no such change: the names of its networks hold their structure.
+    """
     before = record.environment().get("source", {})
     try:
         now = sources(run) if before else {}
     except SpecError:  # the code is gone; what a finished run left can be read without it
         return []
-    return [name for name in now if before.get(name, now[name]) != now[name]]
+    own = [name for name in now if not libraries.named(name)]
+    return [name for name in own if before.get(name, now[name]) != now[name]]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from didact.measure.similarity import Similarity
+from didact.nets import title
 from didact.runs.labels import recipe_label, row_label, teacher_label, teacher_summary
 from didact.runs.run import Run
 from didact.runs.spread import Sample, defined, difference
@@ -177,12 +178,12 @@ def _comparison(
     )  # standard teachers first: the others are compared with them
     nets = {teacher.net for teacher in taught.values()}
     rows = _rows(members, similar)
-    by = f" taught by {nets.pop()}" if len(nets) == 1 else ""
+    by = f" taught by {title(nets.pop())}" if len(nets) == 1 else ""
     names = _names(
         {key: teacher_summary(teacher, first.net) if by else teacher_label(teacher) for key, teacher in taught.items()}
     )
     return TeacherComparison(
-        title=f"{first.net}{by} on {first.data.label} ({recipe_label(first)})",
+        title=f"{title(first.net)}{by} on {first.data.label} ({recipe_label(first)})",
         teachers={key: Teacher(names[key], _own(teacher, finished)) for key, teacher in taught.items()},
         rows=rows,
         covers=covers(

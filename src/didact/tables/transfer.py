@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from didact.measure.probe import ProbeResult
+from didact.nets import title
 from didact.runs.labels import recipe_label, row_label, teacher_summary
 from didact.runs.run import Run
 from didact.runs.spread import Sample
@@ -95,7 +96,7 @@ def _transfer(members: Sequence[ProbeResult]) -> Transfer:
     for (method, data, teacher), results in figures.items():
         rows.setdefault(method, {})[data, teacher] = _sample(results)
     return Transfer(
-        title=f"{first.run.net} trained on {first.run.data.label} ({recipe_label(first.run)}), probed by {first.name} "
+        title=f"{title(first.run.net)} trained on {first.run.data.label} ({recipe_label(first.run)}), probed by {first.name} "
         f"at {first.size}x{first.size}",
         data=tuple(dict.fromkeys(result.data.label for result in members)),
         teachers=_teachers(runs.values(), first.run.net) or {"": ""},
@@ -122,7 +123,7 @@ def _teachers(runs: Iterable[Run], student: str) -> dict[str, str]:
     teachers = {run.teacher.digest: run.teacher for run in runs if run.teacher is not None}
     labels = {key: teacher_summary(teacher, student) for key, teacher in teachers.items()}
     if len({teacher.net for teacher in teachers.values()}) > 1:
-        labels = {key: f"{labels[key]} {teacher.net}" for key, teacher in teachers.items()}
+        labels = {key: f"{labels[key]} {title(teacher.net)}" for key, teacher in teachers.items()}
     texts = list(labels.values())
     ordered = sorted(labels.items(), key=lambda item: not item[1].startswith("standard"))
     return {key: label if texts.count(label) == 1 else f"{label} {key[:6]}" for key, label in ordered}

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from didact.execution.progress import EpochBegins, Event, Failed, JobBegins, JobEnds, Learned, StepEnds
+from didact.nets import title
 from didact.runs.labels import teacher_label
 from didact.runs.run import Run, method_label
 
@@ -20,7 +21,7 @@ def show(console: Console) -> Bars | Lines:
 
 
 def _heading(runs: Sequence[Run], teacher: Run | None) -> str:
-    what = ", ".join(dict.fromkeys(f"{run.net} {method_label(run.method)}" for run in runs))
+    what = ", ".join(dict.fromkeys(f"{title(run.net)} {method_label(run.method)}" for run in runs))
     seeds = sorted({run.seed for run in runs})
     of = f" from {teacher_label(teacher)}" if teacher else ""
     return f"{len(runs)} x [{what}]{of}, seeds {', '.join(map(str, seeds))}"

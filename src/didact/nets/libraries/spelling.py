@@ -1,0 +1,97 @@
+"""Names of networks of other libraries: ``library:name+argument=value+argument=value@structure``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from didact.spec import SpecError, shown
+
+Scalar = str | int | float | bool | None
+Value = Scalar | tuple[Scalar, ...]
+"""What an argument may be: a word, a number, true, false, none, or a list of them."""
+
+_STRUCTURE = re.compile(r"(.*)@([0-9a-f]{10})", re.DOTALL)
+_ARGUMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)(e-?\d+)?", re.ASCII)
+_WORDS: Mapping[str, Scalar] = {"true": True, "false": False, "none": None}
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """The parts of a name.
+
+    Attributes:
+        structure: the hash that the network's structure must have; "" where the name does not say.
+    """
+
+    library: str
+    net: str
+    arguments: Mapping[str, Value] = field(default_factory=dict)
+    structure: str = ""
+
+    def __str__(self) -> str:
+        arguments = "".join(f"+{key}={_text(self.arguments[key])}" for key in sorted(self.arguments))
+        return f"{self.library}:{self.net}{arguments}" + (f"@{self.structure}" if self.structure else "")
+
+
+def read(name: str) -> Spelling:
+    """The parts of ``name``.
+
+    Raises:
+        SpecError: an argument is not ``name=value``, or is given twice.
+    """
+    library, _, rest = name.partition(":")
+    found = _STRUCTURE.fullmatch(rest)
+    rest, structure = found.groups() if found else (rest, "")
+    net, *given = rest.split("+")
+    if not net:
+        raise SpecError(f"{shown(name)} names no network after {library}:")
+    arguments: dict[str, Value] = {}
+    for text in given:
+        parts = _ARGUMENT.fullmatch(text)
+        if parts is None:
+            raise SpecError(
+                f"{shown(name)}: {shown(text)} is no argument; write {library}:{net}+argument=value, and lists as 1/2/3"
+            )
+        if parts[1] in arguments:
+            raise SpecError(f"{shown(name)}: the argument {parts[1]} is given twice; write it once")
+        arguments[parts[1]] = value(parts[2])
+    return Spelling(library, net, arguments, structure)
+
+
+def value(text: str) -> Value:
+    """An argument's value: a list where there is a slash (``8/`` has one entry), else a word or a number."""
+    if "/" not in text:
+        return _scalar(text)
+    parts = text.split("/")
+    return tuple(map(_scalar, parts if parts[-1] else parts[:-1]))
+
+
+def _scalar(text: str) -> Scalar:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if _NUMBER.fullmatch(text):
+        number = float(text)
+        return int(text) if re.fullmatch(r"-?\d+", text) else number
+    return text
+
+
+def writable(given: Any) -> bool:
+    """Whether a name can hold this value, such that reading gives it back."""
+    if isinstance(given, list | tuple):
+        return bool(given) and all(not isinstance(one, list | tuple) and writable(one) for one in given)
+    if not isinstance(given, str):
+        return given is None or isinstance(given, bool | int | float)
+    return not set(given) & set("+@,/") and bool(given) and value(given) == given
+
+
+def _text(given: Value) -> str:
+    if isinstance(given, tuple):
+        return "/".join(map(_text, given)) + ("/" if len(given) == 1 else "")
+    if isinstance(given, float):
+        return repr(given).replace("e+", "e")
+    return given if isinstance(given, str) else json.dumps(given).replace("null", "none")
