@@ -82,12 +82,32 @@ def read_json(path: Path) -> Any:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-    """Tensors and plain values as one safetensors file that carries its own checksum. A value that is not finite is null."""
-    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    """Tensors and plain values as one safetensors file that carries its own checksum. A value that is not finite is null.
+
+    A tensor that several names have, as tied weights do, is written once.
+    """
+    tied = _tied(tensors)
+    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items() if k not in tied}
     text = strict_json(values)
     # one key: safetensors writes several in an order that differs from process to process
-    head = json.dumps({"sha256": _checksum(plain, text), "values": text})
-    write(path, safetensors.torch.save(plain, {"didact": head}))
+    head = {"sha256": _checksum(plain, text + _tied_text(tied)), "values": text} | ({"tied": tied} if tied else {})
+    write(path, safetensors.torch.save(plain, {"didact": json.dumps(head)}))
+
+
+def _tied(tensors: dict[str, Tensor]) -> dict[str, str]:
+    """The first name of every tensor that has had another name before, by its later names."""
+    first: dict[object, str] = {}
+    tied: dict[str, str] = {}
+    for name, tensor in tensors.items():
+        if tensor.numel():
+            place = tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
+            if first.setdefault(place, name) != name:
+                tied[name] = first[place]
+    return tied
+
+
+def _tied_text(tied: dict[str, str]) -> str:
+    return json.dumps(tied, sort_keys=True) if tied else ""
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -105,9 +125,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise
     except (OSError, ValueError, AttributeError, safetensors.SafetensorError) as error:
         raise DamagedError(f"{path}: {error}") from None
-    if not isinstance(head, dict) or head.get("sha256") != _checksum(tensors, head.get("values", "")):
+    tied = head.get("tied", {}) if isinstance(head, dict) else {}
+    if not isinstance(head, dict) or head.get("sha256") != _checksum(tensors, head.get("values", "") + _tied_text(tied)):
         raise DamagedError(f"{path}: the checksum does not fit the content")
-    return tensors, json.loads(head["values"])
+    return tensors | {name: tensors[first] for name, first in tied.items()}, json.loads(head["values"])
 
 
 def _checksum(tensors: dict[str, Tensor], text: str) -> str:

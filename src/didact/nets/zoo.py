@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
-from inspect import isfunction
-from typing import cast
 
-import torch
-from torch import nn
-
-from didact.nets import architecture, libraries, mobilenet, resnet, shufflenet, vgg, wide_resnet
-from didact.nets.blocks import Block, BlockNet, Head
-from didact.nets.splitting import split, with_classes
+from didact.nets import architecture, libraries, mobilenet, others, resnet, shufflenet, vgg, wide_resnet
+from didact.nets.blocks import BlockNet
 from didact.spec import SpecError, nearest, shown
-from didact.spec.foreign import imported, running
 
 _FAMILIES: dict[str, dict[str, Callable[[int, int], BlockNet]]] = {
     "resnet": resnet.NETS,
@@ -30,12 +22,6 @@ _SLOW = ("shufflenet", "mobilenet")
 
 _WORDS = {"wideresnet": "wrn", "shufflenet": "shuffle", "mobilenet": "mobile"}
 """Long and short forms of a family, compared as one."""
-
-SIZES = (32, 64, 224)
-"""Heights of images that a network is tried with where nothing says what it will be shown."""
-
-_CHECKED: set[tuple[str, int]] = set()
-"""Networks that were split in this process and computed the same as before."""
 
 _ALIASES = {
     "shuffle_v2_1_5": "shufflenet_v2_x1_5",
@@ -119,7 +105,7 @@ def create(name: str, num_classes: int, in_channels: int = 3, size: int | None =
         num_classes: number of logits.
         in_channels: channels of the images.
         size: height of the images; only a network that is split needs it. None: what its library has it for, or the first of
-            :data:`SIZES` that it takes.
+            :data:`~didact.nets.others.SIZES` that it takes.
 
     Raises:
         SpecError: no such network, or a constructor that cannot be imported or does not return a network that can be split.
@@ -129,70 +115,12 @@ def create(name: str, num_classes: int, in_channels: int = 3, size: int | None =
         raise ValueError(f"a network needs at least one class and one channel, not {num_classes} and {in_channels}")
     known = entry(name)
     if not known.family:
-        return _own(name, num_classes, in_channels, size)
+        return others.own(name, num_classes, in_channels, size)
     if known.family == "library":
-        return _of_library(known.name, num_classes, in_channels, size)
+        return others.of_library(known.name, num_classes, in_channels, size)
     if known.family == "architecture":
         return architecture.build(architecture.parse(name), num_classes, in_channels)
     return _FAMILIES[known.family][known.name](num_classes, in_channels)
-
-
-def _of_library(name: str, num_classes: int, in_channels: int, size: int | None) -> BlockNet:
-    """The network ``name`` of another library, in blocks; with new last layers where the library's have another width."""
-    height = size or libraries.default_size(name)
-    model = libraries.build(name, num_classes, in_channels, size)
-    with running(libraries.title(name), f"for images of {height}x{height}"):
-        net = _split(name, model, in_channels, (height,))
-        if net.shapes((in_channels, height, height)).classes != num_classes:
-            image = (in_channels, height, height)
-            net = _split(name, with_classes(model, num_classes, image), in_channels, (height,))
-    return net
-
-
-def _own(name: str, num_classes: int, in_channels: int, size: int | None) -> BlockNet:
-    """The network that the constructor ``module:function`` makes; split where it is no BlockNet."""
-    module, function = imported(name, "network")
-    make = getattr(module, function, None)
-    if not callable(make):
-        known = [key for key, value in vars(module).items() if isfunction(value) and not key.startswith("_")]
-        raise SpecError(
-            f"{module.__name__!r} holds no function {function!r} for the network {name!r}{nearest(function, known)}"
-        )
-    if isinstance(make, type) and not issubclass(make, nn.Module):
-        raise SpecError(
-            f"{name!r} is the class {make.__name__}, no network; a network is a function of (num_classes, in_channels) "
-            "that returns a didact.nets.BlockNet or another torch.nn.Module"
-        )
-    # real tensors even where only shapes are asked: a constructor may read numbers from tensors, or load weights
-    real = torch.device("cpu") if torch.empty(0).is_meta else nullcontext()
-    with running(name, "when it is called with (num_classes, in_channels)"), real:
-        net = cast("Callable[..., object]", make)(num_classes, in_channels)
-    if not isinstance(net, nn.Module):
-        raise SpecError(
-            f"{name!r} should return a didact.nets.BlockNet or another torch.nn.Module, found {type(net).__name__}"
-        )
-    if not isinstance(net, BlockNet):
-        return _split(name, net, in_channels, (size,) if size else SIZES)
-    if net.stem is None:
-        raise SpecError(f"{name!r}: a whole network has a stem; nn.Identity() where there is nothing to do")
-    for part in [*net, net.head]:
-        if not isinstance(part, Block | Head):
-            raise SpecError(f"{name!r}: a BlockNet is made of didact.nets.Block and a Head, found {type(part).__name__}")
-    return net
-
-
-def _split(name: str, model: nn.Module, in_channels: int, sizes: tuple[int, ...]) -> BlockNet:
-    """``model`` in blocks, for images of the first of ``sizes`` that it takes; compared with itself once in a process."""
-    refused: ValueError | None = None
-    for size in sizes:
-        try:
-            net = split(model, (in_channels, size, size), checked=(name, size) not in _CHECKED)
-        except ValueError as error:
-            refused = refused or error
-            continue
-        _CHECKED.add((name, size))
-        return net
-    raise SpecError(f"{libraries.title(name)!r}: {refused}") from refused
 
 
 def _key(name: str) -> str:

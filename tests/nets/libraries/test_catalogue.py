@@ -90,3 +90,17 @@ def test_a_library_that_is_missing_is_named_with_its_extra(library: str) -> None
 def test_a_name_with_its_structure_needs_no_library() -> None:
     with guests.missing():
         assert nets.resolve("timm:plain_tiny@0123456789") == "timm:plain_tiny@0123456789"
+
+
+def test_a_name_may_say_where_blocks_end() -> None:
+    with guests.installed():
+        name = nets.resolve("timm:plain_tiny+cuts=rows.0/norms.2")
+        assert name == nets.resolve("timm:plain_tiny").replace("@", "+cuts=rows.0/norms.2@")
+        features = nets.create(name, 5).shapes((3, 32, 32)).features
+        assert features == ((4, 16, 16), (12, 4, 4))
+        assert len(nets.create("timm:plain_tiny+blocks=2", 5)) == 2
+        with pytest.raises(SpecError, match=r"cannot be cut after 'rows.9'.*it can be cut after .*rows.1"):
+            nets.create("timm:plain_tiny+cuts=rows.9", 5)
+        for wrong in ("blocks=0", "blocks=2+cuts=a", "blocks=many"):
+            with pytest.raises(SpecError, match=r"write blocks=3 \(how many at most\) or cuts=layer1/layer2"):
+                nets.resolve(f"timm:plain_tiny+{wrong}")

@@ -8,6 +8,6 @@ stands in a Run, so an upgrade of the library that changes the network makes ano
 the same. The library's version is in the Record's environment: it is no part of the Run, as most upgrades change no network.
 """
 
-from didact.nets.libraries.catalogue import build, default_size, named, names, resolve, title, version
+from didact.nets.libraries.catalogue import build, default_size, division, named, names, resolve, title, version
 
-__all__ = ["build", "default_size", "named", "names", "resolve", "title", "version"]
+__all__ = ["build", "default_size", "division", "named", "names", "resolve", "title", "version"]

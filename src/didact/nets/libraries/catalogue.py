@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
+from typing import Any
 
 import torch
 from torch import nn
@@ -83,7 +84,7 @@ def build(name: str, classes: int, channels: int, size: int | None = None) -> nn
         SpecError: as :func:`resolve`; or the library builds a network of another structure than the name's.
     """
     given = read(name)
-    now = read(_resolved(str(replace(given, structure=""))))
+    now = read(_resolved(title(name)))
     if given.structure not in ("", now.structure):
         raise SpecError(
             f"{version(name)} builds another network under the name {title(name)} than the one asked for: its structure is "
@@ -91,7 +92,7 @@ def build(name: str, classes: int, channels: int, size: int | None = None) -> nn
             f"its folder names it), or write {title(name)} to train this one"
         )
     with _built(now):
-        return _made(now, classes, channels, size)
+        return _made(now.whole, classes, channels, size)
 
 
 def default_size(name: str) -> int:
@@ -100,17 +101,22 @@ def default_size(name: str) -> int:
     Raises:
         SpecError: as :func:`resolve`.
     """
-    return _hashed(str(replace(read(_resolved(title(name))), structure="")))[1]
+    return _hashed(str(read(_resolved(title(name))).whole))[1]
+
+
+def division(name: str) -> dict[str, Any]:
+    """What the name says of the blocks: ``blocks`` or ``cuts`` of :func:`didact.nets.split`; nothing for other names."""
+    return read(name).division if named(name) else {}
 
 
 @lru_cache(maxsize=1024)
 def _resolved(name: str) -> str:
     given = read(name)
     try:
-        known = _LIBRARIES[given.library].known(given)
+        known = _LIBRARIES[given.library].known(given.whole)
     except SpecError as error:
         raise SpecError(f"{shown(name)}: {error}" if name not in str(error) else str(error)) from error
-    return str(replace(known, structure=_hashed(str(known))[0]))
+    return str(replace(known, arguments={**known.arguments, **given.division}, structure=_hashed(str(known))[0]))
 
 
 @lru_cache(maxsize=1024)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from didact.spec import SpecError, shown
@@ -13,6 +13,8 @@ from didact.spec import SpecError, shown
 Scalar = str | int | float | bool | None
 Value = Scalar | tuple[Scalar, ...]
 """What an argument may be: a word, a number, true, false, none, or a list of them."""
+DIVISION = ("blocks", "cuts")
+"""Arguments that are not the library's: how many blocks the network is split into at most, or the modules that end blocks."""
 
 _STRUCTURE = re.compile(r"(.*)@([0-9a-f]{10})", re.DOTALL)
 _ARGUMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
@@ -34,15 +36,29 @@ class Spelling:
     structure: str = ""
 
     def __str__(self) -> str:
-        arguments = "".join(f"+{key}={_text(self.arguments[key])}" for key in sorted(self.arguments))
+        arguments = "".join(f"+{key}={self._said(key)}" for key in sorted(self.arguments))
         return f"{self.library}:{self.net}{arguments}" + (f"@{self.structure}" if self.structure else "")
+
+    @property
+    def whole(self) -> Spelling:
+        """The network as the library has it, whatever its blocks."""
+        return replace(self, arguments={key: v for key, v in self.arguments.items() if key not in DIVISION}, structure="")
+
+    @property
+    def division(self) -> dict[str, Any]:
+        """The arguments that say which blocks it has."""
+        return {key: self.arguments[key] for key in DIVISION if key in self.arguments}
+
+    def _said(self, key: str) -> str:
+        given = self.arguments[key]
+        return "/".join(map(str, given)) if key == "cuts" and isinstance(given, tuple) else _text(given)
 
 
 def read(name: str) -> Spelling:
     """The parts of ``name``.
 
     Raises:
-        SpecError: an argument is not ``name=value``, or is given twice.
+        SpecError: an argument is not ``name=value``, or is given twice; ``blocks`` is no number from 1; ``blocks`` and ``cuts``.
     """
     library, _, rest = name.partition(":")
     found = _STRUCTURE.fullmatch(rest)
@@ -59,7 +75,9 @@ def read(name: str) -> Spelling:
             )
         if parts[1] in arguments:
             raise SpecError(f"{shown(name)}: the argument {parts[1]} is given twice; write it once")
-        arguments[parts[1]] = value(parts[2])
+        arguments[parts[1]] = tuple(parts[2].split("/")) if parts[1] == "cuts" else value(parts[2])
+    if "blocks" in arguments and ("cuts" in arguments or type(arguments["blocks"]) is not int or arguments["blocks"] < 1):
+        raise SpecError(f"{shown(name)}: write blocks=3 (how many at most) or cuts=layer1/layer2 (where they end)")
     return Spelling(library, net, arguments, structure)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +16,10 @@ from didact.seeds import preserved
 
 
 def protect(net: BlockNet, images: Tensor) -> None:
-    """Have each part copy what it is given, where its operations would change it in place: methods read features later."""
+    """Have each part copy what it is given, where its operations would change it in place: methods read features later.
+
+    Its images are ``images``, of a few samples.
+    """
     changed: set[Operations] = set()
 
     def note(part: Any, given: tuple[Tensor, ...]) -> None:
@@ -38,7 +42,7 @@ def protect(net: BlockNet, images: Tensor) -> None:
     for hook in hooks:
         hook.remove()
     for part in changed:
-        part.careful = True
+        part.written = replace(part.written, careful=True)
 
 
 def check(net: BlockNet, model: nn.Module, names: dict[str, str], images: Tensor) -> None:

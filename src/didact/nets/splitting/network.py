@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from didact.nets.blocks import BlockNet
 from didact.nets.dry import Shape
@@ -15,11 +15,10 @@ from didact.nets.splitting import classifier
 from didact.nets.splitting.check import check, protect
 from didact.nets.splitting.choice import choose, named
 from didact.nets.splitting.flow import LARGE, SMALL, Flow, device_of, flow
-from didact.nets.splitting.layout import Layout, layout
 from didact.nets.splitting.names import own_names
-from didact.nets.splitting.parts import Cut, CutHead, Operations, carve
+from didact.nets.splitting.plan import Plan, planned
 from didact.nets.splitting.points import Point, before_pooling, points
-from didact.nets.splitting.trace import ROOT, Whole, activates, answer, mode, traced
+from didact.nets.splitting.trace import Whole, answer, mode, traced
 from didact.seeds import preserved, stream
 from didact.spec.foreign import reason
 
@@ -67,6 +66,9 @@ def split(
 ) -> BlockNet:
     """``model`` as a BlockNet of at most ``blocks`` blocks that shares its parameters and buffers.
 
+    The parts follow what the forward did for images of this shape. Where they need numbers that follow from it and that another
+    part computes, such as the height and width of a map, the network refuses images of another shape.
+
     Blocks end where the resolution is about to fall; where there are fewer resolutions than blocks, as in a row of tokens, long
     ones are divided at equal depth. A block that ends in an activation shows the value before it. The pooled vector is what the
     last linear layer reads.
@@ -83,6 +85,17 @@ def split(
         ValueError: the forward takes or returns something else, cannot be followed, or cannot be cut; the message names the
             operation and what to write instead.
     """
+    return divided(model, image, blocks, cuts, checked=checked)[0]
+
+
+def divided(
+    model: nn.Module, image: Shape, blocks: int = 4, cuts: Sequence[str] | None = None, *, checked: bool = True
+) -> tuple[BlockNet, Plan]:
+    """What :func:`split` gives, and the plan by which another network of the same structure can be built in blocks.
+
+    Raises:
+        ValueError: as :func:`split`.
+    """
     if blocks < 1:
         raise ValueError(f"a network has one block at least, not {blocks}")
     whole, known = _followed(model, image)
@@ -92,17 +105,14 @@ def split(
             f"{type(model).__name__} has no place where a single map or row of tokens goes on, so it cannot be split"
         )
     stem, ends = choose(before_pooling(places, known), blocks) if cuts is None else named(places, known, cuts, model)
-    net = _assembled(whole, known, stem, ends, image)
-    _tried(net, model, _images(model, image)[:SMALL], checked)
-    return net
-
-
-def _tried(net: BlockNet, model: nn.Module, images: Tensor, checked: bool) -> None:
-    """Run the parts once on real images; ``checked``: and compare them with the model."""
+    plan = planned(whole, known, stem, ends, image)
+    net = plan.build(model)
+    images = _images(model, image)[:SMALL]
     if not images.is_meta:
         protect(net, images)
         if checked:
             check(net, model, own_names(net), images)
+    return net, plan.learned(net)
 
 
 def with_classes(model: nn.Module, num_classes: int, image: Shape = (3, 224, 224)) -> nn.Module:
@@ -160,71 +170,3 @@ def _places(whole: Whole, known: Flow, image: Shape) -> list[Point]:
     """Where the network can be cut before its last layers."""
     layers = classifier.last_layers(whole, known)
     return points(whole, known, image, min(known.index[layer] for layer in layers) - 1)
-
-
-def _assembled(whole: Whole, known: Flow, stem: Point | None, ends: list[Point], image: Shape) -> BlockNet:
-    """The parts between the cuts, with the classifier's part of its own."""
-    start, takes = next(node for node in known.nodes if node.op == "placeholder"), Layout(grid=(image[1], image[2]))
-    first: nn.Module = nn.Identity()
-    if stem is not None:
-        first = _part(whole, known, start, takes, known.nodes[stem.index], stem.layout)
-        start, takes = known.nodes[stem.index], stem.layout
-    row: list[tuple[str, nn.Module]] = []
-    for number, end in enumerate(ends, 1):
-        node = known.nodes[end.index]
-        row.append((str(number), _block(whole, known, start, takes, node, end.layout)))
-        start, takes = node, end.layout
-    net = BlockNet(first, row, _head(whole, known, start, takes, image))
-    _hold_rest(whole, net)
-    return net
-
-
-def _part(whole: Whole, known: Flow, start: fx.Node, takes: Layout, stop: fx.Node, gives: Layout) -> Operations:
-    nodes = known.nodes[known.index[start] + 1 : known.index[stop] + 1]
-    return Operations(whole, carve(known, nodes, [stop], [start]), takes, gives)
-
-
-def _block(whole: Whole, known: Flow, start: fx.Node, takes: Layout, stop: fx.Node, gives: Layout) -> Cut:
-    """From ``start`` to ``stop``; its last activation apart, where that shares no parameters with what comes before."""
-    before = stop.all_input_nodes[0]
-    own = known.state[stop]
-    inner = known.nodes[known.index[start] + 1 : known.index[stop]]
-    apart = not own or (gives.kind == "map" and not any(own & known.state[node] for node in inner))
-    if not (activates(stop, whole) and apart and known.index[before] > known.index[start] and before in known.shapes):
-        return Cut(_part(whole, known, start, takes, stop, gives), None)
-    act = Operations(whole, carve(known, [stop], [stop], [before]), Layout(), Layout())
-    return Cut(_part(whole, known, start, takes, before, gives), act)
-
-
-def _head(whole: Whole, known: Flow, start: fx.Node, takes: Layout, image: Shape) -> CutHead:
-    reads = classifier.pooled(whole, known, known.index[start])
-    read = layout(known.shapes[reads[0]], image, takes.grid) or Layout()
-    needed, ahead = set(), [node for node in reads if node is not start]
-    while ahead:
-        node = ahead.pop()
-        needed.add(node)
-        ahead += [source for source in node.all_input_nodes if source is not start and source not in needed]
-    first = min(known.index[node] for node in reads)
-    inner = known.nodes[known.index[start] + 1 : -1]
-    body = [node for node in inner if node in needed or known.index[node] < first]
-    rest = [node for node in inner if node not in set(body)]
-    logits = known.nodes[-1].args[0]
-    assert isinstance(logits, fx.Node)
-    return CutHead(
-        Operations(whole, carve(known, body, reads, [start]), takes, Layout() if read.kind == "vector" else read),
-        Operations(whole, carve(known, rest, [logits], reads), read, Layout()),
-    )
-
-
-def _hold_rest(whole: Whole, net: BlockNet) -> None:
-    """Give every entry of the network's state dict a place: second names of a tensor with the first, what is never read last."""
-    parts = [part for part in net.modules() if isinstance(part, Operations)]
-    homes = {id(tensor): part for part in parts for tensor in part.state_dict(keep_vars=True).values()}
-    held = set(own_names(net).values())
-    for name, tensor in whole.net.state_dict(keep_vars=True).items():
-        if name not in held:
-            homes.get(id(tensor), parts[-1]).hold(whole, f"{ROOT}.{name}", name)
-    own = set(whole.modules())
-    for part in net.modules():
-        if part not in own:
-            part.training = whole.net.training

@@ -2,42 +2,106 @@
 
 from __future__ import annotations
 
+import importlib
 import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from didact.nets.blocks import Block, Head
+from didact.nets.dry import Shape
 from didact.nets.splitting.flow import Flow, attribute
 from didact.nets.splitting.layout import Layout
 from didact.nets.splitting.trace import ROOT
 from didact.tensors import Feature, Logits
 
 
+@dataclass(frozen=True, eq=False)
+class Written:
+    """A row of operations without the network: Python code that any network of the same structure can run.
+
+    Attributes:
+        source: a function ``forward(self, x)``; one value in, one out.
+        space: what the code names.
+        held: paths in the traced module of what it reads of ``self``.
+        takes, gives: the layouts of the two values.
+        careful: whether the operations would change what they are given.
+        only: the shape of the images, without the batch, where the operations hold for no other; for the part that takes them.
+    """
+
+    source: str
+    space: dict[str, Any]
+    held: tuple[str, ...]
+    takes: Layout
+    gives: Layout
+    careful: bool = False
+    only: Shape | None = None
+
+    @cached_property
+    def function(self) -> Any:
+        """The function itself."""
+        space = dict(self.space)
+        exec(self.source, space)
+        return space["forward"]
+
+    def __deepcopy__(self, _: Any) -> Written:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Plain data but for functions and classes, which are pickled by name; modules have their names here."""
+        state = {key: value for key, value in vars(self).items() if key != "function"}
+        modules = {key: value.__name__ for key, value in self.space.items() if isinstance(value, ModuleType)}
+        rest = {key: value for key, value in self.space.items() if key not in (*modules, "__builtins__")}
+        return state | {"space": rest, "modules": modules}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        modules = {key: importlib.import_module(name) for key, name in state.pop("modules").items()}
+        vars(self).update(state | {"space": state["space"] | modules})
+
+
+def write(graph: fx.Graph, takes: Layout, gives: Layout) -> Written:
+    """The operations of ``graph`` as code, with the paths of a network's own modules, parameters and buffers."""
+    held: dict[str, None] = {}
+    for node in graph.nodes:
+        if node.op in ("call_module", "get_attr") and node.target != "training":
+            held[str(node.target)] = None
+            node.target = own_path(str(node.target))
+    code = graph.python_code("self")
+    return Written(code.src, dict(code.globals), tuple(held), takes, gives)
+
+
+def own_path(target: str) -> str:
+    """The network's own path of what the traced module holds at ``target``."""
+    return target.removeprefix(f"{ROOT}.")
+
+
 class Operations(nn.Module):
     """A row of a network's operations, with the network's own modules, parameters and buffers under their own names.
 
     Args:
-        whole: the traced module.
-        graph: one value in, one out.
-        takes, gives: the layouts of the two.
+        whole: the traced module, or another one of the same structure.
     """
 
-    def __init__(self, whole: nn.Module, graph: fx.Graph, takes: Layout, gives: Layout) -> None:
+    def __init__(self, whole: nn.Module, written: Written) -> None:
         super().__init__()
-        self.takes, self.gives = takes, gives
-        self.careful = False
-        """Whether the operations would change what they are given."""
-        for node in graph.nodes:
-            if node.op in ("call_module", "get_attr") and node.target != "training":
-                path = str(node.target).removeprefix(f"{ROOT}.")
-                self.hold(whole, str(node.target), path)
-                node.target = path
-        written = graph.python_code("self")
-        space = dict(written.globals)
-        exec(written.src, space)
-        self._run = space["forward"]
+        self.written = written
+        for target in written.held:
+            self.hold(whole, target, own_path(target))
+
+    @property
+    def takes(self) -> Layout:
+        """The layout of what comes in."""
+        return self.written.takes
+
+    @property
+    def gives(self) -> Layout:
+        """The layout of what goes out."""
+        return self.written.gives
 
     def hold(self, whole: nn.Module, target: str, path: str) -> None:
         """Have what ``whole`` holds at ``target`` at ``path``, too: the same object."""
@@ -57,8 +121,18 @@ class Operations(nn.Module):
             setattr(owner, name, value)
 
     def forward(self, x: Tensor) -> Tensor:
+        only = self.written.only
+        if only is not None and x.shape[1:] != only:
+            raise ValueError(
+                f"this network holds for images of {_size(only)} only: it was split for them, and computes with numbers that "
+                f"follow from their size; found {_size(x.shape[1:])}. Make and split it for images of that size"
+            )
         x = self.takes.enter(x)
-        return self.gives.leave(self._run(self, x.clone() if self.careful else x))
+        return self.gives.leave(self.written.function(self, x.clone() if self.written.careful else x))
+
+
+def _size(image: Sequence[int]) -> str:
+    return "x".join(map(str, image))
 
 
 class Cut(Block):
@@ -113,8 +187,14 @@ class CutHead(Head):
         return self.classifier(read), pooled, None
 
 
-def carve(known: Flow, nodes: list[fx.Node], ends: list[fx.Node], inputs: list[fx.Node]) -> fx.Graph:
-    """The graph of ``nodes``, which are given ``inputs`` and give ``ends``: one value, or several vectors next to each other."""
+def carve(
+    known: Flow, nodes: list[fx.Node], ends: list[fx.Node], inputs: list[fx.Node], borrowed: set[fx.Node] | None = None
+) -> fx.Graph:
+    """The graph of ``nodes``, which are given ``inputs`` and give ``ends``: one value, or several vectors next to each other.
+
+    Args:
+        borrowed: numbers that other parts compute, and that stay as they were for the images of the split, are added to it.
+    """
     graph = fx.Graph()
     given = graph.placeholder("x")
     value: dict[fx.Node, Any] = {}
@@ -134,6 +214,8 @@ def carve(known: Flow, nodes: list[fx.Node], ends: list[fx.Node], inputs: list[f
                 value[node] = graph.call_method("size", (given, 0))
             elif node in known.fixed and node not in inside:
                 value[node] = known.fixed[node]
+                if borrowed is not None:
+                    borrowed.add(node)
             else:
                 assert node in known.free or node in inside, f"{node} is not computed in this part"
                 for source in node.all_input_nodes:
