@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from didact.data.augment import Draws, crop_flip, draw, draw_rotations, normalise, rotations
+from didact.data.augment import Draws, crop_flip, draw, draw_rotations, normalise
+from didact.data.renderings import Shifted, rotations
 
 
 def images(count, channels, side, seed=0):
@@ -82,7 +83,7 @@ def test_normalising_is_the_formula_to_the_last_bit_and_channels_last():
 def test_rotations_are_four_rows_an_image_with_one_flip_and_a_crop_each():
     stored, rows = images(6, 3, 5), torch.tensor([4, 1, 3])
     draws = draw_rotations(draw(6, "crop-flip", 2, 0, 0), 2, 0, 0).of(rows)
-    found = rotations(stored, rows, draws, 2).numpy()
+    found = rotations(Shifted("crop-flip", 2, 0, None), stored, rows, draws).numpy()
     assert found.shape == (12, 3, 5, 5)
     for i, quarter in itertools.product(range(3), range(4)):
         window = (draws.dy[i, quarter], draws.dx[i, quarter], draws.flip[i])
@@ -110,4 +111,9 @@ def test_the_rotations_have_crops_of_their_own():
 def test_rotations_need_square_images():
     draws = Draws(torch.zeros(1, 4, dtype=torch.int64), torch.zeros(1, 4, dtype=torch.int64), torch.zeros(1).bool())
     with pytest.raises(AssertionError, match="square"):
-        rotations(torch.zeros(1, 1, 2, 3, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64), draws, 1)
+        rotations(
+            Shifted("crop", 1, 0, None),
+            torch.zeros(1, 1, 2, 3, dtype=torch.uint8),
+            torch.zeros(1, dtype=torch.int64),
+            draws,
+        )

@@ -15,6 +15,7 @@ from didact.cli.options import (
     STORE,
     AnswersLimit,
     Compile,
+    Decoders,
     Device,
     Exact,
     Json,
@@ -76,6 +77,7 @@ def train(
     keep_answers: KeepAnswers = False,
     keep_features: KeepFeatures = False,
     answers_limit: AnswersLimit = None,
+    decoders: Decoders = None,
     retry: Retry = False,
     format: Format = "text",
     json: Json = False,
@@ -98,6 +100,7 @@ def train(
         cohort_size=cohort_size,
         executor=answer.executor(workers),
         keep=answer.keep(keep_answers, keep_features, answers_limit),
+        decoders=decoders,
     )
     runs = plan(parse(settings), execution.device)
     line = warning(runs)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
-from didact.spec import Bytes, Count, SpecError, from_json
+from didact.spec import Amount, Bytes, Count, SpecError, from_json
 
 
 def exactly(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
@@ -68,6 +68,13 @@ KeepFeatures = Annotated[
 AnswersLimit = Annotated[
     int | None,
     Parameter(name="--answers-limit", converter=exactly(Bytes), help="Space on disk for kept answers, such as 50GB (10GB)."),
+]
+Decoders = Annotated[
+    int | None,
+    Parameter(
+        converter=exactly(Amount),
+        help="Processes that decode images while a network trains; one fewer than processors by default.",
+    ),
 ]
 Retry = Annotated[bool, Parameter(negative="", help="Go on from the last good state with runs that failed before.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]

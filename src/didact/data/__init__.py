@@ -10,10 +10,11 @@ from didact.data.archive import root
 from didact.data.catalogue import names
 from didact.data.contract import DataError, DataSource, Facts
 from didact.data.dataset import Dataset, Listing, available, describe, here, load
+from didact.data.folders import Streamed, usual_decoders
 from didact.data.loader import Loader, evaluation_batches
 from didact.data.mixing import MixedLoader, Mixing, mixing_loader
 from didact.data.own import ImageSet
-from didact.data.settings import Data, apart, facts, training_images
+from didact.data.settings import Data, apart, facts, stored, training_images
 from didact.data.split import Labelled, Split
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "MixedLoader",
     "Mixing",
     "Split",
+    "Streamed",
     "apart",
     "available",
     "describe",
@@ -39,5 +41,7 @@ __all__ = [
     "mixing_loader",
     "names",
     "root",
+    "stored",
     "training_images",
+    "usual_decoders",
 ]

@@ -8,7 +8,7 @@ for 1.6 times the memory. benchmarks/augment.py compares with a loop over images
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -25,7 +25,7 @@ TURNS = 4
 
 Stored = UInt8[Tensor, "n c h w"]
 Rows = Int[Tensor, "b"]
-Turned = UInt8[Tensor, "4*b c h w"]
+Cropped = UInt8[Tensor, "b c y x"]
 Channels = Float[Tensor, "c"]
 
 
@@ -34,7 +34,7 @@ class Draws:
     """What one epoch does to each image, decided before it begins; all int64 or bool on one device.
 
     Attributes:
-        dy, dx: top left corner of the crop within the padded image, 0 to twice the padding: (n,) or (n, renderings).
+        dy, dx: top left corner of the crop within the padded image: (n,) or (n, renderings).
         flip: whether the crop is mirrored, (n,).
     """
 
@@ -50,34 +50,46 @@ class Draws:
         """The decisions for the images at ``rows``, (b,)."""
         return Draws(self.dy[rows], self.dx[rows], self.flip[rows])
 
+    def each(self) -> Draws:
+        """The renderings of all images one after another: (n * renderings,)."""
+        return Draws(self.dy.flatten(), self.dx.flatten(), self.flip.repeat_interleave(self.dy.shape[1]))
 
-def draw(images: int, augment: Augment, padding: int, seed: int, epoch: int) -> Draws:
-    """The crop and the flip of every image in ``epoch``, on the CPU. Offsets are uniform, flips are even."""
+
+def draw(images: int, augment: Augment, padding: int, seed: int, epoch: int, spare: int = 0) -> Draws:
+    """The crop and the flip of every image in ``epoch``, on the CPU. Offsets are uniform, flips are even.
+
+    Args:
+        spare: pixels by which an image is wider than its crop.
+    """
     random = stream(seed, "augment", epoch)
-    dy, dx = torch.randint(2 * padding + 1, (2, images), generator=random).unbind()
+    dy, dx = torch.randint(2 * padding + spare + 1, (2, images), generator=random).unbind()
     flip = torch.randint(2, (images,), generator=random).bool()
     return Draws(dy, dx, flip if augment == "crop-flip" else torch.zeros_like(flip))
 
 
-def draw_rotations(main: Draws, padding: int, seed: int, epoch: int) -> Draws:
+def draw_rotations(main: Draws, padding: int, seed: int, epoch: int, spare: int = 0) -> Draws:
     """The crops of the four rotations, (n, 4): the first column is the main rendering's, the others have their own."""
-    own = torch.randint(2 * padding + 1, (2, len(main.dy), TURNS - 1), generator=stream(seed, "rotations", epoch))
+    random = stream(seed, "rotations", epoch)
+    own = torch.randint(2 * padding + spare + 1, (2, len(main.dy), TURNS - 1), generator=random)
     return Draws(torch.cat([main.dy[:, None], own[0]], 1), torch.cat([main.dx[:, None], own[1]], 1), main.flip)
 
 
-def crop_flip(images: Stored, rows: Rows, dy: Rows, dx: Rows, flip: Tensor, padding: int) -> Pixels:
-    """Images at ``rows``, padded with black, cropped to their own size at (dy, dx), then mirrored where ``flip``.
+def crop_flip(
+    images: Stored, rows: Rows, dy: Rows, dx: Rows, flip: Tensor, padding: int, size: int | None = None
+) -> Cropped:
+    """Images at ``rows``, padded with black, cropped at (dy, dx), then mirrored where ``flip``.
 
     Args:
         images: uint8, (n, c, h, w), fastest in channels-last order.
-        rows, dy, dx: int64, (b,); offsets from 0 to ``2 * padding``.
+        rows, dy, dx: int64, (b,); offsets within the padded image.
         flip: bool, (b,).
         padding: black pixels on every side.
+        size: height and width of the crop; the image's own by default.
 
     Returns:
-        uint8, (b, c, h, w), channels-last.
+        uint8, (b, c, height, width), channels-last.
     """
-    count, height, width = len(rows), images.shape[2], images.shape[3]
+    count, height, width = len(rows), size or images.shape[2], size or images.shape[3]
     padded = functional.pad(images.permute(0, 2, 3, 1).index_select(0, rows), (0, 0, *[padding] * 4))
     across = torch.arange(width, device=images.device)
     x = dx[:, None] + torch.where(flip[:, None], width - 1 - across, across)
@@ -88,21 +100,15 @@ def crop_flip(images: Stored, rows: Rows, dy: Rows, dx: Rows, flip: Tensor, padd
     return pixels.unflatten(0, (count, height, width)).permute(0, 3, 1, 2)
 
 
-def rotations(images: Stored, rows: Rows, draws: Draws, padding: int) -> Turned:
-    """Each image turned by 0, 90, 180 and 270 degrees: (4b, c, h, w), rows 4i to 4i+3 of image i, channels-last.
+def turned(pixels: Pixels) -> Pixels:
+    """Rows 4i to 4i+3 turned by 0, 90, 180 and 270 degrees, in place.
 
-    One flip for all four, a crop for each (as SSKD does). A crop is taken before its turn; as offsets are uniform it is the
-    same as taking it afterwards.
-
-    Args:
-        draws: of the images at ``rows``: ``dy`` and ``dx`` of shape (b, 4), ``flip`` of shape (b,).
+    As offsets are uniform, a crop that is taken before its turn is the same as one taken afterwards (as SSKD does).
     """
-    assert images.shape[2] == images.shape[3], "only square images can be turned by 90 degrees"
-    four = (rows.repeat_interleave(TURNS), draws.dy.flatten(), draws.dx.flatten(), draws.flip.repeat_interleave(TURNS))
-    turned = crop_flip(images, *four, padding)
+    assert pixels.shape[2] == pixels.shape[3], "only square images can be turned by 90 degrees"
     for quarter in range(1, TURNS):
-        turned[quarter::TURNS] = torch.rot90(turned[quarter::TURNS], quarter, (2, 3))
-    return turned
+        pixels[quarter::TURNS] = torch.rot90(pixels[quarter::TURNS], quarter, (2, 3))
+    return pixels
 
 
 def normalise(pixels: Pixels, mean: Channels, std: Channels) -> Images:
@@ -117,20 +123,8 @@ def normalise(pixels: Pixels, mean: Channels, std: Channels) -> Images:
     return scaled.unflatten(2, (width, -1)).permute(0, 3, 1, 2)
 
 
-@dataclass(frozen=True)
-class Rendering:
-    """A further view of a batch: ``draw(main, padding, seed, epoch)`` decides for an epoch, ``make`` does it for a batch.
-
-    It has ``rows`` rows for each image.
-    """
-
-    draw: Callable[[Draws, int, int, int], Draws]
-    make: Callable[[Tensor, Tensor, Draws, int], Tensor]
-    rows: int
-
-
-VIEWS = {"rotations": Rendering(draw_rotations, rotations, TURNS)}
-"""The views that a method may read, by name."""
+VIEWS = {"rotations": TURNS}
+"""The views that a method may read, and how many rows of them an image has: it is turned by 0, 90, 180 and 270 degrees."""
 
 
 def check_views(views: Iterable[str], image: tuple[int, int, int]) -> None:

@@ -8,7 +8,10 @@ from typing import Literal, Protocol
 from didact.data.split import Labelled
 from didact.spec import RequestError
 
-Augment = Literal["crop-flip", "crop", "none"]
+Augment = Literal["crop-flip", "crop", "resized-crop-flip", "none"]
+"""How training images are shown: as they are, a part of them, a part of random area and shape (``resized``), mirrored or not."""
+
+Decode = Literal["once", "always"]
 
 
 class DataError(RequestError):

@@ -15,7 +15,7 @@ from didact.data import folders
 from didact.data.catalogue import canonical_name, checksum, find
 from didact.data.contract import Augment, DataError
 from didact.data.resize import smaller, statistics
-from didact.data.settings import FOLDER, Data, facts, source
+from didact.data.settings import FOLDER, Data, facts, source, stored
 from didact.data.split import Labelled, Split
 from didact.data.subset import cut
 from didact.machine import memory
@@ -24,14 +24,15 @@ from didact.spec import SpecError, canonical, to_json
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images of one data set, all on one device.
+    """Images of one data set. All are on one device, unless training images are decoded whenever they are shown: then the
+    others stay in memory, and batches go to the device.
 
     Attributes:
         data: the settings that selected it.
         train, test: training and test images.
         validation: images set aside from the training set; None without a validation split.
         classes: number of classes; ``names``: what they are called.
-        image: shape (c, h, w).
+        image: shape (c, h, w) of what networks are shown; stored images are larger where ``data.crop`` says so.
         mean, std: of each channel, on the scale 0 to 1.
         padding: black pixels on every side before a crop.
         order: 16 hexadecimal digits of the published training labels in order. Where it differs, the same index is another
@@ -39,7 +40,7 @@ class Dataset:
     """
 
     data: Data
-    train: Split
+    train: Split | folders.Streamed
     test: Split
     validation: Split | None
     classes: int
@@ -49,6 +50,11 @@ class Dataset:
     std: tuple[float, ...]
     padding: int
     order: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches are."""
+        return self.train.device
 
     def record(self) -> dict[str, Any]:
         """Which images were used, as plain JSON data. "index" is left out for a training set that is whole."""
@@ -81,18 +87,21 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
     train_rows = in_classes[kept]
     validation_rows = None if aside is None else in_classes[aside]
     read_rows = train_rows if validation_rows is None else torch.cat([train_rows, validation_rows])
-    _check_memory(data, len(read_rows) + len(test_rows))
-    folders.decode_together(train, test, read_rows, test_rows)
+    streamed = data.decode == "always"
+    if not streamed:
+        _check_memory(data, len(read_rows) + len(test_rows))
+    folders.decode_together(train, test, train_rows, test_rows, validation_rows)
     mean, std = about.mean, about.std
     if data.size is not None and data.name != FOLDER:
         train, test = smaller(train, data.size), smaller(test, data.size)
     if data.size is not None or data.name == FOLDER:
         mean, std = statistics(train)
+    held = torch.device("cpu") if streamed else torch.device(device)
     return Dataset(
         data=data,
-        train=_taken(data, train, train_rows).to(device),
-        test=_taken(data, test, test_rows).to(device),
-        validation=None if validation_rows is None else _taken(data, train, validation_rows).to(device),
+        train=_streamed(data, train, train_rows, device) if streamed else _taken(data, train, train_rows).to(device),
+        test=_taken(data, test, test_rows).to(held),
+        validation=None if validation_rows is None else _taken(data, train, validation_rows).to(held),
         classes=about.classes,
         names=names[: about.classes],
         image=about.image,
@@ -101,6 +110,12 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
         padding=about.padding,
         order=order,
     )
+
+
+def _streamed(data: Data, images: Labelled, rows: Tensor, device: torch.device | str) -> folders.Streamed:
+    assert isinstance(images, folders.Decoded) and data.size is not None, "Data says so of a folder alone"
+    labels, index = images.labels[rows].to(device), images.index[rows].to(device)
+    return folders.Streamed(images, rows, labels, index, data.size, torch.device(device))
 
 
 def _taken(data: Data, images: Labelled, rows: Tensor) -> Split:
@@ -137,13 +152,13 @@ def _check_content(data: Data) -> None:
 
 def _check_memory(data: Data, images: int) -> None:
     """Refuse images that do not fit into the memory of this machine, as far as its system says how much there is."""
-    shape = facts(data).image
+    shape = stored(data)
     size, there_is = images * math.prod(shape), memory()
     if there_is is not None and size > there_is:
         raise DataError(
             f"{data.label}: {images:,} images of {'x'.join(map(str, shape))} take {size / 1e9:,.1f} GB, this machine has "
             f"{there_is / 1e9:,.1f} GB of memory; use fewer (data.fraction, data.per_class, data.classes) or smaller ones "
-            "(data.size)"
+            "(data.size)" + ("; data.decode=always decodes them whenever they are shown" if data.name == FOLDER else "")
         )
 
 

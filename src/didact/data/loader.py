@@ -7,13 +7,19 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from didact.data.augment import VIEWS, Draws, check_views, crop_flip, draw, normalise
-from didact.data.contract import Augment
+from didact.data.augment import check_views, normalise, turned
 from didact.data.dataset import Dataset
+from didact.data.folders import Streamed, usual_decoders
+from didact.data.renderings import Drawn, Resized, Shifted, Shown, rotations
+from didact.data.resized_crop import Crops
+from didact.data.settings import stored
 from didact.data.split import Split
 from didact.seeds import stream
 from didact.spec import SpecError
 from didact.tensors import Batch
+
+MAIN = ""
+"""The name of the rendering that all networks are shown."""
 
 
 class Loader:
@@ -31,6 +37,7 @@ class Loader:
         data_seed: int,
         views: frozenset[str] = frozenset(),
         renderings: Mapping[str, int] | None = None,
+        decoders: int | None = None,
     ) -> None:
         """
         Args:
@@ -40,6 +47,8 @@ class Loader:
             views: names of further renderings to put into every batch.
             renderings: by name, the seeds of further augmentations of the same images, like the main one; each is drawn from
                 its own seed alone, and is put among the batch's views under its name.
+            decoders: processes that decode images that are decoded whenever they are shown, 0 for this one alone; as many
+                as there are processors but one by default. Changes no pixel.
 
         Raises:
             SpecError: a view that the images cannot have, or fewer than two training images.
@@ -54,10 +63,9 @@ class Loader:
         self.data_seed = data_seed
         self.views = sorted(views)
         self.renderings = dict(renderings or {})
-        assert dataset.data.augment is not None, "Data fills it in"
-        self.augment: Augment = dataset.data.augment
-        self.padding = 0 if self.augment == "none" else dataset.padding
-        self.device = dataset.train.images.device
+        self.shown = _shown(dataset)
+        self.device = dataset.device
+        self.decoders = usual_decoders() if decoders is None else decoders
         self.mean, self.std = _statistics(dataset, self.device)
 
     def __len__(self) -> int:
@@ -67,38 +75,79 @@ class Loader:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of epoch ``number`` (from 0). Asked again, the same batches."""
+        order = torch.randperm(len(self.split), generator=stream(self.data_seed, "order", number))
+        batches = list(order.split(self.batch_size))[: len(self)]
+        drawn = self._drawn(number)
+        made = self._streamed if isinstance(self.split, Streamed) else self._stored
+        for rows, pixels in made(batches, drawn):
+            images = {what: normalise(one, self.mean, self.std) for what, one in pixels.items()}
+            yield Batch(images.pop(MAIN), self.split.labels[rows], rows, images)
+
+    def _drawn(self, number: int) -> dict[str, Drawn]:
+        """What happens to every image in an epoch, by rendering, on the CPU."""
         images = len(self.split)
-        order = torch.randperm(images, generator=stream(self.data_seed, "order", number)).to(self.device)
-        main = draw(images, self.augment, self.padding, self.data_seed, number)
-        drawn = {view: VIEWS[view].draw(main, self.padding, self.data_seed, number).to(self.device) for view in self.views}
-        main = main.to(self.device)
-        others = {
-            name: draw(images, self.augment, self.padding, seed, number).to(self.device)
-            for name, seed in self.renderings.items()
-        }
-        for batch in range(len(self)):
-            rows = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-            yield self._batch(rows, main, drawn, others)
+        main = self.shown.draw(images, self.data_seed, number)
+        turns = {view: self.shown.turns(main, self.data_seed, number) for view in self.views}  # type: ignore[arg-type]
+        others = {name: self.shown.draw(images, seed, number) for name, seed in self.renderings.items()}
+        return {MAIN: main} | turns | others
 
-    def _batch(self, rows: Tensor, main: Draws, drawn: dict[str, Draws], others: dict[str, Draws]) -> Batch:
-        images = self.split.images
-        made = {view: VIEWS[view].make(images, rows, draws.of(rows), self.padding) for view, draws in drawn.items()}
-        views = {view: normalise(rendering, self.mean, self.std) for view, rendering in made.items()}
-        views |= {name: self._rendered(rows, draws.of(rows)) for name, draws in others.items()}
-        return Batch(self._rendered(rows, main.of(rows)), self.split.labels[rows], rows, views)
+    def _stored(self, batches: list[Tensor], drawn: dict[str, Drawn]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        """Rows and pixels of every batch, from images in memory."""
+        assert isinstance(self.split, Split)
+        there = {what: draws.to(self.device) for what, draws in drawn.items()}
+        for some in batches:
+            rows = some.to(self.device)
+            yield rows, {what: self._made(what, self.split.images, rows, draws.of(rows)) for what, draws in there.items()}
 
-    def _rendered(self, rows: Tensor, now: Draws) -> Tensor:
-        pixels = crop_flip(self.split.images, rows, now.dy, now.dx, now.flip, self.padding)
-        return normalise(pixels, self.mean, self.std)
+    def _streamed(self, batches: list[Tensor], drawn: dict[str, Drawn]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        """The same, from images in files."""
+        assert isinstance(self.split, Streamed)
+        crops = {what: one for what, one in drawn.items() if isinstance(one, Crops)} or None
+        decoded = self.split.batches(batches, crops, self.shown.size or self.split.size, self.decoders)
+        for rows, pixels in zip(batches, decoded, strict=True):
+            there = {what: one.to(self.device, non_blocking=True) for what, one in pixels.items()}
+            if crops is None:
+                whole, each = there[MAIN], torch.arange(len(rows), device=self.device)
+                there = {what: self._made(what, whole, each, one.of(rows).to(self.device)) for what, one in drawn.items()}
+            else:
+                there = {what: turned(one) if what in self.views else one for what, one in there.items()}
+            yield rows.to(self.device), there
+
+    def _made(self, what: str, images: Tensor, rows: Tensor, now: Drawn) -> Tensor:
+        if what in self.views:
+            return rotations(self.shown, images, rows, now)
+        return self.shown.make(images, rows, now)  # type: ignore[arg-type]
 
 
-def evaluation_batches(dataset: Dataset, split: Split, batch_size: int = 512) -> Iterator[Batch]:
-    """All images of ``split`` (one of ``dataset``'s) in order, only normalised. ``Batch.index``: position in the split."""
-    mean, std = _statistics(dataset, split.images.device)
-    index = torch.arange(len(split), device=split.images.device)
+def _shown(dataset: Dataset) -> Shown:
+    """How the training images of ``dataset`` are shown."""
+    augment, size = dataset.data.augment, dataset.data.crop
+    assert augment is not None, "Data fills it in"
+    if augment == "resized-crop-flip":
+        return Resized(dataset.image[1])
+    spare = stored(dataset.data)[1] - size if size else 0
+    return Shifted(augment, 0 if augment == "none" else dataset.padding, spare, size)
+
+
+def evaluation_batches(dataset: Dataset, split: Split | Streamed, batch_size: int = 512) -> Iterator[Batch]:
+    """All images of ``split`` (one of ``dataset``'s) in order, cropped to the centre where ``data.crop`` says so, and normalised.
+
+    ``Batch.index``: position in the split.
+    """
+    device = dataset.device
+    mean, std = _statistics(dataset, device)
+    index = torch.arange(len(split), device=device)
     for start in range(0, len(split), batch_size):
         part = slice(start, start + batch_size)
-        yield Batch(normalise(split.images[part], mean, std), split.labels[part], index[part])
+        pixels = split.images[part] if isinstance(split, Split) else split.take(index[part]).images
+        shown = normalise(_centre(pixels.to(device), dataset.image), mean, std)
+        yield Batch(shown, split.labels[part].to(device), index[part])
+
+
+def _centre(pixels: Tensor, image: tuple[int, int, int]) -> Tensor:
+    """The central part of the shape ``image``, (c, h, w)."""
+    top, left = (pixels.shape[2] - image[1]) // 2, (pixels.shape[3] - image[2]) // 2
+    return pixels[:, :, top : top + image[1], left : left + image[2]]
 
 
 def _statistics(dataset: Dataset, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -42,7 +42,7 @@ class ImageSet:
         Args:
             train, test: images and labels. Every class has a training image; all images have one shape.
             names: of the classes, by label; the numbers 0, 1, ... by default.
-            augment: "crop-flip", "crop" or "none".
+            augment: "crop-flip", "crop", "resized-crop-flip" or "none".
             padding: black pixels on every side before a crop; an eighth of the size by default.
             mean, std: of each channel, on the scale 0 to 1.
             source: where the images come from and under which terms.

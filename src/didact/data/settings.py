@@ -11,7 +11,7 @@ from pydantic_core import ArgsKwargs
 
 from didact.data import folders
 from didact.data.catalogue import canonical_name, checksum, find, names
-from didact.data.contract import Augment, DataSource, Facts
+from didact.data.contract import Augment, DataSource, Decode, Facts
 from didact.data.resize import usual_padding
 from didact.spec import MOST, Amount, Count, Flag, Seed, Share, SpecError, spec
 
@@ -51,7 +51,12 @@ class Data:
     skip_corrupt: Flag = False
     """Of a folder: leave out images that cannot be decoded, which are refused otherwise."""
 
-    later: ClassVar[tuple[str, ...]] = ("size", "content", "holds", "skip_corrupt")
+    crop: Count | None = None
+    """Show so many pixels on each side of the images, which are larger: in training a random part, in a test the centre."""
+    decode: Decode | None = None
+    """When a folder's training images are decoded: once, or always when they are shown; by their size in all when not given."""
+
+    later: ClassVar[tuple[str, ...]] = ("size", "content", "holds", "skip_corrupt", "crop", "decode")
 
     @property
     def title(self) -> str:
@@ -78,6 +83,7 @@ class Data:
         share = f" {100 * self.fraction:g} %" if self.fraction < 1 else ""
         only = f" {self.classes} classes" if self.classes else ""
         at = f" at {self.size}x{self.size}" if self.size else ""
+        at += f" cropped to {self.crop}x{self.crop}" if self.crop else ""
         held = f", {100 * self.validation:g} % for validation" if self.validation else ""
         return self.title + at + only + share + (f" {self.per_class} per class" if self.per_class else "") + held
 
@@ -133,6 +139,43 @@ class Data:
         if skip and info.data.get("name", FOLDER) != FOLDER:
             raise ValueError("is for a folder of images (folder:PATH); leave it out")
         return skip
+
+    @field_validator("crop")
+    @classmethod
+    def _fits(cls, crop: int | None, info: ValidationInfo) -> int | None:
+        whole, size = _published(info.data), info.data.get("size")
+        if crop is None or whole is None:
+            return crop
+        height, width = (size, size) if size else whole.image[1:]
+        if height != width:
+            raise ValueError(f"is cut from square images, and these are {height}x{width}; write data.size, too")
+        if crop > height:
+            raise ValueError(f"is cut from images of {height}x{width}; write {height} or less, or a larger data.size")
+        return None if crop == height else crop
+
+    @field_validator("decode")
+    @classmethod
+    def _fits_in(cls, decode: Decode | None, info: ValidationInfo) -> Decode | None:
+        """Only what differs from the usual is kept, so that a digest does not depend on whether the usual was written."""
+        holds = info.data.get("holds")
+        if holds is None:
+            if decode == "always":
+                raise ValueError("is for a folder of images (folder:PATH); leave it out")
+            return None
+        large = folders.too_large(holds)
+        return (decode or "always") if large else decode if decode == "always" else None
+
+    @model_validator(mode="after")
+    def _can_be_shown(self) -> Data:
+        """Refuse what the augmentation cannot be for these images."""
+        image = facts(self).image
+        if self.augment == "resized-crop-flip" and image[1] != image[2]:
+            raise ValueError(
+                f"augment: resized-crop-flip makes squares, and the images are {image[1]}x{image[2]}; write data.size"
+            )
+        if self.decode == "always" and self.size is None:
+            raise ValueError("decode: always decodes to squares; write data.size")
+        return self
 
     @model_validator(mode="after")
     def _leaves_images(self) -> Data:
@@ -202,7 +245,9 @@ def source(data: Data) -> DataSource:
     """The data set that ``data`` names."""
     if data.holds is None or data.content is None:
         return find(data.name)
-    return folders.Folder(data.content, data.holds, crop=data.size is not None, skip=data.skip_corrupt)
+    return folders.Folder(
+        data.content, data.holds, crop=data.size is not None, skip=data.skip_corrupt, always=data.decode == "always"
+    )
 
 
 def facts(data: Data) -> Facts:
@@ -217,7 +262,14 @@ def facts(data: Data) -> Facts:
     if data.size is not None:
         image = (whole.image[0], data.size, data.size)
         whole = dataclasses.replace(whole, image=image, padding=usual_padding(data.size))
+    if data.crop is not None:
+        whole = dataclasses.replace(whole, image=(whole.image[0], data.crop, data.crop), padding=0)
     return whole
+
+
+def stored(data: Data) -> tuple[int, int, int]:
+    """Shape (c, h, w) of the images of ``data`` before a crop."""
+    return facts(dataclasses.replace(data, crop=None)).image
 
 
 def training_images(data: Data) -> int:

@@ -45,6 +45,11 @@ class Split:
     def __len__(self) -> int:
         return self.images.shape[0]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the images are."""
+        return self.images.device
+
     def take(self, rows: Tensor) -> Split:
         """The images at ``rows`` (int64, (m,)), in that order."""
         images = self.images[rows].contiguous(memory_format=torch.channels_last)

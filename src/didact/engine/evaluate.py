@@ -70,7 +70,9 @@ def refresh(groups: Iterable[Sequence[Learner]], dataset: Dataset) -> None:
             assert dataset.validation is not None, "a run that reads held-out images is refused where there are none"
             batches = list(evaluation_batches(dataset, dataset.validation))
             with torch.no_grad():
-                held = HeldOut(tuple(_logits(learner, batches) for learner in group), dataset.validation.labels)
+                held = HeldOut(
+                    tuple(_logits(learner, batches) for learner in group), torch.cat([batch.labels for batch in batches])
+                )
                 for learner in asking:
                     learner.draw_for("refresh")
                     learner.method.refresh(learner.extras, held)

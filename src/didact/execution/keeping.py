@@ -93,7 +93,7 @@ def _about(run: Run, dataset: Dataset, *, deterministic: bool) -> dict[str, Any]
     """Everything on which a teacher's answers depend but its weights: batches, precision, machine."""
     assert run.teacher is not None
     mixing = run.recipe.mixing
-    where = environment(str(dataset.train.images.device))
+    where = environment(str(dataset.device))
     return {
         "format": FORMAT,
         "teacher": run.teacher.digest,
@@ -132,6 +132,6 @@ def epoch_bytes(needs: Iterable[Needs], keep: Keep, shapes: Shapes, images: int,
         "preacts": maps,
         "stem": math.prod(shapes.stem),
     }
-    rows = {what: images * (VIEWS[what].rows if what in VIEWS else 1) for what in read}
+    rows = {what: images * VIEWS.get(what, 1) for what in read}
     size = 2 if precision == "bf16" else 4
     return sum(rows[what] * size * values[part] for what, parts in read.items() for part in keep.parts(parts))

@@ -55,7 +55,7 @@ def along(run: Run, store: Store, dataset: Dataset, frozen: Callable[[BlockNet],
     def draw_for(epoch: int, batch: int) -> None:
         """So a greedy route is the same after an interruption, also where the student or its teacher draws."""
         if own_code:
-            reseed(run.own_seed, "anchor", epoch + 1, batch, device=split.images.device)
+            reseed(run.own_seed, "anchor", epoch + 1, batch, device=dataset.device)
 
     route = Along(
         run.route,

@@ -22,6 +22,8 @@ class Execution:
         executor: what runs the jobs, such as ``Workers(count=2)``, or its name: a file in ``execution/executors``, or
             ``module:Class``.
         keep: whether the answers of teachers are kept for later students of the same batches, and how many.
+        decoders: processes that decode images while a network trains, where images are decoded whenever they are shown; None
+            for as many as there are processors but one. Changes no result.
     """
 
     device: str = "cpu"
@@ -31,8 +33,11 @@ class Execution:
     cohort_size: int = 16
     executor: Executor | str = "here"
     keep: Keep | None = None
+    decoders: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("test_every", "cohort_size"):
             if getattr(self, name) < 1:
                 raise SpecError(f"{name.replace('_', '-')}: at least 1, found {getattr(self, name)}")
+        if self.decoders is not None and self.decoders < 0:
+            raise SpecError(f"decoders: at least 0, found {self.decoders}")

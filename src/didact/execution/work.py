@@ -101,7 +101,10 @@ def _train(groups: Sequence[Group], job: Job, store: Store, execution: Execution
     runs = [recorder.runs[learner.label] for learner in learners]
     teacher = _teacher(runs[0], net, store, dataset, device)
     own_code = bool(first.teacher and foreign(first.teacher))
-    loader = _loader(runs, dataset, learners)
+    decoders = data.usual_decoders() if execution.decoders is None else execution.decoders
+    if isinstance(dataset.train, data.Streamed):
+        store.say(f"{dataset.data.title}: {decoders or 'no'} further processes decode images while networks train")
+    loader = _loader(runs, dataset, learners, decoders)
     kept = _kept(runs[0], learners, teacher, store, dataset, len(loader), execution)
     cohort = Cohort(active, loader, teacher, own_code, kept)
     reporter = Reporter(job.number, {label: run.digest for label, run in recorder.runs.items()}, show)
@@ -165,7 +168,9 @@ def _learner(run: Run, store: Store, teacher: BlockNet | None, dataset: data.Dat
     )
 
 
-def _loader(runs: Sequence[Run], dataset: data.Dataset, learners: Sequence[Learner]) -> data.Loader | data.MixedLoader:
+def _loader(
+    runs: Sequence[Run], dataset: data.Dataset, learners: Sequence[Learner], decoders: int
+) -> data.Loader | data.MixedLoader:
     """The batches of a cohort: all share order and augmentation, and some learners have an augmentation of their own as well."""
     views = frozenset().union(*(learner.views for learner in learners))
     own = {
@@ -174,7 +179,7 @@ def _loader(runs: Sequence[Run], dataset: data.Dataset, learners: Sequence[Learn
         if learner.own_images
     }
     shared = {"batch_size": runs[0].recipe.batch_size, "data_seed": runs[0].data_seed}
-    loader = data.Loader(dataset, **shared, views=views, renderings=own)
+    loader = data.Loader(dataset, **shared, views=views, renderings=own, decoders=decoders)
     return data.mixing_loader(loader, runs[0].recipe.mixing, dataset.classes)
 
 

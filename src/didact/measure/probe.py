@@ -11,7 +11,7 @@ import torch
 
 from didact.analysis.probe import Features, LogisticProbe, Probed, ProbeMethod, pooled
 from didact.analysis.probe import probe as fit
-from didact.data import Data, Dataset, available, evaluation_batches, facts, here, load, names
+from didact.data import Data, Dataset, Split, Streamed, available, evaluation_batches, facts, here, load, names
 from didact.data.resize import resized
 from didact.measure.similarity import networks
 from didact.nets.blocks import BlockNet
@@ -220,7 +220,11 @@ class _Images:
         if self.at is None or self.at[0] != size:
             self.at = None  # free these pixels before the next are read
             whole = load(self.data)
-            train, test = (resized(split, size).to(self.device) for split in (whole.train, whole.test))
+            train, test = (resized(_whole(split), size).to(self.device) for split in (whole.train, whole.test))
             shape = (whole.image[0], size, size)
             self.at = size, replace(whole, train=train, test=test, validation=None, image=shape)
         return self.at[1]
+
+
+def _whole(split: Split | Streamed) -> Split:
+    return split if isinstance(split, Split) else split.take(torch.arange(len(split)))

@@ -6,7 +6,18 @@ from dataclasses import replace
 
 import torch
 
-from didact.data import Data, Dataset, Loader, MixedLoader, Split, evaluation_batches, facts, mixing_loader, training_images
+from didact.data import (
+    Data,
+    Dataset,
+    Loader,
+    MixedLoader,
+    Split,
+    evaluation_batches,
+    facts,
+    mixing_loader,
+    stored,
+    training_images,
+)
 from didact.engine.evaluate import evaluate, refresh, watched
 from didact.engine.learner import Learner
 from didact.engine.step import Tally, advance, teach
@@ -82,7 +93,7 @@ def _epoch(learners: list[Learner], loader: Loader | MixedLoader, teacher: Block
 def noise(data: Data, images: int) -> Dataset:
     """Images of noise in the shape of ``data``, with its classes in turn, on the CPU."""
     about = facts(data)
-    pixels = torch.randint(256, (images, *about.image), generator=stream(0, "rehearsal"), dtype=torch.uint8)
+    pixels = torch.randint(256, (images, *stored(data)), generator=stream(0, "rehearsal"), dtype=torch.uint8)
     few = Split.whole(pixels, torch.arange(images) % about.classes)
     names = tuple(str(number) for number in range(about.classes))
     return Dataset(data, few, few, few, about.classes, names, about.image, about.mean, about.std, about.padding, "")

@@ -136,7 +136,7 @@ class Predictor:
         """Batches of training images as they are, of nearly equal sizes, because their statistics count equally."""
         train = self._dataset.train
         rows = torch.randperm(len(train), generator=stream(self.run.seed, "recalibration"))[: self.images]
-        split = train.take(rows.sort().values.to(train.images.device))
+        split = train.take(rows.sort().values.to(train.device))
         parts = -(-len(split) // BATCH)
         return list(evaluation_batches(self._dataset, split, -(-len(split) // parts)))
 

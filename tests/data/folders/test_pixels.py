@@ -23,7 +23,7 @@ def test_any_number_of_processes_decodes_the_same_pixels(tmp_path: Path) -> None
     jobs = [(row, str(path)) for row, path in enumerate(paths)]
     alone, shared = files(tmp_path / "1", 5), files(tmp_path / "2", 5)
     assert decode(jobs, alone, crop=True, processes=1) == decode(jobs, shared, crop=True, processes=2) == {3: "is empty"}
-    assert np.array_equal(alone.mapped, shared.mapped)
+    assert np.array_equal(alone.read(np.arange(5)), shared.read(np.arange(5)))
     assert alone.missing(range(5)) == shared.missing(range(5)) == [3]
 
 
@@ -51,3 +51,14 @@ def test_a_disk_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DataError, match="decoded images cannot be written to"):
         files(tmp_path / "file", 1).prepare(1)
+
+
+def test_some_images_are_read_and_many_are_mapped(tmp_path: Path) -> None:
+    pixels = files(tmp_path, 6)
+    pixels.prepare(6)
+    with pixels.writing() as write:
+        for row in range(6):
+            write(row, np.full((4, 4, 3), row, np.uint8))
+    for rows in ([2, 3, 4], [5, 0, 3], [1], [0, 1, 2, 3, 4, 5]):
+        assert pixels.read(np.array(rows))[:, 1, 2, 0].tolist() == rows
+    assert isinstance(pixels.read(np.array([2, 3])), np.memmap)

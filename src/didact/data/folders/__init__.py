@@ -5,6 +5,31 @@ into a file of pixels (``pixels``) that all later epochs and processes read.
 """
 
 from didact.data.folders.contents import Contents, contents
-from didact.data.folders.folder import Folder, Holds, chosen, decode_together, is_folder, resized, spelling
+from didact.data.folders.folder import (
+    Decoded,
+    Folder,
+    Holds,
+    chosen,
+    decode_together,
+    is_folder,
+    resized,
+    spelling,
+    too_large,
+)
+from didact.data.folders.stream import Streamed, usual_decoders
 
-__all__ = ["Contents", "Folder", "Holds", "chosen", "contents", "decode_together", "is_folder", "resized", "spelling"]
+__all__ = [
+    "Contents",
+    "Decoded",
+    "Folder",
+    "Holds",
+    "Streamed",
+    "chosen",
+    "contents",
+    "decode_together",
+    "is_folder",
+    "resized",
+    "spelling",
+    "too_large",
+    "usual_decoders",
+]

@@ -19,6 +19,7 @@ from didact.data.archive import root
 from didact.data.contract import DataError
 from didact.data.folders.decode import image_size
 from didact.data.folders.tree import Part, Tree, look
+from didact.data.folders.workers import unreadable
 from didact.data.resize import SAMPLE
 from didact.files.checked import DamagedError, read_json, write_json
 from didact.spec import SpecError, clean
@@ -63,6 +64,19 @@ class Contents:
         if known is None:
             known = self._remember("image", self._common_size())
         return (known[0], known[1]) if known else None
+
+    def unreadable(self) -> dict[int, str]:
+        """By row of :attr:`paths`, why training images cannot be decoded. Found out once, by decoding all of them."""
+        known = self._remembered.get("unreadable")
+        if known is None:
+            jobs = [(row, str(self.tree.root / path)) for row, path in enumerate(self.tree.train.paths)]
+            known = self._remember("unreadable", {str(row): reason for row, reason in unreadable(jobs).items()})
+        return {int(row): reason for row, reason in known.items()}
+
+    @property
+    def read_through(self) -> bool:
+        """Whether :meth:`unreadable` is known."""
+        return "unreadable" in self._remembered
 
     def place(self, image: tuple[int, int]) -> tuple[Path, Path]:
         """Where its pixels are kept at the size ``image``: files of the pixels and of their checksums."""

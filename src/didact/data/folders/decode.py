@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """What is tried, whatever a file's name ends with. Formats that start other programs, such as EPS, are not."""
 
-_SIDEWAYS = (5, 6, 7, 8)
+SIDEWAYS = (5, 6, 7, 8)
 """Orientations of EXIF in which height and width are exchanged."""
 
 
@@ -42,27 +42,39 @@ def decoded(path: Path, image: tuple[int, int], *, crop: bool) -> np.ndarray:
     Raises:
         UnreadableError: it cannot be decoded, or has another size.
     """
-    with _opened(path) as opened:
-        upright = _upright(opened)
-        size = (upright.height, upright.width)
+    with opened(path) as found:
+        turned = upright(found)
+        size = (turned.height, turned.width)
         if not crop and size != image:
             raise UnreadableError(f"is {size[0]}x{size[1]}, the others are {image[0]}x{image[1]}")
-        pixels = _eight_bits(upright)
+        pixels = eight_bits(turned)
         return _square(pixels, image[0]) if crop else np.asarray(pixels)
 
 
 def image_size(path: Path) -> list[int] | None:
     """Height and width of an upright image, from the head of its file; None where it cannot be read."""
     try:
-        with _opened(path) as opened:
-            size = [opened.height, opened.width]
-            return size[::-1] if opened.getexif().get(0x0112) in _SIDEWAYS else size
+        with opened(path) as image:
+            size = [image.height, image.width]
+            return size[::-1] if orientation(image) in SIDEWAYS else size
     except UnreadableError:
         return None
 
 
+def read_through(path: Path) -> None:
+    """Decode the image ``path``, as small as its format allows.
+
+    Raises:
+        UnreadableError: it cannot be decoded.
+    """
+    with opened(path) as image:
+        if image.format == "JPEG":
+            image.draft(None, (image.width // 8, image.height // 8))
+        eight_bits(upright(image))
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[Image]:
+def opened(path: Path) -> Iterator[Image]:
     """The image ``path``; whatever goes wrong with it inside is an :class:`UnreadableError`."""
     from PIL import Image, UnidentifiedImageError
 
@@ -81,13 +93,27 @@ def _opened(path: Path) -> Iterator[Image]:
         raise UnreadableError(str(error) or type(error).__name__) from None
 
 
-def _upright(image: Image) -> Image:
+def orientation(image: Image) -> int:
+    """What its EXIF data says of how the camera was held: 1 for upright, which also stands for none."""
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except (TypeError, ValueError):
+        return 1
+
+
+def upright(image: Image) -> Image:
+    """``image`` as the camera was held."""
     from PIL import ImageOps
 
     return ImageOps.exif_transpose(image)
 
 
-def _eight_bits(image: Image) -> Image:
+def eight_bits(image: Image) -> Image:
+    """Red, green and blue, of 8 bits each, on white.
+
+    Raises:
+        UnreadableError: its values have no known range.
+    """
     from PIL import Image
 
     if image.mode.startswith("I"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -48,10 +49,7 @@ class Decoded:
         """
         places = self.rows[rows]
         self.decode(places)
-        if len(places) and torch.equal(places, torch.arange(len(places)) + places[0]):
-            images = torch.from_numpy(self.pixels.mapped[int(places[0]) : int(places[-1]) + 1])
-        else:
-            images = torch.from_numpy(self.pixels.mapped[places.numpy()])
+        images = torch.from_numpy(self.pixels.read(places.numpy()))
         return Split(images.permute(0, 3, 1, 2), self.labels[rows], self.index[rows])
 
     def decode(self, places: Tensor) -> None:
@@ -60,10 +58,26 @@ class Decoded:
         Raises:
             DataError: files that cannot be decoded; all of them are counted.
         """
-        faults = self.folder.decoded(self.contents, self.pixels, places)
+        self._refuse(self.folder.decoded(self.contents, self.pixels, places), len(places))
+
+    def check(self, rows: Tensor) -> None:
+        """Refuse images at ``rows`` that cannot be decoded; nothing is kept of the others.
+
+        Raises:
+            DataError: there are such files; all of them are counted.
+        """
+        places = self.rows[rows].tolist()
+        faults = self.contents.unreadable()
+        self._refuse({place: faults[place] for place in places if place in faults}, len(places))
+
+    def files(self, rows: Tensor) -> list[str]:
+        """Where the images at ``rows`` lie."""
+        return [os.path.join(self.contents.tree.root, self.contents.paths[place]) for place in self.rows[rows].tolist()]
+
+    def _refuse(self, faults: dict[int, str], asked: int) -> None:
         if faults:
             raise DataError(
-                f"{clean(self.contents.tree.root)}: {_named(self.contents, faults, len(places))}; replace or remove them, or "
+                f"{clean(self.contents.tree.root)}: {_named(self.contents, faults, asked)}; replace or remove them, or "
                 "leave them out with data.skip_corrupt=true"
             )
 
@@ -76,12 +90,14 @@ class Folder:
         checksum: of what it holds. holds: counts and sizes, as a run has them.
         crop: whether images are cropped to squares of this size; otherwise all have it.
         skip: whether images that cannot be decoded are left out.
+        always: whether training images are decoded whenever they are shown; otherwise once.
     """
 
     checksum: str
     holds: Holds
     crop: bool
     skip: bool
+    always: bool = False
 
     @property
     def facts(self) -> Facts:
@@ -132,7 +148,7 @@ class Folder:
         contents = found_again(self.checksum)
         tree, image = contents.tree, (self.holds[3], self.holds[4])
         pixels = Pixels(*contents.place(image), len(contents.paths), image)
-        faults = self.decoded(contents, pixels, torch.arange(pixels.count)) if self.skip else {}
+        faults = self._corrupt(contents, pixels) if self.skip else {}
         if faults:
             _LEFT_OUT[self.checksum] = _named(contents, faults, pixels.count)
         parts: list[Decoded] = []
@@ -149,6 +165,12 @@ class Folder:
             what = f"of the class {clean(lost[0])}" if lost else "for the test"
             raise DataError(f"{clean(tree.root)}: no image {what} can be decoded; {_named(contents, faults, pixels.count)}")
         return parts[0], parts[1], tree.names
+
+    def _corrupt(self, contents: Contents, pixels: Pixels) -> dict[int, str]:
+        """By row, why images cannot be decoded."""
+        shown = len(contents.tree.train.paths) if self.always else 0
+        faults = contents.unreadable() if self.always else {}
+        return faults | self.decoded(contents, pixels, torch.arange(shown, pixels.count))
 
     def decoded(self, contents: Contents, pixels: Pixels, rows: Tensor) -> dict[int, str]:
         """Decode those of the images at ``rows`` that are not decoded yet. Returns, by row, why images cannot be decoded."""
@@ -169,8 +191,12 @@ class Folder:
         for note in contents.tree.notes:
             yield f"{name}: {note}"
         path = contents.place((self.holds[3], self.holds[4]))[0]
-        if not path.exists():
-            yield f"{name}: images are decoded once, into {clean(path)}"
+        if self.always:
+            yield f"{name}: training images are decoded whenever they are shown (all images would take {volume(self.holds)})"
+            if not contents.read_through:
+                yield f"{name}: all of them are read once before, to find those that cannot be decoded"
+        elif not path.exists():
+            yield f"{name}: images are decoded once, into {clean(path)} ({volume(self.holds)})"
 
     @property
     def left_out(self) -> str | None:
@@ -182,14 +208,40 @@ _LEFT_OUT: dict[str, str] = {}
 """By checksum, a sentence on the images that this process left out."""
 
 
-def decode_together(train: Labelled, test: Labelled, shown: Tensor, tested: Tensor) -> None:
-    """Decode the training images at ``shown`` and the test images at ``tested``, where they are a folder's.
+LIMIT = 2**35
+"""Images that take more bytes than this once they are decoded are decoded whenever they are shown, unless a setting decides."""
+
+
+def size(holds: Holds) -> int:
+    """Bytes of all images once they are decoded."""
+    _, train, test, height, width = holds
+    return (train + test) * height * width * 3
+
+
+def volume(holds: Holds) -> str:
+    """The same for people."""
+    return f"{size(holds) / 1e9:,.1f} GB" if size(holds) > 1e8 else f"{size(holds) / 1e6:,.1f} MB"
+
+
+def too_large(holds: Holds) -> bool:
+    """Whether images are decoded whenever they are shown, unless a setting decides. The same on every machine."""
+    return size(holds) > LIMIT
+
+
+def decode_together(train: Labelled, test: Labelled, shown: Tensor, tested: Tensor, aside: Tensor | None) -> None:
+    """Decode the training images at ``shown`` and ``aside`` and the test images at ``tested``, where they are a folder's.
+
+    Those at ``shown`` are only read through where they are decoded whenever they are shown.
 
     Raises:
         DataError: files that cannot be decoded; all of them are counted.
     """
     if isinstance(train, Decoded) and isinstance(test, Decoded):
-        train.decode(torch.cat([train.rows[shown], test.rows[tested]]))
+        kept = [] if train.folder.always else [train.rows[shown]]
+        kept += [] if aside is None else [train.rows[aside]]
+        if train.folder.always:
+            train.check(shown)
+        train.decode(torch.cat([*kept, test.rows[tested]]))
 
 
 def _named(contents: Contents, faults: dict[int, str], asked: int) -> str:

@@ -93,10 +93,20 @@ class Pixels:
             for handle in handles:
                 os.close(handle)
 
-    @cached_property
-    def mapped(self) -> np.ndarray:
-        """All images, uint8 (n, height, width, 3). What is written into it stays in this process."""
-        return np.memmap(self.path, np.uint8, "c", shape=(self.count, *self.image, 3))
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """The images at ``rows``, uint8 (n, height, width, 3); mapped where they lie one after another, and copied otherwise.
+
+        What is written into mapped ones stays in this process.
+        """
+        shape = (len(rows), *self.image, 3)
+        if len(rows) and np.array_equal(rows, np.arange(len(rows)) + rows[0]):
+            return np.memmap(self.path, np.uint8, "c", offset=int(rows[0]) * self.each, shape=shape)
+        images = np.empty(shape, np.uint8)
+        with open(self.path, "rb") as file:
+            for at, row in enumerate(rows.tolist()):
+                file.seek(row * self.each)
+                file.readinto(memoryview(images[at]).cast("B"))
+        return images
 
     @cached_property
     def _checked(self) -> np.ndarray:
@@ -112,9 +122,10 @@ class Pixels:
         rows = np.asarray(rows)
         asked = rows[~self._checked[rows]]
         sums = np.fromfile(self.sums, "<u8")
-        for row in asked.tolist():
-            fits = bool(sums[row]) and int(sums[row]) == PRESENT + zlib.crc32(self.mapped[row].data)
-            self._checked[row] = fits
+        with open(self.path, "rb") as file:
+            for row in asked[sums[asked] > 0].tolist():
+                file.seek(row * self.each)
+                self._checked[row] = int(sums[row]) == PRESENT + zlib.crc32(file.read(self.each))
         return asked[~self._checked[asked]].tolist()
 
 

@@ -11,13 +11,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from didact.data.contract import DataError
-from didact.data.folders.decode import UnreadableError, decoded
+from didact.data.folders.decode import UnreadableError, decoded, read_through
 from didact.data.folders.pixels import Pixels
+from didact.machine import processors
 from didact.spec import clean
 
 SHARE = 4_000
@@ -38,8 +39,21 @@ def decode(jobs: Sequence[Job], pixels: Pixels, *, crop: bool, processes: int | 
     Raises:
         DataError: the disk is full, or a process ended before its share was done.
     """
-    number = min(_processors(), len(jobs) // SHARE) if processes is None else processes
     pixels.prepare(len(jobs))
+    return _shared_out(jobs, pixels, crop, processes)
+
+
+def unreadable(jobs: Sequence[Job], *, processes: int | None = None) -> dict[int, str]:
+    """By row, why images cannot be decoded; nothing is kept of the others.
+
+    Raises:
+        DataError: a process ended before its share was done.
+    """
+    return _shared_out(jobs, None, False, processes)
+
+
+def _shared_out(jobs: Sequence[Job], pixels: Pixels | None, crop: bool, processes: int | None) -> dict[int, str]:
+    number = min(processors(), len(jobs) // SHARE) if processes is None else processes
     if number < 2:
         return _share(jobs, pixels, crop)
     running = [_start(jobs[at::number], pixels, crop) for at in range(1, number)]
@@ -59,11 +73,7 @@ def decode(jobs: Sequence[Job], pixels: Pixels, *, crop: bool, processes: int | 
     return faults
 
 
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _start(jobs: Sequence[Job], pixels: Pixels, crop: bool) -> subprocess.Popen[str]:
+def _start(jobs: Sequence[Job], pixels: Pixels | None, crop: bool) -> subprocess.Popen[str]:
     """A process that decodes its share. Its input is written at once; it answers when it has read all of it."""
     package = str(Path(__file__).parents[3])
     above = os.environ.get("PYTHONPATH")
@@ -75,14 +85,8 @@ def _start(jobs: Sequence[Job], pixels: Pixels, crop: bool) -> subprocess.Popen[
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([package, *([above] if above else [])])},
     )
-    about = {
-        "path": os.fspath(pixels.path),
-        "sums": os.fspath(pixels.sums),
-        "count": pixels.count,
-        "image": pixels.image,
-        "crop": crop,
-        "jobs": jobs,
-    }
+    into = pixels and [os.fspath(pixels.path), os.fspath(pixels.sums), pixels.count, pixels.image]
+    about = {"into": into, "crop": crop, "jobs": jobs}
     assert process.stdin is not None
     process.stdin.write(json.dumps(about))
     process.stdin.close()
@@ -93,8 +97,10 @@ def _start(jobs: Sequence[Job], pixels: Pixels, crop: bool) -> subprocess.Popen[
 def main() -> None:
     """What such a process does."""
     about: dict[str, Any] = json.load(sys.stdin)
-    image = (about["image"][0], about["image"][1])
-    pixels = Pixels(Path(about["path"]), Path(about["sums"]), about["count"], image)
+    pixels = None
+    if about["into"]:
+        path, sums, count, image = about["into"]
+        pixels = Pixels(Path(path), Path(sums), count, (image[0], image[1]))
     try:
         faults = _share([(row, path) for row, path in about["jobs"]], pixels, about["crop"])
     except DataError as error:
@@ -102,17 +108,22 @@ def main() -> None:
     json.dump(faults, sys.stdout)
 
 
-def _share(jobs: Sequence[Job], pixels: Pixels, crop: bool) -> dict[int, str]:
-    faults: dict[int, str] = {}
+def _share(jobs: Sequence[Job], pixels: Pixels | None, crop: bool) -> dict[int, str]:
+    if pixels is None:
+        return _each(jobs, lambda row, path: read_through(path))
     try:
         with pixels.writing() as write:
-            for row, path in jobs:
-                try:
-                    image = decoded(Path(path), pixels.image, crop=crop)
-                except UnreadableError as error:
-                    faults[row] = clean(error)
-                else:
-                    write(row, image)
+            return _each(jobs, lambda row, path: write(row, decoded(path, pixels.image, crop=crop)))
     except OSError as error:
         raise pixels.unwritable(error) from error
+
+
+def _each(jobs: Sequence[Job], do: Callable[[int, Path], None]) -> dict[int, str]:
+    """``do`` for every image. Returns, by row, why images could not be decoded."""
+    faults: dict[int, str] = {}
+    for row, path in jobs:
+        try:
+            do(row, Path(path))
+        except UnreadableError as error:
+            faults[row] = clean(error)
     return faults
