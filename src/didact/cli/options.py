@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
-from didact.spec import Amount, Bytes, Count, SpecError, from_json
+from didact.spec import Bytes, Count, Seed, SpecError, from_json
 
 
 def exactly(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
@@ -72,7 +72,7 @@ AnswersLimit = Annotated[
 Decoders = Annotated[
     int | None,
     Parameter(
-        converter=exactly(Amount),
+        converter=exactly(Seed),
         help="Processes that decode images while a network trains; one fewer than processors by default.",
     ),
 ]
