@@ -11,7 +11,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,10 @@ class Streamed:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def to(self, device: torch.device | str) -> Streamed:
+        """The same, with batches on ``device``."""
+        return replace(self, labels=self.labels.to(device), index=self.index.to(device), device=torch.device(device))
 
     def take(self, rows: Tensor) -> Split:
         """The images at ``rows`` (int64, (m,)), decoded once and kept, uncropped."""
