@@ -211,7 +211,7 @@ def test_misuse() -> None:
     moments = Moments()
     with pytest.raises(ValueError, match="add batches first"):
         moments.matrix()
-    with pytest.raises(ValueError, match=r"found \[8, 7\] samples"):
+    with pytest.raises(ValueError, match=r"found \[8, 7\]"):
         moments.add([x], [y[:7]])
     moments.add([x], [y])
     with pytest.raises(ValueError, match=r"expected 1 layers of network a among features \[3, 2\]"):

@@ -90,7 +90,7 @@ def test_misuse(two: tuple[BlockNet, BlockNet]) -> None:
     def once() -> Iterator[torch.Tensor]:
         yield torch.randn(6, 1, 16, 16)
 
-    with pytest.raises(ValueError, match="this is an iterator; pass a list"):
+    with pytest.raises(ValueError, match="found an iterator; pass a list"):
         layers.compare(*two, once())
     with pytest.raises(ValueError, match="no images"):
         layers.compare(*two, [])

@@ -124,9 +124,9 @@ def test_what_cannot_be_probed(pair: Callable[..., Any]) -> None:
         pooled(net, [])
     with pytest.raises(ValueError, match="no head"):
         pooled(net.slice(0, 2), [Batch(torch.zeros(2, 3, 16, 16), torch.arange(2), torch.arange(2))])
-    with pytest.raises(ValueError, match="labels from 0 to 2 are expected for 3 classes, found 3"):
+    with pytest.raises(ValueError, match="expected labels from 0 to 2 for 3 classes, found 3"):
         probe(features(), features(), 3, LogisticProbe())
-    with pytest.raises(ValueError, match="vectors of 6 and of 5"):
+    with pytest.raises(ValueError, match="same length, found 6 and 5"):
         probe(features(), Features(torch.zeros(3, 5), torch.arange(3)), 4, LogisticProbe())
     with pytest.raises(SpecError, match="seeds"):
         from_json(SGDProbe, {"seeds": 0})

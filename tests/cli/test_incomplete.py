@@ -255,7 +255,7 @@ def test_a_picture_of_nothing(store: Path, capsys: Said, tmp_path: Path) -> None
     command = ["look", "{student}", "--against", "{student}", "--images", "16", "--picture", str(tmp_path / "same.png")]
     found, said = shown(command, store, capsys)
     assert "same-layers.png" in found and "same-disagreement.png" not in found
-    assert said == ["no picture of disagreement: the two answer every image alike"]
+    assert said == ["no picture of disagreement: the two networks answer every image alike"]
 
 
 @pytest.mark.parametrize(

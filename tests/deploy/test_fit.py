@@ -101,7 +101,7 @@ def test_misuse() -> None:
         members("resnet8,resnet9")
     with pytest.raises(SpecError, match="'tinny' is neither a pool nor a network; did you mean 'tiny'"):
         members("tinny")
-    with pytest.raises(SpecError, match="3000 different students wanted from a pool that has 2304"):
+    with pytest.raises(SpecError, match="3000 different students requested from a pool of 2304"):
         members("tiny", students=3000)
     for nothing in ("", " , "):
         with pytest.raises(SpecError, match="name at least one network"):

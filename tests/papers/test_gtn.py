@@ -88,7 +88,7 @@ def test_settings_are_laid_over_the_scale() -> None:
         ({"pol": "tiny"}, "pol: no such setting; did you mean 'pool'"),
         ({"scale": "smal"}, "scale: unknown 'smal'; did you mean 'small'"),
         ({"pool": "tinny"}, "'tinny' is neither a pool nor a network; did you mean 'tiny'"),
-        ({"students": 2305}, "2305 different students wanted from a pool that has 2304"),
+        ({"students": 2305}, "2305 different students requested from a pool of 2304"),
         ({"students": "basic-8-1x8-1x16-1x33"}, "the nearest student is basic-8-1x8-1x16-1x32"),
         ({"teacher": {"net": "resnet20", "hw": "sftn"}}, r"teacher\.hw: no such setting"),
         ({"gtn": {"alhpa": 1}}, r"^gtn\.alhpa: no such setting; did you mean 'alpha'"),

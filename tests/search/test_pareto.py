@@ -181,8 +181,8 @@ def test_a_list_is_searched_completely_and_without_optuna(tmp_path: Path, monkey
     for one in (*found.members, *found.others):
         net = create(one.name, 10, 1)
         assert (one.parameters, one.macs) == (parameters(net), macs(net, (1, 16, 16)))
-    # nobody keeps to both limits: basic-4-1x4-1x8 comes nearest
-    with pytest.raises(SpecError, match="basic-4-1x4-1x8 comes nearest"):
+    # no student is within both limits
+    with pytest.raises(SpecError, match="basic-4-1x4-1x8 is the nearest"):
         search(store, run, SearchSettings(max_parameters=100))
 
 

@@ -101,7 +101,7 @@ def test_runs_that_are_no_generic_teachers() -> None:
     assert asked == replace(TEACHER, method=GTN(pool=SPACES["tiny"], after=(0, 1, 2)))
     student = Run(net=SPACE.smallest, data=DATA, recipe=RECIPE, method=KD(), teacher=alone)
     assert unsuitable(student, "no generic teacher") == asked  # its teacher, made generic
-    with pytest.raises(SpecError, match=f"its teacher {TEACHER.digest} is: ask for that"):
+    with pytest.raises(SpecError, match=f"search its teacher {TEACHER.digest} instead"):
         pool_of(replace(student, teacher=TEACHER))
     old = replace(TEACHER, data=replace(DATA, validation=0.0))
     with pytest.raises(UnsuitableError, match=f"{old.digest}.* no validation split"):

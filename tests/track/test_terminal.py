@@ -52,7 +52,7 @@ def test_lines() -> None:
     assert lines == [
         "training 2 x [resnet8 ce], seeds 0, 1: digits 4 per class",
         "training 1 x [resnet8 ce] from standard resnet8, seeds 2: digits 4 per class",
-        f"  STOPPED resnet8.ce.s1.{SECOND}: epoch 1: NaN; its last good state is kept",
+        f"  STOPPED resnet8.ce.s1.{SECOND}: epoch 1: NaN; its last good state is saved",
         f"  done resnet8.ce.s2.{THIRD}: test 90.00 %",
         f"  done resnet8.ce.s0.{FIRST}: test 60.00 %",
     ]

@@ -1,4 +1,5 @@
-"""What networks answer: by class, which classes they take for which, and where two networks disagree."""
+"""Answers of networks: accuracy by class, confused classes, and images on which two networks
+disagree."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from didact.tensors import Labels, Logits, answered
 
 @dataclass(frozen=True)
 class Confused:
-    """Images of class ``label`` that were taken for class ``answer``: how many, and which share of the class in percent."""
+    """Images of class ``label`` with the answer ``answer``: their number, and their share of the
+    class in percent."""
 
     label: int
     answer: int
@@ -24,12 +26,13 @@ class Confused:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Samples on which two networks answer differently, the one with the largest divergence first; all (m,), on the CPU.
+    """Samples on which two networks answer differently, by falling divergence. All tensors are
+    (m,), on the CPU.
 
     Attributes:
-        index: positions in what was compared.
+        index: positions in the compared samples.
         teacher, student: the answers.
-        sure_teacher, sure_student: the probability that each network gives its own answer, from 0 to 1.
+        sure_teacher, sure_student: the probability of each network for its own answer, from 0 to 1.
         divergence: KL(teacher || student) in nats.
     """
 
@@ -45,19 +48,22 @@ class Disagreement:
 
 
 def confusion(logits: Logits, labels: Labels) -> Int[Tensor, "k k"]:
-    """How many samples of each class (row) got each answer (column), on the CPU; those without an answer are left out."""
+    """Numbers of samples by class (row) and answer (column), on the CPU. Samples without an answer
+    are left out."""
     classes = logits.shape[1]
     cells = (labels.cpu() * classes + logits.argmax(1).cpu())[answered(logits).cpu()]
     return torch.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
 def by_class(matrix: Int[Tensor, "k k"]) -> Float[Tensor, " k"]:
-    """Accuracy in percent of each class of a :func:`confusion`, float64; NaN for a class without samples."""
+    """Accuracy in percent of each class of a :func:`confusion`, float64; NaN for a class without
+    samples."""
     return 100 * matrix.diagonal().double() / matrix.sum(1)
 
 
 def confused(matrix: Int[Tensor, "k k"], most: int = 10) -> list[Confused]:
-    """The ``most`` frequent mistakes of a :func:`confusion`, most frequent first; those that never happen are left out."""
+    """The ``most`` frequent mistakes of a :func:`confusion`, by falling frequency, without those of
+    frequency 0."""
     wrong = matrix.clone()
     wrong.fill_diagonal_(0)
     count, cells = wrong.flatten().sort(descending=True, stable=True)
@@ -70,7 +76,10 @@ def confused(matrix: Int[Tensor, "k k"], most: int = 10) -> list[Confused]:
 
 
 def disagreement(zt: Logits, zs: Logits) -> Disagreement:
-    """Where student and teacher give different answers, by divergence; where one has no answer it is NaN, and last."""
+    """Samples with different answers of teacher and student, by falling divergence.
+
+    Samples without an answer of one of them have divergence NaN and come last.
+    """
     pt, ps = zt.cpu().double().softmax(1), zs.cpu().double().softmax(1)
     far = divergence.each(zt.cpu(), zs.cpu())
     sure_teacher, teacher = pt.max(1)

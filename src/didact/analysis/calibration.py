@@ -1,7 +1,8 @@
-"""Calibration: does a network that is 80 % sure answer 80 % of such images correctly?
+"""Calibration: are 80 % of the answers with a confidence of 80 % correct?
 
-Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks (ICML 2017), https://arxiv.org/abs/1706.04599. The
-confidence of an answer is its probability, softmax at temperature 1. With bins B_m of the confidence, their Eq. 3:
+Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks (ICML 2017),
+https://arxiv.org/abs/1706.04599. The confidence of an answer is its probability, by softmax at
+temperature 1. With bins B_m of the confidence, their Eq. 3 is
 
     ECE = sum_m |B_m| / n * |accuracy(B_m) - confidence(B_m)|
 """
@@ -22,12 +23,13 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Reliability:
-    """The reliability curve: for each bin of confidence, ((m - 1) / M, m / M], how sure and how right.
+    """The reliability curve: confidence and accuracy in each of M bins of confidence, ((m - 1) / M,
+    m / M].
 
     Attributes:
-        edges: of the bins, from 0 to 1, (M + 1,).
-        counts: samples in each bin, (M,).
-        confidence, accuracy: their means in each bin, from 0 to 1, (M,); NaN in a bin without samples.
+        edges: edges of the bins, from 0 to 1, (M + 1,).
+        counts: numbers of samples in the bins, (M,).
+        confidence, accuracy: means over each bin, from 0 to 1, (M,); NaN in a bin without samples.
     """
 
     edges: Float[Tensor, " e"]
@@ -37,10 +39,10 @@ class Reliability:
 
     @property
     def ece(self) -> float:
-        """The expected calibration error, in percent; NaN where an answer has no confidence."""
-        held = self.counts > 0
-        gaps = (self.accuracy - self.confidence)[held].abs()
-        return 100 * float((gaps * self.counts[held]).sum() / self.counts.sum())
+        """The expected calibration error in percent; NaN if an answer has no confidence."""
+        filled = self.counts > 0
+        gaps = (self.accuracy - self.confidence)[filled].abs()
+        return 100 * float((gaps * self.counts[filled]).sum() / self.counts.sum())
 
 
 def reliability(logits: Logits, labels: Labels, bins: int = BINS) -> Reliability:
@@ -54,14 +56,14 @@ def reliability(logits: Logits, labels: Labels, bins: int = BINS) -> Reliability
     sure, answers = logits.cpu().double().softmax(1).max(1)
     right = (answers == labels.cpu()).double()
     edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
-    of = torch.bucketize(sure, edges[1:-1])
-    counts = torch.bincount(of, minlength=bins)
-    confidence, accuracy = (torch.bincount(of, weights=values, minlength=bins) / counts for values in (sure, right))
+    bin_of = torch.bucketize(sure, edges[1:-1])
+    counts = torch.bincount(bin_of, minlength=bins)
+    confidence, accuracy = (torch.bincount(bin_of, weights=values, minlength=bins) / counts for values in (sure, right))
     return Reliability(edges, counts, confidence, accuracy)
 
 
 def ece(logits: Logits, labels: Labels, bins: int = BINS) -> float:
-    """The expected calibration error in percent: 0 for a network that is as often right as it is sure.
+    """The expected calibration error in percent; 0 if accuracy equals confidence in every bin.
 
     Raises:
         ValueError: no samples, or no bins.

@@ -2,15 +2,18 @@
 
 K and L are kernels of the same n samples, such as K_ij = <x_i, x_j>. H = I - 11'/n centres.
 
-    biased     tr(K H L H) / (n - 1)^2                       Gretton, Bousquet, Smola, Schoelkopf (ALT 2005), Eq. 9;
-                                                             Kornblith et al. (ICML 2019, arXiv 1905.00414), Eq. 3
-    unbiased   [tr(K L) + 1'K1 1'L1 / ((n-1)(n-2)) - 2/(n-2) 1'K L 1] / (n (n-3)), diagonals of K and L set to zero
-                                                             Song et al. (JMLR 2012), Eq. 5
-    CKA        HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L))      Cortes et al. (JMLR 2012); Kornblith et al., Eq. 4
+    biased     tr(K H L H) / (n - 1)^2
+               Gretton, Bousquet, Smola, Schoelkopf (ALT 2005), Eq. 9;
+               Kornblith et al. (ICML 2019, arXiv 1905.00414), Eq. 3
+    unbiased   [tr(K L) + 1'K1 1'L1 / ((n-1)(n-2)) - 2/(n-2) 1'K L 1] / (n (n-3)),
+               diagonals of K and L set to zero
+               Song et al. (JMLR 2012), Eq. 5
+    CKA        HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L))
+               Cortes et al. (JMLR 2012); Kornblith et al., Eq. 4
 
-The biased CKA lies in [0, 1] and grows with the number of features over the number of samples, even of unrelated
-representations. The one of unbiased HSICs is called debiased: the bias of the parts is gone, that of their ratio is small; it
-may be negative.
+The biased CKA lies in [0, 1] and grows with the ratio of features to samples, even for unrelated
+representations. The CKA from unbiased HSICs is called debiased: its parts have no bias, and the
+bias of their ratio is small. It can be negative.
 """
 
 from __future__ import annotations
@@ -24,19 +27,22 @@ from torch import Tensor
 Square = Float[Tensor, "l l"]
 
 ROUNDING = 1e-13
-"""The share of sum_ij K_ij^2 below which a HSIC is rounding."""
+"""A HSIC below this share of sum_ij K_ij^2 is a rounding error."""
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What the estimators need of ``l`` kernels of ``samples`` samples, in float64. NaN where a pair was left out.
+    """The sums over ``l`` kernels that the estimators need, in float64. NaN for pairs that were
+    left out.
 
     Attributes:
+        samples: number of samples.
         dot: sum_ij K_ij L_ij.
         rows: sum_i (K1)_i (L1)_i.
         diagonals: sum_i K_ii L_ii.
         mixed: sum_i (K1)_i L_ii, with K by row and L by column.
-        totals: 1'K1. traces: tr K.
+        totals: 1'K1.
+        traces: tr K.
     """
 
     samples: int
@@ -59,7 +65,8 @@ def biased(sums: Sums) -> Square:
 
 
 def unbiased(sums: Sums) -> Square:
-    """The estimator of Song et al. (2012) of every pair: an average over all tuples of four different samples.
+    """The estimator of Song et al. (2012) for every pair: a mean over all tuples of four different
+    samples.
 
     Raises:
         ValueError: fewer than four samples.
@@ -74,13 +81,13 @@ def unbiased(sums: Sums) -> Square:
 def cka(sums: Sums, split: int, debiased: bool) -> Float[Tensor, "a b"]:
     """CKA of each of the first ``split`` kernels with each of the others, float64 on the CPU.
 
-    NaN where a representation's HSIC with itself is zero as far as float64 can tell: it is constant, or (debiased) only one
-    sample differs from the others.
+    NaN if a representation's HSIC with itself is zero up to rounding: the representation is
+    constant, or (debiased) only one sample differs from the others.
     """
-    found = (unbiased(sums) if debiased else biased(sums)).cpu()
-    own, noise = found.diagonal(), ROUNDING * sums.dot.cpu().diagonal() / sums.samples**2
-    lengths = torch.where(own > noise, own, torch.nan).sqrt()
-    return found[:split, split:] / torch.outer(lengths[:split], lengths[split:])
+    hsic = (unbiased(sums) if debiased else biased(sums)).cpu()
+    squares, noise = hsic.diagonal(), ROUNDING * sums.dot.cpu().diagonal() / sums.samples**2
+    lengths = torch.where(squares > noise, squares, torch.nan).sqrt()
+    return hsic[:split, split:] / torch.outer(lengths[:split], lengths[split:])
 
 
 def _enough(sums: Sums, least: int, which: str) -> int:

@@ -1,7 +1,9 @@
-"""Sums over n x n kernels, block by block: any number of features, any kernel of distances, no n x n matrix in memory.
+"""Sums over n x n kernels, block by block: any number of features, any kernel of distances, no n x
+n matrix in memory.
 
-The samples come in blocks. A block of the kernel needs two of them, so the blocks are read again and again, in pairs: memory is
-that of two blocks, and B blocks are computed B (B + 1) / 2 times. Fewer, larger blocks are faster.
+The samples come in blocks. A block of the kernel needs two blocks of samples, so all pairs of
+blocks are read: memory is that of two blocks, and for B blocks, B (B + 1) / 2 blocks are computed.
+Fewer, larger blocks are faster.
 """
 
 from __future__ import annotations
@@ -16,17 +18,20 @@ from torch import Tensor
 from didact.analysis import hsic
 
 Read = Callable[[int], Iterator[list[Tensor]]]
-"""The blocks of samples from a given one on; a block is every layer's (b, d) features of the same samples."""
+"""Gives the blocks of samples from a given block on. A block holds every layer's (b, d) features of
+the same samples."""
 
 Kernel = Callable[[int, Tensor, Tensor, Tensor], Tensor]
-"""(layer's number, products <x_i, y_j>, squared norms of the x_i, of the y_j) -> (b, c) entries of the kernel, in float64."""
+"""(layer's number, products <x_i, y_j>, squared norms of x_i and of y_j) -> (b, c) entries of the
+kernel, float64."""
 
 CHUNK = 1 << 22
-"""Numbers of a block that are turned into float64 at a time."""
+"""How many numbers of a block are converted to float64 at a time."""
 
 SHIFT = 11
 BINS = 1 << 20
-"""Bins of squared distances: the float32's bits without the last 11, 4096 bins to every power of two."""
+"""Bins of squared distances: the bits of a float32 without the last 11, so 4096 bins for each power
+of two."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ def linear(layer: int, products: Tensor, left: Tensor, right: Tensor) -> Tensor:
 class Rbf:
     """K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2)), with sigma^2 of every layer in ``squares``.
 
-    Where that is zero the kernel is constant, for which zero stands: every estimator centres it.
+    For sigma^2 = 0 the kernel is constant. Zeros replace it, because every estimator centres the
+    kernel.
     """
 
     squares: Sequence[float]
@@ -73,23 +79,25 @@ def sums(read: Read, samples: int, kernel: Kernel) -> hsic.Sums:
     Raises:
         ValueError: the blocks hold another number of samples.
     """
-    made: _Accumulated | None = None
-    seen = 0
+    accumulated: _Accumulated | None = None
+    rows = 0
     for row, column, blocks in _blocks(read, kernel):
-        if made is None:
-            made = _Accumulated(len(blocks), samples, blocks.device)
+        if accumulated is None:
+            accumulated = _Accumulated(len(blocks), samples, blocks.device)
         if column.stop <= samples:
-            made.add(row, column, blocks)
-        seen = max(seen, column.stop)
-    if made is None or seen != samples:
-        raise ValueError(f"expected the same {samples} samples whenever the blocks are read, found {seen}")
-    return made.sums()
+            accumulated.add(row, column, blocks)
+        rows = max(rows, column.stop)
+    if accumulated is None or rows != samples:
+        raise ValueError(f"expected the same {samples} samples whenever the blocks are read, found {rows}")
+    return accumulated.sums()
 
 
 def median_squares(read: Read) -> list[float]:
-    """Of every layer, the median squared distance between two different samples. One pass over all pairs of blocks.
+    """For every layer, the median squared distance of two different samples. One pass over all
+    pairs of blocks.
 
-    From a histogram of all n (n - 1) / 2 distances, interpolated within a bin; a bin is at most 0.025 % wide.
+    Computed from a histogram of all n (n - 1) / 2 distances, by interpolation within a bin of at
+    most 0.025 % width.
 
     Raises:
         ValueError: fewer than two samples.
@@ -110,14 +118,14 @@ def median_squares(read: Read) -> list[float]:
 
 
 def _median(counts: Tensor) -> float:
-    """The median of what was counted: by its rank within its bin, as if a bin's values were spread evenly."""
+    """The median of a histogram, by linear interpolation within its bin."""
     ends = counts.cumsum(0)
     rank = int(ends[-1]) / 2
-    found = int(torch.searchsorted(ends, rank))
-    if found == 0:
+    bin_ = int(torch.searchsorted(ends, rank))
+    if bin_ == 0:
         return 0.0
-    low, high = (torch.tensor([found, found + 1], dtype=torch.int32) << SHIFT).view(torch.float32).double().tolist()
-    return low + (high - low) * (rank - int(ends[found - 1])) / int(counts[found])
+    low, high = (torch.tensor([bin_, bin_ + 1], dtype=torch.int32) << SHIFT).view(torch.float32).double().tolist()
+    return low + (high - low) * (rank - int(ends[bin_ - 1])) / int(counts[bin_])
 
 
 class _Accumulated:
@@ -128,10 +136,10 @@ class _Accumulated:
         self.rows, self.diagonals = torch.zeros(2, layers, samples, dtype=torch.float64, device=device)
 
     def add(self, row: Block, column: Block, blocks: Float[Tensor, "l b c"]) -> None:
-        flat, own = blocks.flatten(1), row.start == column.start
-        self.dot += (flat @ flat.T) * (1 if own else 2)
+        flat, diagonal = blocks.flatten(1), row.start == column.start
+        self.dot += (flat @ flat.T) * (1 if diagonal else 2)
         self.rows[:, row.start : row.stop] += blocks.sum(2)
-        if own:
+        if diagonal:
             self.diagonals[:, row.start : row.stop] = blocks.diagonal(dim1=1, dim2=2)
         else:
             self.rows[:, column.start : column.stop] += blocks.sum(1)
@@ -150,19 +158,20 @@ class _Accumulated:
 
 
 def _blocks(read: Read, kernel: Kernel) -> Iterator[tuple[Block, Block, Tensor]]:
-    """Every pair of blocks of samples, the second not before the first, and the kernels' entries for it, (l, b, c).
+    """Every pair of blocks of samples, the second not before the first, and its kernel entries, (l,
+    b, c).
 
-    Features are taken relative to the first sample's: no distance and no centred kernel changes, and a large common offset
-    stays out of the products.
+    The first sample's features are subtracted from all others. This changes no distance and no
+    centred kernel, and avoids products with a large common offset.
     """
     first: list[Tensor] = []
     for row, column in _pairs(read):
         first = first or [layer[0].double() for layer in row.layers]
-        made = [
+        entries = [
             kernel(number, *_products(x, y, origin))
             for number, (x, y, origin) in enumerate(zip(row.layers, column.layers, first, strict=True))
         ]
-        yield row, column, torch.stack(made)
+        yield row, column, torch.stack(entries)
 
 
 def _pairs(read: Read) -> Iterator[tuple[Block, Block]]:
@@ -181,7 +190,8 @@ def _pairs(read: Read) -> Iterator[tuple[Block, Block]]:
 
 
 def _products(x: Tensor, y: Tensor, origin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """<x_i, y_j>, |x_i|^2 and |y_j|^2 relative to ``origin``, in float64, some features at a time."""
+    """<x_i, y_j>, |x_i|^2 and |y_j|^2 relative to ``origin``, in float64, computed for some
+    features at a time."""
     products = torch.zeros(len(x), len(y), dtype=torch.float64, device=x.device)
     left, right = products.new_zeros(len(x)), products.new_zeros(len(y))
     step = max(1, CHUNK // max(len(x), len(y)))

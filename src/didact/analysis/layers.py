@@ -1,4 +1,5 @@
-"""How similar any two layers of two networks are: CKA after the stem and each block, of the pooled vector and the logits."""
+"""Similarity of the layers of two networks: CKA after the stem and each block, of the pooled vector
+and the logits."""
 
 from __future__ import annotations
 
@@ -21,13 +22,13 @@ PARTS = frozenset({"stem", "features", "pooled", "logits"})
 
 @dataclass(frozen=True)
 class Compared:
-    """CKA of every layer of one network (a row each) with every layer of another (a column each).
+    """CKA of every layer of one network (rows) with every layer of another (columns).
 
     Attributes:
         rows, columns: names of the layers.
-        values: float64, (rows, columns); NaN where a layer shows the same for every image.
-        images: how many were shown.
-        kind, unbiased: which CKA; see :mod:`didact.analysis.cka`.
+        values: float64, (rows, columns); NaN for layers with the same output for every image.
+        images: number of images.
+        kind, unbiased: the kind of CKA; see :mod:`didact.analysis.cka`.
         pool: whether each channel of a map was averaged to one number.
     """
 
@@ -41,12 +42,12 @@ class Compared:
 
     @property
     def title(self) -> str:
-        """What the values are: "debiased linear CKA, 797 images"."""
+        """A description of the values: "debiased linear CKA, 797 images"."""
         form = f"{'debiased ' if self.unbiased else ''}{self.kind if self.kind == 'linear' else 'RBF'} CKA"
         return f"{form}{' of pooled maps' if self.pool else ''}, {self.images} images"
 
     def plain(self) -> dict[str, Any]:
-        """As plain JSON data; None where a value is not defined."""
+        """As plain JSON data; None for an undefined value."""
         values = [[None if value != value else value for value in row] for row in self.values.tolist()]
         names = {"rows": list(self.rows), "columns": list(self.columns)}
         return names | {
@@ -61,27 +62,30 @@ class Compared:
     def read(cls, plain: dict[str, Any]) -> Compared:
         """From :meth:`plain`."""
         values = [[torch.nan if value is None else value for value in row] for row in plain["values"]]
-        rest = {key: plain[key] for key in ("images", "kind", "unbiased", "pool")}
-        found = torch.tensor(values, dtype=torch.float64)
-        return cls(rows=tuple(plain["rows"]), columns=tuple(plain["columns"]), values=found, **rest)
+        settings = {key: plain[key] for key in ("images", "kind", "unbiased", "pool")}
+        matrix = torch.tensor(values, dtype=torch.float64)
+        return cls(rows=tuple(plain["rows"]), columns=tuple(plain["columns"]), values=matrix, **settings)
 
 
 def layers(net: BlockNet, images: Images, pool: bool = False) -> dict[str, Float[Tensor, "b d"]]:
-    """What ``net`` shows for ``images``, from the stem to the logits, by name; maps flattened to (b, c h w).
+    """Outputs of the layers of ``net`` for ``images`` by name, from the stem to the logits; maps as
+    (b, c h w).
 
-    Names: "stem", "block 1" and so on as the network's blocks are called, "pooled", "logits"; a slice lacks those of the
-    stem or head that it lacks. No gradient; the network is run as it stands, so put it into eval mode first.
+    Names: "stem", "block NAME" for each block, "pooled", "logits". A slice without stem or head
+    lacks their outputs. Computes no gradient. The mode of the network stays as it is, so set it to
+    eval mode first.
 
     Args:
-        pool: average every channel of a map to one number, (b, c); far cheaper, and blind to where something is seen.
+        net: the network. images: (b, c, h, w). pool: average every channel of a map to one number,
+        (b, c); much cheaper, but loses positions.
     """
     with torch.no_grad():
-        seen = net.outputs(images, PARTS)
-    found: dict[str, Tensor] = {} if net.stem is None or seen.stem is None else {"stem": seen.stem}
-    found |= {f"block {name}": feature for name, feature in zip(net.blocks, seen.features, strict=True)}
-    found = {name: feature.mean((2, 3)) if pool else feature.flatten(1) for name, feature in found.items()}
-    ends = {"pooled": seen.pooled, "logits": seen.logits}
-    return found | {name: value for name, value in ends.items() if value is not None}
+        outputs = net.outputs(images, PARTS)
+    maps: dict[str, Tensor] = {} if net.stem is None or outputs.stem is None else {"stem": outputs.stem}
+    maps |= {f"block {name}": feature for name, feature in zip(net.blocks, outputs.features, strict=True)}
+    flat = {name: feature.mean((2, 3)) if pool else feature.flatten(1) for name, feature in maps.items()}
+    ends = {"pooled": outputs.pooled, "logits": outputs.logits}
+    return flat | {name: value for name, value in ends.items() if value is not None}
 
 
 def compare(
@@ -94,23 +98,24 @@ def compare(
     pool: bool = False,
     share: float = cka.SHARE,
 ) -> Compared:
-    """CKA between any two layers of two networks, over all images of ``batches``, exactly.
+    """Exact CKA of every pair of layers of two networks, over all images of ``batches``.
 
-    Narrow layers (``pool``, vectors) need one pass over the batches and memory for products of features. Otherwise, and for
-    the RBF kernel, memory is that of the features of two batches, and the networks see every pair of batches: B (B + 1) / 2
-    batches for B of them, twice that for RBF. Larger batches are faster and take more memory.
+    Narrow layers (``pool``, vectors) need one pass over the batches and memory for products of
+    features. Other layers, and the RBF kernel, need memory for the features of two batches, and run
+    the networks for every pair of batches: B (B + 1) / 2 times for B batches, twice as often for
+    RBF. Larger batches are faster and take more memory.
 
     Args:
-        batches: images, (b, c, h, w), on the networks' device; a list, or anything that gives the same batches whenever it is
-            iterated.
-        kind, unbiased, share: see :mod:`didact.analysis.cka`.
-        pool: average every channel of a map to one number first.
+        net_a, net_b: the networks. batches: images, (b, c, h, w), on the networks' device: a list,
+        or any iterable that gives the same batches in every iteration. kind, unbiased, share: see
+        :mod:`didact.analysis.cka`. pool: average every channel of a map to one number first.
 
     Raises:
-        ValueError: batches that can be read only once, no images, or fewer than the estimator needs.
+        ValueError: batches that can be read only once, no images, or fewer images than the
+            estimator needs.
     """
     if iter(batches) is batches:
-        raise ValueError("batches are read more than once, and this is an iterator; pass a list, or a class with __iter__")
+        raise ValueError("batches must be readable more than once, found an iterator; pass a list, or a class with __iter__")
     samples = sum(len(images) for images in batches)
     first = next(iter(batches), None)
     if first is None or not samples:
@@ -128,7 +133,8 @@ def compare(
 
 @contextmanager
 def _evaluating(net: BlockNet) -> Iterator[None]:
-    """Eval mode: what a network shows for an image then depends on no other image. Every part has its own mode back after."""
+    """Eval mode, in which outputs for an image do not depend on other images. Restores the mode of
+    every module."""
     modes = [(part, part.training) for part in net.modules()]
     net.eval()
     try:

@@ -1,4 +1,5 @@
-"""Linear CKA from products of features: batches are seen once, memory does not grow with their number."""
+"""Linear CKA from products of features: one pass over the batches, memory independent of their
+number."""
 
 from __future__ import annotations
 
@@ -12,23 +13,29 @@ from didact.analysis import hsic
 
 
 def pairs_of(layers: int, split: int) -> list[tuple[int, int]]:
-    """Which pairs of ``layers`` the CKA of the first ``split`` with the others needs: each with itself, and across."""
+    """The pairs of layers for the CKA of the first ``split`` with the others: each with itself, and
+    across."""
     return [(i, i) for i in range(layers)] + [(i, j) for i in range(split) for j in range(split, layers)]
 
 
 class Moments:
-    """Linear CKA between the layers of two networks, exact, in the form of Kornblith et al. (2019), Eq. 1: ||Y'X||^2.
+    """Linear CKA between the layers of two networks, exact, in the form of Kornblith et al. (2019),
+    Eq. 1: ||Y'X||^2.
 
-    Feed the same samples' layers of both networks, batch by batch, then ask for the matrix. The batches' size changes
-    nothing but rounding. Memory: 8 bytes for each pair of features of two compared layers, so this is for layers with fewer
-    features than samples; :mod:`didact.analysis.kernels` is for the others.
+    Call :meth:`add` with the layers of both networks for each batch of samples, then
+    :meth:`matrix`. The batch size only changes rounding. Memory: 8 bytes for each pair of features
+    of two compared layers, so this is for layers with fewer features than samples; for others see
+    :mod:`didact.analysis.kernels`.
 
-    All estimators come from Z_a'Z_b, where a row of Z is a sample's features x_i, its K_ii = |x_i|^2, and 1. With s = X'1:
+    All estimators come from Z_a'Z_b. A row of Z holds a sample's features x_i, K_ii = |x_i|^2, and
+    1. With s = X'1:
 
-        sum_ij K_ij L_ij = ||X'Y||^2        sum_i (K1)_i (L1)_i = s' X'Y t        sum_i (K1)_i L_ii = s' X'(L_ii)_i
+        sum_ij K_ij L_ij = ||X'Y||^2
+        sum_i (K1)_i (L1)_i = s' X'Y t
+        sum_i (K1)_i L_ii = s' X'(L_ii)_i
 
-    Features are taken relative to the first sample's, which changes no estimator and keeps a large common offset out of
-    the products. Sums are float64.
+    The first sample's features are subtracted from all others. This changes no estimator and avoids
+    products with a large common offset. Sums are float64.
     """
 
     def __init__(self) -> None:
@@ -37,10 +44,12 @@ class Moments:
         self.products: dict[tuple[int, int], Tensor] = {}
 
     def add(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> None:
-        """A batch: every layer of network a and every layer of network b, (n, ...) each, for the same n samples.
+        """Add a batch: all layers of network a and all layers of network b, (n, ...) each, for the
+        same n samples.
 
         Raises:
-            ValueError: the layers have different numbers of samples, or other shapes than those of the first batch.
+            ValueError: different numbers of samples, or shapes that differ from those of the first
+                batch.
         """
         layers = [layer.flatten(1) for layer in (*a, *b)]
         if not self.first:
@@ -55,7 +64,8 @@ class Moments:
             product.addmm_(rows[i].T, rows[j])
 
     def matrix(self, unbiased: bool = False) -> Float[Tensor, "a b"]:
-        """CKA of each layer of a with each layer of b so far, float64 on the CPU; NaN where a layer is constant.
+        """CKA of each layer of a with each layer of b so far, float64 on the CPU; NaN for a
+        constant layer.
 
         Raises:
             ValueError: no batch yet, or too few samples (2; unbiased 4).
@@ -83,12 +93,12 @@ class Moments:
     def _check(self, layers: list[Tensor], split: int) -> None:
         expected = self.split, [len(first) for first in self.first]
         if (split, [layer.shape[1] for layer in layers]) != expected:
-            found = [tuple(layer.shape) for layer in layers]
+            shapes = [tuple(layer.shape) for layer in layers]
             raise ValueError(
-                f"expected {expected[0]} layers of network a among features {expected[1]}, found {split} in {found}"
+                f"expected {expected[0]} layers of network a among features {expected[1]}, found {split} in {shapes}"
             )
         if len({len(layer) for layer in layers}) != 1:
-            raise ValueError(f"layers of the same samples are compared, found {[len(layer) for layer in layers]} samples")
+            raise ValueError(f"all layers need the same samples, found {[len(layer) for layer in layers]}")
 
 
 def _with_norms(x: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:

@@ -1,4 +1,5 @@
-"""The papers' studies: grids of Runs with the published numbers beside them, one file a paper."""
+"""The papers' studies: grids of Runs with the published figures, one file for each paper."""
 
 apart = ("contract", "quickstart", "scales", "sftn_settings", "sftn_tables")
-"""Files that are no study: what studies share, and quickstart, which is a command of its own."""
+"""Files that are not studies: parts that studies share, and quickstart, which has its own
+command."""

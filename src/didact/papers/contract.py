@@ -1,4 +1,5 @@
-"""What a study is: a paper's Runs, how they are trained, their tables. Found by its file's name, or ``module:function``."""
+"""The interface of a study: a paper's Runs, their training, their tables. Found by file name or
+``module:function``."""
 
 from __future__ import annotations
 
@@ -14,16 +15,16 @@ from didact.tables.table import Table
 
 
 class Paper(Protocol):
-    """A paper's tables, trained again."""
+    """A paper's experiments, to train again."""
 
     @property
     def title(self) -> str:
-        """What is studied, in a line."""
+        """The subject in one line."""
         ...
 
     @property
     def students(self) -> Mapping[str, str]:
-        """Networks by the labels of the tables, where these are short."""
+        """Networks by their short labels in the tables; empty if tables use full names."""
         ...
 
     @property
@@ -32,23 +33,24 @@ class Paper(Protocol):
         ...
 
     def train(self, store: Store, execution: Execution, show: Show | None = None, *, retry: bool = False) -> Outcome:
-        """Train what is missing."""
+        """Train the missing runs."""
         ...
 
     def tables(self, store: Store, device: str, tell: Callable[[str], None]) -> list[Table]:
-        """The tables of what is finished. ``tell`` receives lines of progress."""
+        """The tables of the finished runs. ``tell`` receives lines of progress."""
         ...
 
 
 Make = Callable[[Mapping[str, Any], str], Paper]
-"""A study from its settings (plain data) and the device."""
+"""Makes a study from its settings (plain data) and the device."""
 
 
 def find(name: str) -> Make:
-    """The study called ``name``: the function ``study`` of a file of this package, or ``module:function`` anywhere.
+    """The study called ``name``: the function ``study`` of a file of this package, or
+    ``module:function`` anywhere.
 
     Raises:
-        SpecError: no such study; the nearest is named.
+        SpecError: no such study. The message names the nearest.
     """
     files = catalogue("didact.papers")
     if name in files:
@@ -69,9 +71,9 @@ MEMBERS = ("title", "students", "published", "train", "tables")
 
 
 def _checked(name: str, make: Callable[..., Any]) -> Make:
-    """``make``, whose study is looked at before anything is trained."""
+    """``make`` with a check of its study's members, so that a lack is found before training."""
 
-    def made(settings: Mapping[str, Any], device: str) -> Paper:
+    def checked(settings: Mapping[str, Any], device: str) -> Paper:
         with running(name, "when it is called with (settings, device)"):
             paper = make(settings, device)
         lacking = [member for member in MEMBERS if not hasattr(paper, member)]
@@ -82,4 +84,4 @@ def _checked(name: str, make: Callable[..., Any]) -> Make:
             )
         return cast("Paper", paper)
 
-    return made
+    return checked

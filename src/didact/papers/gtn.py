@@ -1,8 +1,10 @@
-"""The GTN poster's study: one generic teacher against standard teachers and teachers specialised for each student.
+"""The GTN poster's study: one generic teacher against standard teachers and teachers specialised
+for each student.
 
-Binici, Wu, Mitra: Generalizing Teacher Networks (arXiv 2407.16040). Columns: the student alone, KD from a standard teacher, SCKD
-from it, KD from a teacher specialised (SFTN) for each of the students, KD from the generic teacher (GTN). Rows: students
-drawn from the pool under a fixed seed. The poster does not say what its pool, teacher and students are; ours are our own.
+Binici, Wu, Mitra: Generalizing Teacher Networks (arXiv 2407.16040). Columns: the student alone, KD
+from a standard teacher, SCKD from the same teacher, KD from a teacher specialised (SFTN) for each
+student, KD from the generic teacher (GTN). Rows: students drawn from the pool with a fixed seed.
+The poster does not describe its pool, teacher and students, so those here are our own choice.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ SCALES: dict[str, dict[str, Any]] = {
         "seeds": 3,
     },
 }
-"""Settings by the name of a scale: minutes on two cores; an hour or two on two cores; the poster's size, for a GPU."""
+"""Settings by scale: minutes on two cores; one to two hours on two cores; the poster's size, for a
+GPU."""
 
 _HEAD = ("", "no KD", "vanilla KD", "SCKD", "for s1", "for s2", "for s3", "for s4", "GTN")
 PUBLISHED = (
@@ -68,19 +71,23 @@ PUBLISHED = (
 )
 
 
-def study(wanted: Mapping[str, Any], device: str = "cpu") -> Study:
-    """The study that ``wanted`` describes, laid over the scale it names ("small" when none).
+def study(request: Mapping[str, Any], device: str = "cpu") -> Study:
+    """The study with the settings ``request``; the scale gives the others.
 
-    scale      digits, small or paper                 pool       as :func:`didact.nets.supernet.as_pool` takes it
-    students   how many are drawn, or their names     draw       the seed under which they are drawn
-    method     kd,fitnet+kd ...                       seeds      training seeds of each student
-    teacher    net, seeds, recipe                     sftn, gtn, sckd   settings of the specialised and generic teacher, of SCKD
-    data, recipe, data_seed, epochs, precision        as in ``didact train``
+        scale              digits, small (default) or paper
+        pool               as for :func:`didact.nets.supernet.as_pool`
+        students           how many to draw, or their names
+        draw               the seed for drawing students
+        method             kd,fitnet+kd ...
+        seeds              number of training seeds of each student
+        teacher            net, seeds, recipe
+        sftn, gtn, sckd    settings of the specialised teacher, the generic teacher and SCKD
+        data, recipe, data_seed, epochs, precision    as in ``didact train``
 
     Raises:
-        SpecError: unknown keys or names, more students than the pool has.
+        SpecError: unknown keys or names, or more students than the pool has.
     """
-    settings = scales.settings(wanted, SCALES, KEYS)
+    settings = scales.settings(request, SCALES, KEYS)
     with below("pool"):
         pool = as_pool(settings["pool"])
     students = settings.get("students", 4)
@@ -89,7 +96,7 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Study:
     draw = from_json(Seed, settings.get("draw", 0), "draw")
     if isinstance(students, int) and students > pool.size:
         raise SpecError(
-            f"students: {students} different students wanted from a pool that has {pool.size}; write students={pool.size}"
+            f"students: {students} different students requested from a pool of {pool.size}; write students={pool.size}"
         )
     nets = pool.draw(students, draw) if isinstance(students, int) else _named(students, pool)
     return _grid(_Request(settings, pool, {f"s{i}": net for i, net in enumerate(nets, 1)}, device))
@@ -97,7 +104,7 @@ def study(wanted: Mapping[str, Any], device: str = "cpu") -> Study:
 
 @dataclass(frozen=True)
 class _Request:
-    """The settings of a study, and the students of their pool."""
+    """The settings of a study and its students."""
 
     settings: Mapping[str, Any]
     pool: Any
@@ -105,7 +112,8 @@ class _Request:
     device: str
 
     def method(self, key: str, refused: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """The settings of the method ``key``; ``refused``: those that the study sets, and what to write instead."""
+        """The settings of the method ``key``. ``refused``: settings that the study varies, with
+        advice for each."""
         return scales.of_method(self.settings.get(key), key, key, refused)
 
     @property
@@ -113,7 +121,7 @@ class _Request:
         """The settings that all teachers share.
 
         Raises:
-            SpecError: one of them differs between columns.
+            SpecError: a setting that the study itself varies between columns.
         """
         teacher = dict(self.settings["teacher"])
         for key, instead in (("method", "every column has its own"), ("seed", "write teacher.seeds=2 (how many)")):
@@ -122,10 +130,14 @@ class _Request:
         return teacher
 
     def column(self, label: str, how: Mapping[str, Any] | str | None, method: Any, name: str | None = None) -> Column:
-        """Students by ``method`` from teachers trained by ``how`` (None: no teacher).
+        """A column of students trained by ``method`` from teachers trained by ``how`` (None: no
+        teacher).
 
         Args:
-            name: of their table; by default the method's label.
+            label: the heading.
+            how: the method of the teacher.
+            method: the methods of the students.
+            name: name of the students' table; default: the method's label.
         """
         passed = {key: self.settings[key] for key in scales.PASSED if key in self.settings}
         passed["seeds"] = self.settings["seeds"]
@@ -133,7 +145,7 @@ class _Request:
         teachers: dict[str, Run] = {}
         for net in self.students.values():
             for teacher in self._teachers(how):
-                with scales.told_as("teacher.method", how), scales.told_as("method", method):
+                with scales.errors_under("teacher.method", how), scales.errors_under("method", method):
                     students = plan({**passed, "net": net, "method": method, **teacher}, self.device)
                 for run in students:
                     rows = runs.setdefault(name or method_label(run.method), {})
@@ -143,7 +155,8 @@ class _Request:
         return Column(label, tuple(teachers.values()), runs)
 
     def _teachers(self, how: Mapping[str, Any] | str | None) -> list[dict[str, Any]]:
-        """For each seed the settings of a teacher that is trained by ``how``; one without a teacher for None."""
+        """Settings for each teacher seed: a teacher trained by ``how``, or a single one without
+        teacher for None."""
         shared = self.teacher
         seeds = range(from_json(Seeds, shared.pop("seeds", 1), "teacher.seeds"))
         return [{}] if how is None else [{"teacher": {**shared, "method": how, "seed": seed}} for seed in seeds]
@@ -178,20 +191,25 @@ class GenericStudy(Study):
     """The poster's grid of Runs."""
 
     def tables(self, store: Store, device: str, tell: Callable[[str], None] = lambda line: None) -> list[Table]:
-        """Accuracies by method, what each teacher cost, and what the teachers for several students cost."""
+        """Tables of accuracy for each method, of each teacher's cost, and of the cost for several
+        students."""
         return [*super().tables(store, device, tell), *_several(self, self.records(store))]
 
 
 def _several(study: Study, records: Mapping[str, Record]) -> list[Table]:
-    """From how many students on the generic teacher costs less than specialised ones together, where their costs are known."""
+    """The cost of specialised teachers against the generic one by number of students; no table for
+    unknown costs."""
     costs = study.costs(records)
     special = [costs[f"for {label}"] for label in study.students if f"for {label}" in costs]
     if "generic" not in costs or not special:
         return []
     k = break_even(special, costs["generic"])
-    less = ": not known for all of them" if k is None else f" the generic teacher costs less from {plural(k, 'student')} on"
+    if k is None:
+        note = "Processor time is not known for all teachers."
+    else:
+        note = f"In processor time, the generic teacher costs less from {plural(k, 'student')} on."
     columns = ("students", "specialised: wall clock (s)", "generic", "specialised: processor (s)", "generic")
     rows = tuple(several_students(special, costs["generic"]))
     title = f"{study.title}: preparing teachers for several students"
     plain = {label: asdict(cost) for label, cost in costs.items()}
-    return [Table(columns, rows, title, f"By the processor's time{less}.", plain)]
+    return [Table(columns, rows, title, note, plain)]

@@ -1,4 +1,5 @@
-"""The quickstart: does a teacher trained for its student teach better? Small enough for two CPU cores and three minutes."""
+"""The quickstart: does a teacher trained for its student teach better? Three minutes on two CPU
+cores."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from didact.spec import SpecError, nearest, shown
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "digits": {
-        "data": {"name": "digits", "per_class": 20},  # few enough that a student has something to learn from a teacher
+        "data": {"name": "digits", "per_class": 20},  # few images, so that a teacher can help
         "net": "resnet8",
         "teacher": {"net": "resnet14", "method": "standard,sftn"},
         "recipe": {"name": "short", "epochs": 60, "batch_size": 32, "learning_rate": 0.05},
@@ -23,15 +24,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 METHODS = "ce,kd,fitnet+kd,at+kd"
-"""Feature methods jointly with KD, as the SFTN paper trains them."""
+"""Feature methods are combined with KD, as in the SFTN paper."""
 TEST_EVERY = 5
 
 
 def quickstart(data: str, seeds: int, device: str) -> list[Run]:
-    """The students: alone, and by KD, FitNets and AT (with KD) from a standard and an SFTN teacher, ``seeds`` times each.
+    """Students alone, and by KD, FitNets and AT (with KD) from a standard and an SFTN teacher, for
+    ``seeds`` seeds.
 
     Raises:
-        SpecError: no quickstart is defined for that data set.
+        SpecError: there is no quickstart for this data set.
     """
     if data not in SETTINGS:
         raise SpecError(f"no quickstart for {shown(data)}{nearest(data, SETTINGS)}")

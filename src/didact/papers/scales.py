@@ -1,4 +1,4 @@
-"""A study's settings: those of the request over those of a named scale."""
+"""The settings of a study: a named scale, with the request's settings in place of its own."""
 
 from __future__ import annotations
 
@@ -10,72 +10,91 @@ from didact.request.settings import named, several
 from didact.spec import SpecError, nearest, shown
 
 PASSED = ("data", "recipe", "data_seed", "epochs", "precision")
-"""Settings that a study passes on as in ``didact train``."""
+"""Settings that a study passes on; they mean the same as in ``didact train``."""
 
 
 def settings(
-    wanted: Mapping[str, Any], scales: Mapping[str, Mapping[str, Any]], keys: Sequence[str], usual: str = "small"
+    request: Mapping[str, Any], scales: Mapping[str, Mapping[str, Any]], keys: Sequence[str], usual: str = "small"
 ) -> dict[str, Any]:
-    """``wanted`` laid over the scale that it names (``usual`` when none); settings inside a setting are laid over one by one.
+    """The settings of the request and, for those that it lacks, of its scale. Nested settings are
+    merged one by one.
 
-    ``keys``: the study's own settings, beside those that it passes on.
+    Args:
+        request: the settings as given; ``scale`` names the scale.
+        scales: settings by scale.
+        keys: the study's own settings, in addition to :data:`PASSED`.
+        usual: the default scale.
 
     Raises:
         SpecError: an unknown setting or scale.
     """
     known = ("scale", *keys, *PASSED)
-    for key in wanted:
+    for key in request:
         if key not in known:
             raise SpecError(f"{key}: no such setting{nearest(key, known)}")
-    scale = wanted.get("scale", usual)
+    scale = request.get("scale", usual)
     if not isinstance(scale, str) or scale not in scales:
         raise SpecError(f"scale: unknown {shown(scale)}{nearest(str(scale), scales)}")
     base = scales[scale]
-    found = {**base, **{key: value for key, value in wanted.items() if key != "scale"}}
+    merged = {**base, **{key: value for key, value in request.items() if key != "scale"}}
     for key, fields in base.items():
         if isinstance(fields, Mapping):
-            short = {k: v for k, v in fields.items() if k not in wanted}  # epochs and precision have short forms
-            found[key] = _laid_over(short, wanted.get(key), key)
-    return found
+            short = {k: v for k, v in fields.items() if k not in request}  # epochs and precision have short forms
+            merged[key] = _merged(short, request.get(key), key)
+    return merged
 
 
 @contextmanager
-def told_as(at: str, given: Any) -> Iterator[None]:
-    """Faults in the settings ``given`` of a method, found at the path ``at``, are reported under the method's name: where a
-    study takes them."""
+def errors_under(at: str, method: Any) -> Iterator[None]:
+    """Re-raise errors in settings of a method under its name, e.g. ``sftn.kl_weight`` for
+    ``teacher.method.kl_weight``.
+
+    Args:
+        at: path at which the errors are found.
+        method: the method's settings.
+    """
     try:
         yield
     except SpecError as error:
-        name = given.get("name") if isinstance(given, Mapping) else None
+        name = method.get("name") if isinstance(method, Mapping) else None
         text = str(error)
         raise SpecError(f"{name}.{text.removeprefix(f'{at}.')}" if name and text.startswith(f"{at}.") else text) from None
 
 
-def of_method(given: Any, name: str, at: str, varied: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The settings ``given`` of the method ``name``, with its name. ``at``: their path. ``varied``: by setting that the study
-    sets itself, what to write instead.
+def of_method(value: Any, name: str, at: str, varied: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The settings of the method ``name``, including its name.
+
+    Args:
+        value: the settings as given.
+        name: the method.
+        at: path of the settings.
+        varied: settings that the study varies itself, with advice for each.
 
     Raises:
-        SpecError: no settings, those of another method, or a setting that the study sets itself.
+        SpecError: no settings, settings of another method, or a setting that the study varies
+            itself.
     """
-    fields = {"name": ""} if isinstance(given, (list, tuple)) else named(given, name, at)
+    fields = {"name": ""} if isinstance(value, (list, tuple)) else named(value, name, at)
     if fields["name"] != name:
-        raise SpecError(f"{at}: expected settings of the method {name}, such as {at}.SETTING; found {shown(given)}")
+        raise SpecError(f"{at}: expected settings of the method {name}, such as {at}.SETTING; found {shown(value)}")
     for field, instead in (varied or {}).items():
         if field in fields:
             raise SpecError(f"{at}.{field}: the study sets it itself; {instead}, and leave {at}.{field} out")
     return fields
 
 
-def _laid_over(base: dict[str, Any], given: Any, at: str) -> dict[str, Any]:
-    """The settings ``given`` over ``base``; another name starts afresh. ``at``: their path."""
-    if given is None:
+def _merged(base: dict[str, Any], settings: Any, at: str) -> dict[str, Any]:
+    """The settings ``given`` at the path ``at``, with those of ``base`` where missing. Another name
+    drops ``base``."""
+    if settings is None:
         return base
-    if isinstance(given, (list, tuple)):
-        given = ",".join(several(given, at))
-    if isinstance(given, str):
-        given = {"net" if "net" in base else "name": given}
-    if not isinstance(given, Mapping):
-        raise SpecError(f"{at}: expected a name, or settings such as {at}.{next(iter(base), 'name')}; found {shown(given)}")
-    same = given.get("name", base.get("name")) == base.get("name")
-    return {**base, **given} if same else dict(given)
+    if isinstance(settings, (list, tuple)):
+        settings = ",".join(several(settings, at))
+    if isinstance(settings, str):
+        settings = {"net" if "net" in base else "name": settings}
+    if not isinstance(settings, Mapping):
+        raise SpecError(
+            f"{at}: expected a name, or settings such as {at}.{next(iter(base), 'name')}; found {shown(settings)}"
+        )
+    same = settings.get("name", base.get("name")) == base.get("name")
+    return {**base, **settings} if same else dict(settings)

@@ -1,4 +1,5 @@
-"""Settings of the SFTN paper's studies that belong to some tables alone: which, and what values they take."""
+"""Settings of the SFTN paper's studies that only some tables read, and the values that they
+take."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ TABLES_OF = {
     "transfer": ("7",),
     "branches": ("9",),
 }
-"""By setting, the tables that read it."""
+"""The tables that read each setting."""
 
 VALUES: dict[str, Any] = {
     "long": Flag,
@@ -35,27 +36,28 @@ VARIED = {
     "kl_weight": {"5": "write table=6 and weights=1,3,6 to vary it (it is 1 in table 5)", "6": "write weights=1,3,6"},
     "student": {"9": "write branches=SMALLER,EQUAL,LARGER"},
 }
-"""By setting of SFTN, the tables that set it themselves, and what to write instead."""
+"""For each setting of SFTN, the tables that vary it themselves, and what to write instead."""
 
 
-def check(wanted: Mapping[str, Any], tables: Sequence[str]) -> None:
-    """Refuse settings of tables that are not made, and values without a meaning.
+def check(request: Mapping[str, Any], tables: Sequence[str]) -> None:
+    """Check that the requested tables read the settings, and that the values are valid.
 
     Raises:
         SpecError: the message names the setting and its tables.
     """
     for key, readers in TABLES_OF.items():
-        if key in wanted and not set(readers) & set(tables):
-            raise SpecError(f"{key}: is read by {_listed(readers)} only; write table={readers[0]}, or leave {key} out")
-    own = {field: instead[tables[0]] for field, instead in VARIED.items() if set(tables) <= instead.keys()}
-    of_method(wanted.get("sftn"), "sftn", "sftn", own)
+        if key in request and not set(readers) & set(tables):
+            use = "use" if len(readers) > 1 else "uses"
+            raise SpecError(f"{key}: only {_listed(readers)} {use} it; write table={readers[0]}, or leave {key} out")
+    varied = {field: instead[tables[0]] for field, instead in VARIED.items() if set(tables) <= instead.keys()}
+    of_method(request.get("sftn"), "sftn", "sftn", varied)
     for key, kind in VALUES.items():
-        if key in wanted:
-            value = wanted[key]
-            one = isinstance(value, (int, float)) and not isinstance(value, bool) and key != "long"
-            from_json(kind, [value] if one else value, key)
+        if key in request:
+            value = request[key]
+            single = isinstance(value, (int, float)) and not isinstance(value, bool) and key != "long"
+            from_json(kind, [value] if single else value, key)
 
 
 def _listed(tables: Sequence[str]) -> str:
-    """Tables as a sentence names them: "table 4", "tables 1, 2, 7 and 8"."""
+    """Tables in words: "table 4", "tables 1, 2, 7 and 8"."""
     return f"tables {', '.join(tables[:-1])} and {tables[-1]}" if len(tables) > 1 else f"table {tables[0]}"

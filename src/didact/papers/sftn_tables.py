@@ -1,7 +1,7 @@
 """Data of the SFTN paper's studies on CIFAR-100: scales, pairs, methods, published figures.
 
-Park et al.: Learning Student-Friendly Teacher Networks for Knowledge Distillation (arXiv 2102.07650). Accuracies are in percent,
-means of 3 runs, without their spread.
+Park et al.: Learning Student-Friendly Teacher Networks for Knowledge Distillation (arXiv
+2102.07650). Accuracies are in percent, means over 3 runs; the paper gives no spread.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ SCALES: dict[str, dict[str, Any]] = {
         "transfer": {"name": "stl10,tiny-imagenet"},
     },
 }
-"""Settings by the name of a scale: minutes on two cores; an hour or two on two cores; the paper's pairs and recipe, for a GPU."""
+"""Settings by scale: minutes on two cores; one to two hours on two cores; the paper's pairs and
+recipe, for a GPU."""
 
 PAIRS = {
     "1": ("wrn_40_2/wrn_16_2", "wrn_40_2/wrn_40_1", "resnet32x4/resnet8x4", "resnet32x4/resnet8x2"),
@@ -56,7 +57,7 @@ PAIRS = {
     "8": ("resnet32x4/shufflenet_v2",),
     "9": ("wrn_40_2/resnet8x4", "resnet32x4/resnet8x4", "resnet32x4/wrn_16_2"),
 }
-"""By table, the paper's pairs: teacher/student."""
+"""The paper's pairs (teacher/student) of each table."""
 
 BRANCHES = {
     "wrn_40_2/resnet8x4": ("resnet8x2", "resnet8x4", "resnet32x4"),

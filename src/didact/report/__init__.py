@@ -1,1 +1,1 @@
-"""Pictures from Records."""
+"""Renderers of tables, and figures."""

@@ -1,4 +1,5 @@
-"""Tables as comma-separated values: figures in full, mean, deviation, count and difference in columns of their own."""
+"""Tables as comma-separated values: figures in full; mean, deviation, count and difference in
+separate columns."""
 
 from __future__ import annotations
 
@@ -14,23 +15,31 @@ Part = Callable[[Quantity], float | int | None]
 
 
 def render(table: Table) -> str:
-    """A line of headings and one for each row; before them the title and the note, each line behind a ``#``.
+    """Title and note as comments (``#``), a line of headings, and one line for each row.
 
-    A column of figures over seeds becomes several: its mean under its own heading, then "std" and "n"; differences have their
-    mean, "std", "n" and the ends of their 95 % confidence interval. What is not defined is empty.
+    A column of figures over seeds becomes several: the mean under the column's heading, then "std"
+    and "n". Differences have mean, "std", "n" and the ends of their 95 % confidence interval.
+    Undefined values are empty.
     """
     comments = [line for part in (clean(table.title), clean_lines(table.note)) for line in part.split("\n") if line]
     lines = io.StringIO()
     write = csv.writer(lines, lineterminator="\n").writerow
     parts = [_parts([row[at] for row in table.rows]) for at in range(len(table.columns))]
-    write([clean(f"{name} {part}".strip()) for name, each in zip(table.columns, parts, strict=True) for part in each])
+    write(
+        [
+            clean(f"{name} {part}".strip())
+            for name, columns_of in zip(table.columns, parts, strict=True)
+            for part in columns_of
+        ]
+    )
     for row in table.rows:
-        write([value for cell, each in zip(row, parts, strict=True) for value in _values(cell, each)])
+        write([value for cell, columns_of in zip(row, parts, strict=True) for value in _values(cell, columns_of)])
     return "".join(f"# {comment}\n" for comment in comments) + lines.getvalue()
 
 
 def _parts(column: list[Cell]) -> dict[str, Part]:
-    """What of a column's quantities is shown: by what follows its heading, the figure."""
+    """The columns made from one column: a function that reads the figure, by the suffix of the
+    heading."""
     quantities = [cell for cell in column if isinstance(cell, Quantity)]
     parts: dict[str, Part] = {"": lambda cell: cell.sample.mean}
     if any(len(cell.sample.values) > 1 for cell in quantities):
@@ -47,7 +56,7 @@ def _parts(column: list[Cell]) -> dict[str, Part]:
 
 
 def _end(of: Callable[[Quantity], Sample | None], at: int) -> Part:
-    """The lower (0) or the upper (1) end of a confidence interval."""
+    """A function that reads the lower (0) or upper (1) end of a confidence interval."""
 
     def end(cell: Quantity) -> float | None:
         sample = of(cell)

@@ -1,4 +1,4 @@
-"""Tables in HTML: the element alone, without a page or a style."""
+"""Tables in HTML: only the ``table`` element and its note, without page or style."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from didact.tables.table import Table, text
 
 
 def render(table: Table) -> str:
-    """A ``table`` with its title as the caption, and its note as a paragraph below. Nothing in them is taken for markup."""
+    """A ``table`` with the title as caption and the note as a paragraph below. All text is
+    escaped."""
     head = "".join(f'<th scope="col">{escape(clean(name))}</th>' for name in table.columns)
     lines = ["<table>"]
     lines += [f"<caption>{escape(clean(table.title))}</caption>"] if table.title else []

@@ -1,4 +1,4 @@
-"""Tables in LaTeX: a floating table of the package booktabs."""
+"""Tables in LaTeX: floating tables with the package booktabs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPECIAL = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': "''",
-    "[": "{[}",  # the end of a row takes a bracket or a star behind it for its own
+    "[": "{[}",  # after the end of a row, LaTeX reads a bracket or a star as an argument
     "*": "{*}",
     "±": r"$\pm$",
     "×": r"$\times$",
@@ -31,7 +31,8 @@ _CHARACTERS = re.compile("[" + re.escape("".join(_SPECIAL)) + "]|-(?=-)")
 
 
 def render(table: Table) -> str:
-    """Title as the caption, table, note. Needs ``\\usepackage{booktabs}``. Nothing in them is taken for a command."""
+    """The title as caption, the table and the note. Needs ``\\usepackage{booktabs}``. All text is
+    escaped."""
     alignment = "".join("r" if numeric else "l" for numeric in table.numeric)
     lines = [r"\begin{table}", r"  \centering"]
     lines += [f"  \\caption{{{escaped(clean(table.title))}}}"] if table.title else []
@@ -48,12 +49,13 @@ def render(table: Table) -> str:
 
 
 def escaped(text: str) -> str:
-    """Plain text as LaTeX; characters beyond ASCII that have no command are left to the encoding of the document."""
-    return _CHARACTERS.sub(lambda found: _SPECIAL.get(found[0], "-{}"), text)
+    """Plain text as LaTeX. Characters beyond ASCII without a command stay; the document's encoding
+    covers them."""
+    return _CHARACTERS.sub(lambda match: _SPECIAL.get(match[0], "-{}"), text)
 
 
 def _cell(cell: Cell) -> str:
-    """Figures have a minus sign, and not a hyphen."""
+    """A cell as LaTeX, with minus signs instead of hyphens before digits."""
     plain = escaped(text(cell))
     return plain if isinstance(cell, str) else re.sub(r"-(?=\d)", "$-$", plain)
 

@@ -1,4 +1,4 @@
-"""Tables in Markdown, as GitHub reads it."""
+"""Tables in GitHub's Markdown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ADDRESS = re.compile(r"(https?://[^\s<|]+)")
 
 
 def render(table: Table) -> str:
-    """Title, table and note. Nothing in them is taken for markup."""
+    """Title, table and note. All text is escaped."""
     head = [escaped(clean(name)) for name in table.columns]
     body = [[escaped(text(cell)) for cell in row] for row in table.rows]
     lines = rows(head, body, table.numeric)
@@ -24,16 +24,18 @@ def render(table: Table) -> str:
 
 
 def rows(head: Sequence[str], body: Sequence[Sequence[str]], right: Sequence[bool] = ()) -> str:
-    """A table of cells that are Markdown already, with a line break between its rows.
+    """A table from cells in Markdown, without a final line break.
 
     Args:
-        right: by column, whether it is aligned to the right; no column when left out.
+        head: the headings.
+        body: the rows.
+        right: for each column, whether it is aligned to the right; default: none is.
     """
     rule = ["---:" if at < len(right) and right[at] else "---" for at in range(len(head))]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
 
 
 def escaped(text: str) -> str:
-    """Plain text as Markdown, in a table's cell too: markup is escaped, addresses stay links."""
+    """Plain text as Markdown, also for cells of tables: markup is escaped, addresses stay links."""
     parts = _ADDRESS.split(text)
     return "".join(part if at % 2 else _MARKUP.sub(r"\\\g<0>", part) for at, part in enumerate(parts))

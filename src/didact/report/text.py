@@ -16,44 +16,46 @@ from didact.tables.table import Table, text
 
 
 class Screen(Console):
-    """A console that prints text as it is: no markup, no emoji codes, control characters escaped, in the stream's encoding."""
+    """A console that prints text literally: no markup, no emoji codes, escaped control characters,
+    any encoding."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Every string comes by here, also the cells of tables: it is replaced before its width is measured."""
+        """Called by rich for every string, including cells of tables, before it measures the
+        width."""
         return super().render_str(fitted(lines(text), self.encoding), **options)
 
 
 def print_table(console: Console, table: Table) -> None:
-    """A table with its title above and its note below; figures stand at the right of their columns."""
+    """Print a table with its title above and its note below; columns of figures are aligned to the
+    right."""
     drawn = RichTable()
     for name, numeric in zip(table.columns, table.numeric, strict=True):
-        drawn.add_column(
-            name, justify="right" if numeric else "left", overflow="fold"
-        )  # an address is of use when it is whole
+        # "fold" wraps long cells and never cuts them: an address must stay complete
+        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in table.rows:
         drawn.add_row(*map(text, row))
     if table.title:
         console.print(table.title, style="bold")
     console.print(drawn)
     if table.note:
-        console.print(table.note, soft_wrap=not console.is_terminal)  # in a pipe a line stays a line
+        console.print(table.note, soft_wrap=not console.is_terminal)  # no wrapping in a pipe
 
 
 def stdout() -> Console:
-    """A console on standard output, wide enough in a pipe that tables are not squeezed."""
+    """A console on standard output; 160 columns wide in a pipe, so that tables fit."""
     return Screen(width=None if sys.stdout.isatty() else 160)
 
 
 def stderr() -> Console:
-    """A terminal on standard error."""
+    """A console on standard error."""
     return Screen(stderr=True, soft_wrap=True)
 
 
 def print_details(details: dict[str, Any], indent: str = "") -> None:
-    """Nested values as indented lines; unprintable characters in them are spelt out."""
+    """Print nested values as indented lines, with unprintable characters escaped."""
     for key, value in details.items():
         if isinstance(value, dict):
             say(f"{indent}{clean(key)}:")
@@ -66,7 +68,7 @@ def print_details(details: dict[str, Any], indent: str = "") -> None:
 
 
 def print_hints(store: Path, picture: Path | None) -> None:
-    """Where everything lies, and what to try next."""
+    """Print the places of the results, and commands to try next."""
     hints = [
         f"Records (weights, metrics, specs): {store / 'runs'}",
         *([f"Picture: {picture}"] if picture else []),

@@ -1,9 +1,10 @@
-"""How good the predictions of a search are: predicted accuracies beside those of students that were trained.
+"""Rank correlation of a search's predictions with the accuracies of trained students.
 
-Kendall's tau-b and Spearman's rho: 1 where both order the students alike, 0 where the orders have nothing to do with each other,
--1 where one is the reverse of the other. Students are predicted as a search predicts them, on the validation split; what they
-reached when trained is their test accuracy. This reports, and chooses nothing. Larger students are mostly better ones, so a
-prediction is of use where it orders them better than their numbers of parameters do.
+Kendall's tau-b and Spearman's rho are 1 for the same order, 0 for unrelated orders and -1 for
+reversed orders. Predictions are those of a search, on the validation split; trained students have
+their test accuracy. These figures are reported only; nothing is selected by them. Larger students
+are mostly more accurate, so a prediction is useful if it orders students better than their numbers
+of parameters do.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from didact.spec import SpecError, canonical
 from didact.store.store import Store
 
 LEAST = 3
-"""Fewer students have no order to speak of."""
+"""The smallest number of students to correlate."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ class Student:
     """A student of the pool that was trained.
 
     Attributes:
-        name: spells it out. parameters: how many it has. predicted: on the validation split, in percent.
+        name: its full name, which describes the network.
+        parameters: number of parameters.
+        predicted: accuracy on the validation split, in percent.
         tested: test accuracies over seeds, in percent.
     """
 
@@ -43,25 +46,25 @@ class Student:
 
     @property
     def trained(self) -> float | None:
-        """Mean test accuracy over seeds, in percent; None where it is not defined."""
+        """Mean test accuracy over seeds, in percent; None if undefined."""
         return self.tested.mean
 
     def plain(self) -> dict[str, Any]:
-        """Everything as plain JSON data. "seeds": how many seeds have a test accuracy."""
+        """Everything as plain JSON data. "seeds": number of seeds with a test accuracy."""
         figures = {"trained": self.trained, "std": self.tested.std, "seeds": self.tested.n}
         return {"name": self.name, "parameters": self.parameters, "predicted": self.predicted} | figures
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """The students that were trained in one way: by a method, from a teacher, with a recipe.
+    """The students trained by one method, with one teacher and one recipe.
 
     Attributes:
-        trained: the way. own: whether it is from the teacher whose supernet predicts.
-        students: the most accurate by prediction first.
-        tau: Kendall's tau-b. p: how often a random order has a tau as far from 0. rho: Spearman's. None where all figures of a
-            side are equal.
-        by_size: Kendall's tau-b of their parameters and what they reached, for comparison.
+        trained: method, teacher and recipe, as text. own: whether the teacher is the one that
+        predicts. students: by falling predicted accuracy. tau: Kendall's tau-b of predicted and
+        test accuracy; None, like ``rho`` and ``p``, if all figures of one side are equal. rho:
+        Spearman's rho. p: how often a random order has a tau at least as far from 0. by_size:
+        Kendall's tau-b of parameters and test accuracy, for comparison.
     """
 
     trained: str
@@ -78,35 +81,42 @@ class Correlation:
 
 
 def rank_correlation(predictor: Predictor, store: Store, least: int = LEAST) -> list[Correlation]:
-    """Prediction and training, for every way in which ``least`` students of the pool were trained; those by the teacher first.
+    """One correlation for each method, teacher and recipe with at least ``least`` trained students
+    of the pool.
 
-    Runs of the same images count, whatever part was set aside for validation.
+    Students of the predicting teacher come first. Runs on the same images count, whatever their
+    validation split.
     """
-    ways: dict[tuple[str, str], dict[str, list[float]]] = {}
+    groups: dict[tuple[str, str], dict[str, list[float]]] = {}
     for run, record in store.runs():
         if _belongs(run, predictor):
-            taught = run.teacher.digest if run.teacher else ""
-            ways.setdefault((_way(run, predictor), taught), {}).setdefault(run.net, []).append(record.final()["test_top1"])
+            key = (_training(run, predictor), run.teacher.digest if run.teacher else "")
+            groups.setdefault(key, {}).setdefault(run.net, []).append(record.final()["test_top1"])
     own = predictor.run.digest
-    enough = [key for key in sorted(ways, key=lambda key: (key[1] != own, key)) if len(ways[key]) >= least]
-    return [_compared(predictor, way, taught == own, ways[way, taught]) for way, taught in enough]
+    ordered = sorted(groups, key=lambda key: (key[1] != own, key))
+    return [
+        _compared(predictor, training, teacher == own, groups[training, teacher])
+        for training, teacher in ordered
+        if len(groups[training, teacher]) >= least
+    ]
 
 
-def _compared(predictor: Predictor, way: str, own: bool, trained: dict[str, list[float]]) -> Correlation:
+def _compared(predictor: Predictor, training: str, own: bool, trained: dict[str, list[float]]) -> Correlation:
     about = facts(predictor.run.data)
     students = []
     for name, figures in trained.items():
         size = counted(name, about.classes, about.image)[0]
         students.append(Student(name, size, predictor.accuracy(name), Sample(tuple(figures))))
-    students.sort(key=lambda one: (-one.predicted, one.name))
-    known = [(one, one.trained) for one in students if one.trained is not None]
-    x, y = [one.predicted for one, _ in known], [trained for _, trained in known]
-    by_size, *_ = correlated([float(one.parameters) for one, _ in known], y)
-    return Correlation(way, own, tuple(students), *correlated(x, y), by_size)
+    students.sort(key=lambda student: (-student.predicted, student.name))
+    known = [(student, student.trained) for student in students if student.trained is not None]
+    x, y = [student.predicted for student, _ in known], [accuracy for _, accuracy in known]
+    by_size, *_ = correlated([float(student.parameters) for student, _ in known], y)
+    return Correlation(training, own, tuple(students), *correlated(x, y), by_size)
 
 
 def correlated(x: Sequence[float], y: Sequence[float]) -> tuple[float | None, float | None, float | None]:
-    """Kendall's tau-b, Spearman's rho and tau's p of two rows of figures; None where one of them is constant."""
+    """Kendall's tau-b, Spearman's rho and the p value of tau; None if ``x`` or ``y`` is
+    constant."""
     if len(set(x)) < 2 or len(set(y)) < 2:
         return None, None, None
     kendall: Any = kendalltau(x, y)
@@ -114,16 +124,21 @@ def correlated(x: Sequence[float], y: Sequence[float]) -> tuple[float | None, fl
     return float(kendall.statistic), float(spearman.statistic), float(kendall.pvalue)
 
 
-def _way(run: Run, predictor: Predictor) -> str:
-    taught = f" from {teacher_label(run.teacher)}" if run.teacher else ""
-    held = run.data.validation
-    aside = "" if held == predictor.run.data.validation else f"; {100 * held:g} % for validation" if held else "; all images"
-    return f"{row_label(run)}{taught}; {recipe_label(run)}{aside}"
+def _training(run: Run, predictor: Predictor) -> str:
+    """Method, teacher and recipe of a run as text; its validation split if it differs from the
+    predictor's."""
+    teacher = f" from {teacher_label(run.teacher)}" if run.teacher else ""
+    share = run.data.validation
+    split = (
+        "" if share == predictor.run.data.validation else f"; {100 * share:g} % for validation" if share else "; all images"
+    )
+    return f"{row_label(run)}{teacher}; {recipe_label(run)}{split}"
 
 
 def _belongs(run: Run, predictor: Predictor) -> bool:
-    own, theirs = (canonical(replace(data, validation=0.0)) for data in (predictor.run.data, run.data))
-    if own != theirs or run.method.teaches:
+    """Whether ``run`` trained a student of the pool on the predictor's images."""
+    images, run_images = (canonical(replace(data, validation=0.0)) for data in (predictor.run.data, run.data))
+    if images != run_images or run.method.teaches:
         return False
     try:
         return predictor.pool.canonical_name(run.net) == run.net

@@ -1,4 +1,4 @@
-"""The settings of a search for students: which cost is minimised, and what no student may exceed."""
+"""The settings of a search for students: the cost to minimise, and the limits for every student."""
 
 from __future__ import annotations
 
@@ -21,28 +21,31 @@ Cost = Literal["parameters", "macs", "bytes", "latency"]
 
 @spec
 class SearchSettings:
-    """A search over the students of a generic teacher's pool: all that decides what it finds."""
+    """Settings of a search over the students of a generic teacher's pool."""
 
     cost: Cost = "parameters"
-    """What is kept small while the accuracy is made large: parameters, macs, bytes (of the weights) or latency."""
+    """The cost to minimise: parameters, macs, bytes (of the weights) or latency."""
     max_parameters: Amount | None = None
-    """No more parameters than these."""
+    """Largest number of parameters."""
     max_macs: Amount | None = None
-    """No more multiply-accumulates for one image."""
+    """Largest number of multiply-accumulates for one image."""
     max_bytes: Bytes | None = None
-    """Weights no larger than these at the bit width: bytes, or a text such as "1 MB" or "512 KiB"."""
+    """Largest size of the weights at the bit width: bytes, or a text such as "1 MB" or "512
+    KiB"."""
     max_latency: Positive | None = None
-    """No more milliseconds for one image, measured on this machine (:mod:`didact.deploy.latency`)."""
+    """Longest time for one image in milliseconds, on this machine
+    (:mod:`didact.deploy.latency`)."""
     bits: Width = 8
-    """Bit width of weights and activations for max_bytes and the target."""
+    """Bit width of weights and activations, for max_bytes and the target."""
     target: Device | None = None
-    """A device that must hold the student at the bit width, weights and activations."""
+    """A device that must hold the student's weights and activations at the bit width."""
     trials: Count = 200
-    """Students whose accuracy is predicted, at most; a pool that has no more of them is searched completely."""
+    """Largest number of students to predict. A pool with no more students is searched
+    completely."""
     images: Annotated[int, Field(ge=2, le=MOST)] = 1024
-    """Training images, at most, from which a student's batch norms take their statistics."""
+    """Largest number of training images for the statistics of a student's batch norms."""
     seed: Seed = 0
-    """Draws the suggestions."""
+    """Seed of the suggestions."""
 
     @model_validator(mode="after")
     def _possible(self) -> SearchSettings:
@@ -59,8 +62,9 @@ class Excess:
     """A limit that a student exceeds.
 
     Attributes:
-        limit: its name. has, most: what the student has, and the most that is allowed.
-        unit: of both.
+        limit: its name.
+        has, most: the student's value and the largest allowed value.
+        unit: the unit of both.
     """
 
     limit: str
@@ -70,27 +74,28 @@ class Excess:
 
     @property
     def share(self) -> float:
-        """By how much, relative to the limit."""
+        """The excess relative to the limit."""
         return (self.has - self.most) / self.most
 
-    def told(self, name: str) -> str:
-        """What is wrong with the student ``name``, and what to write instead."""
+    def text(self, name: str) -> str:
+        """A message that the student ``name`` exceeds the limit, with a limit that admits it."""
         has, most = (f"{value:,.3g}" if self.limit == "max_latency" else f"{value:,.0f}" for value in (self.has, self.most))
         if not self.limit.startswith("max_"):
             return f"{self.limit}: {most} bytes for {self.unit}, {name} needs {has}; write another device or fewer bits"
-        # rounded up, so that what is written does admit the student
+        # rounded up, so that the proposed limit admits the student
         enough = f"{self.has * 1.05:.3g}" if self.limit == "max_latency" else f"{self.has:.0f}"
         return f"{self.limit.replace('_', '-')}: at most {most} {self.unit}, {name} has {has}; write {enough} or more"
 
 
 class Costs:
-    """What students cost, for images of shape (c, h, w) and so many classes; each cost is counted once.
+    """Costs of students, for images of shape (c, h, w) and a number of classes. Each cost is
+    computed once.
 
-    Parameters and multiply-accumulates are counted by arithmetic where the name spells out the network.
+    Parameters and multiply-accumulates are counted by arithmetic if the name describes the network.
 
     Args:
-        time: a student's latency in milliseconds by its name; called only for students that keep to the other limits, and only
-            where latency is the cost or limited.
+        time: measures a student's latency in milliseconds, by its name. Called only if latency is
+            the cost or limited, and only for students within the other limits.
     """
 
     def __init__(self, search: SearchSettings, classes: int, image: Shape, time: Callable[[str], float]) -> None:
@@ -103,7 +108,7 @@ class Costs:
         self._excess: dict[str, tuple[Excess, ...]] = {}
 
     def counts(self, name: str) -> tuple[int, int]:
-        """(parameters, multiply-accumulates)."""
+        """Numbers of parameters and of multiply-accumulates."""
         if name not in self._counted:
             self._counted[name] = counted(name, self.classes, self.image)
         return self._counted[name]
@@ -116,11 +121,11 @@ class Costs:
 
     @cached_property
     def timed(self) -> bool:
-        """Whether latencies are of interest."""
+        """Whether the search needs latencies."""
         return self.search.cost == "latency" or self.search.max_latency is not None
 
     def value(self, name: str) -> float:
-        """The cost that is kept small."""
+        """The cost to minimise."""
         if self.search.cost == "latency":
             return self.latency(name)
         parameters, macs = self.counts(name)
@@ -128,39 +133,40 @@ class Costs:
         return float(counted[self.search.cost])
 
     def excess(self, name: str) -> tuple[Excess, ...]:
-        """The limits that the student exceeds; those that are dear to check are not where a cheap one is exceeded."""
+        """The limits that the student exceeds. Expensive limits are checked only for students
+        within the cheap ones."""
         if name not in self._excess:
-            self._excess[name] = self._counted_excess(name) or self._held(name) or self._slow(name)
+            self._excess[name] = self._counted_excess(name) or self._target_excess(name) or self._latency_excess(name)
         return self._excess[name]
 
     def _counted_excess(self, name: str) -> tuple[Excess, ...]:
         s, (parameters, macs) = self.search, self.counts(name)
         size = weights(parameters, s.bits)
-        held = [
+        limits = [
             Excess("max_parameters", parameters, s.max_parameters or parameters, "parameters"),
             Excess("max_macs", macs, s.max_macs or macs, "multiply-accumulates"),
             Excess("max_bytes", size, s.max_bytes or size, f"bytes at {s.bits} bit"),
         ]
-        return (*(one for one in held if one.has > one.most), *self._not_held(size, 0))
+        return (*(limit for limit in limits if limit.has > limit.most), *self._memory_excess(size, 0))
 
-    def _held(self, name: str) -> tuple[Excess, ...]:
+    def _target_excess(self, name: str) -> tuple[Excess, ...]:
         if self.search.target is None:
             return ()
         need = footprint(skeleton(name, self.classes, self.image[0]), self.image)
-        return self._not_held(need.weights(self.search.bits), need.activations(self.search.bits))
+        return self._memory_excess(need.weights(self.search.bits), need.activations(self.search.bits))
 
-    def _not_held(self, size: int, activations: int) -> tuple[Excess, ...]:
+    def _memory_excess(self, size: int, activations: int) -> tuple[Excess, ...]:
         device = self.search.target
         if device is None:
             return ()
         most = {"weights": device.weight_memory or 0, "activations": device.memory, "memory": device.memory}
         unit = {"memory": "weights and activations"}
         return tuple(
-            Excess(device.name, most[what] + missing, most[what], f"{unit.get(what, what)} at {self.search.bits} bit")
-            for what, missing in lacks(device, size, activations).items()
+            Excess(device.name, most[part] + missing, most[part], f"{unit.get(part, part)} at {self.search.bits} bit")
+            for part, missing in lacks(device, size, activations).items()
         )
 
-    def _slow(self, name: str) -> tuple[Excess, ...]:
+    def _latency_excess(self, name: str) -> tuple[Excess, ...]:
         most = self.search.max_latency
         if most is None or self.latency(name) <= most:
             return ()
@@ -173,9 +179,9 @@ def weights(parameters: int, bits: int) -> int:
 
 
 def counted(name: str, classes: int, image: Shape) -> tuple[int, int]:
-    """Parameters, and multiply-accumulates for one image, of a pool's student."""
+    """Numbers of parameters, and of multiply-accumulates for one image, of a pool's student."""
     if is_architecture(name):
-        found = cost(parse(name), classes, image)
-        return found.parameters, found.macs
+        costs = cost(parse(name), classes, image)
+        return costs.parameters, costs.macs
     net = skeleton(name, classes, image[0])
     return parameters(net), macs(net, image)

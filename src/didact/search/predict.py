@@ -1,8 +1,9 @@
-"""How good a student of a pool will be, predicted from the supernet that a generic teacher (GTN) was trained with.
+"""Predicts the accuracy of a pool's students from the supernet of a generic teacher (GTN).
 
-A student is taken out of the supernet with the weights it shares there; its batch norms take their statistics anew from
-training images, because those of the supernet belong to no student in particular (Yu and Huang: Universally Slimmable Networks
-(ICCV 2019), https://arxiv.org/abs/1903.05134); its accuracy is that on the validation split. The test set is not looked at.
+A student takes its shared weights from the supernet. Its batch norms compute their statistics anew
+from training images, because the supernet's statistics belong to no single student (Yu and Huang:
+Universally Slimmable Networks (ICCV 2019), https://arxiv.org/abs/1903.05134). Its predicted
+accuracy is that on the validation split; the test set is not used.
 """
 
 from __future__ import annotations
@@ -30,35 +31,33 @@ from didact.teaching.gtn import GTN
 from didact.tensors import Batch
 
 VERSION = 1
-"""Rises when the same student of the same Record is predicted otherwise."""
+"""Part of the key of stored results; raised when the same student gets another prediction."""
 
 VALIDATION = 0.1
-"""The share of the training images that is proposed for the validation split."""
+"""The share of the training images that messages propose for the validation split."""
 
 DOUBT = 0.05
-"""At chance is what guessing reaches more often than this."""
+"""A result is at chance if guessing reaches it with a probability above this."""
 
 BATCH = 256
-"""Images, at most, of a batch from which norms take their statistics."""
+"""Largest batch for the statistics of batch norms, in images."""
 
 
 class Predictor:
-    """Predicted accuracies of a pool's students. Each is predicted once and kept beside the teacher's Record.
-
-    Everything is computed in float32. The same student of the same Record has the same figure, whoever asks.
+    """Predicts accuracies of a pool's students. Each is computed once, in float32, and stored with
+    the teacher's Record.
 
     Args:
-        store: where the run's Record is.
-        run: a generic teacher whose students run from the images.
-        images: training images, at most, for the norms' statistics; which ones is drawn under the run's seed.
-        device: where to compute.
+        store: the store with the run's Record. run: a generic teacher, with students that start
+        from the images. images: largest number of training images for the norms' statistics, drawn
+        with the run's seed. device: torch device of the computation.
 
     Attributes:
         pool: the students to choose from.
-        results: the answers beside the run's Record.
+        results: the stored results of the run's Record.
 
     Raises:
-        UnsuitableError: another kind of run, one without a validation split, or one whose students have no first blocks.
+        UnsuitableError: no generic teacher, no validation split, or students without first blocks.
         LookupError: the run has no Record.
     """
 
@@ -75,13 +74,13 @@ class Predictor:
         """Predicted top-1 accuracy of the student ``name`` on the validation split, in percent.
 
         Raises:
-            SpecError: it is not in the pool; the nearest is named.
+            SpecError: it is not in the pool. The message names the nearest student.
         """
         name = self.pool.canonical_name(name)
         if name not in self._known:
             file, question = f"predicted-{self.images}", {"student": name, "version": VERSION}
-            kept = self.results.get(file, question, float)
-            self._known[name] = self.results.put(file, question, self._predicted(name)) if kept is None else kept
+            stored = self.results.get(file, question, float)
+            self._known[name] = self.results.put(file, question, self._predicted(name)) if stored is None else stored
         return self._known[name]
 
     def _predicted(self, name: str) -> float:
@@ -93,33 +92,34 @@ class Predictor:
         return 100 * right / len(split)
 
     def student(self, name: str) -> BlockNet:
-        """The student with its shared weights and norms of its own, in eval mode."""
+        """The student with its shared weights and its own batch norm statistics, in eval mode."""
         net = recalibrated(self._supernet.extract(name), (batch.images for batch in self._batches))
         return net.eval()
 
     def latency(self, name: str) -> float:
-        """Milliseconds of the student for one image, measured on this machine (:func:`didact.deploy.latency.latency`)."""
+        """Milliseconds for one image on this machine (:func:`didact.deploy.latency.latency`)."""
         return latency(self._supernet.extract(name), facts(self.run.data).image).median
 
     @cached_property
     def images_held(self) -> int:
-        """Images of the validation split."""
+        """Number of images in the validation split."""
         return len(self._validation)
 
     @cached_property
     def guess(self) -> float:
-        """Percent of the validation split that are right where the answer is always its most frequent class."""
+        """Accuracy in percent, on the validation split, of always answering its most frequent
+        class."""
         return 100 * int(self._validation.labels.bincount().max()) / self.images_held
 
     def at_chance(self, best: float, students: int) -> bool:
-        """Whether guessing reaches the best prediction of so many students (:func:`at_chance`)."""
+        """Whether the best of this many students is no better than guessing (:func:`at_chance`)."""
         return at_chance(best, self.images_held, self.guess, students)
 
     @cached_property
     def _supernet(self) -> Supernet:
-        _, added = self.store.load(self.run)
+        _, extras = self.store.load(self.run)
         assert isinstance(self.run.method, ForPool)
-        return self.run.method.supernet(added).to(self.device).eval().requires_grad_(False)
+        return self.run.method.supernet(extras).to(self.device).eval().requires_grad_(False)
 
     @cached_property
     def _dataset(self) -> Dataset:
@@ -133,7 +133,8 @@ class Predictor:
 
     @cached_property
     def _batches(self) -> list[Batch]:
-        """Batches of training images as they are, of nearly equal sizes, because their statistics count equally."""
+        """Batches of training images without augmentation, of nearly equal size, because they count
+        equally."""
         train = self._dataset.train
         rows = torch.randperm(len(train), generator=stream(self.run.seed, "recalibration"))[: self.images]
         split = train.take(rows.sort().values.to(train.device))
@@ -142,28 +143,31 @@ class Predictor:
 
 
 def at_chance(best: float, images: int, guess: float, students: int) -> bool:
-    """Whether the best of so many students is no better than guessing, so that their order means nothing.
+    """Whether the best of several students is no better than guessing; their order then has no
+    meaning.
 
-    A student that guesses has by chance a binomial number of the images right. At chance: the best of as many students that
-    all only guess has ``best`` percent or more with a probability above 5 % (Bonferroni's bound, which holds however alike they
-    are).
+    The number of correct answers of a guessing student is binomial. The result is true if the best
+    of ``students`` guessing students reaches ``best`` percent with a probability above 5 % (by
+    Bonferroni's bound, which holds for dependent students too).
 
     Args:
-        best, guess: percent; what the best has, and what guessing has on average.
-        images: how many were answered.
+        best: accuracy of the best student, in percent.
+        images: number of images.
+        guess: mean accuracy of guessing, in percent.
+        students: number of students.
     """
     right = round(best / 100 * images)
     return students * float(binom.sf(right - 1, images, guess / 100)) > DOUBT
 
 
-# ------------------------------------------------------------------------------------------------ which runs are suitable
+# ------------------------------------------------------------------------------- suitable runs
 
 
 class UnsuitableError(SpecError):
     """A run whose pool cannot be searched.
 
     Attributes:
-        instead: one like it that can be.
+        instead: a similar run with a pool that can be searched.
     """
 
     def __init__(self, message: str, instead: Run) -> None:
@@ -172,11 +176,11 @@ class UnsuitableError(SpecError):
 
 
 def pool_of(run: Run) -> Space | Pool:
-    """The pool of a generic teacher whose students can be predicted.
+    """The pool of a generic teacher, if its students can be predicted.
 
     Raises:
-        UnsuitableError: see :class:`Predictor`; it says, and holds, what to train instead.
-        SpecError: a student; its teacher is named.
+        UnsuitableError: see :class:`Predictor`. It names and holds a run to train instead.
+        SpecError: the run is a student of such a teacher. The message names the teacher.
     """
     method = run.method
     if not isinstance(method, ForPool):
@@ -184,12 +188,12 @@ def pool_of(run: Run) -> Space | Pool:
         if isinstance(teacher.method, ForPool):
             pool_of(teacher)
             raise SpecError(
-                f"{run.label} ({run.digest}) is no generic teacher, which has a pool of students; "
-                f"its teacher {teacher.digest} is: ask for that"
+                f"{run.label} ({run.digest}) is no generic teacher, so it has no pool of students; "
+                f"search its teacher {teacher.digest} instead"
             )
         raise UnsuitableError(
-            f"{run.label} ({run.digest}) is no generic teacher, which has a pool of students; train one first, "
-            "by method gtn, with a validation split and 0 in after (students that run from the images)",
+            f"{run.label} ({run.digest}) is no generic teacher, so it has no pool of students; train one first: "
+            "method gtn, a validation split, and 0 in after (students that start from the images)",
             _suitable(
                 replace(teacher, teacher=None, route=None, start=None, peers=(), turn=0, method=GTN(pool=SPACES["tiny"]))
             ),
@@ -197,14 +201,15 @@ def pool_of(run: Run) -> Space | Pool:
     lacks = method.lacks_whole_students()
     faults = [lacks] if lacks else []
     if run.data.validation == 0:
-        faults.append("it has no validation split, and the test set chooses nothing: train it with data.validation")
+        faults.append("it has no validation split, and a search never uses the test set; train it with data.validation")
     if faults:
         raise UnsuitableError(f"{run.label} ({run.digest}) cannot be searched: {'; '.join(faults)}", _suitable(run))
     return method.pool
 
 
 def _suitable(run: Run) -> Run:
-    """The generic teacher ``run`` with all that a search needs."""
+    """The generic teacher ``run`` with a validation split and students that start from the
+    images."""
     assert isinstance(run.method, ForPool)
     with torch.device("meta"):
         blocks = len(network(run).shapes(facts(run.data).image).features)

@@ -1,9 +1,11 @@
-"""The best students of a pool under limits: accuracy against cost, predicted on the supernet of a generic teacher.
+"""Searches a pool for its best students under limits: accuracy against cost, predicted on a generic
+teacher's supernet.
 
-Two objectives, a large accuracy and a small cost, by NSGA-II (Deb, Pratap, Agarwal, Meyarivan: A Fast and Elitist
-Multiobjective Genetic Algorithm: NSGA-II (IEEE TEVC 2002), https://doi.org/10.1109/4235.996017) as Optuna has it. A student that
-exceeds a limit is never predicted; it only tells the sampler by how much. A pool with no more students than trials is not
-sampled: all of its students that keep to the limits are predicted.
+The two objectives, high accuracy and low cost, are optimised by NSGA-II (Deb, Pratap, Agarwal,
+Meyarivan: A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II (IEEE TEVC 2002),
+https://doi.org/10.1109/4235.996017) as implemented in Optuna. Students that exceed a limit are
+never predicted; the sampler only receives their excess. A pool with no more students than trials is
+not sampled: all students within the limits are predicted.
 """
 
 from __future__ import annotations
@@ -25,47 +27,50 @@ from didact.spec import SpecError, digest, to_json
 from didact.store.store import Store
 
 VERSION = 1
-"""Rises when a search of the same description finds something else."""
+"""Part of the key of stored results; raised when a search with the same settings gives another
+result."""
 
 PATIENCE = 10
-"""The search ends after so many suggestions for each trial, however few of them were new students that keep to the limits."""
+"""Largest number of sampler suggestions for each trial; the search then ends, even with fewer
+students."""
 
 Tell = Callable[[int, int], None]
-"""Is told how many students have been predicted, of how many at most."""
+"""Progress callback: (number of predicted students, their largest number)."""
 
 
 def search(
     store: Store,
     run: Run,
-    wanted: SearchSettings | None = None,
+    settings: SearchSettings | None = None,
     device: str = "cpu",
     tell: Tell = lambda done, most: None,
 ) -> ParetoFront:
-    """Search the pool of ``run``, a finished generic teacher (GTN). Done once, then read from beside its Record.
+    """Search the pool of ``run``, a finished generic teacher (GTN). The result is stored with its
+    Record.
 
-    The same Record and the same search give the same front, unless latencies are measured.
+    The same Record and the same settings give the same front, unless latencies are measured.
 
     Raises:
         UnsuitableError: a run that cannot be searched (:class:`didact.search.predict.Predictor`).
-        SpecError: limits that no student keeps to, or no Optuna to search with.
+        SpecError: no student is within the limits, or Optuna is not installed.
         LookupError: the run has no Record.
     """
-    wanted = wanted or SearchSettings()
-    predictor = Predictor(store, run, wanted.images, device)
-    question = {"search": to_json(wanted), "versions": [VERSION, predict.VERSION]}
+    settings = settings or SearchSettings()
+    predictor = Predictor(store, run, settings.images, device)
+    question = {"search": to_json(settings), "versions": [VERSION, predict.VERSION]}
     file = f"search-{digest(question)}"
-    kept = predictor.results.get(file, question, lambda plain: ParetoFront.read(plain, wanted))
-    if kept is not None:
-        return kept
+    stored = predictor.results.get(file, question, lambda plain: ParetoFront.read(plain, settings))
+    if stored is not None:
+        return stored
     about = facts(run.data)
-    costs = Costs(wanted, about.classes, about.image, predictor.latency)
-    found = _predicted(predictor, costs, tell)
-    students = [_member(name, accuracy, costs) for name, accuracy in found.items()]
+    costs = Costs(settings, about.classes, about.image, predictor.latency)
+    accuracies = _predicted(predictor, costs, tell)
+    students = [_member(name, accuracy, costs) for name, accuracy in accuracies.items()]
     members = front(students)
-    others = tuple(one for one in students if one not in members)
-    answer = ParetoFront(run.digest, wanted, members, others, predictor.pool.size, predictor.images_held, predictor.guess)
-    predictor.results.put(file, question, answer.plain())
-    return answer
+    others = tuple(student for student in students if student not in members)
+    result = ParetoFront(run.digest, settings, members, others, predictor.pool.size, predictor.images_held, predictor.guess)
+    predictor.results.put(file, question, result.plain())
+    return result
 
 
 def _member(name: str, accuracy: float, costs: Costs) -> Member:
@@ -74,69 +79,72 @@ def _member(name: str, accuracy: float, costs: Costs) -> Member:
     return Member(name, accuracy, costs.value(name), parameters, macs, time)
 
 
-# ------------------------------------------------------------------------------------------------ which students are predicted
+# ------------------------------------------------------------------------------- students to
+# predict
 
 
 def _predicted(predictor: Predictor, costs: Costs, tell: Tell) -> dict[str, float]:
-    """By name, the predicted accuracies of all students that were tried and keep to the limits."""
+    """Predicted accuracies by name, of all students that were tried and are within the limits."""
     pool, most = predictor.pool, costs.search.trials
     if isinstance(pool, Space) and pool.size > most:
-        _reachable(pool, [pool.smallest], costs)  # it has the least of everything
+        _within(pool, [pool.smallest], costs)  # the smallest student has the lowest value of every cost
         return _sampled(pool, predictor, costs, tell)
     names = [pool.name(picks) for picks in itertools.product(*(range(len(d.options)) for d in pool.decisions))]
-    kept = _reachable(pool, names, costs)
-    found: dict[str, float] = {}
-    for name in kept:
-        found[name] = predictor.accuracy(name)
-        tell(len(found), len(kept))
-    return found
+    students = _within(pool, names, costs)
+    accuracies: dict[str, float] = {}
+    for name in students:
+        accuracies[name] = predictor.accuracy(name)
+        tell(len(accuracies), len(students))
+    return accuracies
 
 
-def _reachable(pool: Space | Pool, names: Sequence[str], costs: Costs) -> list[str]:
-    """Those of ``names`` that keep to the limits.
+def _within(pool: Space | Pool, names: Sequence[str], costs: Costs) -> list[str]:
+    """The students among ``names`` that are within the limits.
 
     Raises:
-        SpecError: none does; the one that comes nearest is named with its figures.
+        SpecError: there is none. The message names the student with the least excess, and its
+            figures.
     """
-    kept = [name for name in names if not costs.excess(name)]
-    if not kept:
-        nearest = min(names, key=lambda name: _by_how_much(name, costs))
-        faults = "\n".join(one.told(nearest) for one in costs.excess(nearest))
-        raise SpecError(f"no student of the pool ({pool.label}) keeps to the limits; {nearest} comes nearest\n{faults}")
-    return kept
+    students = [name for name in names if not costs.excess(name)]
+    if not students:
+        nearest = min(names, key=lambda name: _total_excess(name, costs))
+        faults = "\n".join(excess.text(nearest) for excess in costs.excess(nearest))
+        raise SpecError(f"no student of the pool ({pool.label}) is within the limits; {nearest} is the nearest\n{faults}")
+    return students
 
 
-def _by_how_much(name: str, costs: Costs) -> float:
-    return sum((one.share for one in costs.excess(name)), 0.0)
+def _total_excess(name: str, costs: Costs) -> float:
+    return sum((excess.share for excess in costs.excess(name)), 0.0)
 
 
 def _sampled(pool: Space, predictor: Predictor, costs: Costs, tell: Tell) -> dict[str, float]:
-    """Students suggested by NSGA-II; the smallest and the largest are tried first."""
-    wanted, found = costs.search, dict[str, float]()
+    """Predicted accuracies by name, of students suggested by NSGA-II; the smallest and the largest
+    come first."""
+    settings, accuracies = costs.search, dict[str, float]()
     open_ = [d for d in pool.decisions if len(d.options) > 1]
-    with _study(wanted.seed, min(50, max(10, wanted.trials // 8))) as study:
+    with _study(settings.seed, min(50, max(10, settings.trials // 8))) as study:
         for name in (pool.smallest, pool.largest):
-            chosen = zip(pool.decisions, pool.choice_indices(name), strict=True)
-            study.enqueue_trial({d.name: d.options[pick] for d, pick in chosen if d in open_})
-        for _ in range(PATIENCE * wanted.trials):
-            if len(found) >= wanted.trials:
+            choices = zip(pool.decisions, pool.choice_indices(name), strict=True)
+            study.enqueue_trial({d.name: d.options[index] for d, index in choices if d in open_})
+        for _ in range(PATIENCE * settings.trials):
+            if len(accuracies) >= settings.trials:
                 break
             trial = study.ask()
-            said = {d.name: d.options.index(trial.suggest_categorical(d.name, d.options)) for d in open_}
-            name = pool.name([said.get(d.name, 0) for d in pool.decisions])
-            excess = _by_how_much(name, costs)
+            suggested = {d.name: d.options.index(trial.suggest_categorical(d.name, d.options)) for d in open_}
+            name = pool.name([suggested.get(d.name, 0) for d in pool.decisions])
+            excess = _total_excess(name, costs)
             trial.set_constraint("limits", excess)
-            if not excess and name not in found:
-                found[name] = predictor.accuracy(name)
-                tell(len(found), wanted.trials)
-            # what exceeds a limit is ordered by how much, whatever its values
-            study.tell(trial, [0.0, 0.0] if excess else [found[name], costs.value(name)])
-    return found
+            if not excess and name not in accuracies:
+                accuracies[name] = predictor.accuracy(name)
+                tell(len(accuracies), settings.trials)
+            # the sampler orders students beyond a limit by their excess; their values do not matter
+            study.tell(trial, [0.0, 0.0] if excess else [accuracies[name], costs.value(name)])
+    return accuracies
 
 
 @contextmanager
 def _study(seed: int, population: int) -> Iterator[Any]:
-    """An Optuna study in memory that says nothing: accuracy up, cost down.
+    """An Optuna study in memory, without log output, that maximises accuracy and minimises cost.
 
     Raises:
         SpecError: Optuna is not installed.

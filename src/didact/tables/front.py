@@ -19,12 +19,12 @@ _COSTS = {"parameters": "parameters", "macs": "MACs", "bytes": "size", "latency"
 def table(front: ParetoFront, teacher: Run, compared: Sequence[Correlation]) -> Table:
     """The students of the front; the note explains the picks and the predictions."""
     timed = front.members[0].latency is not None
-    widths = sorted({front.wanted.bits, 32})
+    widths = sorted({front.settings.bits, 32})
     columns = ["pick", "student", "predicted accuracy (%)", "parameters", "MACs (million)"]
     columns += [f"size at {bits} bit" for bits in widths] + (["ms for one image"] if timed else [])
     rows = tuple(_row(front, member, widths) for member in front.members)
-    against = f"predicted accuracy against {_COSTS[front.wanted.cost]}"
-    title = f"{teacher_label(teacher)}, {teacher.data.label}: {against}{_limits(front.wanted)}"
+    against = f"predicted accuracy against {_COSTS[front.settings.cost]}"
+    title = f"{teacher_label(teacher)}, {teacher.data.label}: {against}{_limits(front.settings)}"
     return Table(tuple(columns), rows, title, "\n".join([picked(front), tried(front), *_reliable(front, compared)]))
 
 
@@ -49,9 +49,9 @@ def _limits(settings: SearchSettings) -> str:
 
 def picked(front: ParetoFront) -> str:
     """Explains the picks s_nas, m_nas and l_nas."""
-    cost, count = _COSTS[front.wanted.cost], len(front.members)
+    cost, count = _COSTS[front.settings.cost], len(front.members)
     words = {"parameters": "fewest parameters", "macs": "fewest MACs", "bytes": "smallest size", "latency": "lowest latency"}
-    cheapest = words[front.wanted.cost]
+    cheapest = words[front.settings.cost]
     if count == 1:
         return (
             f"The front is a single student: the one with the {cheapest} is also the most accurate, so it is "
@@ -73,7 +73,7 @@ def tried(front: ParetoFront) -> str:
         line += f", {len(front.others):,} dominated; the best of these is {best.name}, {best.accuracy:.2f} % with "
         line += f"{best.parameters:,} parameters, dominated by {better.name}"
     # a pool with no more students than trials is predicted completely
-    return line + "." + (f" The other {size - done:,} exceed a limit." if done < size <= front.wanted.trials else "")
+    return line + "." + (f" The other {size - done:,} exceed a limit." if done < size <= front.settings.trials else "")
 
 
 def _reliable(front: ParetoFront, compared: Sequence[Correlation]) -> list[str]:

@@ -1,1 +1,1 @@
-"""Shows of a training's progress: they receive its events."""
+"""Displays of training progress, which receive its events."""

@@ -1,4 +1,4 @@
-"""The progress of a training: bars on a terminal, plain lines in a pipe. The same events reach both."""
+"""Training progress as bars on a terminal and as plain lines in a pipe, from the same events."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from didact.runs.run import Run, method_label
 
 
 def show(console: Console) -> Bars | Lines:
-    """Progress for a person: bars on a terminal, lines elsewhere."""
+    """Bars if the console is a terminal, otherwise lines."""
     return Bars(console) if console.is_terminal else Lines(console)
 
 
 def _heading(runs: Sequence[Run], teacher: Run | None) -> str:
-    what = ", ".join(dict.fromkeys(f"{title(run.net)} {method_label(run.method)}" for run in runs))
+    networks = ", ".join(dict.fromkeys(f"{title(run.net)} {method_label(run.method)}" for run in runs))
     seeds = sorted({run.seed for run in runs})
-    of = f" from {teacher_label(teacher)}" if teacher else ""
-    return f"{len(runs)} x [{what}]{of}, seeds {', '.join(map(str, seeds))}"
+    source = f" from {teacher_label(teacher)}" if teacher else ""
+    return f"{len(runs)} x [{networks}]{source}, seeds {', '.join(map(str, seeds))}"
 
 
 class _Job:
-    """What is known of a job that is being trained: its learners by digest, and the last metrics of each."""
+    """The state of a running job: its learners by digest, and the last metrics of each."""
 
     def __init__(self, begins: JobBegins) -> None:
         self.number = begins.job
@@ -45,13 +45,14 @@ class _Job:
         return f"test {low:.1f} %" if len(tested) == 1 else f"test {low:.1f} to {high:.1f} %"
 
     def failure(self, event: Failed) -> str:
-        return f"{self.learners[event.run]}: {event.reason}; its last good state is kept"
+        return f"{self.learners[event.run]}: {event.reason}; its last good state is saved"
 
 
 class Lines:
-    """A line at the start of a job and one every few seconds at the end of an epoch."""
+    """A line at the start of each job, and at the end of an epoch if the last line is a few seconds
+    old."""
 
-    every = 5.0  # seconds between lines, so that a log of a long training stays readable
+    every = 5.0  # seconds between lines, so that the log of a long training stays short
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -90,14 +91,14 @@ class Lines:
 
 
 class Bars:
-    """A bar for each job: epochs done, steps within the epoch, accuracies so far, time left."""
+    """A bar for each job, with its epoch, steps, accuracies so far and remaining time."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.jobs: dict[int, _Job] = {}
         self.tasks: dict[int, TaskID] = {}
         self.done: dict[int, int] = {}
-        """By job, the steps before the current epoch."""
+        """Steps before the current epoch, by job."""
         self.progress: Progress | None = None
 
     def __call__(self, event: Event) -> None:
@@ -136,7 +137,7 @@ class Bars:
         self.tasks[event.job] = self.progress.add_task("", total=None, epoch="", note="")
 
     def _note(self, job: _Job) -> str:
-        """The accuracies of a job; where there are others, also which job it is."""
+        """The accuracies of a job, and its heading if other jobs are running."""
         others = self.jobs.keys() - {job.number}
         return "  ".join(filter(None, (job.accuracy, job.heading if others else "")))
 
@@ -153,6 +154,6 @@ class Bars:
         if job.rows:
             self._print("  done", "green", self._note(job))
 
-    def _print(self, head: str, style: str, rest: str) -> None:
-        """One line in one piece, so that a bar below it is not torn."""
-        self.console.print(self.console.render_str(head, style=style), rest)
+    def _print(self, head: str, style: str, text: str) -> None:
+        """Print one line in a single call, so that a bar below it stays intact."""
+        self.console.print(self.console.render_str(head, style=style), text)

@@ -40,7 +40,7 @@ def test_a_pool_is_its_members() -> None:
         assert MIXED.canonical_name(name.upper()) == name
     assert sorted(MIXED.draw(6, 0)) == sorted(MIXED.members)
     assert MIXED.draw(3, 5) == MIXED.draw(6, 5)[:3]
-    with pytest.raises(SpecError, match="7 different students wanted from a pool that has 6"):
+    with pytest.raises(SpecError, match="7 different students requested from a pool of 6"):
         MIXED.draw(7, 0)
 
 

@@ -100,7 +100,7 @@ def test_all_students_are_equally_likely() -> None:
 
 @pytest.mark.parametrize("count", [65, 1000])
 def test_no_more_students_than_there_are(count: int) -> None:
-    with pytest.raises(SpecError, match=f"{count} different students wanted from a pool that has 64"):
+    with pytest.raises(SpecError, match=f"{count} different students requested from a pool of 64"):
         SMALL.draw(count, 0)
 
 

@@ -60,7 +60,7 @@ def test_what_is_drawn(given: ParetoFront, words: list[str], log: bool, tmp_path
 
 def test_guessing_is_drawn_where_it_matters(tmp_path: Path) -> None:
     chance = found((1000.0, 11.0), (2000.0, 12.0), images=50)
-    figure = draw(replace(chance, wanted=SearchSettings(cost="bytes", bits=4)), "short")
+    figure = draw(replace(chance, settings=SearchSettings(cost="bytes", bits=4)), "short")
     save(figure, tmp_path / "front.svg")
     assert figure.legends[0].get_texts()[-1].get_text() == "guessing"
     assert figure.axes[0].get_xlabel() == "bytes of the weights, 4 bit"

@@ -215,7 +215,7 @@ def draw(decisions: Sequence[Decision], name: Callable[[Sequence[int]], str], co
     """See :meth:`Space.draw`; ``name`` gives the student for the index of an option in each decision."""
     size = math.prod(len(d.options) for d in decisions)
     if count > size:
-        raise SpecError(f"{count} different students wanted from a pool that has {size}")
+        raise SpecError(f"{count} different students requested from a pool of {size}")
     generator = random.Random(f"didact students {seed}")
     found: dict[str, None] = {}
     while len(found) < count:

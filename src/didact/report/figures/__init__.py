@@ -1,1 +1,2 @@
-"""Figures, drawn by matplotlib without a display. Each function returns a Figure; :func:`canvas.save` writes it."""
+"""Figures by matplotlib, without a display. Each function returns a Figure; :func:`canvas.save`
+writes it."""

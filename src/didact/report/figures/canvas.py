@@ -1,6 +1,6 @@
-"""An empty figure, the colours of lines and bars, and the way of a figure into a file.
+"""An empty figure, the colours of lines and bars, and saving a figure to a file.
 
-pyplot is not used, and no backend is chosen: in a notebook both belong to the person who writes it.
+pyplot is not used and no backend is selected, so a notebook's own settings stay as they are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#000000")
-"""Paul Tol's bright scheme and black, which colour-blind readers can distinguish, too."""
+"""Paul Tol's bright scheme and black; colour-blind readers can distinguish them."""
 
 
 def canvas(rows: int, columns: int, size: tuple[float, float], **settings: Any) -> tuple[Figure, Any]:
@@ -31,10 +31,10 @@ def canvas(rows: int, columns: int, size: tuple[float, float], **settings: Any) 
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure completely or not at all, in the format that the name ends in.
+    """Write a figure, completely or not at all, in the format of the file's suffix.
 
     Raises:
-        OSError: ``path`` cannot be written; the error names it.
+        OSError: ``path`` cannot be written. The error names it.
     """
     image = io.BytesIO()
     figure.savefig(image, format=path.suffix[1:], dpi=120)

@@ -1,4 +1,4 @@
-"""The figure of who taught better: accuracy of every method by teacher, and test curves."""
+"""The figure of a comparison of teachers: accuracy of every method by teacher, and test curves."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 def comparison(compared: Sequence[TeacherComparison], finished: Sequence[tuple[Run, Record]]) -> Figure:
-    """A row for each comparison: accuracy of every method by teacher (mean, standard deviation, single seeds), test curves.
+    """A row for each comparison: accuracy by method and teacher (mean, deviation, single seeds),
+    and test curves.
 
-    Values that are not defined are left out.
+    Undefined values are left out.
     """
     figure, axes = canvas(len(compared), 2, (12.0, 4.2 * len(compared)))
     for table, (bars, curves) in zip(compared, axes, strict=True):
@@ -29,7 +30,8 @@ def comparison(compared: Sequence[TeacherComparison], finished: Sequence[tuple[R
 
 
 def _bars(axes: Axes, table: TeacherComparison) -> None:
-    """A group for each method, a bar for each teacher; dots: single seeds; lines: the teachers and the student alone."""
+    """A group for each method, a bar for each teacher. Dots: single seeds. Lines: teachers, student
+    alone."""
     keys = list(table.teachers) or [""]
     rows = [row for row in table.rows if any(key in row.accuracy for key in keys)]
     heights = [height for column, key in enumerate(keys) for height in _teacher(axes, table, rows, key, column)]
@@ -50,7 +52,8 @@ def _bars(axes: Axes, table: TeacherComparison) -> None:
 
 
 def _teacher(axes: Axes, table: TeacherComparison, rows: Sequence[MethodRow], key: str, column: int) -> list[float]:
-    """The bars of one teacher ("" for none) and the line of its own accuracy. Returns the heights at which something stands."""
+    """Draw the bars of one teacher ("" for none) and the line of its accuracy; return all heights
+    drawn."""
     colour = COLOURS[column % len(COLOURS)]
     count = len(table.teachers) or 1
     width = 0.8 / count
@@ -64,15 +67,15 @@ def _teacher(axes: Axes, table: TeacherComparison, rows: Sequence[MethodRow], ke
     for at, sample, mean, spread in zip(x, samples.values(), means, spreads, strict=True):
         axes.plot([at] * sample.n, sample.known, "k.", markersize=4)
         heights += [*sample.known, mean - spread, mean + spread]
-    own = table.teachers[key].accuracy.mean if key else None
-    if own is not None:
-        axes.axhline(own, color=colour, linestyle="--", linewidth=1, label=f"{table.teachers[key].label} teacher")
-        heights.append(own)
+    accuracy = table.teachers[key].accuracy.mean if key else None
+    if accuracy is not None:
+        axes.axhline(accuracy, color=colour, linestyle="--", linewidth=1, label=f"{table.teachers[key].label} teacher")
+        heights.append(accuracy)
     return heights
 
 
 def _curves(axes: Axes, table: TeacherComparison, finished: Sequence[tuple[Run, Record]]) -> None:
-    """Test accuracy by epoch: teachers dashed, students of each teacher in its colour."""
+    """Test accuracy by epoch: teachers as dashed lines, students in the colour of their teacher."""
     keys = list(table.teachers)
     if not keys:
         axes.set_axis_off()

@@ -1,4 +1,5 @@
-"""The figure of a search for students: predicted accuracy against cost, the front, and the students that it names."""
+"""The figure of a search: predicted accuracy against cost, the Pareto front, and the picked
+students."""
 
 from __future__ import annotations
 
@@ -20,54 +21,56 @@ _AXES = {
 }
 
 WIDE = 4.0
-"""Costs that differ by a larger factor are drawn on a logarithmic scale, which has few marks within a smaller one."""
+"""Costs that differ by a larger factor get a logarithmic scale, which has too few ticks within a
+smaller range."""
 
 LETTERS = 85
-"""Of the title in a line."""
+"""Characters in a line of the title."""
 
 
-def front(found: ParetoFront, title: str) -> Figure:
-    """Grey: dominated students. Line: the front; s_nas, m_nas and l_nas stand at their dots.
+def front(result: ParetoFront, title: str) -> Figure:
+    """Grey dots: dominated students. Line: the front, with s_nas, m_nas and l_nas at their dots.
 
-    Where the predictions are at chance, a line shows the accuracy of guessing.
+    If the predictions are at chance, a dashed line shows the accuracy of guessing.
     """
     figure, grid = canvas(1, 1, (7.0, 4.5))
     axes = grid[0, 0]
-    axes.margins(0.18, 0.1)  # room for the words at the cheapest student
+    axes.margins(0.18, 0.1)  # room for the label of the cheapest student
     grey, colour = COLOURS[6], COLOURS[0]
-    if found.others:
-        x, y = [one.cost for one in found.others], [one.accuracy for one in found.others]
+    if result.others:
+        x, y = [student.cost for student in result.others], [student.accuracy for student in result.others]
         axes.plot(x, y, ".", color=grey, label="dominated")
-    cost, accuracy = [one.cost for one in found.members], [one.accuracy for one in found.members]
+    cost, accuracy = [student.cost for student in result.members], [student.accuracy for student in result.members]
     axes.step(cost, accuracy, "o-", where="post", color=colour, markersize=4, label="front")
-    if found.at_chance:
-        axes.axhline(found.guess, color=COLOURS[7], linestyle="--", linewidth=1, label="guessing")
-    _named(axes, found)
-    _scaled(axes, found)
+    if result.at_chance:
+        axes.axhline(result.guess, color=COLOURS[7], linestyle="--", linewidth=1, label="guessing")
+    _label_picks(axes, result)
+    _set_scales(axes, result)
     axes.set_title("\n".join(textwrap.wrap(title, LETTERS)), fontsize=9, loc="left")
     figure.legend(fontsize=8, loc="outside lower right", ncols=3)
     return figure
 
 
-def _named(axes: Axes, found: ParetoFront) -> None:
-    """The students picked, in a colour of their own; the words to the upper left of the dot, where no student can lie."""
-    for one in found.members:
-        words = found.labels(one.name)
-        if words:
-            axes.plot([one.cost], [one.accuracy], "o", color=COLOURS[1], markersize=7)
-            place = {"textcoords": "offset points", "fontsize": 9, "horizontalalignment": "right"}
-            axes.annotate(words, (one.cost, one.accuracy), xytext=(-2, 6), **place)
+def _label_picks(axes: Axes, result: ParetoFront) -> None:
+    """Mark the picked students. The label is to the upper left of the dot, where no other student
+    can be."""
+    for student in result.members:
+        label = result.labels(student.name)
+        if label:
+            axes.plot([student.cost], [student.accuracy], "o", color=COLOURS[1], markersize=7)
+            options = {"textcoords": "offset points", "fontsize": 9, "horizontalalignment": "right"}
+            axes.annotate(label, (student.cost, student.accuracy), xytext=(-2, 6), **options)
 
 
-def _scaled(axes: Axes, found: ParetoFront) -> None:
+def _set_scales(axes: Axes, result: ParetoFront) -> None:
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-    costs = [one.cost for one in (*found.members, *found.others)]
+    costs = [student.cost for student in (*result.members, *result.others)]
     if max(costs) > WIDE * min(costs):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
-    bits = f", {found.wanted.bits} bit" if found.wanted.cost == "bytes" else ""
-    axes.set_xlabel(_AXES[found.wanted.cost] + bits)
-    axes.set_ylabel(f"predicted accuracy (%), {found.images:,} validation images")
+    bits = f", {result.settings.bits} bit" if result.settings.cost == "bytes" else ""
+    axes.set_xlabel(_AXES[result.settings.cost] + bits)
+    axes.set_ylabel(f"predicted accuracy (%), {result.images:,} validation images")

@@ -1,4 +1,4 @@
-"""The figure of a GTN study: what each teacher did for each student, and what preparing teachers cost."""
+"""The figure of a GTN study: accuracy of each student by teacher, and the cost of the teachers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 
 def generic(study: Study, records: Mapping[str, Record]) -> Figure | None:
-    """Left: by student, the mean accuracy by each column's teacher, first method. Right: the cost of preparing the teachers.
+    """Left: mean accuracy of each student by teacher, for the first method. Right: the cost of the
+    teachers.
 
     Args:
-        records: those that are there, by the digest of their run. None is returned where there are none.
+        study: the study.
+        records: the finished runs' Records by digest. Without any, the result is None.
     """
     if not records:
         return None
@@ -54,7 +56,8 @@ def _accuracies(axes: Axes, study: Study, records: Mapping[str, Record]) -> None
 
 
 def _costs(axes: Axes, study: Study, records: Mapping[str, Record]) -> None:
-    """The specialised teachers' sum, measured teacher by teacher, and the generic one, which is the same for any number."""
+    """Total cost of the specialised teachers by number of students, and the constant cost of the
+    generic teacher."""
     seconds = {label: cost.cpu_seconds for label, cost in study.costs(records).items()}
     special = [seconds.get(f"for {label}", math.nan) for label in study.students]
     sums = list(accumulate(special))

@@ -1,4 +1,5 @@
-"""Tables as a figure: a panel for each table, its rows from top to bottom, its columns by colour."""
+"""A figure of tables: a panel for each table, with rows from top to bottom and columns by
+colour."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def grid(tables: Sequence[Table]) -> Figure | None:
-    """Means as bars across, single seeds as dots; None where no table has quantities over seeds to show."""
+    """Means as marks, single seeds as dots; None if no table has quantities over seeds."""
     shown = [table for table in tables if _rows(table)]
     if not shown:
         return None
@@ -26,7 +27,8 @@ def grid(tables: Sequence[Table]) -> Figure | None:
 
 
 def _rows(table: Table) -> dict[str, list[Quantity | None]]:
-    """The quantities over seeds by row, one or None a column; rows of text or of means over rows are left out."""
+    """The quantities over seeds by row, one or None for each column; without rows of text or of
+    means."""
     rows = {str(label): [cell if isinstance(cell, Quantity) else None for cell in cells] for label, *cells in table.rows}
     return {label: cells for label, cells in rows.items() if any(cell and cell.spread for cell in cells)}
 

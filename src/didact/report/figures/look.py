@@ -1,4 +1,5 @@
-"""Pictures of two networks side by side: similarity of their layers, their calibration, the images they disagree on."""
+"""Figures that compare two networks: similarity of layers, calibration, and images on which they
+disagree."""
 
 from __future__ import annotations
 
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS, MOST = 8, 32
-"""Images in a row of the figure, and in all."""
+"""Images in a row of the figure, and largest number in total."""
 
 
 def pictures(look: Comparison) -> dict[str, Figure]:
-    """All figures of a look that have something to show (:func:`left_out` names the others), by what each shows."""
+    """All figures of a comparison by name, without those of :func:`left_out`."""
     figures: dict[str, Figure] = {}
     if look.layers is not None and look.other is not None:
         figures["layers"] = heat_map(look.layers, look.own.title, look.other.title)
@@ -31,21 +32,23 @@ def pictures(look: Comparison) -> dict[str, Figure]:
 
 
 def paths(look: Comparison, path: Path) -> dict[str, Path]:
-    """The file of each figure of :func:`pictures`, by what it shows: "who.png" gives "who-layers.png" and so on."""
+    """The file of each figure of :func:`pictures`, by name: "who.png" gives "who-layers.png" and so
+    on."""
     names = [name for name in ("layers", "reliability", "disagreement") if name not in left_out(look)]
     return {name: path.with_name(f"{path.stem}-{name}{path.suffix}") for name in names}
 
 
 def left_out(look: Comparison) -> dict[str, str]:
-    """The pictures that a look has nothing to draw for, with the reason."""
+    """The figures that have nothing to show, with the reason."""
     if look.other is None:
-        return dict.fromkeys(("layers", "disagreement"), "the teacher is not there to be compared with")
+        return dict.fromkeys(("layers", "disagreement"), "the teacher's Record is missing")
     layers = {} if look.layers is not None else {"layers": "they were not compared"}
-    return layers if look.differ else layers | {"disagreement": "the two answer every image alike"}
+    return layers if look.differ else layers | {"disagreement": "the two networks answer every image alike"}
 
 
 def heat_map(compared: Compared, own: str, other: str) -> Figure:
-    """CKA of every layer of ``own`` (rows, the first at the bottom) with every layer of ``other``; grey: not defined."""
+    """CKA of every layer of ``own`` (rows, the first at the bottom) and ``other`` (columns). Grey:
+    undefined."""
     tall, wide = compared.values.shape
     figure, grid = canvas(1, 1, (2.2 + 0.75 * wide, 1.8 + 0.5 * tall))
     axes = grid[0, 0]
@@ -66,7 +69,8 @@ def heat_map(compared: Compared, own: str, other: str) -> Figure:
 
 
 def reliability(sides: Sequence[Side]) -> Figure:
-    """Accuracy by confidence of each network, and the diagonal on which both are equal; below, the images of each bin."""
+    """Accuracy by confidence of each network, with the diagonal of perfect calibration; below:
+    images by bin."""
     figure, grid = canvas(2, 1, (5.0, 6.0), sharex=True, height_ratios=(3, 1))
     curve, spread = grid[:, 0]
     curve.plot([0, 100], [0, 100], color="#888888", linestyle=":", linewidth=1)
@@ -85,9 +89,10 @@ def reliability(sides: Sequence[Side]) -> Figure:
 
 
 def disagreement(look: Comparison) -> Figure:
-    """The images with the largest divergence among those that the two answer differently, with both answers.
+    """The images with the largest divergence among those that the two networks answer differently.
 
-    Each has its number in the published test set and its class; then both answers, and how sure each network is of its own.
+    Each shows its position in the published test set, its class, and both answers with their
+    probabilities.
     """
     assert look.differ is not None and look.other is not None
     shown = min(MOST, len(look.differ))
@@ -97,15 +102,15 @@ def disagreement(look: Comparison) -> Figure:
     for axes in grid.flat:
         axes.set_axis_off()
     for at, axes in enumerate(grid.flat[:shown]):
-        place = int(differ.index[at])
-        pixels = test.images[place].cpu().permute(1, 2, 0).numpy()
+        index = int(differ.index[at])
+        pixels = test.images[index].cpu().permute(1, 2, 0).numpy()
         axes.imshow(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels, cmap="gray", vmin=0, vmax=255)
-        lines = [f"image {int(test.index[place])}: {names[int(test.labels[place])]}"]
-        for side, given, sure in (
+        lines = [f"image {int(test.index[index])}: {names[int(test.labels[index])]}"]
+        for side, answers, sure in (
             (look.other, differ.teacher, differ.sure_teacher),
             (look.own, differ.student, differ.sure_student),
         ):
-            lines.append(f"{side.role}: {names[int(given[at])]} ({100 * float(sure[at]):.0f} %)")
+            lines.append(f"{side.role}: {names[int(answers[at])]} ({100 * float(sure[at]):.0f} %)")
         axes.set_title("\n".join(lines), fontsize=7)
     title = f"{shown} of {len(differ)} images on which {look.other.title} and {look.own.title} disagree"
     figure.suptitle(title, fontsize=8, x=0.01, ha="left")

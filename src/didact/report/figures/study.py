@@ -1,4 +1,4 @@
-"""The picture of a study."""
+"""The figure of a study."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from didact.tables.table import Table
 
 
 def study(paper: Any, tables: Sequence[Table], store: Store) -> Figure | None:
-    """Students by teacher with the teachers' costs for a :class:`Study`; the quantities of all tables for any other paper.
+    """For a :class:`Study`: students by teacher, and the teachers' costs. For others: the
+    quantities of all tables.
 
     Returns:
-        None where nothing is finished that it could show.
+        None if nothing to show is finished.
     """
     return generic(paper, paper.records(store)) if isinstance(paper, Study) else grid(tables)
