@@ -11,7 +11,7 @@ from didact.cli.options import STORE, Json, StorePath, TrustStore
 from didact.cli.output import print_json
 
 if TYPE_CHECKING:
-    from didact.runs.run import Run
+    from didact.runs.run import Run, Start
     from didact.store.store import Store
 
 
@@ -67,10 +67,18 @@ def _built(store: Store, run: Run) -> dict[str, Any]:
     from didact.spec import to_json
 
     deployed = store.deployed(run)
+    apart = ("teacher", "start", "peers", *(("recipe", "method") if run.given is not None else ()))
     return {
-        "spec": {key: value for key, value in to_json(run).items() if key not in ("teacher", "start", "peers")},
+        "spec": {key: value for key, value in to_json(run).items() if key not in apart},
         "teacher": run.teacher and f"{run.teacher.digest} {teacher_label(run.teacher)}",
         "peers": [f"{peer.digest} {peer.net}" for peer in run.group if peer != run] or None,
-        "start": run.start and f"{run.start.part} of {run.start.run.digest}",
+        "start": run.start and _start(run.start),
         "deployed": {"parameters": parameters(deployed), "MACs": macs(deployed, facts(run.data).image)},
     }
+
+
+def _start(start: Start) -> str:
+    if start.run is not None:
+        return f"{start.part} of {start.run.digest}"
+    assert start.file is not None
+    return f"file {start.file.sha256[:16]}"

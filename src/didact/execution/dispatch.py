@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
+from didact.data import facts
 from didact.execution.checks import check_missing
 from didact.execution.executor import Executor
+from didact.execution.given import told
 from didact.execution.jobs import Outcome, Queue, schedule
 from didact.execution.progress import Event, Said, Show, unseen
 from didact.execution.settings import Execution
@@ -48,6 +50,8 @@ def execute(
     missing = [run for run in needed if run.digest not in records]
     failed = {} if retry else {run.digest: reason for run in missing if (reason := store.failure(run)) is not None}
     check_missing(missing, records, failed, store, execution)
+    if missing:
+        _tell_given(needed, records, store)
     jobs, failures = schedule(needed, records, failed, min(execution.cohort_size, most()))
     queue = Queue(jobs, Outcome(records, failures))
     settings = WorkSettings(store.root, store.trust, frozenset(store.named), frozenset(store.noted), execution)
@@ -67,6 +71,15 @@ def _records(runs: Iterable[Run], store: Store) -> dict[str, Record]:
                 with contextlib.suppress(OSError):  # in a store that is only read, leftovers do no harm
                     Unfinished(store, run).sweep()
     return records
+
+
+def _tell_given(runs: Iterable[Run], records: Mapping[str, Record], store: Store) -> None:
+    """Say how good the networks with weights from files are that were measured before, as was said when they were measured."""
+    for run in runs:
+        if run.given is not None and run.digest in records:
+            images = facts(run.data)
+            for line in told(run, records[run.digest].final(), images.test, images.classes):
+                store.say(line)
 
 
 def _receive(store: Store, show: Show, event: Event) -> None:

@@ -11,7 +11,7 @@ import torch
 from didact import data
 from didact.engine.learner import Learner
 from didact.engine.train import Cohort, Fixed, train
-from didact.execution import routes
+from didact.execution import given, routes
 from didact.execution.jobs import Group, Job, Outcome
 from didact.execution.keeping import Kept
 from didact.execution.kernels import kernels
@@ -21,7 +21,8 @@ from didact.execution.settings import Execution
 from didact.files.checked import DamagedError
 from didact.method import Teacher
 from didact.nets.blocks import BlockNet
-from didact.runs.build import begin, extras, network, pair
+from didact.nets.shown import adaptation
+from didact.runs.build import begin, beginning, extras, pair
 from didact.runs.foreign import foreign
 from didact.runs.run import Run
 from didact.seeds import derive
@@ -89,6 +90,9 @@ def _train(groups: Sequence[Group], job: Job, store: Store, execution: Execution
     """Train groups to their end; ``outcome`` gets what comes of them."""
     first, device = groups[0][0], execution.device
     dataset = data.load(first.data, device)
+    if first.given is not None:  # alone in its cohort
+        outcome.records[first.digest] = given.keep(first, store, dataset, device)
+        return
     net = None if first.teacher is None else _frozen(store.load(first.teacher)[0], device)
     recorder = Recorder(store, dataset, outcome, job.anchors)
     for group in groups:
@@ -149,8 +153,10 @@ def _frozen(net: BlockNet, device: str) -> BlockNet:
 
 
 def _learner(run: Run, store: Store, teacher: BlockNet | None, dataset: data.Dataset, execution: Execution) -> Learner:
-    net = network(run)
-    if run.start is not None:
+    net = beginning(run)
+    if (shown := adaptation(net)) is not None:
+        shown.given(dataset.mean, dataset.std)
+    if run.start is not None and run.start.run is not None:
         record = store.get(run.start.run)
         assert record is not None, "what a run needs is trained before it"
         begin(net, record.weights()[0], run.start.part)

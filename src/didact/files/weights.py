@@ -97,10 +97,10 @@ def read(path: Path) -> Any:
     try:
         with open(path, "rb") as file:
             head = file.read(9)
-        if head[8:9] == b"{":  # the length of the header, then the header
-            return safetensors.torch.load_file(path)
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_PLAIN):
+        with torch.device("cpu"), warnings.catch_warnings(), torch.serialization.safe_globals(_PLAIN):
             warnings.simplefilter("ignore")  # of other pickle protocols, which are read or refused all the same
+            if head[8:9] == b"{":  # the length of the header, then the header
+                return safetensors.torch.load_file(path)
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise _refused(path, str(error)) from None

@@ -9,6 +9,7 @@ decides what becomes of them.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -84,7 +85,9 @@ def match(net: BlockNet, name: str, found: Mapping[str, Tensors]) -> Match:
 
 
 def _same(one: Tensors, other: Tensors) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(value, other[key]) for key, value in one.items())
+    return one.keys() == other.keys() and all(
+        value is other[key] or torch.equal(value, other[key]) for key, value in one.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -199,15 +202,20 @@ def _first(keys: list[str]) -> str:
     return ", ".join(clean(key) for key in keys[:DIFFERENCES]) + rest
 
 
+@functools.cache
+def _of_the_zoo(name: str, channels: int) -> _Network:
+    with torch.device("meta"):
+        return _Network.of(create(name, 2, channels), name)
+
+
 def _looks_like(network: _Network, found: Mapping[str, Tensors]) -> str:
     """Which networks of the zoo a file would fit, for the end of a sentence."""
     channels = next((value.shape[1] for value in network.own.values() if value.dim() == 4), 3)
-    likely = []
-    for name in names():
-        with torch.device("meta"):
-            one = _Network.of(create(name, 2, channels), name)
-        if any(one.fit(place, tensors) is not None for place, tensors in found.items()):
-            likely.append(name)
+    likely = [
+        one.name
+        for one in map(_of_the_zoo, names(), [channels] * len(names()))
+        if any(one.fit(place, tensors) is not None for place, tensors in found.items())
+    ]
     if likely:
         return f"they fit {' and '.join(likely)}"
     largest = max(found.values(), key=len)

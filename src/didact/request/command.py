@@ -18,6 +18,7 @@ from didact.nets.supernet import SPACES, Pool, Space
 from didact.request.plan import plan
 from didact.request.settings import merged
 from didact.request.tokens import parse
+from didact.runs.given import Given, last_place
 from didact.runs.run import BASELINE, Run, method_label
 from didact.spec import SpecError, from_json, to_json
 
@@ -30,7 +31,7 @@ def alone(run: Run, store: Path) -> str | None:
     try:
         given = _Inherited.of(run)
         words = _words({"net": run.net} | _method(run.method, "method", "") | _surroundings(run, given) | given.flat(""))
-    except SpecError:  # its images are a folder that is not on this machine
+    except SpecError:  # its images or weights are not on this machine
         return None
     return _command(words, store) if [planned.digest for planned in _planned(words)] == [run.digest] else None
 
@@ -44,7 +45,7 @@ def command(teacher: Run, students: Sequence[str], store: Path) -> str | None:
     try:
         given = _Inherited.of(teacher)
         words = _words({"net": ",".join(students)} | _teacher(teacher, student, given, "teacher") | given.flat(""))
-    except SpecError:  # its images are a folder that is not on this machine
+    except SpecError:  # its images or weights are not on this machine
         return None
     runs = _planned(words)
     if not runs or any(run.teacher is None or run.teacher.digest != teacher.digest for run in runs):
@@ -178,7 +179,9 @@ def _surroundings(run: Run, given: _Inherited) -> Settings:
         found |= {"route.threshold": run.route.threshold} if run.route.threshold is not None else {}
     if run.peers:
         found |= _peers(run, given)
-    if run.start is not None:
+    if run.start is not None and run.start.file is not None:
+        found["weights"] = _place(run.start.file)
+    elif run.start is not None:
         found["start"] = "branches"
     return found
 
@@ -186,7 +189,9 @@ def _surroundings(run: Run, given: _Inherited) -> Settings:
 def _teacher(run: Run, student: str, given: _Inherited, at: str) -> Settings:
     """A teacher at the path ``at``. ``given``: what its student's request says."""
     own = given.changed(run)
-    found: Settings = {f"{at}.net": run.net}
+    found: Settings = {f"{at}.net": run.net} | _weights(run, at)
+    if run.given is not None:
+        return found | _below(f"{at}.data", own.data)
     found |= _method(run.method, f"{at}.method", student) if run.method != BASELINE else {}
     found |= {f"{at}.seed": run.seed} if run.seed else {}
     found |= {f"{at}.data_seed": run.data_seed} if run.data_seed != given.data_seed else {}
@@ -194,7 +199,30 @@ def _teacher(run: Run, student: str, given: _Inherited, at: str) -> Settings:
     if run.teacher is not None:
         passed = _Inherited(merged(given.data, own.data), merged(given.recipe, own.recipe), run.data_seed)
         found |= _teacher(run.teacher, run.net, passed, f"{at}.teacher")
-    return found | ({f"{at}.start": "standard"} if run.start is not None else {})
+    standard = run.start is not None and run.start.run is not None
+    return found | ({f"{at}.start": "standard"} if standard else {})
+
+
+def _weights(run: Run, at: str) -> Settings:
+    """A teacher's weights from a file, and what belongs to them.
+
+    Raises:
+        SpecError: the file is not on this machine.
+    """
+    file = run.given or (run.start.file if run.start is not None else None)
+    if file is None:
+        return {}
+    start = {"start": "weights"} if run.given is None else {}
+    outputs = {} if file.outputs is None else {"outputs": list(file.outputs)}
+    inputs = {} if run.inputs is None else {k: v for k, v in to_json(run.inputs).items() if v is not None}
+    return {f"{at}.{key}": value for key, value in ({"weights": _place(file)} | start | outputs | inputs).items()}
+
+
+def _place(file: Given) -> str:
+    place = last_place(file.sha256)
+    if place is None:
+        raise SpecError("the file of weights has not been seen on this machine")
+    return str(place)
 
 
 def _peers(run: Run, given: _Inherited) -> Settings:

@@ -13,6 +13,7 @@ from didact.method import Method
 from didact.request.methods import methods
 from didact.request.schema import PeersRequest, Request, TeacherRequest
 from didact.request.settings import below, merged, recipe_fields
+from didact.request.weights import check_weights, file_of, inputs_of
 from didact.runs.groups import Peer, placed
 from didact.runs.run import BASELINE, Run
 from didact.spec import SpecError, from_json, shown
@@ -113,6 +114,10 @@ def _student(request: Request, net: str, teacher: Run | None, method: Method, se
         if not part:
             raise SpecError("start: needs a teacher that has branches, such as teacher.method=sftn")
         tree["start"] = {"run": teacher, "part": part}
+    if request.weights is not None:
+        if request.start is not None:
+            raise SpecError("weights: the student begins with them, or with its teacher's branch (start); write one of them")
+        tree["start"] = {"file": file_of(request.weights, None, "weights")}
     return from_json(Run, tree)
 
 
@@ -146,6 +151,7 @@ def _teachers(parent: Request | TeacherRequest, student: str, device: str, at: s
         raise SpecError(f"{at}.net: say which network teaches, e.g. {at}.net=resnet32x4")
     with below(f"{at}.net"):
         net = nets.resolve(parent.teacher.net)
+    check_weights(parent.teacher, at)
     teacher = _inherited(parent, parent.teacher)
     chosen = methods({"name": "standard", **(teacher.method or {})}, f"{at}.method", teaches=student)
     _check_teacher(chosen, teacher, net, at)
@@ -186,19 +192,23 @@ def _check_teacher(chosen: Sequence[Method], teacher: TeacherRequest, net: str, 
             f"{at}.teacher: {net} is given a teacher, but {at}.method={names} reads none; "
             f"write {at}.method=kd for an assistant, or leave {at}.teacher out"
         )
-    if teacher.start is not None and all(method.learns_alone for method in chosen):
+    if teacher.start == "standard" and all(method.learns_alone for method in chosen):
         raise SpecError(f"{at}.start: fine-tunes a teacher that is not standard, such as {at}.method=sftn")
 
 
 def _teacher(teacher: TeacherRequest, net: str, method: Method, master: Run | None, device: str, at: str) -> Run:
+    file, inputs = file_of(teacher.weights, teacher.outputs, f"{at}.weights"), inputs_of(teacher, at)
+    if file is not None and teacher.start is None:
+        return from_json(Run, {"net": net, "data": teacher.data, "given": file, "inputs": inputs}, at)
     tree = {
         "net": net,
         "data": teacher.data,
         "recipe": recipe_fields(teacher.recipe or {}, net, device, f"{at}.recipe"),
         "seed": teacher.seed or 0,
         "data_seed": teacher.data_seed or 0,
+        "inputs": inputs,
     }
-    start = None
-    if teacher.start is not None and not method.learns_alone:
+    start = {"file": file} if file is not None else None
+    if teacher.start == "standard" and not method.learns_alone:
         start = {"run": from_json(Run, tree, at)}
     return from_json(Run, {**tree, "method": method, "teacher": master, "start": start}, at)

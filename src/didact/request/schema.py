@@ -15,8 +15,9 @@ from pydantic import BeforeValidator, field_validator
 from didact.data import Data
 from didact.engine.recipe import Recipe
 from didact.engine.recipes import RECIPES, complete
-from didact.request.settings import as_given, several
-from didact.spec import HERE, Seed, Seeds, SpecError, shown, spec
+from didact.request.settings import as_given, read_outputs, several
+from didact.runs.given import Output
+from didact.spec import HERE, Count, Number, Seed, Seeds, SpecError, shown, spec
 from didact.teaching.route import Route
 
 _SHORT = complete(RECIPES["short"].recipe) | {"precision": "auto"}
@@ -65,6 +66,26 @@ Fields = Annotated[dict[str, Any] | None, BeforeValidator(_fields)]
 """A name (as "name"), or settings by name, or both."""
 
 
+def _numbers(given: Any) -> Any:
+    """Numbers in a list, or in a text separated by commas; one alone is a list of one."""
+    if isinstance(given, str) and given.strip():
+        try:
+            return [int(part) if part.strip().isdecimal() else float(part) for part in given.split(",")]
+        except ValueError:
+            return given
+    return [given] if isinstance(given, (int, float)) and not isinstance(given, bool) else given
+
+
+def _outputs(given: Any) -> Any:
+    """Numbers as :func:`_numbers` takes them, or the path of a file with a number a line."""
+    numbers = _numbers(given)
+    return read_outputs(given, HERE) if isinstance(numbers, str) else numbers
+
+
+Levels = Annotated[tuple[Number, ...] | None, BeforeValidator(_numbers)]
+"""A number for each channel: a list, or a text with commas."""
+
+
 @spec
 class PeersRequest:
     """The networks that learn together with the student."""
@@ -97,16 +118,29 @@ class TeacherRequest:
     """Its own seed."""
     data_seed: Annotated[Seed | None, Setting("int", "the student's")] = None
     """Order and augmentation of its batches."""
-    start: Annotated[Literal["standard"] | None, Setting("standard")] = None
-    """Fine-tune a teacher that is not standard, such as an SFTN teacher, from the standard one instead of from scratch."""
+    start: Annotated[Literal["standard", "weights"] | None, Setting("standard | weights")] = None
+    """Fine-tune: a teacher that is not standard, such as an SFTN teacher, from the standard one; any, from its weights."""
+    weights: Annotated[str | None, Setting("path")] = None
+    """A file of weights: the teacher was trained elsewhere, and is measured, not trained (start=weights: trained on)."""
+    outputs: Annotated[
+        tuple[Output, ...] | None, BeforeValidator(_outputs), Setting("ints, or path", "all, in their order")
+    ] = None
+    """Which outputs of the weights' network stand for the classes, in their order; or a file with a number a line."""
+    mean: Annotated[Levels, Setting("numbers", "the data's")] = None
+    """The mean of each channel (on the scale 0 to 1) with which the weights were trained."""
+    std: Annotated[Levels, Setting("numbers", "the data's")] = None
+    """The standard deviation of each channel with which the weights were trained."""
+    size: Annotated[Count | None, Setting("int", "the data's")] = None
+    """Images of so many pixels on each side for this teacher alone, bilinear."""
 
     @field_validator("start", mode="before")
     @classmethod
-    def _standard(cls, start: Any) -> Any:
-        if start in (None, "standard"):
+    def _known_start(cls, start: Any) -> Any:
+        if start in (None, "standard", "weights"):
             return start
         raise SpecError(
-            f"{HERE}: write {HERE}=standard (it fine-tunes the standard teacher), or leave it out; found {shown(start)}"
+            f"{HERE}: write {HERE}=standard (it fine-tunes the standard teacher), {HERE}=weights (its own weights), "
+            f"or leave it out; found {shown(start)}"
         )
 
 
@@ -126,6 +160,8 @@ class Request:
     """The networks it learns together with; short for peers.net."""
     start: Annotated[Literal["branches"] | None, Setting("branches")] = None
     """Begin the student with the blocks of its teacher's first branch (SFTN)."""
+    weights: Annotated[str | None, Setting("path")] = None
+    """A file of weights that the student begins with; its last layer is fresh where the numbers of classes differ."""
     seeds: Annotated[Seeds | None, Setting("int", "1")] = None
     """How many training seeds, from 0."""
     seed: Annotated[Seed | None, Setting("int", "0")] = None

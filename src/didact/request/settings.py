@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from didact.engine.recipe import best_precision
 from didact.engine.recipes import settings
+from didact.files.reading import DamagedError, content
 from didact.spec import SpecError, shown, under
 
 
@@ -65,6 +67,24 @@ def several(given: Any, at: str) -> list[str]:
         if names and all(names):
             return names
     raise SpecError(f"{at}: expected a name, or names separated by commas, found {shown(given)}")
+
+
+def read_outputs(path: Any, at: str) -> list[int]:
+    """The whole numbers in a text file, one a line or separated by white space or commas. ``at``: the setting's path.
+
+    Raises:
+        SpecError: there is no such file, or it holds something else.
+    """
+    try:
+        text = content(Path(path).expanduser(), largest=2**24).decode()
+    except (DamagedError, UnicodeDecodeError, TypeError):
+        raise SpecError(f"{at}: expected numbers such as [3,0,1], or a text file of numbers, found {shown(path)}") from None
+    words = text.replace(",", " ").split()
+    wrong = next((word for word in words if not word.isdecimal()), None)
+    if wrong is not None or not words:
+        found = shown(wrong) if words else "nothing"
+        raise SpecError(f"{at}: {shown(path)} should hold whole numbers, one a line; found {found}")
+    return list(map(int, words))
 
 
 @contextmanager

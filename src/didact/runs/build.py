@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from didact import nets
-from didact.data import facts
+from didact.data import Facts, facts
 from didact.method import Pair
 from didact.nets.blocks import BlockNet
+from didact.nets.shown import Shown, bare, shown
+from didact.runs.given import Inputs, load
 from didact.runs.run import Run
 from didact.seeds import seeded
 
@@ -22,8 +24,31 @@ def network(run: Run) -> BlockNet:
     """
     about = facts(run.data)
     twin = run.teacher is not None and (run.teacher.net, run.teacher.seed) == (run.net, run.seed)
+    size = run.inputs.size if run.inputs is not None and run.inputs.size is not None else about.image[1]
     with seeded(run.own_seed, "net", *(["taught"] if twin else [])):
-        return nets.create(run.net, about.classes, *about.image[:2])
+        net = nets.create(run.net, about.classes, about.image[0], size)
+    return net if run.inputs is None else shown(net, _adaptation(run.inputs, about))
+
+
+def _adaptation(inputs: Inputs, about: Facts) -> Shown:
+    """How the network is shown the images; their own mean and standard deviation are those of the published images."""
+    for name, values in (("mean", inputs.mean), ("std", inputs.std)):
+        if values is not None and len(values) != about.image[0]:
+            raise ValueError(f"{name}: found {len(values)}, and the images have {about.image[0]}; one number a channel")
+    return Shown(inputs.mean or about.mean, inputs.std or about.std, about.mean, about.std, inputs.size)
+
+
+def beginning(run: Run) -> BlockNet:
+    """The run's network with the weights of the file that it is given, or begins with; else fresh.
+
+    Raises:
+        WeightsError: the file is not where it was, has changed, or does not fit.
+    """
+    net = network(run)
+    file = run.given or (run.start.file if run.start is not None else None)
+    if file is not None:
+        load(bare(net), run.net, file, facts(run.data).classes, fresh=run.given is None)
+    return net
 
 
 def pair(run: Run, net: BlockNet, teacher: BlockNet | None, labels: Tensor) -> Pair:

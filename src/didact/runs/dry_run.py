@@ -7,8 +7,10 @@ from contextlib import nullcontext
 from didact.data import apart, facts, training_images
 from didact.data.augment import check_views
 from didact.nets.blocks import BlockNet, parameters
+from didact.nets.shown import bare
 from didact.runs.build import begin, extras, network, pair, placeholders
 from didact.runs.foreign import formed, involved
+from didact.runs.given import tensors
 from didact.runs.rehearsal import rehearse
 from didact.runs.run import Run
 from didact.spec import SpecError
@@ -21,7 +23,8 @@ def check(run: Run, memory: int | None = None) -> list[str]:
     Args:
         memory: bytes that the device has; None where they do not matter.
 
-    Returns what to tell of a run that can work: the parts of its method that will teach it nothing.
+    Returns what to tell of a run that can work: the parts of its method that will teach it nothing, and how a file of weights
+    fits.
 
     Raises:
         SpecError: the network, the method and the teacher do not fit, or a term of the method can teach nothing; the message
@@ -40,19 +43,19 @@ def check(run: Run, memory: int | None = None) -> list[str]:
             idle = run.method.idle(two)
             if run.teacher is not None:
                 _check_teacher(run.teacher)
-            if run.start is not None:
-                _check_start(run, net)
+            notes = _check_start(run, net)
         moving = [f"net.{k}" for k, _ in net.named_parameters()] + [f"extras.{k}" for k, _ in added.named_parameters()]
         for stage in run.method.stages():
             if not any(name.startswith(prefix) for name in moving for prefix in stage.moves):
                 raise ValueError(f"its stage '{stage.name}' moves no parameter")
         if memory is not None:
             _check_memory(run, parameters(net) + parameters(added), parameters(teacher) if teacher else 0, memory)
-        rehearse(run)
+        if run.given is None:
+            rehearse(run)
         for part in idle:
             if part.whole:
                 raise ValueError(part.why)
-        return [f"{run.label}: {part.why}" for part in idle]
+        return [*notes, *(f"{run.label}: {part.why}" for part in idle)]
     except ValueError as error:
         raise SpecError(f"{run.label}: {error}") from None
 
@@ -103,9 +106,14 @@ def _check_teacher(run: Run) -> None:
         )
 
 
-def _check_start(run: Run, net: BlockNet) -> None:
-    assert run.start is not None
-    source = run.start.run
+def _check_start(run: Run, net: BlockNet) -> list[str]:
+    """Whether the weights fit that the run is given or begins with, from a file or a run. Returns what to tell of a file."""
+    file = run.given or (run.start.file if run.start is not None else None)
+    if file is not None:
+        return tensors(bare(net), run.net, file, facts(run.data).classes, fresh=run.given is None)[1]
+    source = run.start.run if run.start is not None else None
+    if run.start is None or source is None:
+        return []
     donor = network(source)
     if run.start.part != "net":
         donor_teacher = network(source.teacher) if source.teacher else None
@@ -113,3 +121,4 @@ def _check_start(run: Run, net: BlockNet) -> None:
         begin(net, {f"extras.{k}": v for k, v in added.state_dict().items()}, run.start.part)
     else:
         begin(net, {f"net.{k}": v for k, v in donor.state_dict().items()}, "net")
+    return []

@@ -10,7 +10,12 @@ from didact.spec import plural, to_json
 
 
 def recipe_label(run: Run) -> str:
-    """The recipe in a few words: always what is most often changed, and anything else that is not its default."""
+    """The recipe in a few words: always what is most often changed, and anything else that is not its default.
+
+    "not trained" for a network with weights from a file.
+    """
+    if run.given is not None:
+        return "not trained"
     recipe = run.recipe
     words = [
         plural(recipe.epochs, "epoch"),
@@ -28,12 +33,14 @@ def teacher_summary(run: Run, student: str = "") -> str:
 
     An assistant names its own teacher, and how that one was trained where it is not standard: "kd from resnet20 (sftn)".
     """
+    if run.given is not None:
+        return _given(run)
     method = "standard" if isinstance(run.method, type(BASELINE)) else method_label(run.method)
     summary = method + _changed(run.method, student)
     if run.teacher is not None:
         taught = teacher_summary(run.teacher, run.net).removeprefix("standard, ")
         summary += f" from {title(run.teacher.net)}" + (f" ({taught})" if taught != "standard" else "")
-    return summary + (", fine-tuned" if run.start else "") + (f", seed {run.seed}" if run.seed else "")
+    return summary + (f",{_start(run)}" if run.start else "") + (f", seed {run.seed}" if run.seed else "")
 
 
 def teacher_label(run: Run) -> str:
@@ -44,13 +51,31 @@ def teacher_label(run: Run) -> str:
 def row_label(run: Run) -> str:
     """The method's label with its changed settings; with whom it learned; "alone" if with nobody, from no teacher and not as a
     teacher; how the student began if not from scratch."""
+    if run.given is not None:
+        return _given(run)
     label = method_label(run.method) + _changed(run.method)
-    start = " from a branch" if run.start and run.start.part != "net" else " fine-tuned" if run.start else ""
     if run.peers:
         return f"{label} with {peers_label(run)}"
     along = f" along {run.route.label}" if run.route else ""
     alone = run.teacher is None and not run.method.teaches
-    return (f"alone ({label})" if alone else label) + along + start
+    return (f"alone ({label})" if alone else label) + along + _start(run)
+
+
+def _given(run: Run) -> str:
+    """A network with weights from a file: the start of the file's checksum, and what of its outputs and inputs is its own."""
+    assert run.given is not None
+    own = [] if run.inputs is None else [f"{key}={value}" for key, value in to_json(run.inputs).items() if value is not None]
+    own += [] if run.given.outputs is None else [f"{len(run.given.outputs)} outputs chosen"]
+    return run.way.replace("-", " ") + (f" ({', '.join(own)})" if own else "")
+
+
+def _start(run: Run) -> str:
+    """What the run begins with, with a space before it; empty for fresh weights."""
+    if run.start is None:
+        return ""
+    if run.start.file is not None:
+        return f" from weights {run.start.file.sha256[:6]}"
+    return " from a branch" if run.start.part != "net" else " fine-tuned"
 
 
 def peers_label(run: Run) -> str:

@@ -13,6 +13,7 @@ from didact.data import Data
 from didact.engine.recipe import Recipe
 from didact.method import Method
 from didact.methods.ce import CE
+from didact.runs.given import Given, Inputs
 from didact.runs.groups import Peer, agree
 from didact.runs.soft_labels import check_labels
 from didact.seeds import derive
@@ -25,19 +26,29 @@ BASELINE: Method = CE()
 
 @spec
 class Start:
-    """Weights to begin with instead of fresh ones."""
+    """Weights to begin with instead of fresh ones, from a run or from a file."""
 
-    run: Run
+    later: ClassVar = ("run", "file")
+
+    run: Run | None = None
     """The run they come from."""
     part: str = "net"
     """"net" for the whole network; otherwise a part of the run's extras, such as "branches.0.net" of an SFTN teacher."""
+    file: Given | None = None
+    """The file they come from."""
+
+    @model_validator(mode="after")
+    def _from_one(self) -> Start:
+        if (self.run is None) == (self.file is None):
+            raise ValueError("weights to begin with come from a run or from a file; give one of them")
+        return self
 
 
 @spec
 class Run:
     """The full description of one trained network."""
 
-    later: ClassVar = ("peers", "turn", "route")
+    later: ClassVar = ("peers", "turn", "route", "given", "inputs")
 
     net: str
     """The network that learns; a name of the zoo, or module:function."""
@@ -61,6 +72,10 @@ class Run:
     """This network's own place in that order."""
     route: Route | None = None
     """The route of the teacher's training that is followed; none: the finished teacher teaches throughout."""
+    given: Given | None = None
+    """The weights of a network that was trained elsewhere; it is not trained here."""
+    inputs: Inputs | None = None
+    """How the network is shown the images, where not as the data say."""
 
     @field_validator("net")
     @classmethod
@@ -77,14 +92,24 @@ class Run:
         if not reads and self.teacher is not None:
             raise ValueError(f"the method '{self.method.name()}' reads no teacher, but one is given")
         check_labels(self.method, self.recipe)
+        if self.given is not None:
+            self._check_given()
         agree(self.peer, self.peers, self.turn, bool(self.data.validation))
         if self.route is not None and self.teacher is None:
             raise ValueError("a route is the teacher's, and none is given; name one, e.g. teacher.net=resnet20")
+        if self.route is not None and self.teacher is not None and self.teacher.given is not None:
+            raise ValueError("route: a teacher with weights from a file has no route, only its end; leave route out")
         if self.route is not None and self.teacher is not None:
             self.route.check(self.teacher.epochs, self.epochs, alone=not self.peers)
         if self.peers and self.start is not None:
             raise ValueError("networks that learn together begin with fresh weights; leave start out")
         return self
+
+    def _check_given(self) -> None:
+        """A network that is not trained has nothing that says how."""
+        for field in dataclasses.fields(self):
+            if field.name not in ("net", "data", "given", "inputs") and getattr(self, field.name) != field.default:
+                raise ValueError(f"{field.name}: a network with weights from a file is not trained; leave it out")
 
     @cached_property
     def digest(self) -> str:
@@ -127,12 +152,17 @@ class Run:
     @cached_property
     def label(self) -> str:
         """Short and readable; with the digest it is also the folder's name."""
-        return f"{nets.title(self.net).replace(':', '-')}.{method_label(self.method)}.s{self.seed}"
+        return f"{nets.title(self.net).replace(':', '-')}.{self.way}.s{self.seed}"
+
+    @property
+    def way(self) -> str:
+        """How its weights came about, in a word or two: its method's label, or "given" with the start of a file's checksum."""
+        return method_label(self.method) if self.given is None else f"given-{self.given.sha256[:6]}"
 
     @property
     def epochs(self) -> int:
-        """Length of the training, over all stages."""
-        return sum(stage.length(self.recipe.epochs) for stage in self.method.stages())
+        """Length of the training, over all stages; 0 for a network that is not trained."""
+        return 0 if self.given is not None else sum(stage.length(self.recipe.epochs) for stage in self.method.stages())
 
     @property
     def anchors(self) -> tuple[int, ...]:
@@ -147,8 +177,8 @@ class Run:
     @property
     def cohort(self) -> tuple[Any, ...]:
         """Runs with equal values here can share batches and a teacher's pass."""
-        recipe = self.recipe
-        batches = (digest(self.data), self.data_seed, recipe.batch_size, recipe.precision, recipe.mixing)
+        recipe, given = self.recipe, self.given and self.digest
+        batches = (digest(self.data), self.data_seed, recipe.batch_size, recipe.precision, recipe.mixing, given)
         if self.route is None:
             return (*batches, self.teacher.digest if self.teacher else None)
         by = self.digest if self.route.schedule == "greedy" else self.epochs  # what decides on the anchor of an epoch

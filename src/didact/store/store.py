@@ -13,7 +13,7 @@ from didact.files.checked import DamagedError, read_json, read_tensors
 from didact.nets import title
 from didact.nets.blocks import BlockNet
 from didact.runs.build import extras, network, pair, placeholders
-from didact.runs.run import Run, method_label
+from didact.runs.run import Run
 from didact.spec import RequestError, canonical, clean, clean_lines, from_json
 from didact.store.entries import Entry, Finished, Listed, Lost, code_names, damaged, listed, unsealed, untrusted
 from didact.store.record import Record, anchor_path
@@ -81,7 +81,7 @@ class Store:
 
     def folder(self, run: Run) -> Path:
         """Where the run lies: its label and digest in letters that any file system takes, or the folder of an older version."""
-        safe = ".".join(_safe(part)[:LONGEST] for part in (title(run.net), method_label(run.method)))
+        safe = ".".join(_safe(part)[:LONGEST] for part in (title(run.net), run.way))
         folder = self.root / "runs" / f"{safe}.s{run.seed}.{run.digest}"
         older = folder.with_name(f"{run.label}.{run.digest}") if "/" not in run.label else folder
         return older if older != folder and os.path.exists(older) and not os.path.exists(folder) else folder

@@ -1,0 +1,94 @@
+"""Networks with weights from a file: loaded, measured on the test images, and kept as Records. Nothing is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from didact.data import Dataset, evaluation_batches
+from didact.engine.evaluate import evaluate
+from didact.engine.learner import Learner
+from didact.nets.shown import adaptation
+from didact.runs.build import beginning
+from didact.runs.foreign import foreign
+from didact.runs.run import Run
+from didact.seeds import preserved
+from didact.store.given import seal
+from didact.store.record import Record
+from didact.store.store import Store
+
+
+def keep(run: Run, store: Store, dataset: Dataset, device: str) -> Record:
+    """Load the weights, measure the network on the test images in float32, say how good it is, and keep its Record.
+
+    Raises:
+        WeightsError: the file is not where it was, has changed, or does not fit.
+    """
+    net = beginning(run)
+    if (shown := adaptation(net)) is not None:
+        shown.given(dataset.mean, dataset.std)
+    learner = Learner(
+        label=run.label,
+        net=net,
+        method=run.method,
+        extras=nn.Identity(),
+        recipe=run.recipe,
+        seed=run.own_seed,
+        device=device,
+        foreign=bool(foreign(run)),
+    )
+    with preserved(learner.device), torch.no_grad():
+        tested = evaluate([learner], evaluation_batches(dataset, dataset.test), "test")[0]
+        counts = _confusion(learner, dataset)
+    row = {"epoch": 0, "stage": "given", **tested, "seconds": 0.0, "cpu_seconds": 0.0, "test_regrouped": _regrouped(counts)}
+    weights = {f"net.{key}": value for key, value in net.state_dict().items()}
+    record = seal(store, run, dataset.record(), row, weights, device, samples=len(dataset.train))
+    for line in told(run, row, len(dataset.test), dataset.classes):
+        store.say(line)
+    return record
+
+
+def told(run: Run, row: Mapping[str, Any], images: int, classes: int) -> list[str]:
+    """What a person should know of the network: its accuracy, and where that is no better than chance, likely causes."""
+    top1 = row["test_top1"]
+    lines = [f"{run.label}: {top1:.2f} % of the test images of {run.data.label} are right"]
+    level = chance(images, classes)
+    if top1 > level:
+        return lines
+    regrouped = row.get("test_regrouped", 0.0)
+    if regrouped > max(2 * level, 2 * top1):
+        cause = (
+            f"with its outputs in another order up to {regrouped:.0f} % would be right, so its classes are in another order: "
+            "give teacher.outputs"
+        )
+    else:
+        cause = (
+            "it was trained on other classes, or is shown the images otherwise than when it was trained: give its own "
+            "teacher.mean, teacher.std or teacher.size"
+        )
+    return [*lines, f"{run.label}: WARNING: that is no better than chance ({100 / classes:.2f} %); {cause}"]
+
+
+def chance(images: int, classes: int) -> float:
+    """The accuracy in percent up to which a network may only be guessing."""
+    share = 1 / classes
+    return 100 * (share + max(3 * math.sqrt(share * (1 - share) / images), share * (1 - share) / 2))
+
+
+def _confusion(learner: Learner, dataset: Dataset) -> Tensor:
+    """(output, class): how many test images of each class have each output as their highest."""
+    counts = torch.zeros(dataset.classes * dataset.classes, dtype=torch.long, device=learner.device)
+    for number, batch in enumerate(evaluation_batches(dataset, dataset.test)):
+        learner.draw_for("confusion", number)
+        highest = learner.net(batch.images).argmax(1)
+        counts += torch.bincount(highest * dataset.classes + batch.labels, minlength=len(counts))
+    return counts.view(dataset.classes, dataset.classes)
+
+
+def _regrouped(counts: Tensor) -> float:
+    """The accuracy in percent if each output stood for the class that most of its images are of."""
+    return 100 * float(counts.max(1).values.sum() / counts.sum())
