@@ -39,7 +39,10 @@ def test_a_request_makes_the_runs_of_its_tree(request_: Request, tree: dict[str,
         ({"teacher": {"teacher": {"recpie": 1}}}, ["teacher.teacher.recpie: no such setting; did you mean 'recipe'?"]),
         (
             {"teacher": {"net": "resnet20", "start": "x"}},
-            ["teacher.start: write teacher.start=standard (it fine-tunes the standard teacher), or leave it out; found 'x'"],
+            [
+                "teacher.start: write teacher.start=standard (it fine-tunes the standard teacher), "
+                "teacher.start=weights (its own weights), or leave it out; found 'x'"
+            ],
         ),
         ({"start": "x"}, ["start: write start=branches, or leave start out; found 'x'"]),
         ({"peers": 3}, ["peers: expected networks' names or settings such as peers.net, found 3"]),
