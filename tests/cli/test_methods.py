@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from didact.cli.main import main
+from didact.engine.recipes import RECIPES
 from didact.method import Method
 from didact.request.plan import plan
 from didact.request.tokens import parse
@@ -80,6 +81,16 @@ def test_explain_tells_everything(name: str, capsys: Said) -> None:
     assert f"To ask for it:\n  {told['command']}\n" in shown
     assert "Reads: " in shown
     assert "Stages: " in shown
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_explain_tells_of_a_recipe(name: str, capsys: Said) -> None:
+    assert main(["explain", name]) == 0
+    shown = capsys.readouterr().out
+    told = plain(["explain", name], capsys)
+    assert shown.startswith(f"{name}: {told['what']}\n\n{told['source']}")
+    for key, value in told["settings"].items():
+        assert re.search(rf"--recipe\.{key}  \[.*, here {re.escape(str(value))}\]\n", shown)
 
 
 def test_explain_a_method_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:

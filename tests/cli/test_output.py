@@ -21,7 +21,7 @@ TABLES = ("compare", "fit", "list", "look", "probe", "quickstart", "search", "st
         ("csv", "paper,"),
         ("latex", "    paper & "),
         ("html", '<tr><th scope="row">paper</th><td>'),
-        ("text", "│ paper  │"),
+        ("text", "│ paper    │"),
     ],
 )
 def test_a_list_in_every_form(form: str, line: str, capsys: Said) -> None:

@@ -63,6 +63,18 @@ def test_other_schedules_warm_up_too() -> None:
     assert [constant.lr(0, 4, 0.125), constant.lr(3, 4, 0.9)] == pytest.approx([0.505, 1.0])
 
 
+def test_imagenets_rate_falls_at_30_60_and_90() -> None:
+    recipe = RECIPES["imagenet"].recipe
+    rates = [recipe.lr(epoch, 100, epoch / 100) for epoch in (0, 29, 30, 59, 60, 89, 90, 99)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 1e-3, 1e-3, 1e-4, 1e-4])
+
+
+def test_only_the_recipes_for_small_images_are_gentle() -> None:
+    """The papers' lower rate for MobileNet is one of CIFAR-100."""
+    rates = [settings(name, "mobilenet_v2")["learning_rate"] for name in ("paper", "short", "imagenet", "modern")]
+    assert rates == pytest.approx([0.01, 0.02, 0.1, 2.5e-4])
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_named_recipe_is_its_own_settings(name: str) -> None:
     assert from_json(Recipe, settings(name, "resnet8")) == RECIPES[name].recipe

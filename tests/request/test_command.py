@@ -11,6 +11,7 @@ import pytest
 
 from didact.data import Data
 from didact.engine.recipe import Recipe
+from didact.engine.recipes import RECIPES
 from didact.method import Method
 from didact.nets.supernet import SPACES, Choices, Pool, Space
 from didact.request.command import alone, command
@@ -39,8 +40,15 @@ OWN = Space(
             recipe=Recipe(epochs=3, precision="bf16", schedule="one-cycle"),
             method=GTN(pool=Pool(members=("resnet8", "basic-4-1x4-1x8")), sampling="sandwich", paths=2, alpha=0.5),
         ),
+        Run(net="resnet20", data=DATA, recipe=RECIPES["modern"].recipe, method=GTN(pool=SPACES["tiny"])),
+        Run(
+            net="mobilenet_v2",
+            data=DATA,
+            recipe=replace(RECIPES["modern"].recipe, epochs=50, ema=None, clip=5.0, accumulate=4),
+            method=GTN(pool=SPACES["tiny"]),
+        ),
     ],
-    ids=["paper", "own-space", "list"],
+    ids=["paper", "own-space", "list", "modern", "modern-changed"],
 )
 def test_it_names_the_very_teacher(run: Run) -> None:
     fine_tuned = replace(run, start=Start(run=Run(net=run.net, data=run.data, recipe=run.recipe, data_seed=run.data_seed)))

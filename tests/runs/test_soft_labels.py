@@ -48,7 +48,9 @@ SMOOTHING = Recipe(epochs=1, batch_size=16, label_smoothing=0.1)
 )
 def test_a_method_that_reads_classes_is_not_shown_mixtures(method: Any) -> None:
     name = method if isinstance(method, str) else method["name"]
-    with pytest.raises(SpecError, match=rf"the method '{name}' reads the class of each image, and recipe.mixup=0.2 shows"):
+    with pytest.raises(
+        SpecError, match=rf"the method '{name}' reads the class of each image, and with recipe.mixup=0.2 images"
+    ):
         make(method, recipe=MIXING)
 
 

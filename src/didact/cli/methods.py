@@ -15,13 +15,23 @@ if TYPE_CHECKING:
 
 
 def explain(
-    method: Annotated[str, Parameter(help="A method, with a preset or not (fitnet+kd), or module:Class.")],
+    method: Annotated[
+        str, Parameter(help="A method, with a preset or not (fitnet+kd), or module:Class; or a recipe (modern).")
+    ],
     *,
     json: Json = False,
 ) -> int:
     """Describe and print; the help stands where the command is named."""
     from didact.catalogue.methods import describe
+    from didact.engine.recipes import RECIPES, complete
 
+    if method in RECIPES:
+        recipe = RECIPES[method]
+        if json:
+            print_json({"name": method, "what": recipe.text, "source": recipe.source, "settings": complete(recipe.recipe)})
+        else:
+            say(explained_recipe(method))
+        return 0
     described = describe(method)
     if json:
         print_json(described.plain())
@@ -48,3 +58,18 @@ def explained(found: Described) -> str:
         f"Reads: {reads_text(found.reads)}\nLabels: {labels_text(found.soft_labels)}\nStages: {stages}\nFile: {found.file}"
     )
     return "\n\n".join(part.replace("``", "`") for part in parts if part)
+
+
+def explained_recipe(name: str) -> str:
+    """All there is to know of a recipe, as text."""
+    from didact.catalogue.settings import fields
+    from didact.engine.recipe import Recipe
+    from didact.engine.recipes import RECIPES, complete
+
+    recipe = RECIPES[name]
+    held = complete(recipe.recipe)
+    lines = ["Settings (of precision the fastest is taken where none is said):"]
+    for key, kind, _, text in fields(Recipe):
+        lines += [f"  --recipe.{key}  [{kind}, here {held[key]}]", f"        {text}"]
+    parts = [f"{name}: {recipe.text}", recipe.source, f"To ask for it:\n  didact train --recipe {name}", "\n".join(lines)]
+    return "\n\n".join(parts)

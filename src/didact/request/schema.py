@@ -175,7 +175,7 @@ class Request:
     data: Annotated[Fields, Setting("name", "digits", Data)] = None
     """What it is trained and tested on; short for data.name."""
     recipe: Annotated[Fields, Setting("name", "short", Recipe, _SHORT)] = None
-    """short or paper; the fields below change it."""
+    """short, paper, imagenet or modern (didact explain NAME); the fields below change it."""
 
     @field_validator("start", mode="before")
     @classmethod

@@ -18,7 +18,7 @@ def check_labels(method: Method, recipe: Recipe) -> None:
     )
     if mixing and follows != "mixed":
         raise ValueError(
-            f"the method '{name}' reads the class of each image, and {mixing} shows mixtures of two images; "
+            f"the method '{name}' reads the class of each image, and with {mixing} images are mixtures of two; "
             f"{_remedy('write recipe.mixup=0 recipe.cutmix=0', follows, 'mixed')}"
         )
     needs = [method.needs, *(stage.needs for stage in method.stages() if stage.needs)]

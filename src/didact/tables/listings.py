@@ -80,7 +80,7 @@ def data_sets(data: str | None = None) -> Listing:
 
 def recipes() -> Listing:
     """Every named recipe."""
-    rows = [
+    rows: list[list[Cell]] = [
         [name, one.text, one.recipe.epochs, one.recipe.batch_size, one.recipe.learning_rate] for name, one in RECIPES.items()
     ]
     return Listing.of(["recipe", "what it is", "epochs", "batch", "lr"], rows)
