@@ -188,5 +188,5 @@ def test_a_list_is_searched_completely_and_without_optuna(tmp_path: Path, monkey
 
 def test_without_optuna_it_says_what_to_install(fresh: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(SpecError, match=r"pip install 'didact\[search\]'"):
+    with pytest.raises(SpecError, match=r"pip install 'didact-distill\[search\]'"):
         search(fresh, TEACHER, SearchSettings(trials=10))

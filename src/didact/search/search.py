@@ -23,7 +23,7 @@ from didact.search.costs import Costs, SearchSettings
 from didact.search.pareto import Member, ParetoFront, front
 from didact.search.predict import Predictor
 from didact.seeds import derive
-from didact.spec import SpecError, digest, to_json
+from didact.spec import SpecError, digest, installation, to_json
 from didact.store.store import Store
 
 VERSION = 1
@@ -153,7 +153,7 @@ def _study(seed: int, population: int) -> Iterator[Any]:
         import optuna
     except ImportError:
         raise SpecError(
-            "a pool with more students than trials is searched by Optuna, which is not installed: pip install 'didact[search]'"
+            f"a pool with more students than trials is searched by Optuna, which is not installed: {installation('search')}"
         ) from None
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)

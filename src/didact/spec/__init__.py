@@ -7,6 +7,7 @@ depends on nothing but its content. Nothing here imports torch.
 types     the ranges of numbers            codec    values to JSON and back, digests
 declare   ``spec`` and ``Named``             names    parts that are chosen by name
 faults    what is wrong, for a person      foreign  code of the user's own
+extras    the distribution's name
 """
 
 from didact.spec.codec import canonical as canonical
@@ -17,6 +18,8 @@ from didact.spec.codec import strict_json as strict_json
 from didact.spec.codec import to_json as to_json
 from didact.spec.declare import Named as Named
 from didact.spec.declare import spec as spec
+from didact.spec.extras import DISTRIBUTION as DISTRIBUTION
+from didact.spec.extras import installation as installation
 from didact.spec.faults import HERE as HERE
 from didact.spec.faults import RequestError as RequestError
 from didact.spec.faults import SpecError as SpecError

@@ -83,7 +83,7 @@ def test_images_that_do_not_fit_are_refused_with_the_size() -> None:
 
 @pytest.mark.parametrize("library", ["timm", "torchvision", "hf", "pytorchcv"])
 def test_a_library_that_is_missing_is_named_with_its_extra(library: str) -> None:
-    with guests.missing(), pytest.raises(SpecError, match=r"is not installed: pip install 'didact\[\w+\]'"):
+    with guests.missing(), pytest.raises(SpecError, match=r"is not installed: pip install 'didact-distill\[\w+\]'"):
         nets.resolve(f"{library}:some")
 
 

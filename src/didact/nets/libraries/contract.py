@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from didact.nets.libraries.spelling import Spelling, Value
-from didact.spec import SpecError, nearest, shown
+from didact.spec import SpecError, installation, nearest, shown
 from didact.spec.foreign import reason
 
 
@@ -40,10 +40,10 @@ class Library(ABC):
             return importlib.import_module(f"{self.package}.{name}" if name else self.package)
         except Exception as error:  # of the library's own code, so it may be any
             if isinstance(error, ModuleNotFoundError) and error.name == self.package:
-                raise SpecError(f"{self.package} is not installed: pip install 'didact[{self.extra}]'") from None
+                raise SpecError(f"{self.package} is not installed: {installation(self.extra)}") from None
             raise SpecError(
                 f"{self.package} is installed and cannot be imported: {reason(error)}; "
-                f"pip install 'didact[{self.extra}]' brings versions that fit"
+                f"{installation(self.extra)} brings versions that fit"
             ) from error
 
     @abstractmethod
