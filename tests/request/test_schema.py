@@ -36,7 +36,10 @@ def test_a_request_makes_the_runs_of_its_tree(request_: Request, tree: dict[str,
 @pytest.mark.parametrize(
     ("tree", "lines"),
     [
-        ({"teacher": {"teacher": {"recpie": 1}}}, ["teacher.teacher.recpie: no such setting; did you mean 'recipe'?"]),
+        (
+            {"teacher": {"teacher": {"recpie": 1}}},
+            ["teacher.teacher.recpie: no such setting; did you mean 'recipe' or 'precision' or 'engine'?"],
+        ),
         (
             {"teacher": {"net": "resnet20", "start": "x"}},
             [

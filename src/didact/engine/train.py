@@ -55,10 +55,14 @@ class Listener:
 
 
 class Fixed:
-    """A teacher that stays the same: one frozen network for all epochs, prepared for inference."""
+    """A teacher that stays the same: one frozen network for all epochs, prepared for inference.
 
-    def __init__(self, net: BlockNet) -> None:
-        self._shown = folded(net)
+    Args:
+        prepare: gives the network that is shown in its place.
+    """
+
+    def __init__(self, net: BlockNet, prepare: Callable[[BlockNet], BlockNet] = folded) -> None:
+        self._shown = prepare(net)
 
     def at(self, epoch: int) -> BlockNet:
         """The same network in every epoch."""

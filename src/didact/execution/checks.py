@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from didact import data
-from didact.execution import routes
+from didact.execution import engines, routes
 from didact.execution.settings import Execution
 from didact.machine import memory
 from didact.runs.dry_run import check
@@ -33,6 +33,7 @@ def check_missing(
     for run in {digest(replace(run, seed=0, data_seed=0)): run for run in missing}.values():
         for line in check(run, memory(execution.device)):  # once for runs that differ in their seeds only
             store.say(line)
+    engines.check(missing, execution.device)
     _check_needed(missing, finished, store)
     if missing:
         check_writable(store)

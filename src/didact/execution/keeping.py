@@ -12,13 +12,14 @@ import torch
 
 from didact.data import Dataset
 from didact.data.augment import VIEWS
+from didact.deploy.engine import runtime
 from didact.engine.environment import environment
 from didact.engine.learner import Learner
 from didact.method import Teacher
 from didact.nets.blocks import Shapes
 from didact.runs.foreign import sources
 from didact.runs.run import Run
-from didact.spec import canonical, digest
+from didact.spec import canonical, digest, to_json
 from didact.store.answers import Answers, EpochAnswers, Keep, unkept
 from didact.store.record import Record, anchor_path
 from didact.store.store import Store
@@ -108,6 +109,7 @@ def _about(run: Run, dataset: Dataset, *, deterministic: bool) -> dict[str, Any]
         "code": sources(run.teacher),
         "deterministic": deterministic,
         "kernels": torch.backends.cpu.get_cpu_capability(),
+        **({"engine": to_json(run.engine), "runtime": runtime()} if run.engine else {}),
         **{name: where[name] for name in ("didact", "torch", "device", "device_name", "threads")},
     }
 

@@ -8,6 +8,7 @@ import torch
 
 from didact.data import Dataset, evaluation_batches
 from didact.nets.blocks import BlockNet
+from didact.nets.folded import folded
 from didact.runs.foreign import involved
 from didact.runs.run import Run
 from didact.seeds import reseed
@@ -41,11 +42,18 @@ def check_kept(runs: Iterable[Run], store: Store) -> None:
             )
 
 
-def along(run: Run, store: Store, dataset: Dataset, frozen: Callable[[BlockNet], BlockNet]) -> Along:
+def along(
+    run: Run,
+    store: Store,
+    dataset: Dataset,
+    frozen: Callable[[BlockNet], BlockNet],
+    prepare: Callable[[BlockNet], BlockNet] = folded,
+) -> Along:
     """The teacher of ``run`` along its route; a greedy one goes on from the anchor of the run's last row.
 
     Args:
         frozen: makes an anchor a teacher on the run's device.
+        prepare: gives the network that is shown in its place.
     """
     assert run.route is not None and run.teacher is not None
     teacher = run.teacher
@@ -64,6 +72,7 @@ def along(run: Run, store: Store, dataset: Dataset, frozen: Callable[[BlockNet],
         lambda epoch: frozen(store.anchor(teacher, epoch)),
         lambda: evaluation_batches(dataset, split),
         draw_for,
+        prepare,
     )
     rows = Unfinished(store, run).rows() if run.route.schedule == "greedy" else []
     if rows:

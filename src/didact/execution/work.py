@@ -11,7 +11,7 @@ import torch
 from didact import data
 from didact.engine.learner import Learner
 from didact.engine.train import Cohort, Fixed, train
-from didact.execution import given, routes
+from didact.execution import engines, given, routes
 from didact.execution.jobs import Group, Job, Outcome
 from didact.execution.keeping import Kept
 from didact.execution.kernels import kernels
@@ -104,6 +104,8 @@ def _train(groups: Sequence[Group], job: Job, store: Store, execution: Execution
     learners = [learner for group in active for learner in group]
     runs = [recorder.runs[learner.label] for learner in learners]
     teacher = _teacher(runs[0], net, store, dataset, device)
+    if runs[0].engine is not None:
+        engines.compare(runs[0], net, teacher, store, dataset)
     own_code = bool(first.teacher and foreign(first.teacher))
     decoders = data.usual_decoders() if execution.decoders is None else execution.decoders
     if isinstance(dataset.train, data.Streamed):
@@ -122,9 +124,10 @@ def _train(groups: Sequence[Group], job: Job, store: Store, execution: Execution
 
 def _teacher(run: Run, net: BlockNet | None, store: Store, dataset: data.Dataset, device: str) -> Teacher | None:
     """The teacher of a cohort: along a route, the same network throughout, or none."""
+    prepare = engines.preparing(run, dataset)
     if run.route is not None:
-        return routes.along(run, store, dataset, lambda net: _frozen(net, device))
-    return None if net is None else Fixed(net)
+        return routes.along(run, store, dataset, lambda net: _frozen(net, device), prepare)
+    return None if net is None else Fixed(net, prepare)
 
 
 def _kept(

@@ -173,7 +173,7 @@ def _surroundings(run: Run, given: _Inherited) -> Settings:
     """Seed, teacher, route, peers and start of a student."""
     found: Settings = {"seed": run.seed} if run.seed else {}
     if run.teacher is not None:
-        found |= _teacher(run.teacher, run.net, given, "teacher")
+        found |= _teacher(run.teacher, run.net, given, "teacher") | _engine(run, "teacher")
     if run.route is not None:
         found |= {"route": run.route.schedule, "route.anchors": run.route.anchors}
         found |= {"route.threshold": run.route.threshold} if run.route.threshold is not None else {}
@@ -198,7 +198,7 @@ def _teacher(run: Run, student: str, given: _Inherited, at: str) -> Settings:
     found |= _below(f"{at}.data", own.data) | _below(f"{at}.recipe", own.recipe)
     if run.teacher is not None:
         passed = _Inherited(merged(given.data, own.data), merged(given.recipe, own.recipe), run.data_seed)
-        found |= _teacher(run.teacher, run.net, passed, f"{at}.teacher")
+        found |= _teacher(run.teacher, run.net, passed, f"{at}.teacher") | _engine(run, f"{at}.teacher")
     standard = run.start is not None and run.start.run is not None
     return found | ({f"{at}.start": "standard"} if standard else {})
 
@@ -223,6 +223,11 @@ def _place(file: Given) -> str:
     if place is None:
         raise SpecError("the file of weights has not been seen on this machine")
     return str(place)
+
+
+def _engine(run: Run, at: str) -> Settings:
+    """What computes the teacher of ``run``, which is at the path ``at``."""
+    return {} if run.engine is None else {f"{at}.engine": run.engine.name, f"{at}.precision": run.engine.precision}
 
 
 def _peers(run: Run, given: _Inherited) -> Settings:

@@ -14,6 +14,7 @@ from didact.request.methods import methods
 from didact.request.schema import PeersRequest, Request, TeacherRequest
 from didact.request.settings import below, merged, recipe_fields
 from didact.request.weights import check_weights, file_of, inputs_of
+from didact.runs.engine import Engine
 from didact.runs.groups import Peer, placed
 from didact.runs.run import BASELINE, Run
 from didact.spec import SpecError, from_json, shown
@@ -82,11 +83,15 @@ def _check_teacher_is_read(method: Method, teacher: Run | None, request: Request
 
 
 def _check_all_is_read(request: Request, runs: Sequence[Run]) -> None:
-    """Refuse a route or peers that no run has."""
+    """Refuse a route, an engine or peers that no run has."""
     if request.route is not None and not any(run.route for run in runs):
         raise SpecError(
             "route: it is a teacher's, and no method of the request has one; "
             "write e.g. teacher.net=resnet20 and method=kd, or leave route out"
+        )
+    if request.teacher is not None and request.teacher.engine is not None and not any(run.engine for run in runs):
+        raise SpecError(
+            "teacher.engine: no method of the request reads the teacher while it learns; write e.g. method=kd, or leave it out"
         )
     if request.peers and not any(run.peers for run in runs):
         raise SpecError("peers: no method of the request reads peers; write method=dml or method=kdcl, or leave peers out")
@@ -100,6 +105,7 @@ def _student(request: Request, net: str, teacher: Run | None, method: Method, se
         "recipe": recipe,
         "method": method,
         "teacher": teacher if method.needs.teacher else None,
+        "engine": _engine(request.teacher) if method.needs.teacher else None,
         "seed": seed,
         "data_seed": request.data_seed or 0,
     }
@@ -211,4 +217,12 @@ def _teacher(teacher: TeacherRequest, net: str, method: Method, master: Run | No
     start = {"file": file} if file is not None else None
     if teacher.start == "standard" and not method.learns_alone:
         start = {"run": from_json(Run, tree, at)}
-    return from_json(Run, {**tree, "method": method, "teacher": master, "start": start}, at)
+    engine = None if master is None else _engine(teacher.teacher)
+    return from_json(Run, {**tree, "method": method, "teacher": master, "start": start, "engine": engine}, at)
+
+
+def _engine(teacher: TeacherRequest | None) -> Engine | None:
+    """What computes the teacher for its students; None for torch."""
+    if teacher is None or teacher.engine is None:
+        return None
+    return Engine(name=teacher.engine, precision=teacher.precision or Engine.precision)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, field_validator
+from pydantic import BeforeValidator, field_validator, model_validator
 
 from didact.data import Data
 from didact.engine.recipe import Recipe
@@ -132,6 +132,18 @@ class TeacherRequest:
     """The standard deviation of each channel with which the weights were trained."""
     size: Annotated[Count | None, Setting("int", "the data's")] = None
     """Images of so many pixels on each side for this teacher alone, bilinear."""
+    engine: Annotated[Literal["onnx"] | None, Setting("onnx", "torch")] = None
+    """What computes it while it teaches: ONNX Runtime instead of torch (pip install 'didact[onnx]')."""
+    precision: Annotated[Literal["fp32", "int8"] | None, Setting("fp32 | int8", "fp32")] = None
+    """In which precision the engine computes it. That of its training is recipe.precision."""
+
+    @model_validator(mode="after")
+    def _computed(self) -> TeacherRequest:
+        if self.precision is not None and self.engine is None:
+            raise ValueError(
+                "precision: is that of an engine, so write engine=onnx, too; the precision of its training is recipe.precision"
+            )
+        return self
 
     @field_validator("start", mode="before")
     @classmethod

@@ -57,6 +57,7 @@ def row_label(run: Run) -> str:
     if run.peers:
         return f"{label} with {peers_label(run)}"
     along = f" along {run.route.label}" if run.route else ""
+    along += f" (teacher by {run.engine.label})" if run.engine else ""
     alone = run.teacher is None and not run.method.teaches
     return (f"alone ({label})" if alone else label) + along + _start(run)
 

@@ -13,6 +13,7 @@ from didact.data import Data
 from didact.engine.recipe import Recipe
 from didact.method import Method
 from didact.methods.ce import CE
+from didact.runs.engine import Engine
 from didact.runs.given import Given, Inputs
 from didact.runs.groups import Peer, agree
 from didact.runs.soft_labels import check_labels
@@ -48,7 +49,7 @@ class Start:
 class Run:
     """The full description of one trained network."""
 
-    later: ClassVar = ("peers", "turn", "route", "given", "inputs")
+    later: ClassVar = ("peers", "turn", "route", "given", "inputs", "engine")
 
     net: str
     """The network that learns; a name of the zoo, or module:function."""
@@ -76,6 +77,8 @@ class Run:
     """The weights of a network that was trained elsewhere; it is not trained here."""
     inputs: Inputs | None = None
     """How the network is shown the images, where not as the data say."""
+    engine: Engine | None = None
+    """What computes the teacher; none: torch, in the recipe's precision."""
 
     @field_validator("net")
     @classmethod
@@ -101,6 +104,8 @@ class Run:
             raise ValueError("route: a teacher with weights from a file has no route, only its end; leave route out")
         if self.route is not None and self.teacher is not None:
             self.route.check(self.teacher.epochs, self.epochs, alone=not self.peers)
+        if self.engine is not None:
+            self._check_engine(self.engine)
         if self.peers and self.start is not None:
             raise ValueError("networks that learn together begin with fresh weights; leave start out")
         return self
@@ -110,6 +115,17 @@ class Run:
         for field in dataclasses.fields(self):
             if field.name not in ("net", "data", "given", "inputs") and getattr(self, field.name) != field.default:
                 raise ValueError(f"{field.name}: a network with weights from a file is not trained; leave it out")
+
+    def _check_engine(self, engine: Engine) -> None:
+        if self.teacher is None:
+            raise ValueError("an engine computes the teacher, and none is given; name one, e.g. teacher.net=resnet20")
+        if engine.precision == "int8" and "preacts" in self.method.needs.teacher.union(
+            *(stage.needs.teacher for stage in self.method.stages() if stage.needs)
+        ):
+            raise ValueError(
+                f"the method '{self.method.name()}' reads the teacher's values before an activation, and an int8 engine cuts "
+                "them off at 0; write teacher.precision=fp32"
+            )
 
     @cached_property
     def digest(self) -> str:
@@ -179,10 +195,11 @@ class Run:
         """Runs with equal values here can share batches and a teacher's pass."""
         recipe, given = self.recipe, self.given and self.digest
         batches = (digest(self.data), self.data_seed, recipe.batch_size, recipe.precision, recipe.mixing, given)
+        taught = (self.teacher.digest if self.teacher else None, digest(self.engine) if self.engine else None)
         if self.route is None:
-            return (*batches, self.teacher.digest if self.teacher else None)
+            return (*batches, *taught)
         by = self.digest if self.route.schedule == "greedy" else self.epochs  # what decides on the anchor of an epoch
-        return (*batches, self.teacher.digest if self.teacher else None, digest(self.route), by)
+        return (*batches, *taught, digest(self.route), by)
 
 
 def method_label(method: Method) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import time
 import zlib
@@ -30,6 +31,7 @@ from didact.spec import Bytes, digest, spec
 from didact.tensors import Batch, Outputs
 
 FOLDER = "answers"
+_UNSAFE = r"[^A-Za-z0-9_.+-]"
 SMALL = frozenset({"logits", "pooled"})
 """The parts of outputs that are kept without being asked for."""
 STALE = 86400.0
@@ -98,7 +100,7 @@ class Answers:
         Raises:
             OSError: it cannot be written.
         """
-        folder = self.folder / f"{label}.{digest(about)}"
+        folder = self.folder / f"{re.sub(_UNSAFE, '-', label)[:80]}.{digest(about)}"
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "series.json").exists():
             write_json(folder / "series.json", about)

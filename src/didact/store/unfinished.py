@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from didact.deploy.engine import runtime
 from didact.engine.environment import continued, environment
 from didact.engine.learner import Learner
 from didact.files.checked import (
@@ -243,9 +244,9 @@ class Unfinished:
 
 
 def _own(run: Run) -> dict[str, Any]:
-    """What environment.json holds of the user's own code, where there is any."""
+    """What environment.json holds of the user's own code and of the engine that computes the teacher, where there are any."""
     own = sources(run)
-    return {"source": own} if own else {}
+    return ({"source": own} if own else {}) | ({"onnxruntime": runtime()} if run.engine else {})
 
 
 def _epoch(path: Path) -> int:

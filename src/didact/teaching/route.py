@@ -99,20 +99,23 @@ class Along:
         load: Callable[[int], BlockNet],
         batches: Callable[[], Iterable[Batch]] = tuple,
         draw_for: Callable[[int, int], object] = lambda epoch, batch: None,
+        prepare: Callable[[BlockNet], BlockNet] = folded,
     ) -> None:
         """
         Args:
             epochs: of the students, over all stages.
-            load: the teacher as it was after an epoch: frozen, in eval mode. It is shown prepared for inference.
+            load: the teacher as it was after an epoch: frozen, in eval mode.
             batches: the images on which a greedy route measures its student.
             draw_for: called with the student's epoch and the number of a batch before that batch is shown, with -1 before the
                 student is deployed; for networks that draw from global generators.
+            prepare: gives the network that is shown in an anchor's place.
         """
         self.route = route
         self.anchors = tuple(anchors)
         self.epochs = epochs
         self.position = 0
         self._load = load
+        self._prepare = prepare
         self._batches = batches
         self._draw_for = draw_for
         self._shown: tuple[int, BlockNet] | None = None
@@ -121,7 +124,7 @@ class Along:
     def net(self) -> BlockNet:
         """The anchor that teaches now."""
         if self._shown is None or self._shown[0] != self.position:
-            self._shown = (self.position, folded(self._load(self.anchors[self.position])))
+            self._shown = (self.position, self._prepare(self._load(self.anchors[self.position])))
         return self._shown[1]
 
     def at(self, epoch: int) -> BlockNet:

@@ -1,0 +1,227 @@
+"""A frozen network computed by ONNX Runtime (the extra ``onnx``): in float32, or quantised to 8 bits.
+
+The graph that is run shows every part of the outputs (:func:`shows`), whichever of them are read: what is an output bounds what
+the runtime may fuse, and so what a logit is to the last bit. So a student reads the same alone and in a cohort. It costs some 3 %
+of the pass.
+
+Quantised is ONNX Runtime's static form: QDQ, activations of 8 bits without sign (a scale and a zero point a tensor, from the
+least and the greatest value on calibration images), weights with a sign and a scale for each output channel. Weights take 7 of
+their 8 bits: the sums of two products in 16 bits that AVX2 has would saturate otherwise, and processors would disagree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from didact.nets.blocks import BlockNet, Shape, Shapes
+from didact.spec import SpecError
+from didact.tensors import PARTS, Outputs
+
+LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
+
+
+def shows(precision: str) -> frozenset[str]:
+    """The parts of the outputs that a graph of this precision shows.
+
+    Quantised, values before an activation are cut off where the activation cuts them off, so they are not shown.
+    """
+    return PARTS - {"preacts"} if precision == "int8" else PARTS
+
+
+def check_installed() -> None:
+    """Refuse an engine that is not installed.
+
+    Raises:
+        SpecError: the message names the extra.
+    """
+    missing = [name for name in LIBRARIES if find_spec(name) is None]
+    if missing:
+        raise SpecError(
+            f"teacher.engine: onnx needs {', '.join(missing)}, which is not installed: pip install 'didact[onnx]'"
+        )
+
+
+def runtime() -> str:
+    """The version of the runtime that is installed."""
+    return version("onnxruntime")
+
+
+class Computed(BlockNet):
+    """A network that ONNX Runtime computes. It shows its outputs, and is neither sliced nor trained.
+
+    Args:
+        model: an ONNX model as :func:`exported` or :func:`quantised` gave it.
+        shapes: of the network's outputs for one image.
+        threads: how many compute an operation.
+    """
+
+    def __init__(self, model: bytes, shapes: Shapes, threads: int) -> None:
+        super().__init__(None, (), None)
+        self._shapes = shapes
+        self._session = _session(model, threads)
+        self._names = [output.name for output in self._session.get_outputs()]
+        self.eval()
+
+    def __len__(self) -> int:
+        return len(self._shapes.features)
+
+    def outputs(self, images: Tensor, parts: frozenset[str] = PARTS) -> Outputs:
+        """``parts`` of what the graph shows. Maps are channels-last."""
+        wanted = [name for name in self._names if name.partition(".")[0] in parts]
+        given = {"images": images.detach().contiguous().numpy()}
+        shown = dict(zip(wanted, map(_tensor, self._session.run(wanted, given)), strict=True))
+        rows = {part: tuple(x for name, x in shown.items() if name.partition(".")[0] == part) for part in parts}
+        return Outputs(**{k: v if k in ("features", "preacts") else v[0] for k, v in rows.items()})  # type: ignore[arg-type]
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = self.outputs(images, frozenset({"logits"})).logits
+        assert logits is not None
+        return logits
+
+    def shapes(self, image: Shape) -> Shapes:
+        """Those of the network that was exported."""
+        return self._shapes
+
+
+def _tensor(values: Any) -> Tensor:
+    tensor = torch.from_numpy(values)
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
+
+
+def _session(model: bytes, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.use_deterministic_compute = True
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # beside a busy process it would take its time
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+class _Shown(nn.Module):
+    """All outputs of a network in a row, for the exporter."""
+
+    def __init__(self, net: BlockNet, parts: list[str]) -> None:
+        super().__init__()
+        self.net = net
+        self.parts = parts
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.net.outputs(images, frozenset(self.parts))
+        return tuple(tensor for part in self.parts for tensor in _row(outputs, part))
+
+
+def _row(outputs: Outputs, part: str) -> tuple[Tensor, ...]:
+    value = getattr(outputs, part)
+    return value if isinstance(value, tuple) else (value,)
+
+
+def exported(net: BlockNet, image: Shape, precision: str = "fp32") -> bytes:
+    """``net``, frozen and in eval mode, as an ONNX model in float32, for any number of images.
+
+    Args:
+        image: (c, h, w).
+        precision: the one in which it is to run, which decides on the parts that it shows (:func:`shows`).
+
+    Raises:
+        SpecError: the exporter, or the runtime, has no word for an operation of the network; the message names it.
+    """
+    check_installed()
+    parts = sorted(shows(precision))
+    shown = _Shown(net, parts).eval()
+    images = torch.zeros(2, *image)
+    names = [f"{part}.{i}" for part in parts for i in range(len(net) if part in ("features", "preacts") else 1)]
+    dynamic = ({0: torch.export.Dim("batch", min=1)},)
+    with _quiet(), tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        path = Path(folder) / "net.onnx"
+        try:
+            torch.onnx.export(
+                shown,
+                (images,),
+                path,
+                input_names=["images"],
+                output_names=names,
+                dynamic_shapes=dynamic,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+            model = path.read_bytes()
+            _session(model, 1)
+        except Exception as error:  # of the exporter, of the network's code, of the runtime: it may be any
+            raise SpecError(
+                f"teacher.engine: this network cannot be computed by ONNX Runtime: {_first_cause(error)}; "
+                "leave teacher.engine out"
+            ) from error
+    return model
+
+
+def quantised(model: bytes, batches: Iterable[Tensor]) -> bytes:
+    """``model`` with activations and weights of 8 bits.
+
+    Args:
+        batches: images as the network is shown them, (b, c, h, w), from which the ranges of activations are taken.
+    """
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
+        given, made = Path(folder) / "given.onnx", Path(folder) / "made.onnx"
+        given.write_bytes(model)
+        quantize_static(
+            given,
+            made,
+            _Reader(batches),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+        return made.read_bytes()
+
+
+class _Reader:
+    """Batches as the quantiser asks for them (its CalibrationDataReader)."""
+
+    def __init__(self, batches: Iterable[Tensor]) -> None:
+        self._batches = iter(batches)
+
+    def get_next(self) -> dict[str, np.ndarray[Any, Any]] | None:
+        batch = next(self._batches, None)
+        return None if batch is None else {"images": batch.contiguous().numpy()}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings of exporter and quantiser, which are for their developers."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _first_cause(error: BaseException) -> str:
+    """What went wrong at the bottom, in a line or two."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines[:2])[:300]}" if lines else type(error).__name__
