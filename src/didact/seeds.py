@@ -1,7 +1,8 @@
 """Named random streams derived from one seed, and a deterministic mode.
 
-A result may not depend on how it was scheduled, so nothing draws from a shared generator: every consumer of randomness
-(the initialisation of a net, the order of an epoch, the crops of an epoch) has a stream of its own, named by what it is for.
+Results must not depend on scheduling, so nothing draws from a shared generator: every use of
+randomness (the initialisation of a network, the order of an epoch, the crops of an epoch) has its
+own named stream.
 """
 
 from __future__ import annotations
@@ -16,21 +17,22 @@ import torch
 
 
 def derive(seed: int, *names: str | int) -> int:
-    """A seed of 63 bits for the stream called ``names`` under ``seed``."""
+    """A 63-bit seed for the stream ``names`` of ``seed``."""
     text = "/".join([str(seed), *map(str, names)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def stream(seed: int, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A fresh generator on ``device``, at the start of the stream called ``names``."""
+    """A new generator on ``device``, at the start of the stream ``names``."""
     return torch.Generator(device=device).manual_seed(derive(seed, *names))
 
 
 def reseed(seed: int, *names: str | int, device: torch.device | str = "cpu") -> None:
-    """Put the global generators of torch (on the CPU and on ``device``), numpy and Python at the start of a named stream.
+    """Set the global generators of torch (on the CPU and on ``device``), numpy and Python to the
+    start of a named stream.
 
-    For code that is not didact's own and draws from them: dropout, stochastic depth, noise. What it draws then depends on the
-    names alone, not on what ran before. Between :func:`preserved` and its end, so that the caller's generators stay as they were.
+    For other code that draws from them: dropout, stochastic depth, noise. Its draws then depend on
+    the names alone. Use it within :func:`preserved`, which restores the caller's generators.
     """
     start = derive(seed, *names)
     torch.default_generator.manual_seed(start)
@@ -44,24 +46,27 @@ def reseed(seed: int, *names: str | int, device: torch.device | str = "cpu") -> 
 
 @contextmanager
 def preserved(device: torch.device | str = "cpu") -> Iterator[None]:
-    """Run a block and give the global generators of torch (on the CPU and on ``device``), numpy and Python their states back."""
+    """Restore the global generators of torch (CPU and ``device``), numpy and Python at the end of a
+    block."""
     device = torch.device(device)
-    kept, kept_numpy = random.getstate(), np.random.get_state()
+    state, state_numpy = random.getstate(), np.random.get_state()
     forked = [torch.cuda.current_device() if device.index is None else device.index] if device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices=forked):
             yield
     finally:
-        random.setstate(kept)
-        np.random.set_state(kept_numpy)
+        random.setstate(state)
+        np.random.set_state(state_numpy)
 
 
 @contextmanager
 def seeded(seed: int, *names: str | int) -> Iterator[None]:
-    """Run a block with the global generators on the CPU at the start of a named stream; restore them afterwards.
+    """Run a block with the global generators on the CPU at the start of a named stream; restore
+    them afterwards.
 
-    For code that draws from them, such as the initialisation of ``nn.Module`` parameters. Build on the CPU and move
-    afterwards: then a network starts from the same weights on every device.
+    For code that draws from them, such as the initialisation of ``nn.Module`` parameters. Build
+    networks on the CPU and move them afterwards, so that they start with the same weights on every
+    device.
     """
     with preserved():
         reseed(seed, *names)
@@ -70,7 +75,7 @@ def seeded(seed: int, *names: str | int) -> Iterator[None]:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Ask torch for deterministic kernels; an operation that has none warns instead of failing."""
+    """Use deterministic kernels of torch; an operation without one warns instead of failing."""
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     benchmark = torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(True, warn_only=True)

@@ -1,7 +1,7 @@
-"""What reaches standard output and standard error: text that shows whole, and streams that stop no training.
+"""Standard output and standard error: printable text, and streams that never stop a training.
 
-A character that the encoding lacks is replaced, a control character is shown as its escape, a reader that leaves (``| head``)
-ends the output and not the command. Imports neither torch nor rich.
+Characters that the encoding lacks are replaced; control characters are shown as escapes; a reader
+that leaves (``| head``) ends the output, but not the command. Imports neither torch nor rich.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from typing import Any, Protocol
 from didact.spec import clean
 
 FORMS = {"±": "+-", "×": "x", "·": "-", "✓": "yes", "✗": "no:", "…": "...", "–": "-", "—": "-", "•": "*", "−": "-"}
-"""What stands for a character where the encoding lacks it; any other is shown as its escape."""
+"""Replacements of characters that an encoding lacks; all others are shown as escapes."""
 
 
 def fitted(text: str, encoding: str) -> str:
-    """``text`` with the characters that ``encoding`` lacks replaced by :data:`FORMS` or their escapes."""
+    """``text`` with the characters that ``encoding`` lacks replaced by :data:`FORMS` or their
+    escapes."""
     return text if text.isascii() else text.encode(encoding, "didact.forms").decode(encoding)
 
 
@@ -36,17 +37,18 @@ codecs.register_error("didact.forms", _form)
 
 
 def lines(text: str) -> str:
-    """``text`` with all but its line breaks :func:`clean`: names and paths in it come from files and from other people."""
+    """``text`` with every line :func:`clean`, because names and paths in it can come from files of
+    others."""
     return "\n".join(map(clean, text.split("\n")))
 
 
 def say(text: str = "", *, to_stderr: bool = False) -> None:
-    """Print ``text``, its lines as :func:`lines` gives them."""
+    """Print ``text`` after :func:`lines`."""
     print(lines(text), file=sys.stderr if to_stderr else sys.stdout)
 
 
 class Text(Protocol):
-    """What is needed of a stream: files, pipes and the streams of notebooks have it."""
+    """The interface of a text stream that files, pipes and notebooks' streams share."""
 
     @property
     def encoding(self) -> str:
@@ -54,11 +56,11 @@ class Text(Protocol):
         ...
 
     def write(self, text: str, /) -> int:
-        """Write ``text`` and return how many characters it has."""
+        """Write ``text`` and return its number of characters."""
         ...
 
     def flush(self) -> None:
-        """Write what is buffered."""
+        """Write the buffer."""
         ...
 
     def fileno(self) -> int:
@@ -67,11 +69,11 @@ class Text(Protocol):
 
 
 class Stream:
-    """A standard stream that takes any text, and goes on in silence once its reader has left.
+    """A standard stream that accepts any text, and discards it once its reader has left.
 
     Args:
-        stream: what is written to; all but writing is left to it.
-        name: what an error calls it; "" where no error is raised, because messages must not stop a training.
+        stream: the underlying stream.
+        name: its name in errors; "" to raise none, because messages must not stop a training.
     """
 
     def __init__(self, stream: Text, name: str = "") -> None:
@@ -110,7 +112,8 @@ class Stream:
                 raise OSError(error.errno, error.strerror, self._name) from None
 
     def _end(self) -> None:
-        """Write no more, and let what is still buffered go nowhere: Python flushes it when the process ends."""
+        """Discard all later text, including the buffer, which Python flushes when the process
+        ends."""
         self._ended = True
         try:
             descriptor = self._stream.fileno()
@@ -123,7 +126,8 @@ class Stream:
 
 @contextmanager
 def prepared() -> Iterator[None]:
-    """Standard output and standard error as a :class:`Stream` until the end of the block; closed ones lead nowhere."""
+    """Make standard output and standard error a :class:`Stream` within the block; closed ones
+    discard text."""
     before = sys.stdout, sys.stderr
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         sys.stdout = Stream(before[0] or nowhere, "standard output")  # type: ignore[assignment]
@@ -135,7 +139,8 @@ def prepared() -> Iterator[None]:
 
 
 def occupied() -> None:
-    """Open the descriptors 0 to 2 where they are closed, so that no file of a Record gets the number of standard output."""
+    """Open closed descriptors 0 to 2, so that no file of a Record gets the number of standard
+    output."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)

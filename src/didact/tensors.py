@@ -1,7 +1,7 @@
-"""The tensors that travel through didact: what a batch is, what a network shows for it, and who asks for what.
+"""Types of tensors, batches, the outputs of networks, and the outputs that a method reads.
 
-Shapes are written with jaxtyping and enforced in the tests only. ``b`` batch, ``c`` channels, ``h w`` height and width,
-``k`` classes, ``d`` width of a vector.
+Shapes are written with jaxtyping and enforced in the tests only. ``b`` batch, ``c`` channels, ``h
+w`` height and width, ``k`` classes, ``d`` width of a vector.
 """
 
 from __future__ import annotations
@@ -23,23 +23,24 @@ Vector = Float[Tensor, "b d"]
 Scalar = Float[Tensor, ""]
 
 PARTS = frozenset({"logits", "pooled", "features", "preacts", "stem"})
-"""What a network can show; the names of the fields of :class:`Outputs`."""
+"""Outputs of a network that a method can read; the names of the fields of :class:`Outputs`."""
 
 
 def answered(logits: Logits) -> Bool[Tensor, " b"]:
-    """Which rows hold an answer: the highest logit is a finite number. A class may be masked with -inf."""
+    """Which rows hold an answer: their highest logit is finite. Classes may be masked with -inf."""
     return logits.amax(1).isfinite()
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images as the networks see them (augmented, normalised), all tensors on one device.
+    """Images as the networks receive them (augmented, normalised). All tensors are on one device.
 
-    ``index`` is the position of each image in the training set (CRD's memory is addressed by it). ``views`` holds further
-    renderings of the same images, by the names in :class:`Needs` (SSKD's rotations: four rows an image).
-
-    ``soft`` is there where images are mixed or labels smoothed: a probability for every class, (b, k). The ``labels`` of mixed
-    images are the classes of those that have the larger share.
+    Attributes:
+        images: (b, c, h, w). labels: classes, (b,); for mixed images the class with the larger
+        share. index: position of each image in the training set, (b,); CRD's memory uses it. views:
+        other versions of the same images, by the names in :class:`Needs` (SSKD's rotations: four
+        rows for each image). soft: probability of every class, (b, k), for mixed images or smoothed
+        labels; else None.
     """
 
     images: Tensor
@@ -50,7 +51,8 @@ class Batch:
 
     @property
     def targets(self) -> Tensor:
-        """What a cross entropy is taken with: the classes (b,), or probabilities (b, k) where there are any."""
+        """Targets of a cross entropy: probabilities (b, k) if there are any, otherwise classes
+        (b,)."""
         return self.labels if self.soft is None else self.soft
 
     def __len__(self) -> int:
@@ -59,14 +61,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network showed for a batch. A part that no method reads, or that a slice lacks, is None or empty.
+    """The outputs of a network for a batch. A part that no method reads, or that a slice lacks, is
+    None or empty.
 
     Attributes:
         logits: class scores, (b, k).
-        pooled: the vector that the classifier reads, (b, d).
+        pooled: the input of the classifier, (b, d).
         features: the feature after each block, (b, c, h, w) each; the stem is not a block.
-        preacts: the same features before their last activation (equal to the feature where there is none).
-        stem: what enters the first block.
+        preacts: the same features before their last activation; equal to the features without one.
+        stem: the input of the first block, (b, c, h, w).
     """
 
     logits: Tensor | None = None
@@ -76,11 +79,11 @@ class Outputs:
     stem: Tensor | None = None
 
     def only(self, parts: frozenset[str]) -> Outputs:
-        """These outputs with everything but ``parts`` dropped, so that unread tensors need not be kept."""
+        """Only ``parts`` of these outputs, so that memory of the others can be freed."""
         return Outputs(**{f.name: getattr(self, f.name) for f in fields(self) if f.name in parts})
 
     def detached(self) -> Outputs:
-        """The same values, cut from the graph."""
+        """The same values, detached from the graph."""
         return Outputs(
             logits=None if self.logits is None else self.logits.detach(),
             pooled=None if self.pooled is None else self.pooled.detach(),
@@ -92,12 +95,15 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Needs:
-    """Which parts of :class:`Outputs` a method reads, of whom, and which further views of the images it wants.
+    """Which parts of :class:`Outputs` a method reads, of whom, and which further views of the
+    images it wants.
 
-    For every view both networks are shown the view too, with the same parts. ``main``: whether they are shown the batch's
-    own images at all; a method whose view contains them has no need to. ``own_images``: whether the network is shown an
-    augmentation of the images that is drawn for it alone, in place of the one that the cohort shares; a teacher sees the shared
-    one. ``held``: whether the method receives, before every epoch, the outputs of its network and the peers for held-out images.
+    For every view both networks are shown the view too, with the same parts. ``main``: whether they
+    are shown the batch's own images at all; a method whose view contains them has no need to.
+    ``own_images``: whether the network is shown an augmentation of the images that is drawn for it
+    alone, in place of the one that the cohort shares; a teacher sees the shared one. ``held``:
+    whether the method receives, before every epoch, the outputs of its network and the peers for
+    held-out images.
     """
 
     own: frozenset[str] = frozenset({"logits"})

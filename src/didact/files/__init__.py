@@ -1,1 +1,1 @@
-"""Files that are written whole or not at all, and read only where they are what they should be."""
+"""Files that are written completely or not at all, and checked when they are read."""

@@ -1,4 +1,5 @@
-"""Files that are written whole or not at all: to a temporary name, synced, then renamed. Reading them executes no code."""
+"""Files written completely or not at all: to a temporary name, synced, then renamed. Reading
+executes no code."""
 
 from __future__ import annotations
 
@@ -22,10 +23,10 @@ _TEMPORARY = re.compile(r"\..+\.\d+\.tmp", re.DOTALL)
 
 
 def write(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path`` completely or not at all, even when the machine stops in the middle.
+    """Write ``data`` to ``path`` completely or not at all, even if the machine stops in the middle.
 
     Raises:
-        OSError: the disk is full or not writable; what stood at ``path`` before is untouched.
+        OSError: the disk is full or not writable. The previous content of ``path`` is untouched.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -35,18 +36,17 @@ def write(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        with contextlib.suppress(OSError):  # where nothing can be written, nothing can be removed
+        with contextlib.suppress(OSError):  # a read-only disk allows no removal either
             temporary.unlink(missing_ok=True)
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}; what was kept before is intact") from error
     _sync_folder(path.parent)
 
 
 def clear_temporary(folder: Path) -> None:
-    """Remove what :func:`write` had not finished in ``folder`` when its process died.
+    """Remove temporary files that :func:`write` left in ``folder`` and its subfolders when its
+    process died.
 
-    No other process may write to the folder.
-
-    The folders in it are cleared, too; links are not followed.
+    No other process may write to the folder. Links are not followed.
     """
     for parent, _, names in os.walk(folder):
         for name in filter(_TEMPORARY.fullmatch, names):
@@ -68,7 +68,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def json_text(value: Any) -> bytes:
-    """The content of a JSON file. What is not a finite number is null: JSON has no word for it."""
+    """The content of a JSON file. Numbers that are not finite become null."""
     return (strict_json(value, indent=1, sort_keys=True) + "\n").encode()
 
 
@@ -76,15 +76,15 @@ def read_json(path: Path) -> Any:
     """The JSON at ``path``.
 
     Raises:
-        DamagedError: the file is missing, is not JSON, or is too large or too deep to be read.
+        DamagedError: the file is missing, not JSON, too large or nested too deeply.
     """
     return parsed(content(path), path)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-    """Tensors and plain values as one safetensors file that carries its own checksum. A value that is not finite is null.
+    """Write tensors and plain values to one safetensors file with a checksum.
 
-    A tensor that several names have, as tied weights do, is written once.
+    Non-finite values become null.
     """
     tied = _tied(tensors)
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items() if k not in tied}
@@ -111,13 +111,13 @@ def _tied_text(tied: dict[str, str]) -> str:
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What :func:`write_tensors` wrote.
+    """Read tensors and values from a file of :func:`write_tensors`.
 
     Raises:
-        DamagedError: the file is missing, torn, or its checksum does not fit.
+        DamagedError: the file is missing or truncated, or its checksum does not match.
     """
     try:
-        data = content(path, largest=None)  # and not the library, which opens no path that is not UTF-8
+        data = content(path, largest=None)  # the library itself cannot open a path that is not UTF-8
         tensors = safetensors.torch.load(data)
         header = parsed(data[8 : 8 + int.from_bytes(data[:8], "little")], path)  # the length of the header, then the header
         head = parsed(header.get("__metadata__", {}).get("didact", "{}").encode(), path)
@@ -141,7 +141,7 @@ def _checksum(tensors: dict[str, Tensor], text: str) -> str:
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
-    """Add a line to metrics.jsonl. A line torn by a kill is dropped by the next :func:`read_rows`.
+    """Add a line to metrics.jsonl. :func:`read_rows` drops a line that a kill truncated.
 
     Raises:
         OSError: the disk is full or not writable; the message names ``path``.
@@ -154,12 +154,12 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
 
 
 def read_rows(path: Path, epochs: int | None = None) -> list[dict[str, Any]]:
-    """The rows of metrics.jsonl, whole lines only, and none after ``epochs``."""
+    """The rows of metrics.jsonl up to ``epochs``; only complete lines."""
     return parse_rows(content(path), path, epochs) if path.exists() else []
 
 
 def parse_rows(data: bytes, path: Path, epochs: int | None = None) -> list[dict[str, Any]]:
-    """The rows of metrics in ``data``: whole lines only, and none after ``epochs``."""
+    """The rows of metrics in ``data`` up to ``epochs``; only complete lines."""
     rows: list[dict[str, Any]] = []
     for line in data.splitlines():
         try:
@@ -173,7 +173,7 @@ def parse_rows(data: bytes, path: Path, epochs: int | None = None) -> list[dict[
 
 
 def file_checksum(path: Path) -> str | None:
-    """SHA-256 of a file; None when it is missing, or no ordinary file."""
+    """SHA-256 of a file; None if it is missing or no ordinary file."""
     if not is_file(path):
         return None
     try:

@@ -1,7 +1,8 @@
-"""Reading files that may come from anywhere: ordinary files, inside their folder, of a bounded size, JSON of a bounded depth.
+"""Reads files from untrusted sources: only ordinary files inside their folder, of bounded size and
+JSON depth.
 
-A store may have been downloaded. What it holds is damaged at worst: it blocks no process (a FIFO), shows no other file (a link, a
-path with ``..``), and fills neither the memory nor the stack.
+A store may have been downloaded. At worst its content counts as damaged: it cannot block a process
+(a FIFO), expose another file (a link, a path with ``..``), or exhaust memory or stack.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 LARGEST = 2**26
-"""Bytes of the largest JSON or metrics that are read: 64 MiB, some 60,000 epochs."""
+"""Largest size of a JSON or metrics file in bytes: 64 MiB, about 60,000 epochs."""
 
 DEEPEST = 100
-"""Levels of the deepest JSON that is read. A teacher is a level, so a Run may have some 90 teachers in a row."""
+"""Largest depth of JSON. A teacher is a level, so a Run may have about 90 teachers in a row."""
 
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 
 _PLAIN = re.compile(r"[\w-]+(\.[\w-]+)*")
-"""A name that stands for a file in the folder itself, on every system."""
+"""A name of a file in the folder itself, on every system."""
 
 
 class DamagedError(ValueError):
@@ -29,7 +30,8 @@ class DamagedError(ValueError):
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is an ordinary file at ``path``: to open anything else may block, or read from a device."""
+    """Whether ``path`` is an ordinary file. Opening anything else may block, or read from a
+    device."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):
@@ -40,10 +42,11 @@ def content(path: Path, largest: int | None = LARGEST) -> bytes:
     """The bytes of the file at ``path``.
 
     Args:
-        largest: how many there may be; None for any number.
+        path: the file.
+        largest: largest size in bytes; None for any size.
 
     Raises:
-        DamagedError: it is missing, no ordinary file, unreadable or too large.
+        DamagedError: the file is missing, not ordinary, unreadable or too large.
     """
     try:
         about = path.stat()
@@ -57,10 +60,10 @@ def content(path: Path, largest: int | None = LARGEST) -> bytes:
 
 
 def parsed(data: bytes, path: Path) -> Any:
-    """The JSON text ``data``, which comes from ``path``.
+    """The value of the JSON text ``data``, which was read from ``path``.
 
     Raises:
-        DamagedError: it is no JSON, or deeper than :data:`DEEPEST`.
+        DamagedError: it is not JSON, or deeper than :data:`DEEPEST`.
     """
     if depth(data) > DEEPEST:
         raise DamagedError(f"{path} is nested deeper than {DEEPEST} levels, which is not read")
@@ -71,7 +74,7 @@ def parsed(data: bytes, path: Path) -> Any:
 
 
 def depth(data: bytes) -> int:
-    """The levels of nesting of the JSON text ``data``; where it has few brackets in all, their number."""
+    """Levels of nesting of the JSON text ``data``; for a text with few brackets, their number."""
     brackets = data.count(b"[") + data.count(b"{")
     if brackets <= DEEPEST:
         return brackets
@@ -83,13 +86,13 @@ def depth(data: bytes) -> int:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path of the file ``name`` in ``folder``, as a Record names it: with slashes.
+    """The path of the file ``name`` (with slashes) in ``folder``.
 
     Raises:
-        DamagedError: it is not in the folder, or a link out of it.
+        DamagedError: the file is outside the folder, or a link out of it.
     """
     if _PLAIN.fullmatch(name) and not (folder / name).is_symlink():
-        return folder / name  # a file of the folder itself, as nearly all are: links on the way to it need not be resolved
+        return folder / name  # a file directly in the folder, the usual case: there are no links to resolve
     path = PurePosixPath(name)
     outside = path.is_absolute() or ".." in path.parts or not path.parts or any(c in name for c in "\\:\0")
     whole = folder / path

@@ -1,13 +1,17 @@
-"""Plain values: frozen dataclasses that are validated, written as canonical JSON and addressed by a digest.
+"""Plain values: frozen dataclasses that are validated, written as canonical JSON and addressed by a
+digest.
 
-Every description in didact (a recipe, a method, a whole run) is a frozen dataclass made by :func:`spec`. Such a value
-round-trips through JSON, is refused with the full path and the nearest name when a key is wrong, and has a digest that
-depends on nothing but its content. Nothing here imports torch.
+Every description in didact (a recipe, a method, a whole run) is a frozen dataclass made by
+:func:`spec`. It converts to JSON and back, reports a wrong key with its full path and the nearest
+name, and has a digest that depends only on its content. Nothing here imports torch.
 
-types     the ranges of numbers            codec    values to JSON and back, digests
-declare   ``spec`` and ``Named``             names    parts that are chosen by name
-faults    what is wrong, for a person      foreign  code of the user's own
-extras    the distribution's name
+    types     ranges of numbers
+    codec     values to JSON and back, digests
+    declare   ``spec`` and ``Named``
+    names     parts chosen by name
+    faults    messages about invalid values
+    foreign   users' own code
+    extras    the distribution's name
 """
 
 from didact.spec.codec import canonical as canonical

@@ -20,7 +20,8 @@ T = TypeVar("T")
 
 
 def to_json(value: Any) -> Any:
-    """``value`` as plain JSON data. A :class:`Named` spec carries its name and version with its fields."""
+    """``value`` as plain JSON data. A :class:`Named` spec carries its name and version with its
+    fields."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         head = {"name": value.name(), "version": value.version} if isinstance(value, Named) else {}
         return head | {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value) if not _unsaid(value, f)}
@@ -34,22 +35,23 @@ def to_json(value: Any) -> Any:
 
 
 def _unsaid(value: Any, field: dataclasses.Field[Any]) -> bool:
-    """Whether a field that its class names in ``later`` holds its default: it was added when digests were already in use."""
+    """Whether to leave a field out: its class names it in ``later`` (added after digests were in
+    use), and it has its default."""
     return field.name in getattr(type(value), "later", ()) and getattr(value, field.name) == field.default
 
 
 def canonical(value: Any) -> str:
-    """The one JSON text of ``value``: sorted keys, no white space, no NaN."""
+    """The canonical JSON text of ``value``: sorted keys, no white space, no NaN."""
     return json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def strict_json(value: Any, indent: int | None = None, *, sort_keys: bool = False) -> str:
-    """JSON as RFC 8259 has it, which knows no NaN and no infinity: a number that is not finite is null. For what is reported."""
+    """JSON by RFC 8259, for reports: numbers that are not finite become null."""
     return json.dumps(finite(value), indent=indent, sort_keys=sort_keys, allow_nan=False)
 
 
 def finite(value: Any) -> Any:
-    """Plain data with None in the place of every number that is not finite."""
+    """Plain data with None for every number that is not finite."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -58,15 +60,18 @@ def finite(value: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    """16 hexadecimal digits that address ``value`` (SHA-256 of its canonical JSON)."""
+    """The address of ``value``: the first 16 hexadecimal digits of the SHA-256 of its canonical
+    JSON."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
 
 
 def from_json(cls: type[T] | Any, data: Any, at: str = "") -> T:
-    """Build ``cls``, a spec or a type of plain values, from plain data. ``at`` is the path before the keys in messages.
+    """Build ``cls``, a spec or a type of plain values, from plain data. ``at``: path before the
+    keys in messages.
 
     Raises:
-        SpecError: unknown keys (with the nearest name), wrong types, values out of range; every fault with its path.
+        SpecError: unknown keys (with the nearest name), wrong types, or values out of range, each
+            with its path.
     """
     try:
         return _adapter(cls).validate_python(data)

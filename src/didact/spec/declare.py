@@ -1,4 +1,4 @@
-"""Frozen dataclasses that are validated, and those of them that are chosen by name."""
+"""Validated frozen dataclasses, and those that users choose by name."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ _CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field, dataclasses.field))
 def spec(cls: type[T]) -> type[T]:
-    """Make ``cls`` a frozen, keyword-only dataclass that validates its fields and refuses unknown keys.
+    """Make ``cls`` a frozen, keyword-only dataclass that validates its fields and refuses unknown
+    keys.
 
-    Numbers, texts, true and false are taken as they are at any depth: 1.0, true and "1" are no whole numbers.
-    A field is described by the docstring below it; an inherited one keeps its description, which pydantic alone would drop.
-    A value that cannot be meant raises a :class:`SpecError`, in Python as from JSON.
+    Values are never converted, at any depth: 1.0, true and "1" are not whole numbers. The docstring
+    below a field describes it; inherited fields keep their description, which pydantic alone would
+    drop. Invalid values raise a :class:`SpecError`, in Python and from JSON.
     """
     cls.__get_pydantic_core_schema__ = classmethod(_strict)  # type: ignore[attr-defined]
     declared = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=_CONFIG)(cls)
@@ -36,7 +37,7 @@ def spec(cls: type[T]) -> type[T]:
 
 
 def _explained(init: Any) -> Any:
-    """``__init__`` of a spec, with its faults in words for a person."""
+    """``__init__`` of a spec, with readable messages for its faults."""
 
     @functools.wraps(init)
     def __init__(self: Any, *args: Any, **fields: Any) -> None:
@@ -49,28 +50,31 @@ def _explained(init: Any) -> Any:
 
 
 def _strict(cls: type, source: Any, handler: GetCoreSchemaHandler) -> Any:
-    """Pydantic's schema of a spec; its plain values are not converted from one another. Lists still become tuples."""
+    """Pydantic's schema of a spec, without conversion of plain values. Lists still become
+    tuples."""
     schema = handler(source)
-    rest: list[Any] = [schema]
-    while rest:
-        part = rest.pop()
+    parts: list[Any] = [schema]
+    while parts:
+        part = parts.pop()
         if isinstance(part, dict):
             if part.get("type") in ("int", "float", "bool", "str"):
                 part["strict"] = True
-            rest += [inner for key, inner in part.items() if key not in ("default", "metadata", "serialization")]
+            parts += [inner for key, inner in part.items() if key not in ("default", "metadata", "serialization")]
         elif isinstance(part, list):
-            rest += part
+            parts += part
     return schema
 
 
 class Named:
-    """A spec that is chosen by name: the file name in one of the packages ``homes`` is the name.
+    """A spec that users choose by name: the name of its file in one of the packages ``homes``.
 
-    A class from any other module is named ``module:Class``, so users pass their own without registering anything.
+    The name of a class in any other module is ``module:Class``, so users' own classes need no
+    registration.
 
     Attributes:
-        version: rises when the part's mathematics changes, so that old Records are not taken for new ones.
-        presets: settings by preset name; ``fitnet+kd`` is the file ``fitnet`` with its preset ``kd``.
+        homes: packages of the catalogue. version: raised when the part's mathematics changes, so
+        that old Records stay distinct from new ones. presets: settings by preset name;
+        ``fitnet+kd`` is the file ``fitnet`` with its preset ``kd``.
     """
 
     homes: ClassVar[tuple[str, ...]] = ()
@@ -79,6 +83,6 @@ class Named:
 
     @classmethod
     def name(cls) -> str:
-        """The name under which :func:`choose` finds this class again."""
+        """The name by which :func:`choose` finds this class."""
         home, _, file = cls.__module__.rpartition(".")
         return file if home in cls.homes else f"{cls.__module__}:{cls.__qualname__}"

@@ -1,4 +1,5 @@
-"""What is wrong with a value, in words for a person: the setting's path, what was expected, what was found, what may be meant."""
+"""Messages about invalid values: the setting's path, what was expected, what was found, and the
+nearest name."""
 
 from __future__ import annotations
 
@@ -12,23 +13,25 @@ from typing import Any
 from pydantic import ValidationError
 
 REPEATED = 100
-"""Characters of what a person typed that a message repeats, at most."""
+"""Largest number of typed characters that a message repeats."""
 HERE = "\x00"
-"""Stands for the path of a value in the message of its validator, which does not know it: the message is then whole."""
+"""Placeholder for the value's path in a validator's message, which is then complete; validators do
+not know the path."""
 LISTED = 60
-"""Names that a message lists, at most."""
+"""Largest number of names that a message lists."""
 
 
 class RequestError(ValueError):
-    """A request that cannot be carried out; nothing has been trained for it."""
+    """A request that cannot be carried out. Raised before any training."""
 
 
 class SpecError(RequestError):
-    """A description that cannot be meant: a wrong name, key, type or combination."""
+    """An invalid specification: unknown name or key, wrong type, or conflicting values."""
 
 
 def shown(value: Any) -> str:
-    """``value`` as it is written in Python, or in JSON where it is one word, cut after :data:`REPEATED` characters."""
+    """``value`` in Python's notation (null, true and false in JSON's), cut after :data:`REPEATED`
+    characters."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     try:
@@ -48,11 +51,12 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return "; known: " + ", ".join(known[:LISTED]) + more
 
 
-# ------------------------------------------------------------------------------------------------ faults of a whole value
+# ------------------------------------------------------------------------------------------------
+# faults of a whole value
 
 
 def explain(cls: Any, error: ValidationError, at: str) -> list[str]:
-    """One line for each fault of a value that should be a ``cls``; ``at`` is the path to put before the keys."""
+    """One line for each fault of a value that should be a ``cls``. ``at``: path before the keys."""
     lines = []
     for fault in error.errors(include_url=False):
         *parents, key = ["", *(str(part) for part in fault["loc"])]
@@ -105,7 +109,7 @@ _EXPECTED = {
     "string_too_long": "at most {max_length} characters",
     "literal_error": "{expected}",
 }
-"""What was expected, by pydantic's kind of a fault, or by the beginning of that kind."""
+"""Descriptions of expected values, by pydantic's kind of fault or the beginning of that kind."""
 
 
 def _expected(kind: str, context: Mapping[str, Any], owner: Any, key: str) -> str:
@@ -120,7 +124,7 @@ def _expected(kind: str, context: Mapping[str, Any], owner: Any, key: str) -> st
 
 
 def _limit(value: Any) -> str:
-    """A bound as a person writes it: 1000000, 1e+12."""
+    """A bound in short notation: 1000000, 1e+12."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -141,16 +145,18 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str, list, tuple))
 
 
-# ------------------------------------------------------------------------------------------------ paths
+# ------------------------------------------------------------------------------------------------
+# paths
 
 
 def clean(text: Any) -> str:
-    """``text`` with its unprintable characters, such as a terminal's escape codes and line breaks, written as ``\\x1b``."""
+    """``text`` with unprintable characters, such as escape codes and line breaks, written as
+    ``\\x1b``."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def clean_lines(text: Any) -> str:
-    """As :func:`clean`, but line breaks stay."""
+    """Like :func:`clean`, but keeps line breaks."""
     return "\n".join(map(clean, str(text).split("\n")))
 
 
@@ -166,18 +172,18 @@ def cut(path: str) -> str:
 
 
 def under(path: str, faults: str) -> str:
-    """The lines of an error message as faults of what is below ``path``."""
+    """The lines of an error message, with ``path`` before their own paths."""
     return "\n".join(f"{path}.{line}" if _is_fault(line) else f"{path}: {line}" for line in faults.split("\n"))
 
 
 def _is_fault(line: str) -> bool:
-    """Whether ``line`` already opens with a dotted path, as the lines of a nested explanation do."""
+    """Whether ``line`` begins with a dotted path, as lines of a nested explanation do."""
     head, colon, _ = line.partition(": ")
     return bool(colon) and all(part.isidentifier() or part.isdigit() for part in head.split("."))
 
 
 def type_at(cls: Any, path: Sequence[str]) -> Any:
-    """The dataclass that sits at ``path`` inside ``cls``, or None."""
+    """The dataclass at ``path`` inside ``cls``, or None."""
     for key in path:
         if not dataclasses.is_dataclass(cls):
             return None

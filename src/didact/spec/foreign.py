@@ -1,4 +1,5 @@
-"""Code of the user's own: imported and run so that what goes wrong in it names the code, the exception and the line."""
+"""Code of the user's own: imported and run so that what goes wrong in it names the code, the
+exception and the line."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def running(name: str, doing: str) -> Iterator[None]:
         doing: what it does there, for the message: "while it is built".
 
     Raises:
-        SpecError: the code raised something, or called ``sys.exit``. A ValueError of didact's own passes as it is.
+        SpecError: the code raised something, or called ``sys.exit``. A ValueError of didact's own
+            passes as it is.
     """
     try:
         yield
@@ -67,7 +69,8 @@ def running(name: str, doing: str) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """What was raised and where: ``KeyError: 'x' (mine.py:12)``. The line is the last one in the user's own code."""
+    """What was raised and where: ``KeyError: 'x' (mine.py:12)``. The line is the last one in the
+    user's own code."""
     text = clean(" ".join(str(error).split())[:300])
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {text}"

@@ -1,4 +1,5 @@
-"""Parts by name: the files of a package, or ``module:Class`` for code of one's own; and fields that hold such a part."""
+"""Parts chosen by name: files of a package, or ``module:Class`` for users' code; and fields that
+hold such a part."""
 
 from __future__ import annotations
 
@@ -27,27 +28,29 @@ N = TypeVar("N", bound="Named")
 
 @functools.cache
 def catalogue(*packages: str) -> Mapping[str, str]:
-    """The files of ``packages`` as a catalogue: name -> module path, in alphabetical order, without importing them.
+    """Module path by name for the files of ``packages``, in alphabetical order, without importing
+    them.
 
-    A package may name, as ``apart``, files that hold something else. The packages are listed once.
+    A package can exclude files by naming them in ``apart``. The result is cached.
     """
-    found: dict[str, str] = {}
+    modules: dict[str, str] = {}
     for package in packages:
-        where = importlib.util.find_spec(package)
-        if where is None or where.submodule_search_locations is None:
+        location = importlib.util.find_spec(package)
+        if location is None or location.submodule_search_locations is None:
             raise SpecError(f"no package named {package!r}")
         apart = getattr(importlib.import_module(package), "apart", ())
-        for module in pkgutil.iter_modules(where.submodule_search_locations):
+        for module in pkgutil.iter_modules(location.submodule_search_locations):
             if module.name not in apart:
-                found[module.name] = f"{package}.{module.name}"
-    return types.MappingProxyType(dict(sorted(found.items())))
+                modules[module.name] = f"{package}.{module.name}"
+    return types.MappingProxyType(dict(sorted(modules.items())))
 
 
 def find(base: type[N], name: str) -> type[N]:
-    """The subclass of ``base`` called ``name``: a file of ``base.homes``, or ``module:Class`` anywhere.
+    """The subclass of ``base`` called ``name``: a file of ``base.homes``, or ``module:Class``
+    anywhere.
 
     Raises:
-        SpecError: no such name; the nearest ones are listed.
+        SpecError: no such name. The message lists the nearest ones.
     """
     module_name, _, class_name = name.partition(":")
     if not class_name:
@@ -75,9 +78,9 @@ def find(base: type[N], name: str) -> type[N]:
 
 
 def _undeclared(cls: type) -> bool:
-    """Whether a class that inherits from a dataclass adds settings without being declared one itself."""
-    own = inspect.get_annotations(cls)
-    return "__dataclass_fields__" not in vars(cls) and any("ClassVar" not in str(kind) for kind in own.values())
+    """Whether a subclass of a dataclass adds settings without being a dataclass itself."""
+    annotations = inspect.get_annotations(cls).values()
+    return "__dataclass_fields__" not in vars(cls) and any("ClassVar" not in str(kind) for kind in annotations)
 
 
 def _home(module: str, name: str) -> types.ModuleType:
@@ -93,10 +96,11 @@ def _kind(thing: Any) -> str:
 
 
 def choose(base: type[N], value: Any) -> N:
-    """A :class:`Named` spec from itself, its name (``fitnet``, or with a preset ``fitnet+kd``), or a dict of name and fields.
+    """A :class:`Named` spec from a spec, a name (``fitnet``, or with a preset ``fitnet+kd``), or
+    name and fields.
 
     Raises:
-        SpecError: unknown name, preset or key; a version other than the installed one.
+        SpecError: unknown name, preset or key, or a version other than the installed one.
     """
     if isinstance(value, base):
         return value
@@ -134,7 +138,8 @@ if typing.TYPE_CHECKING:
 else:
 
     class Chosen:
-        """``Chosen[Method]``: a field that holds any :class:`Named` subclass, read from its name or its fields."""
+        """``Chosen[Method]``: a field that holds any subclass of Method, read from its name or its
+        fields."""
 
         def __class_getitem__(cls, base: type) -> Any:
             return Annotated[InstanceOf[base], _chosen(base)]

@@ -1,4 +1,4 @@
-"""Types of plain values, with the range in which each makes sense."""
+"""Types of plain values, with their valid ranges."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, Strict
 
 LARGEST = 1e9
-"""No weight, rate or temperature is larger; their squares and products still are numbers of 32 bits."""
+"""Upper limit of weights, rates and temperatures; their squares and products still fit into
+float32."""
 SMALLEST = 1e-12
-"""No rate or temperature that must be above 0 is smaller."""
+"""Lower limit of rates and temperatures that must be positive."""
 MOST = 10**6
-"""No count, such as of epochs, images or channels, is larger."""
+"""Upper limit of counts, such as epochs, images or channels."""
 
 Flag = Annotated[bool, Strict()]
 Number = Annotated[float, Strict(), Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
@@ -24,7 +25,7 @@ Amount = Annotated[int, Strict(), Field(ge=1, le=10**15)]
 """What is counted by the million: parameters, operations, bytes."""
 Seed = Annotated[int, Strict(), Field(ge=0, lt=2**63)]
 Seeds = Annotated[int, Strict(), Field(ge=1, le=1000)]
-"""How many seeds a grid is trained with."""
+"""Number of training seeds."""
 
 UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 """How memory may be written: decimal units, and the binary ones that chips are built in."""

@@ -1,4 +1,4 @@
-"""A checkpoint: a run's state after an epoch, and what was kept beside it by then, so that whoever goes on can compare both."""
+"""A checkpoint: a run's state after an epoch, and the expected content of the files beside it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from didact.spec import strict_json
 
 @dataclass(frozen=True)
 class Beside:
-    """What is kept beside a run's state.
+    """The files beside a run's state.
 
     Attributes:
         images: SHA-256 of images.json.
         environment: the content of environment.json.
-        rows: those of metrics.jsonl.
-        anchors: SHA-256 by name in the folder, ``route/0060.safetensors``.
+        rows: the rows of metrics.jsonl.
+        anchors: SHA-256 of the route's networks, by name in the folder: ``route/0060.safetensors``.
     """
 
     images: str
@@ -46,13 +46,13 @@ class Beside:
 
     @classmethod
     def read(cls, plain: dict[str, Any]) -> Beside:
-        """What :meth:`plain` gave."""
+        """From :meth:`plain`."""
         return cls(plain["images"], plain["environment"], tuple(plain["rows"]), tuple(plain["anchors"].items()))
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state that is whole, at ``path``."""
+    """A complete state, read from ``path``."""
 
     path: Path
     tensors: dict[str, Tensor]
@@ -61,10 +61,10 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path, run: Run) -> Checkpoint:
-        """The checkpoint at ``path``, with the anchors that belong to it.
+        """Read the checkpoint at ``path`` and check its anchors.
 
         Raises:
-            DamagedError: the file is missing or damaged, or is another run's; or an anchor is not what was written.
+            DamagedError: the file is missing, damaged or of another run, or an anchor has changed.
         """
         tensors, values = read_tensors(path)
         if values.get("run") != run.digest:
@@ -76,25 +76,26 @@ class Checkpoint:
         return cls(path, tensors, values, beside)
 
     def check(self, learner: Learner, images: str) -> None:
-        """That ``learner`` can go on from here, on the images with the checksum ``images``.
+        """Check that ``learner`` can continue from here, on the images with the checksum
+        ``images``.
 
         Raises:
-            DamagedError: its network, what its method adds, its images, or its kind of device are not those of the run that was
-                begun.
+            DamagedError: the network, the method's extras, the images or the kind of device have
+                changed.
         """
         if self.beside.images != images:
             raise DamagedError(f"{self.path.with_name('images.json')}: the data set holds other images than it did")
-        kept, own = (
+        stored, current = (
             {k: tuple(v.shape) for k, v in state.items() if k.startswith(("net.", "extras.", "random"))}
             for state in (self.tensors, learner.state()[0])
         )
-        if kept.pop("random") != own.pop("random"):
+        if stored.pop("random") != current.pop("random"):
             raise DamagedError(
                 f"{self.path} holds random numbers of another kind of device ({self.beside.environment['device']}) than the run "
                 f"goes on on ({learner.device})"
             )
-        if kept != own:
-            first = min(k for k in kept.keys() | own.keys() if kept.get(k) != own.get(k))
+        if stored != current:
+            first = min(k for k in stored.keys() | current.keys() if stored.get(k) != current.get(k))
             raise DamagedError(
                 f"{self.path} does not fit the network, the code of which has changed (first difference: {first})"
             )

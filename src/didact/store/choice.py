@@ -1,4 +1,4 @@
-"""Finished runs of a store by what a person types: the beginning of a digest, or of a folder's name."""
+"""Finds finished runs of a store by the beginning of a digest or of a folder's name."""
 
 from __future__ import annotations
 
@@ -12,54 +12,59 @@ from didact.store.record import Record
 from didact.store.store import Store
 
 SHOWN = 5
-"""So many runs that fit are named in a message."""
+"""How many matching runs a message names."""
 
 
-def chosen(store: Store, asked: str) -> tuple[Run, Record]:
-    """The one run of the store whose digest or folder begins with ``asked``.
+def chosen(store: Store, prefix: str) -> tuple[Run, Record]:
+    """The only run of the store with a digest or folder that begins with ``prefix``.
 
     Raises:
-        SpecError: there is none, or there are several; it names code that is not trusted; it is damaged or not finished.
+        SpecError: none or several match, or the run is unfinished, damaged, or names untrusted
+            code.
     """
-    entry = entry_of(store, asked)
+    entry = entry_of(store, prefix)
     if isinstance(entry, Listed):
         raise SpecError(f"{entry.digest} {entry.label} {entry.note}")
     return entry.run, entry.record
 
 
-def chosen_all(store: Store, asked: Sequence[str]) -> list[Run]:
-    """All finished runs of the store whose digest or folder begins with one of ``asked``, each once, in that order.
+def chosen_all(store: Store, prefixes: Sequence[str]) -> list[Run]:
+    """All finished runs that match one of ``prefixes``, each once, in the order of the prefixes.
 
     Raises:
-        SpecError: one of ``asked`` fits none, or one that names code that is not trusted.
+        SpecError: a prefix matches no finished run, or a run that names untrusted code.
     """
-    found: dict[str, Run] = {}
-    for start in asked:
-        for entry in _fitting(store, start):
+    runs: dict[str, Run] = {}
+    for prefix in prefixes:
+        for entry in _matching(store, prefix):
             if isinstance(entry, Listed):
                 raise SpecError(f"{entry.digest} {entry.label} {entry.note}")
-            found[entry.run.digest] = entry.run
-    return list(found.values())
+            runs[entry.run.digest] = entry.run
+    return list(runs.values())
 
 
-def entry_of(store: Store, asked: str) -> Finished | Listed:
-    """As :func:`chosen`, also where the Record is only listed.
+def entry_of(store: Store, prefix: str) -> Finished | Listed:
+    """Like :func:`chosen`, but also gives Records that are only listed.
 
     Raises:
-        SpecError: there is none, or there are several; it is damaged or not finished.
+        SpecError: none or several match, or the run is unfinished or damaged.
     """
-    fits = _fitting(store, asked)
+    fits = _matching(store, prefix)
     if len(fits) > 1:
         names = "; ".join(_name(entry) for entry in fits[:SHOWN]) + ("; ..." if len(fits) > SHOWN else "")
-        raise SpecError(f"{asked[:100]!r} fits {len(fits)} runs in {store.root}: {names}; write more of the digest")
+        raise SpecError(f"{prefix[:100]!r} fits {len(fits)} runs in {store.root}: {names}; write more of the digest")
     return fits[0]
 
 
-def _fitting(store: Store, asked: str) -> list[Finished | Listed]:
-    """At least one; those that are lost are said."""
+def _matching(store: Store, prefix: str) -> list[Finished | Listed]:
+    """The matching entries, at least one. Lost ones are reported.
+
+    Raises:
+        SpecError: no finished run matches.
+    """
     fits: list[Finished | Listed] = []
     lost: list[Lost] = []
-    for entry in store.entries(asked):
+    for entry in store.entries(prefix):
         if isinstance(entry, Lost):
             lost.append(entry)
             continue
@@ -69,14 +74,14 @@ def _fitting(store: Store, asked: str) -> list[Finished | Listed]:
         except DamagedError as error:
             lost.append(Lost(entry.record.folder, damaged(error)))
     if fits:
-        for one in lost:
-            store.say(one.why)
+        for entry in lost:
+            store.say(entry.why)
         return fits
     if lost:
-        reasons = "; ".join(one.why for one in lost[:SHOWN]) + ("; ..." if len(lost) > SHOWN else "")
-        raise SpecError(f"{asked[:100]!r} fits no finished run in {store.root}: {reasons}")
+        reasons = "; ".join(entry.why for entry in lost[:SHOWN]) + ("; ..." if len(lost) > SHOWN else "")
+        raise SpecError(f"{prefix[:100]!r} fits no finished run in {store.root}: {reasons}")
     raise SpecError(
-        f"{asked[:100]!r} fits no finished run in {store.root}; 'didact list runs --store {store.root}' lists them"
+        f"{prefix[:100]!r} fits no finished run in {store.root}; 'didact list runs --store {store.root}' lists them"
     )
 
 

@@ -1,8 +1,9 @@
-"""What lies in a store's folders, before anything is built from it.
+"""The content of a store's folders, before anything is built from it.
 
-A store is data, and data chooses no code. A Record may name a network, a method or a pool of one's own as ``module:Name``.
-To build its Run means to import that module, and to build its network means to call that function. So a Run is built only
-where the person has named all such code, or has opened the store as trusted. Every other Record is :class:`Listed`.
+A store is data, and data must not choose which code runs. A Record can name a user's network,
+method or pool as ``module:Name``. Building its Run imports that module; building its network calls
+that function. So a Run is built only if the user has named all such code, or has opened the store
+as trusted. Every other Record is :class:`Listed`.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ class Finished:
 
 @dataclass(frozen=True)
 class Lost:
-    """A folder without a Record that can be read.
+    """A folder without a readable Record.
 
     Attributes:
-        why: a sentence that begins with the folder's name or with its damaged file.
-        running: its training has begun and has not ended; there is nothing wrong with it.
+        folder: the folder.
+        why: the reason, a sentence that begins with the folder's name or its damaged file.
+        running: whether the training has begun and not ended, so that nothing is wrong.
     """
 
     folder: Path
@@ -44,10 +46,11 @@ class Lost:
 
 @dataclass(frozen=True)
 class Listed:
-    """A Record without a Run, because it names code that is not trusted. All texts are cleaned.
+    """A Record without a Run, because it names untrusted code. All texts are cleaned.
 
     Attributes:
-        spec: what its spec.json holds, as plain JSON data.
+        record: the Record.
+        spec: the content of its spec.json, as plain JSON data.
         code: the names of code in it.
     """
 
@@ -57,7 +60,7 @@ class Listed:
 
     @cached_property
     def digest(self) -> str:
-        """Of what spec.json holds; the Run that it describes has the same."""
+        """The digest of spec.json, which is that of the Run."""
         return digest(self.spec)
 
     @property
@@ -83,7 +86,7 @@ class Listed:
 
     @property
     def note(self) -> str:
-        """The end of a sentence about it: why it is not built, and how it would be."""
+        """The end of a sentence about the Record: why its Run is not built, and what to do."""
         return untrusted(self.code)
 
 
@@ -91,14 +94,16 @@ Entry = Finished | Listed | Lost
 
 
 def listed(record: Record, spec: Any, code: frozenset[str]) -> Entry:
-    """A Record without a Run, because it names ``code``; lost where its spec.json is not that of its folder."""
+    """The entry of a Record that names the untrusted ``code``; lost if its spec.json does not fit
+    its folder."""
     if not isinstance(spec, dict) or record.folder.suffix[1:] != digest(spec):
         return Lost(record.folder, f"skipped {clean(record.folder.name)}: its spec.json is not that of the run in its name")
     return Listed(record, spec, tuple(sorted(map(clean, code))))
 
 
 def unsealed(folder: Path) -> Lost:
-    """Why ``folder`` has no Record: its training runs, has stopped, or its seal is missing."""
+    """The entry of a folder without Record: its training runs or has stopped, or its seal is
+    missing."""
     name = clean(folder.name)
     if (folder / "failed.json").exists():
         return Lost(folder, f"{name} has stopped; --retry goes on from its last good state", running=True)
@@ -108,20 +113,17 @@ def unsealed(folder: Path) -> Lost:
 
 
 def damaged(error: DamagedError) -> str:
-    """What is said of a damaged Record."""
+    """The message about a damaged Record."""
     return f"damaged: {error}; the same command trains the run again"
 
 
 def code_names(value: Any) -> frozenset[str]:
-    """Every text with a colon in plain JSON data, at any depth: what could name code as ``module:Name``.
-
-    Networks of the libraries that didact knows are no such code: their names build networks and can do nothing else.
-    """
+    """Every text with a colon in plain JSON data, at any depth, which could name code."""
     return frozenset(text for text in _texts(value) if ":" in text and not libraries.named(text))
 
 
 def codes(run: Run) -> frozenset[str]:
-    """The code that ``run`` names, with that of the runs that it needs."""
+    """The code that ``run`` and the runs that it needs name."""
     return code_names(to_json(run))
 
 

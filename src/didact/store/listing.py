@@ -1,8 +1,9 @@
-"""What a list shows of every Record in a store, remembered so that each Record is read once.
+"""The rows of a list of Records, stored in an index so that each Record is read once.
 
-``index.json`` in the store's folder holds, by the name of a Record's folder, the sizes and times of last change of its files,
-and the texts of its row. A row is made again when a size or a time differs, or when didact itself has changed. Nothing depends
-on the file: a Record that is used is always compared with its checksums.
+``index.json`` in the store's folder holds the texts of each row, with the sizes and modification
+times of the Record's files, by the name of its folder. A row is made again if a size or time
+differs, or if didact itself has changed. The file is only a cache: Records are checked against
+their checksums whenever they are used.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ class Row:
     """A finished run in a list. All texts are cleaned.
 
     Attributes:
-        code: names of the user's own code in the run.
-        trusted: whether a Run was built; without it, ``data``, ``teacher`` and ``recipe`` are empty.
-        top1: the last epoch's test accuracy in percent.
+        code: names of the user's own code in the run. trusted: whether a Run was built; without it,
+        ``data``, ``teacher`` and ``recipe`` are empty. top1: the last epoch's test accuracy in
+        percent.
     """
 
     digest: str
@@ -48,7 +49,8 @@ class Row:
 
 
 def rows(store: Store) -> Iterator[Row | Lost]:
-    """Every folder of the store, in alphabetical order: a row where there is a Record, else what is there instead."""
+    """Every folder of the store, in alphabetical order: a row for each Record, otherwise the reason
+    for none."""
     index = _Index(store)
     for folder in store.folders():
         yield index.row(folder)
@@ -56,7 +58,7 @@ def rows(store: Store) -> Iterator[Row | Lost]:
 
 
 class _Index:
-    """The remembered rows of one store, and those that are made now."""
+    """The stored rows of one store, and the rows of this list."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -81,7 +83,8 @@ class _Index:
         return row
 
     def write(self) -> None:
-        """Remember the rows. Where that is not possible, the next list makes them again, and a line says so."""
+        """Store the rows. If that is impossible, a message says so, and the next list makes them
+        again."""
         if self._now == self._known:
             return
         try:
@@ -117,7 +120,7 @@ def _row(entry: Entry) -> Row:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The remembered rows; none where the file is missing, damaged, or of another version of didact."""
+    """The stored rows; none if the file is missing, damaged, or of another version of didact."""
     try:
         whole = read_json(path) if not path.is_symlink() else None
     except DamagedError:
@@ -127,7 +130,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _parsed(known: dict[str, Any]) -> Row | None:
-    """The row of an entry of the file; None where it is not what was written."""
+    """The row of an entry of the file; None if the entry is invalid."""
     values = {name: known.get(name) for name in _FIELDS}
     code, top1 = values.pop("code"), values.pop("top1")
     trusted = values.pop("trusted")
@@ -139,7 +142,8 @@ def _parsed(known: dict[str, Any]) -> Row | None:
 
 
 def _stamp(folder: Path) -> list[int] | None:
-    """Sizes and times of last change of a Record's files; None where one is missing or is no ordinary file."""
+    """Sizes and modification times of a Record's files; None if one is missing or no ordinary
+    file."""
     stamp: list[int] = []
     base = os.fspath(folder)
     for name in ("record.json", *CHECKED):
@@ -155,7 +159,8 @@ def _stamp(folder: Path) -> list[int] | None:
 
 @cache
 def version() -> str:
-    """Of didact, with the sizes and times of its files: a row is text that they make."""
+    """The version of didact, with a hash of the sizes and times of its files, which make the
+    rows."""
     package = Path(__file__).parents[1]
     files = [(str(path.relative_to(package)), path.stat()) for path in sorted(package.rglob("*.py"))]
     stamps = [(name, about.st_size, about.st_mtime_ns) for name, about in files]

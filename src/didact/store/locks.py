@@ -14,10 +14,11 @@ from didact.store.store import Store
 
 
 def most() -> int:
-    """How many locks may be held at once: each takes an open file, and half of those that are free are left for the work."""
+    """Largest number of locks to hold at once. Each takes an open file; half of the free ones stay
+    for other uses."""
     try:
         import resource
-    except ImportError:  # not a POSIX system; its limit is in the thousands
+    except ImportError:  # not a POSIX system; such systems allow thousands of open files
         return 512
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit == resource.RLIM_INFINITY:
@@ -30,10 +31,10 @@ def most() -> int:
 
 
 def check_writable(store: Store) -> None:
-    """Refuse a store in which nothing can be kept.
+    """Check that runs can be written to the store.
 
     Raises:
-        RequestError: the message names the store and says what can be done.
+        RequestError: the store is not writable. The message names it and says what to do.
     """
     for folder in (store.root / "locks", store.root / "runs"):
         try:
@@ -49,11 +50,13 @@ def check_writable(store: Store) -> None:
 
 @contextlib.contextmanager
 def locked(store: Store, runs: Sequence[Run]) -> Iterator[None]:
-    """Hold these runs against other processes. The system releases the locks when this process dies.
+    """Lock these runs against other processes. The system releases the locks when this process
+    dies.
 
-    Always taken in the order of the digests, so that two processes never wait for each other.
+    The locks are taken in the order of the digests, so that two processes never wait for each
+    other.
     """
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as locks:
         for run in sorted(runs, key=lambda r: r.digest):
             path = store.root / "locks" / f"{run.digest}.lock"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,5 +66,5 @@ def locked(store: Store, runs: Sequence[Run]) -> Iterator[None]:
             except Timeout:
                 store.say(f"another process is training {run.label} ({run.digest}); waiting for it")
                 lock.acquire()
-            held.callback(lock.release)
+            locks.callback(lock.release)
         yield

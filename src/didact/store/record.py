@@ -1,10 +1,14 @@
-"""A Record: what a finished run left behind. Its folder:
+"""A Record: the files of a finished run. Its folder holds
 
-spec.json            the run, canonical JSON            environment.json   versions, device, command
-images.json          which images, by index             metrics.jsonl      one line an epoch
-checkpoint.safetensors   while it trains: its state     weights.safetensors    when done: net.* and extras.*
-record.json          checksums; written last            failed.json        why it stopped, if it did
-route/0060.safetensors   net.* after epoch 60, where a student follows the route
+spec.json                the run, as canonical JSON
+environment.json         versions, device, command
+images.json              the training images, by index
+metrics.jsonl            one line for each epoch
+checkpoint.safetensors   the state, during training only
+weights.safetensors      net.* and extras.*, after training
+record.json              checksums; written last
+failed.json              the reason if training stopped
+route/0060.safetensors   net.* after epoch 60, if a student follows the route
 """
 
 from __future__ import annotations
@@ -25,22 +29,22 @@ CHECKED = ("spec.json", "environment.json", "images.json", "metrics.jsonl", "wei
 
 
 def anchor_path(folder: Path, epoch: int) -> Path:
-    """Where a run's network after ``epoch`` lies."""
+    """The file of a run's network after ``epoch``."""
     return folder / "route" / f"{epoch:04d}.safetensors"
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a finished run left behind, in ``folder``."""
+    """The files of a finished run, in ``folder``."""
 
     folder: Path
 
     @classmethod
     def open(cls, folder: Path) -> Record | None:
-        """The Record in ``folder``, every file compared with its checksum; None when there is none (yet).
+        """The Record in ``folder``, with every checksum verified; None if there is none (yet).
 
         Raises:
-            DamagedError: a file is missing or differs from what was written.
+            DamagedError: a file is missing or does not match its checksum.
         """
         record = cls.at(folder)
         if record is not None:
@@ -49,10 +53,10 @@ class Record:
 
     @classmethod
     def at(cls, folder: Path) -> Record | None:
-        """The Record in ``folder``, or None. Each file is compared with its checksum when it is read, not before.
+        """The Record in ``folder``, or None. Checksums are verified only when a file is read.
 
         Raises:
-            DamagedError: a file is missing, or record.json is not what was written.
+            DamagedError: a file is missing, or record.json is invalid.
         """
         if not os.path.lexists(folder / "record.json"):
             return None
@@ -64,10 +68,10 @@ class Record:
 
     @cached_property
     def sums(self) -> dict[str, str]:
-        """The checksum of every file, by its name.
+        """The checksum of every file, by name.
 
         Raises:
-            DamagedError: record.json is not what was written, or names a file that is not in its folder.
+            DamagedError: record.json is invalid, or names a file outside its folder.
         """
         path = self.folder / "record.json"
         sums = read_json(inside(self.folder, path.name))
@@ -81,10 +85,10 @@ class Record:
         return sums
 
     def check(self) -> None:
-        """Compare every file with its checksum.
+        """Verify the checksum of every file.
 
         Raises:
-            DamagedError: one differs from what was written; it is named.
+            DamagedError: a file does not match. The message names it.
         """
         for name, sum_ in self.sums.items():
             if file_checksum(self.folder / name) != sum_:
@@ -92,7 +96,7 @@ class Record:
 
     @classmethod
     def seal(cls, folder: Path) -> Record:
-        """Declare the files of ``folder`` complete: from now on it is a Record."""
+        """Write record.json, which makes ``folder`` a Record. All other files must be complete."""
         names = [*CHECKED, *(path.relative_to(folder).as_posix() for path in folder.glob("route/*.safetensors"))]
         write_json(folder / "record.json", {name: file_checksum(folder / name) for name in names})
         return cls(folder)
@@ -106,14 +110,15 @@ class Record:
         return parsed(self._read("environment.json"), self.folder / "environment.json")
 
     def metrics(self) -> list[dict[str, Any]]:
-        """One row an epoch."""
+        """One row for each epoch."""
         return parse_rows(self._read("metrics.jsonl"), self.folder / "metrics.jsonl")
 
     def final(self) -> dict[str, Any]:
-        """The last epoch's row. Its ``test_top1`` is the figure of the run: the test set chose nothing.
+        """The last epoch's row. Its ``test_top1`` is the result of the run; the test set selects
+        nothing.
 
         Raises:
-            DamagedError: there is no such figure.
+            DamagedError: the row has no test accuracy.
         """
         rows = self.metrics()
         if not rows or not isinstance(rows[-1], dict) or not isinstance(rows[-1].get("test_top1"), (int, float)):
@@ -121,14 +126,15 @@ class Record:
         return rows[-1]
 
     def weights(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The weights, ``net.*`` and ``extras.*``, and with how many ``samples`` they were trained."""
+        """The weights, ``net.*`` and ``extras.*``, and the number of training images
+        (``samples``)."""
         path = self.folder / "weights.safetensors"
         if file_checksum(path) != self.sums[path.name]:
             raise DamagedError(f"{path} is not what was written")
         return read_tensors(path)
 
     def _read(self, name: str) -> bytes:
-        """The file ``name``, compared with its checksum."""
+        """The content of the file ``name``, with its checksum verified."""
         data = content(self.folder / name)
         if hashlib.sha256(data).hexdigest() != self.sums[name]:
             raise DamagedError(f"{self.folder / name} is not what was written")

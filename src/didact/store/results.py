@@ -1,12 +1,13 @@
-"""Answers computed from a finished run, kept in files beside its Record so that they are computed once.
+"""A cache of results computed from a finished run, in files beside its Record.
 
-Nothing depends on them: what cannot be read is computed again, what cannot be written is shown all the same, and a line says so.
+Nothing depends on these files: a result that cannot be read is computed again, and one that cannot
+be written is returned all the same. A message reports both.
 
-A file ``<name>.json`` holds answers by question:
+A file ``<name>.json`` holds
 
-    of         SHA-256 of the Record's record.json, so that the answers of other weights are not taken for its own
-    answers    [{"question": ..., "answer": ...}, ...]; numbers that are not finite are null
-    sha256     of ``of`` and ``answers``
+    of         SHA-256 of the Record's record.json, to detect results of other weights
+    answers    [{"question": ..., "answer": ...}, ...]; non-finite numbers are null
+    sha256     checksum of ``of`` and ``answers``
 """
 
 from __future__ import annotations
@@ -30,19 +31,18 @@ T = TypeVar("T")
 Say = Callable[[str], None]
 
 PATIENCE = 30.0
-"""Seconds to wait for another process that adds to the same Record's answers."""
+"""Seconds to wait for another process that writes results of the same Record."""
 
 _OF_THE_STORE = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM})
-"""Reasons that hold for every Record of a store, so that one line serves them all."""
+"""Errors that concern the whole store; one message covers all its Records."""
 
 
 class Results:
-    """The answers beside one Record.
+    """The stored results of one Record.
 
     Args:
-        record: the finished run's. Answers belong to it as it is now: those that are put later, when it has changed, are
-            not read.
-        say: receives a line for each damaged file and for each answer that cannot be written.
+        record: the finished run's Record. Results are bound to its present content.
+        say: receives a message for each damaged file and for each result that cannot be written.
     """
 
     def __init__(self, record: Record, say: Say = lambda message: None) -> None:
@@ -51,17 +51,18 @@ class Results:
         self._say = say
 
     def get(self, name: str, question: Any, read: Callable[[Any], T]) -> T | None:
-        """``read(answer)`` for the answer to ``question`` in ``<name>.json``; None where it is to be computed.
+        """``read(answer)`` for the answer to ``question`` in ``<name>.json``; None if it must be
+        computed.
 
         Args:
-            question: plain JSON data.
-            read: turns plain JSON data into the answer; raises ValueError, TypeError, LookupError or AttributeError for
-                anything else.
+            name: name of the file, without suffix. question: plain JSON data that identifies the
+            result. read: converts the stored plain data; raises ValueError, TypeError, LookupError
+            or AttributeError for invalid data.
         """
-        path, wanted = self._path(name), canonical(question)
+        path, key = self._path(name), canonical(question)
         try:
-            kept = self._read(path)
-            return next((read(one["answer"]) for one in kept if canonical(one["question"]) == wanted), None)
+            entries = self._read(path)
+            return next((read(entry["answer"]) for entry in entries if canonical(entry["question"]) == key), None)
         except DamagedError as error:
             why = str(error)
         except (ValueError, TypeError, LookupError, AttributeError):
@@ -70,11 +71,11 @@ class Results:
         return None
 
     def put(self, name: str, question: Any, answer: Any) -> Any:
-        """Keep ``answer`` in ``<name>.json`` beside the others, in place of an earlier one to the same question.
+        """Store ``answer`` in ``<name>.json``; it replaces an earlier answer to the same question.
 
         Returns:
-            The answer as :meth:`get` reads it, whether it could be kept or not: lists for tuples, None for numbers that are
-            not finite.
+            The answer as :meth:`get` reads it, even if it could not be stored: tuples become lists,
+            non-finite numbers None.
         """
         path = self._path(name)
         entry = {"question": question, "answer": json.loads(canonical(finite(answer)))}
@@ -91,10 +92,10 @@ class Results:
         return self._folder / f"{name}.json"
 
     def _read(self, path: Path) -> list[Any]:
-        """The entries of ``path``; none where there is no such file.
+        """The entries of ``path``; an empty list if the file does not exist.
 
         Raises:
-            DamagedError: it is not what was written; the message goes on after the file's name.
+            DamagedError: the file is invalid. The message continues after the file's name.
         """
         try:
             if self._folder.is_symlink() or not stat.S_ISREG(path.lstat().st_mode):
@@ -118,7 +119,7 @@ class Results:
         return entries
 
     def _add(self, path: Path, entry: dict[str, Any]) -> None:
-        """Add to a file, under a lock: of several processes that add at the same time, each keeps what the others added.
+        """Add to a file under a lock, so that simultaneous processes lose nothing.
 
         Raises:
             OSError: the file cannot be written.
@@ -128,10 +129,10 @@ class Results:
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(self._folder))
         with FileLock(self._folder / ".results.lock", timeout=PATIENCE):
             try:
-                kept = [one for one in self._read(path) if canonical(one["question"]) != canonical(entry["question"])]
+                others = [old for old in self._read(path) if canonical(old["question"]) != canonical(entry["question"])]
             except (DamagedError, TypeError, LookupError):
-                kept = []  # get has reported it
-            answers = [*kept, entry]
+                others = []  # get has reported the damage
+            answers = [*others, entry]
             whole = {"of": self._seal, "answers": answers, "sha256": _checksum(self._seal, answers)}
             write(path, (json.dumps(whole, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
 

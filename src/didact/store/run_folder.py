@@ -1,4 +1,4 @@
-"""The folder of a run in training: what lies there under a name that it needs is moved out of the way, never deleted."""
+"""The folder of a run in training. Files in the way are moved aside, never deleted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ class RunFolder:
     """The folder of a run.
 
     Args:
-        say: receives a line for everything that is moved.
+        folder: its path.
+        say: receives a message for everything that is moved.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
@@ -21,7 +22,7 @@ class RunFolder:
         self.say = say
 
     def set_aside(self, why: str) -> None:
-        """Move what was kept out of the way; ``why`` is said."""
+        """Move the folder out of the way, for the reason ``why``."""
         aside = self._aside("aside")
         self.folder.rename(aside)
         self.say(f"{why}; moved {self.folder.name} to {aside.name}")
@@ -43,9 +44,11 @@ class RunFolder:
         return self.folder.with_name(f"{self.folder.name}.{kind}-{time.time_ns()}")
 
     def clear_names(self, files: list[str]) -> set[str]:
-        """Move folders away that bear the name of a file, and a file that bears the name of the route's folder.
+        """Move folders with the name of a needed file aside, and a file with the name of the
+        route's folder.
 
-        Returns the names of what is moved.
+        Returns:
+            The names that were moved.
         """
         moved: set[str] = set()
         route = self.folder / "route"
@@ -61,19 +64,19 @@ class RunFolder:
         return moved
 
     def anchors(self) -> Iterator[Path]:
-        """The files of the route: networks by their epochs."""
+        """The files of the route, one network for each kept epoch."""
         for path in self.folder.glob("route/*.safetensors"):
             if path.stem.isdecimal():
                 yield path
 
 
 def exists(path: Path) -> bool:
-    """Whether there is anything at ``path``, a link to nothing included."""
+    """Whether there is anything at ``path``, including a broken link."""
     return path.exists() or path.is_symlink()
 
 
 def bytes_of(path: Path) -> bytes | None:
-    """The bytes of a file; None where there is none, or it cannot be read."""
+    """The content of a file; None if it is missing or unreadable."""
     try:
         return path.read_bytes()
     except OSError:

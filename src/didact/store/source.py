@@ -1,4 +1,4 @@
-"""Code of the user's own that runs name: which it is, where it is built, and what its files held when a run was trained."""
+"""Detects changes in the user's own code since a run was trained."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from didact.store.record import Record
 
 
 def changed(run: Run, record: Record) -> list[str]:
-    """The names of the user's own code that has another source now than when ``run`` was trained, as far as that is known.
-
-    Another version of a library is no such change: the names of its networks hold their structure.
-    """
+    """The names of the user's code that has changed since ``run`` was trained, as far as known."""
     before = record.environment().get("source", {})
     try:
         now = sources(run) if before else {}
-    except SpecError:  # the code is gone; what a finished run left can be read without it
+    except SpecError:  # the code is missing; the Record is readable without it
         return []
     own = [name for name in now if not libraries.named(name)]
     return [name for name in own if before.get(name, now[name]) != now[name]]

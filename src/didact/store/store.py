@@ -1,4 +1,4 @@
-"""The store: a folder of Records, addressed by what their runs are."""
+"""The store: a folder of Records, addressed by the digests of their runs."""
 
 from __future__ import annotations
 
@@ -23,17 +23,19 @@ from didact.store.weights import put
 Say = Callable[[str], None]
 
 LONGEST = 80
-"""Characters of a network's and of a method's name in a folder's name, which has room for 255."""
+"""Largest length of a network's or method's name in a folder's name, which has room for 255
+characters."""
 
 
 class Store:
     """Records in a folder.
 
-    A Record may name code of one's own as ``module:Name``. It is imported only where the store is trusted, or where the name is
-    among those that the person has given: in ``named``, or in the runs of a request (:func:`didact.execution.execute`).
+    A Record can name a user's code as ``module:Name``. That code is imported only if the store is
+    trusted or the user has given the name: in ``named``, or in the runs of a request
+    (:func:`didact.execution.execute`).
 
     Attributes:
-        noted: names of the user's own code whose change since a training has been said; each is said once.
+        noted: names of changed user code that have been reported; each is reported once.
     """
 
     def __init__(
@@ -47,13 +49,14 @@ class Store:
     ) -> None:
         """
         Args:
+            root: the folder.
             say: receives messages for the user (a damaged Record, a wait for another process).
-            trust: whether code that Records name is imported and called.
-            named: such names that the person has given.
-            noted: names of code whose change has been said before.
+            trust: whether to import and call any code that Records name.
+            named: names of code that the user has given.
+            noted: names of changed code that have been reported before.
 
         Raises:
-            RequestError: ``root`` is empty, or something else than a folder.
+            RequestError: ``root`` is empty, or not a folder.
         """
         if not str(root).strip():
             raise RequestError("store: the name of a folder, found an empty text; '.' is the working directory")
@@ -67,30 +70,31 @@ class Store:
         self._said: set[str] = set()
 
     def once(self, message: str) -> None:
-        """Say ``message``, unless it was said before in this way."""
+        """Report ``message``, unless it was reported by this function before."""
         if message not in self._said:
             self._said.add(message)
             self.say(message)
 
     def note_changes(self, run: Run, record: Record) -> None:
-        """Say of the user's own code that its source is another than when ``run`` was trained, once of each name."""
+        """Report user code that has changed since ``run`` was trained, once for each name."""
         for name in changed(run, record):
             if name not in self.noted:
                 self.noted.add(name)
                 self.say(f"{name} has changed since {run.label} was trained; its Record is used as it is")
 
     def folder(self, run: Run) -> Path:
-        """Where the run lies: its label and digest in letters that any file system takes, or the folder of an older version."""
+        """The run's folder: label and digest in portable characters, or an existing folder of an
+        older version."""
         safe = ".".join(_safe(part)[:LONGEST] for part in (title(run.net), run.way))
         folder = self.root / "runs" / f"{safe}.s{run.seed}.{run.digest}"
         older = folder.with_name(f"{run.label}.{run.digest}") if "/" not in run.label else folder
         return older if older != folder and os.path.exists(older) and not os.path.exists(folder) else folder
 
     def check_folders(self, runs: Iterable[Run]) -> None:
-        """Refuse to train ``runs`` into links, which may lead out of the store.
+        """Check that no run's folder is a link, which could lead out of the store.
 
         Raises:
-            RequestError: the folder of one is a link.
+            RequestError: a run's folder is a link.
         """
         for folder in map(self.folder, runs):
             if folder.is_symlink():
@@ -99,7 +103,8 @@ class Store:
                 )
 
     def get(self, run: Run) -> Record | None:
-        """The run's Record, checked against its checksums; None when there is none, or a damaged one. Damage is said."""
+        """The run's Record, with checksums verified; None if missing or damaged. Damage is
+        reported."""
         try:
             return self.record(run)
         except DamagedError as error:
@@ -107,10 +112,10 @@ class Store:
             return None
 
     def record(self, run: Run) -> Record | None:
-        """The run's Record, checked against its checksums; None when there is none.
+        """The run's Record, with checksums verified; None if there is none.
 
         Raises:
-            DamagedError: a file of the Record is not what was written.
+            DamagedError: a file does not match its checksum.
         """
         folder = self.folder(run)
         record = Record.open(folder)
@@ -119,7 +124,7 @@ class Store:
         return record
 
     def opened(self, run: Run) -> Record | None:
-        """The run's Record, or None. Each file is checked when it is read. Damage is said."""
+        """The run's Record, or None. Each file is verified when it is read. Damage is reported."""
         folder = self.folder(run)
         try:
             record = Record.at(folder)
@@ -131,7 +136,7 @@ class Store:
         return record
 
     def failure(self, run: Run) -> str | None:
-        """Why the run stopped, if it did and that can be read; otherwise it goes on, and stops again."""
+        """The reason why the run stopped; None if it did not, or if the reason cannot be read."""
         path = self.folder(run) / "failed.json"
         try:
             failed = read_json(path) if path.exists() else {}
@@ -140,25 +145,27 @@ class Store:
             return None
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
-        """What lies in the store, by folder: finished runs, Records that are only listed, and folders without a Record.
+        """The content of the store by folder: finished runs, Records that are only listed, folders
+        without Record.
 
-        Of every Record its spec and its metrics are checked, its other files when they are read.
+        Spec and metrics of every Record are verified; other files are verified when they are read.
 
         Args:
-            prefix: only folders with a name, a label or a digest that begins with it.
+            prefix: only folders with a name, label or digest that begins with it.
         """
         for folder in self.folders():
             if _begins(folder, prefix):
                 yield self.entry(folder)
 
     def folders(self) -> list[Path]:
-        """The folders of runs, finished or not, in alphabetical order; without those that were put aside."""
+        """The folders of runs, finished or not, in alphabetical order, without those moved
+        aside."""
         runs = self.root / "runs"
         names = sorted(os.listdir(runs)) if runs.is_dir() else []
         return [runs / name for name in names if ".damaged-" not in name and ".aside-" not in name]
 
     def entry(self, folder: Path) -> Entry:
-        """What lies in ``folder``, one of :meth:`folders`."""
+        """The entry of ``folder``, which is one of :meth:`folders`."""
         try:
             record = Record.at(folder)
             if record is None:
@@ -181,11 +188,11 @@ class Store:
         return Finished(run, record)
 
     def trusts(self, code: frozenset[str]) -> bool:
-        """Whether Runs may be built that name ``code``."""
+        """Whether Runs that name ``code`` may be built."""
         return self.trust or code <= self.named
 
     def runs(self) -> Iterator[tuple[Run, Record]]:
-        """Every finished run in the store that may be built; what is left out is said."""
+        """Every finished run in the store that may be built. Runs left out are reported."""
         left: list[Listed] = []
         for entry in self.entries():
             match entry:
@@ -200,11 +207,11 @@ class Store:
             self.say(f"left out {len(left)} of the Records: each {untrusted(code)}")
 
     def anchor(self, run: Run, epoch: int) -> BlockNet:
-        """The run's network as it was after ``epoch``, on the CPU in eval mode.
+        """The run's network after ``epoch``, on the CPU in eval mode.
 
         Raises:
-            DamagedError: it was not kept, or is not what was written.
-            RequestError: the network is of the user's own and has other weights now.
+            DamagedError: it was not kept, or is damaged.
+            RequestError: the user's code of the network has changed and has other weights now.
         """
         if epoch == run.epochs:
             return self.load(run)[0]
@@ -213,14 +220,15 @@ class Store:
         put(run, net, "net.", tensors)
         return net.eval()
 
-    # ---------------------------------------------------------------------------------------- networks from Records
+    # ----------------------------------------------------------------------------------------
+    # networks from Records
 
     def load(self, run: Run) -> tuple[BlockNet, nn.Module]:
         """The trained network and its extras, on the CPU in eval mode.
 
         Raises:
             LookupError: the run has no Record.
-            RequestError: code of the user's own was edited since, and has other weights now.
+            RequestError: the user's code has changed and has other weights now.
         """
         record = self.get(run)
         if record is None:
@@ -229,22 +237,23 @@ class Store:
         net = network(run)
         put(run, net, "net.", tensors)
         teacher = network(run.teacher) if run.teacher else None
-        added = extras(run, pair(run, net, teacher, placeholders(run, values["samples"])))
-        put(run, added, "extras.", tensors)
+        parts = extras(run, pair(run, net, teacher, placeholders(run, values["samples"])))
+        put(run, parts, "extras.", tensors)
         self.note_changes(run, record)
-        return net.eval(), added.eval()
+        return net.eval(), parts.eval()
 
     def deployed(self, run: Run) -> nn.Module:
-        """The network to evaluate, export and hand on."""
-        net, added = self.load(run)
-        return run.method.deployed(added, net).eval()
+        """The network to evaluate, export and use as a teacher, on the CPU in eval mode."""
+        net, parts = self.load(run)
+        return run.method.deployed(parts, net).eval()
 
 
 def _safe(name: str) -> str:
-    """``name`` in letters that any file system takes."""
+    """``name`` in characters that every file system accepts."""
     return re.sub(r"[^A-Za-z0-9_.+-]", "-", name)
 
 
 def _begins(folder: Path, prefix: str) -> bool:
-    """Whether the folder's name, or the digest in it, begins with ``prefix``, which may be the label that a list shows."""
+    """Whether the folder's name or digest begins with ``prefix``, which may be a label from a
+    list."""
     return any(name.startswith((prefix, _safe(prefix))) for name in (folder.name, folder.suffix[1:]))

@@ -1,6 +1,7 @@
-"""What a run that is not finished has on disk: its checkpoints, the metrics so far, the anchors of its route.
+"""The files of an unfinished run: its checkpoints, the metrics so far, the networks of its route.
 
-The checkpoint is what counts. What lies beside it is compared with it whenever the run goes on, and before it becomes a Record.
+The checkpoint decides. The files beside it are compared with it whenever the run continues, and
+before it becomes a Record.
 """
 
 from __future__ import annotations
@@ -35,14 +36,16 @@ from didact.store.store import Store
 
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "previous.safetensors"
 OTHERS = ("weights.safetensors", "failed.json")
-"""What a run may have that was finished, or stopped, but for its end."""
+"""Files of a run that stopped, or that was killed while it was finished."""
 
 
 class Unfinished:
-    """The folder of ``run`` while it is trained. Whoever writes there holds the run's lock.
+    """The folder of ``run`` during its training. Writing requires the run's lock.
 
     Args:
-        images: which ones it is trained on, as plain JSON data; needed to train, not to look.
+        store: the store.
+        run: the run.
+        images: the training images as plain JSON data; needed for training, not for reading.
     """
 
     def __init__(self, store: Store, run: Run, images: dict[str, Any] | None = None) -> None:
@@ -53,14 +56,16 @@ class Unfinished:
         self._images = canonical(images or {}).encode()
         self._beside = Beside(hashlib.sha256(self._images).hexdigest(), {})
 
-    # -------------------------------------------------------------------------------------------- beginning, going on
+    # --------------------------------------------------------------------------------------------
+    # beginning, going on
 
     def open(self, learner: Learner, device: str, epoch: int | None = None) -> None:
-        """Put the learner where the run was last kept, or keep its beginning.
+        """Restore the learner from a checkpoint, or write the first checkpoint.
 
         Args:
-            epoch: the one of :meth:`kept` to go back to, for a run whose group goes back to it, and 0 for its beginning; else
-                it is the last one.
+            learner: the learner. device: torch device of the training. epoch: an epoch of
+            :meth:`kept` to which the run's group returns, or 0 for the beginning; default: the last
+            one.
         """
         states, faults = self._states(learner)
         state = states.get(max(states, default=0) if epoch is None else epoch)
@@ -80,7 +85,7 @@ class Unfinished:
             self._continue(learner)
 
     def _continue(self, learner: Learner) -> None:
-        """Keep it if the run goes on with another number of threads than before."""
+        """Record a change in the number of threads since the run began."""
         now = continued(self._beside.environment, learner.total)
         if now != self._beside.environment:
             threads = now["threads_later"][-1]["threads"]
@@ -93,15 +98,15 @@ class Unfinished:
             write(self.folder / "environment.json", json_text(now))
 
     def check_device(self, device: str) -> None:
-        """Refuse to go on on another kind of device: its random numbers are others, and cannot go on from those of the first.
+        """Check the kind of device: random streams of one kind cannot continue on another.
 
         Raises:
-            RequestError: the message names both devices and says what to do.
+            RequestError: another kind. The message names both devices and says what to do.
         """
         try:
             begun = str(read_json(self.folder / "environment.json")["device"])
         except (DamagedError, KeyError, TypeError):
-            return  # not begun; or damaged, and the checkpoint is compared with the learner when the run goes on
+            return  # not begun; or damaged, which the check of the checkpoint finds later
         unfinished = any(exists(self.folder / name) for name in (CHECKPOINT, PREVIOUS))
         if unfinished and begun.partition(":")[0] != device.partition(":")[0]:
             raise RequestError(
@@ -110,14 +115,14 @@ class Unfinished:
             )
 
     def kept(self, learner: Learner | None = None) -> dict[int, Checkpoint]:
-        """The states from which the run, and ``learner`` where given, can go on, by epoch.
+        """The states by epoch from which the run (and ``learner``, if given) can continue.
 
-        A run with peers has the one before the last, too.
+        A run with peers also has the state before the last.
         """
         return self._states(learner)[0]
 
     def _states(self, learner: Learner | None) -> tuple[dict[int, Checkpoint], dict[str, DamagedError]]:
-        """The states by epoch, and what is wrong with the other checkpoints by name."""
+        """The valid states by epoch, and the faults of the other checkpoints by name."""
         states, faults = {}, {}
         for name in (PREVIOUS, CHECKPOINT) if self.run.peers else (CHECKPOINT,):
             try:
@@ -134,13 +139,13 @@ class Unfinished:
         return states, faults
 
     def _has_begun(self) -> bool:
-        """Whether there is more than a kill leaves that comes before the first checkpoint is kept."""
+        """Whether the folder holds more than a kill before the first checkpoint can leave."""
         others = any(exists(self.folder / name) for name in ("route", *OTHERS))
         metrics = self.folder / "metrics.jsonl"
         return others or (exists(metrics) and bytes_of(metrics) != b"")
 
     def _leave(self, states: dict[int, Checkpoint], faults: dict[str, DamagedError]) -> None:
-        """Make room for a run that begins anew."""
+        """Move the folder aside, so that the run can begin anew."""
         if faults:
             self.run_folder.put_aside(next(iter(faults.values())))
         elif states:
@@ -149,14 +154,15 @@ class Unfinished:
     def _begin(self, learner: Learner, device: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         clear_temporary(self.folder)
-        self._beside = replace(self._beside, environment=environment(device) | _own(self.run))
+        self._beside = replace(self._beside, environment=environment(device) | _source(self.run))
         self._mend(begun=False)
         self._write_checkpoint(learner)
 
     def _mend(self, begun: bool = True) -> None:
-        """Write what lies beside the checkpoint and is not what the checkpoint says; once the run has begun, say so.
+        """Rewrite files that differ from what the checkpoint says; report it if the run has begun.
 
-        A last row that has no checkpoint yet, and an anchor of its epoch, are left by a kill, and dropped without a word.
+        A kill can leave a last row without a checkpoint and a network of its epoch; these are
+        dropped silently.
         """
         contents = self._contents()
         moved = self.run_folder.clear_names([*contents, PREVIOUS, *OTHERS])
@@ -178,7 +184,7 @@ class Unfinished:
                 path.unlink()
 
     def _contents(self) -> dict[str, bytes]:
-        """What the files beside a checkpoint hold, but for the anchors."""
+        """The content of the files beside a checkpoint, without the route's networks."""
         return {
             "spec.json": canonical(self.run).encode(),
             "environment.json": json_text(self._beside.environment),
@@ -186,12 +192,14 @@ class Unfinished:
             "metrics.jsonl": self._beside.metrics,
         }
 
-    # -------------------------------------------------------------------------------------------- while it is trained
+    # --------------------------------------------------------------------------------------------
+    # while it is trained
 
     def keep(self, learner: Learner, row: dict[str, Any]) -> None:
-        """Keep an epoch: its metrics, then the state from which the next one begins.
+        """Write an epoch: its metrics, then the state from which the next one begins.
 
-        A run with peers keeps the state before that as well: killed between them, a group goes back to where all have been.
+        A run with peers also keeps the previous state: after a kill, its group returns to an epoch
+        that all networks have.
         """
         append_row(self.folder / "metrics.jsonl", row)
         self._beside = replace(self._beside, rows=(*self._beside.rows, row))
@@ -204,7 +212,8 @@ class Unfinished:
         write_tensors(self.folder / CHECKPOINT, tensors, values(plain, self.run, self._beside))
 
     def keep_anchor(self, learner: Learner) -> None:
-        """Keep the network as it is after this epoch, for students who follow the route. Before the epoch itself is kept."""
+        """Write the network after this epoch, for students that follow the route. Call it before
+        :meth:`keep`."""
         path = anchor_path(self.folder, learner.total)
         path.parent.mkdir(exist_ok=True)
         net = {k: v for k, v in learner.weights().items() if k.startswith("net.")}
@@ -215,21 +224,22 @@ class Unfinished:
         self._beside = replace(self._beside, anchors=(*self._beside.anchors, (name, checksum)))
 
     def anchors(self) -> frozenset[int]:
-        """The epochs after which the run's network was kept, but its end."""
+        """The epochs after which the run's network was written, without the last."""
         return frozenset(_epoch(path) for path in self.run_folder.anchors())
 
     def rows(self) -> list[dict[str, Any]]:
-        """The metrics of the run so far, one row an epoch."""
+        """The metrics of the run so far, one row for each epoch."""
         return read_rows(self.folder / "metrics.jsonl")
 
     def fail(self, reason: str) -> None:
-        """Keep why the run stopped."""
+        """Write the reason why the run stopped."""
         write_json(self.folder / "failed.json", {"reason": reason, "kept": CHECKPOINT, "run": self.run.digest})
 
-    # -------------------------------------------------------------------------------------------- its end
+    # --------------------------------------------------------------------------------------------
+    # its end
 
     def finish(self, learner: Learner, samples: int) -> Record:
-        """Turn the kept state of a learner that is done into a Record. ``samples``: size of the training set."""
+        """Make a Record of a learner that is done. ``samples``: number of training images."""
         self._mend()
         clear_temporary(self.folder)
         write_tensors(self.folder / "weights.safetensors", learner.weights(), {"samples": samples})
@@ -238,15 +248,16 @@ class Unfinished:
         return record
 
     def sweep(self) -> None:
-        """Remove what only served the training. For a run that is a Record."""
+        """Remove the files that only training needs. Only for a run that is a Record."""
         for name in (CHECKPOINT, PREVIOUS, "failed.json"):
             (self.folder / name).unlink(missing_ok=True)
 
 
-def _own(run: Run) -> dict[str, Any]:
-    """What environment.json holds of the user's own code and of the engine that computes the teacher, where there are any."""
-    own = sources(run)
-    return ({"source": own} if own else {}) | ({"onnxruntime": runtime()} if run.engine else {})
+def _source(run: Run) -> dict[str, Any]:
+    """Entries of environment.json for the user's own code and the teacher's inference engine, if
+    any."""
+    code = sources(run)
+    return ({"source": code} if code else {}) | ({"onnxruntime": runtime()} if run.engine else {})
 
 
 def _epoch(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Weights of a Record into a module that is built now."""
+"""Loads the weights of a Record into a newly built module."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ def put(run: Run, module: nn.Module, prefix: str, tensors: dict[str, Tensor]) ->
     """Load the weights under ``prefix`` into a run's network, or into its extras.
 
     Raises:
-        RequestError: they are not those of ``module``, as code of the user's own was edited since; the first difference is
-            named.
+        RequestError: the names or shapes differ, because the user's code has changed. The message
+            names the first difference.
     """
-    given = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    there = {k: tuple(v.shape) for k, v in given.items()}
-    now = {k: tuple(v.shape) for k, v in module.state_dict().items()}
-    for name in [*now, *there]:
-        if there.get(name) != now.get(name):
-            own = ", ".join(involved(run)) or run.method.name()
-            what = (
+    state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    stored = {k: tuple(v.shape) for k, v in state.items()}
+    current = {k: tuple(v.shape) for k, v in module.state_dict().items()}
+    for name in [*current, *stored]:
+        if stored.get(name) != current.get(name):
+            code = ", ".join(involved(run)) or run.method.name()
+            subject = (
                 f"{run.net} is not the network that was trained"
                 if prefix == "net."
-                else f"{own}: the parts that {run.label} adds are not those that were trained"
+                else f"{code}: the parts that {run.label} adds are not those that were trained"
             )
             raise RequestError(
-                f"{what} (first difference: {name} {there.get(name, 'nothing')} there, {now.get(name, 'nothing')} now); "
-                "its code has changed: rename it, or train it again"
+                f"{subject} (first difference: {name} {stored.get(name, 'nothing')} there, {current.get(name, 'nothing')} "
+                "now); its code has changed: rename it, or train it again"
             )
-    module.load_state_dict(given)
+    module.load_state_dict(state)
