@@ -67,10 +67,11 @@ def test_sizes_may_differ_by_image():
     assert torch.equal(together, torch.stack(alone))
 
 
+@pytest.mark.parametrize("make", [resized_crops, on_device])
 @pytest.mark.parametrize("size", [7, 16, 32, 48])
-def test_pixels_are_pillows_within_a_level(size):
+def test_pixels_are_pillows_within_a_level(size, make):
     stored, crops = images(40, 32, 32), draw_crops(40, 3, 1)
-    found = resized_crops(stored, torch.arange(40), crops, size)
+    found = make(stored, torch.arange(40), crops, size)
     for at, (top, left, height, width) in enumerate(boxes(crops.numbers, 32, 32).tolist()):
         picture = Image.fromarray(stored[at].permute(1, 2, 0).numpy()).crop((left, top, left + width, top + height))
         expected = np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR)).astype(int)
@@ -78,15 +79,17 @@ def test_pixels_are_pillows_within_a_level(size):
         assert np.abs(found[at].permute(1, 2, 0).numpy().astype(int) - expected).max() <= 1
 
 
-def test_an_image_has_the_same_pixels_in_any_batch_and_layout(monkeypatch):
-    stored, crops = images(12, 24, 36), draw_crops(12, 0, 0)
+@pytest.mark.parametrize("make", [resized_crops, on_device])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_an_image_has_the_same_pixels_in_any_batch_and_layout(make, channels, monkeypatch):
+    stored, crops = images(12, 24, 36)[:, :channels], draw_crops(12, 0, 0)
     rows = torch.tensor([7, 2, 2, 11])
-    found = resized_crops(stored, rows, crops.of(rows), 16)
+    found = make(stored, rows, crops.of(rows), 16)
     assert found.is_contiguous(memory_format=torch.channels_last)
-    one = [resized_crops(stored.contiguous(), rows[at : at + 1], crops.of(rows[at : at + 1]), 16) for at in range(4)]
+    one = [make(stored.contiguous(), rows[at : at + 1], crops.of(rows[at : at + 1]), 16) for at in range(4)]
     assert torch.equal(found, torch.cat(one))
     monkeypatch.setattr("didact.data.resized_crop.AT_ONCE", {"cpu": 1})
-    assert torch.equal(found, resized_crops(stored, rows, crops.of(rows), 16))
+    assert torch.equal(found, make(stored, rows, crops.of(rows), 16))
 
 
 def test_a_plain_picture_stays_as_it_is():

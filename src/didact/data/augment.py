@@ -23,6 +23,9 @@ from didact.tensors import Images, Pixels
 
 TURNS = 4
 
+AT_ONCE = 2**18
+"""Values that a CPU normalises at a time, as many as its cache has room for."""
+
 Stored = UInt8[Tensor, "n c h w"]
 Rows = Int[Tensor, "b"]
 Cropped = UInt8[Tensor, "b c y x"]
@@ -119,7 +122,14 @@ def normalise(pixels: Pixels, mean: Channels, std: Channels) -> Images:
     """
     rows = pixels.permute(0, 2, 3, 1).flatten(2)
     width = pixels.shape[3]
-    scaled = rows.float().div_(255).sub_(mean.repeat(width)).div_(std.repeat(width))
+    wide = mean.repeat(width), std.repeat(width)
+    step = max(1, AT_ONCE // rows[0].numel()) if rows.device.type == "cpu" and len(rows) else len(rows)
+    if len(rows) <= step:
+        scaled = rows.float().div_(255).sub_(wide[0]).div_(wide[1])
+    else:
+        scaled = torch.empty(rows.shape, device=rows.device)
+        for some, into in zip(rows.split(step), scaled.split(step), strict=True):
+            torch.div(some.float().div_(255).sub_(wide[0]), wide[1], out=into)
     return scaled.unflatten(2, (width, -1)).permute(0, 3, 1, 2)
 
 

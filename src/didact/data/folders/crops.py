@@ -50,7 +50,10 @@ def cropped(path: Path, boxes: Sequence[Box], flips: Sequence[bool], size: int) 
                 image.draft(None, (image.width // part, image.height // part))
             pixels = eight_bits(upright(image))
         made = [_resized(pixels, box, full, size) for box in boxes]
-    return np.stack([one[:, ::-1] if flip else one for one, flip in zip(made, flips, strict=True)])
+    result = np.empty((len(boxes), size, size, 3), np.uint8)
+    for at, (one, flip) in enumerate(zip(made, flips, strict=True)):
+        result[at] = one[:, ::-1] if flip else one
+    return result
 
 
 def _jpeg(path: Path, image: Image, part: int) -> Image | None:
@@ -83,4 +86,4 @@ def _resized(image: Image, box: Box, full: tuple[int, int], size: int) -> np.nda
         across, down = image.width / full[0], image.height / full[1]
         edges = (left * across, top * down, (left + width) * across, (top + height) * down)
         part = image.resize((size, size), Resampling.BILINEAR, box=edges)
-    return np.asarray(part)[..., :3]
+    return np.asarray(part if part.mode == "RGB" else part.convert("RGB"))

@@ -1,0 +1,168 @@
+"""Images a second from JPEG files to normalised batches of random resized crops, beside a loop over images with Pillow.
+
+    OMP_NUM_THREADS=1 python benchmarks/decoding.py --decoders 0 1 2 > benchmarks/results/decoding.json
+
+Made-up photographs in the size of ImageNet's (500x375) and of a camera's (1600x1200), crops of 224. The loop does per image what
+torchvision's transforms do: decode, crop, bilinear resize, mirror, scale to floats, normalise. "cpu" is processor time of this
+process alone, which other programs on the machine change little (decoders are not in it); "wall" is what a training waits for, on
+an idle machine. "stored" takes crops from images that were decoded once, at 256 pixels.
+"quality" is the mean difference in levels between the loop's pixels and didact's for the same crops. A step of ResNet-18 is
+forward, backward and SGD on the device, in images a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from didact import nets
+from didact.data import Data, Loader, Streamed, available, load
+from didact.data.resized_crop import Crops, boxes
+from didact.spec import from_json
+
+SIZES = {"500x375": (375, 500), "1600x1200": (1200, 1600)}
+CROP = 224
+BATCH = 32
+
+
+def photographs(root: Path, height: int, width: int, count: int) -> None:
+    """JPEG files with the spectrum of photographs: noise of all scales."""
+    random = np.random.default_rng(0)
+    for number in range(count):
+        picture = np.full((height, width, 3), 128.0)
+        for step in (2, 4, 8, 16, 32, 64, 128):
+            small = random.normal(0, 6 * step**0.5, (-(-height // step), -(-width // step), 3))
+            channels = [Image.fromarray(small[..., c].astype(np.float32)).resize((width, height)) for c in range(3)]
+            picture += np.stack([np.asarray(one) for one in channels], 2)
+        place = root / f"class{number % 2}"
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(place / f"{number:04}.jpg", quality=90)
+
+
+def rates(work: Callable[[], int], repeats: int) -> dict[str, float]:
+    """Images a second of wall and processor time, the best of some repeats after one to warm up."""
+    work()
+    best = {"wall": 0.0, "cpu": 0.0}
+    for _ in range(repeats):
+        wall, cpu = time.perf_counter(), time.process_time()
+        images = work()
+        spent = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+        best = {name: max(best[name], images / seconds) for name, seconds in spent.items()}
+    return {name: round(rate, 1) for name, rate in best.items()}
+
+
+def crop(path: str, box: list[int], flip: bool) -> Image.Image:
+    """A crop as torchvision makes it with Pillow."""
+    top, left, height, width = box
+    with Image.open(path) as image:
+        part = image.convert("RGB").crop((left, top, left + width, top + height))
+    part = part.resize((CROP, CROP), Image.Resampling.BILINEAR)
+    return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else part
+
+
+def one_by_one(files: list[str], drawn: Crops, shape: tuple[int, int], mean: torch.Tensor, std: torch.Tensor) -> int:
+    """Every image on its own, then a batch of them."""
+    for rows in torch.arange(len(files)).split(BATCH):
+        places = boxes(drawn.numbers[rows], *shape).tolist()
+        batch = []
+        for row, box in zip(rows.tolist(), places, strict=True):
+            pixels = np.array(crop(files[row], box, bool(drawn.flip[row])), copy=True)
+            image = torch.from_numpy(pixels).permute(2, 0, 1).contiguous().float().div(255)
+            batch.append((image - mean) / std)
+        torch.stack(batch)
+    return len(files)
+
+
+def difference(split: Streamed, drawn: Crops, shape: tuple[int, int]) -> float:
+    """Mean difference in levels between didact's crops and Pillow's."""
+    order = torch.arange(len(split)).split(BATCH)
+    total = []
+    files = split.source.files(torch.arange(len(split)))
+    for rows, made in zip(order, split.batches(order, {"": drawn}, CROP, 0), strict=True):
+        places = boxes(drawn.numbers[rows], *shape).tolist()
+        for row, box, pixels in zip(rows.tolist(), places, made[""], strict=True):
+            expected = np.asarray(crop(files[row], box, bool(drawn.flip[row]))).astype(float)
+            total.append(np.abs(pixels.permute(1, 2, 0).numpy() - expected).mean())
+    return round(float(np.mean(total)), 3)
+
+
+def measured(folder: Path, shape: tuple[int, int], decoders: list[int], repeats: int) -> dict[str, object]:
+    """All figures for the photographs in ``folder``."""
+    settings = {"size": 256, "crop": CROP, "augment": "resized-crop-flip", "decode": "always"}
+    data = from_json(Data, {"name": f"folder:{folder}"} | settings)
+    available([data])
+    dataset = load(data)
+    assert isinstance(dataset.train, Streamed)
+    loader = Loader(dataset, batch_size=BATCH, data_seed=0, decoders=0)
+    drawn = loader.shown.draw(len(dataset.train), 0, 0)
+    assert isinstance(drawn, Crops)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (dataset.mean, dataset.std))
+    files = dataset.train.source.files(torch.arange(len(dataset.train)))
+    found: dict[str, object] = {"one_by_one": rates(lambda: one_by_one(files, drawn, shape, mean, std), repeats)}
+    for count in decoders:
+        several = Loader(dataset, batch_size=BATCH, data_seed=0, decoders=count)
+        found[f"decoders_{count}"] = rates(lambda loader=several: sum(len(batch) for batch in loader.epoch(0)), repeats)
+    stored = Loader(load(replace(data, decode="once")), batch_size=BATCH, data_seed=0)
+    found["stored"] = rates(lambda: sum(len(batch) for batch in stored.epoch(0)), repeats)
+    return found | {"quality": difference(dataset.train, drawn, shape)}
+
+
+def step(device: str, repeats: int) -> dict[str, float]:
+    """Images a second of a training step of ResNet-18 at 224x224."""
+    net = nets.create("resnet18_imagenet", 1000, size=CROP).to(device)
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    images = torch.randn(BATCH, 3, CROP, CROP, device=device)
+    labels = torch.arange(BATCH, device=device)
+
+    def work() -> int:
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(net(images), labels).backward()
+        optimiser.step()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        return BATCH
+
+    return rates(work, repeats)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--decoders", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--images", type=int, default=320)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    asked = parser.parse_args()
+    rows = {}
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DIDACT_DATA"] = str(Path(folder) / "cache")
+        for name, shape in SIZES.items():
+            photographs(Path(folder) / name, *shape, asked.images)
+            rows[name] = measured(Path(folder) / name, shape, asked.decoders, asked.repeats)
+    try:
+        import simplejpeg  # type: ignore[import-not-found]  # noqa: F401
+
+        decoder = "simplejpeg"
+    except ImportError:
+        decoder = "pillow"
+    machine = {
+        "processor": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "decoder": decoder,
+    }
+    result = {"unit": "images/s", "machine": machine, "torch": torch.__version__, "rows": rows}
+    print(json.dumps(result | {"resnet18_step": step(asked.device, asked.repeats)}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
