@@ -17,6 +17,7 @@ from didact.data.resized_crop import (
     boxes,
     draw_crop_rotations,
     draw_crops,
+    on_device,
     resized_crops,
 )
 

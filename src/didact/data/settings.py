@@ -27,7 +27,8 @@ class Data:
     name: Annotated[
         str,
         Field(
-            description=f"The data set: {', '.join(names())}; folder:PATH for a folder of images; or module:NAME for your own."
+            description=f"The data set: {', '.join(names())}; folder:PATH for a folder of images, folder:PATH#LIST for some of "
+            "its classes; or module:NAME for your own."
         ),
     ] = "digits"
     holds: tuple[Amount, Amount, Amount, Amount, Amount] | None = None

@@ -19,6 +19,7 @@ from didact.data.archive import root
 from didact.data.contract import DataError
 from didact.data.folders.decode import image_size
 from didact.data.folders.tree import Part, Tree, look
+from didact.data.folders.wordnet import divided
 from didact.data.folders.workers import unreadable
 from didact.data.resize import SAMPLE
 from didact.files.checked import DamagedError, read_json, write_json
@@ -37,9 +38,11 @@ class Contents:
 
     Attributes:
         tree: its images and classes.
+        name: of the data set, with the absolute path.
     """
 
     tree: Tree
+    name: str
 
     @property
     def parts(self) -> tuple[tuple[str, Part], ...]:
@@ -111,7 +114,8 @@ class Contents:
 
     @cached_property
     def _index(self) -> Path:
-        return root() / "folders" / "index" / f"{hashlib.sha256(os.fsencode(self.tree.root)).hexdigest()[:16]}.json"
+        named = self.name.removeprefix(PREFIX)
+        return root() / "folders" / "index" / f"{hashlib.sha256(os.fsencode(named)).hexdigest()[:16]}.json"
 
     @cached_property
     def _stamp(self) -> str:
@@ -136,38 +140,47 @@ class Contents:
         return value
 
 
-_SEEN: dict[Path, Contents] = {}
-"""The folders that this process has looked into."""
+_SEEN: dict[str, Contents] = {}
+"""The folders that this process has looked into, by name."""
 
 
 def contents(name: str) -> Contents:
-    """What the data set ``folder:PATH`` holds, remembered until a file is added or removed.
+    """What the data set ``folder:PATH`` or ``folder:PATH#CLASSES`` holds, remembered until a file is added or removed.
 
     Raises:
         SpecError: there is no such folder, or it holds no classes of images.
     """
-    path = Path(os.path.abspath(os.path.expanduser(name.removeprefix(PREFIX))))
     if not name.removeprefix(PREFIX).strip():
         raise SpecError("folder: names no path; write the path of a folder of images, such as folder:flowers")
-    known = _SEEN.get(path)
+    path, chosen = divided(name.removeprefix(PREFIX))
+    path = os.path.abspath(os.path.expanduser(path))
+    name = PREFIX + path + (f"#{chosen}" if chosen else "")
+    known = _SEEN.get(name)
     if known is None or known.tree.changed:
-        known = _SEEN[path] = Contents(look(str(path)))
+        known = _SEEN[name] = Contents(look(path, chosen), name)
     where = folder_of(known.checksum) / "place.json"
+    place = {"path": name.removeprefix(PREFIX)}
     with contextlib.suppress(DamagedError):
-        if read_json(where) == {"path": os.fspath(path)}:
+        if read_json(where) == place:
             return known
-    _write(where, {"path": os.fspath(path)})
+    _write(where, place)
     return known
+
+
+def last_name(checksum: str) -> str | None:
+    """The name of the folder with this checksum where it was seen last; None where it was not seen on this machine."""
+    with contextlib.suppress(DamagedError, DataError):
+        known = read_json(folder_of(checksum) / "place.json")
+        if isinstance(known, dict) and isinstance(known.get("path"), str):
+            return PREFIX + known["path"]
+    here = [name for name, known in _SEEN.items() if known.checksum == checksum]
+    return here[-1] if here else None  # of a cache folder that cannot be written
 
 
 def last_place(checksum: str) -> Path | None:
     """Where the folder with this checksum was seen last; None where it was not seen on this machine."""
-    with contextlib.suppress(DamagedError, DataError):
-        known = read_json(folder_of(checksum) / "place.json")
-        if isinstance(known, dict) and isinstance(known.get("path"), str):
-            return Path(known["path"])
-    here = [path for path, known in _SEEN.items() if known.checksum == checksum]
-    return here[-1] if here else None  # of a cache folder that cannot be written
+    name = last_name(checksum)
+    return None if name is None else Path(divided(name.removeprefix(PREFIX))[0])
 
 
 def found_again(checksum: str) -> Contents:
@@ -176,14 +189,15 @@ def found_again(checksum: str) -> Contents:
     Raises:
         DataError: it was not seen on this machine, is not there any more, or holds something else now.
     """
-    path = last_place(checksum)
-    if path is None:
+    name = last_name(checksum)
+    if name is None:
         raise DataError(
             f"the folder of images {checksum} has not been seen on this machine; "
             "'didact list data --data folder:PATH' looks into it where it lies now"
         )
+    path = name.removeprefix(PREFIX)
     try:
-        known = contents(f"{PREFIX}{path}")
+        known = contents(name)
     except SpecError as error:
         raise DataError(
             f"the folder of images {checksum} was {clean(path)}, where it is no more: {error}; "

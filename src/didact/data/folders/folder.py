@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from didact.data.contract import DataError, Facts
-from didact.data.folders.contents import PREFIX, Contents, found_again, last_place
+from didact.data.folders.contents import PREFIX, Contents, found_again, last_name, last_place
 from didact.data.folders.pixels import Pixels
 from didact.data.folders.workers import decode
 from didact.data.resize import usual_padding
@@ -285,7 +285,7 @@ def spelling(checksum: str) -> str:
     Raises:
         SpecError: it has not been seen on this machine.
     """
-    place = last_place(checksum)
-    if place is None:
+    name = last_name(checksum)
+    if name is None:
         raise SpecError(f"the folder of images {checksum} has not been seen on this machine")
-    return f"{PREFIX}{place}"
+    return name

@@ -5,6 +5,8 @@
     <class>/...        of which one image in five of each class, drawn by a fixed seed, is for the test
     labels.csv         with the columns path, label and, if wanted, split
 
+Of a folder of classes only those may be taken that a list names, such as the 200 of Tiny ImageNet among the 1,000 of ImageNet.
+
 Classes are numbered in the alphabetical order of their folders' names. Folders inside a class belong to it.
 """
 
@@ -20,6 +22,7 @@ from torch import Tensor
 
 from didact.data.folders import lists
 from didact.data.folders.walk import File, Found, walk
+from didact.data.folders.wordnet import TINY, listed
 from didact.seeds import stream
 from didact.spec import SpecError, clean
 
@@ -74,13 +77,18 @@ class Tree:
             return True
 
 
-def look(path: str) -> Tree:
+def look(path: str, chosen: str | None = None) -> Tree:
     """The images below the folder ``path``, or of the CSV file ``path``.
+
+    Args:
+        chosen: what names the classes that are taken, as :func:`didact.data.folders.wordnet.listed` reads it; all by default.
 
     Raises:
         SpecError: there is no such folder, or it holds no classes of images; the message says what was expected.
     """
     root = Path(os.path.abspath(os.path.expanduser(path)))
+    if root.is_file() and chosen is not None:
+        raise SpecError(f"{clean(root)} is a CSV file; leave out of it what is not wanted, instead of '#{clean(chosen)}'")
     if root.is_file():
         return _of_csv(root)
     if not root.is_dir():
@@ -98,6 +106,12 @@ def look(path: str) -> Tree:
         within = ""
         train, names = _classes(root, found, within)
         labelled = None
+    some = names if chosen is None else listed(chosen)
+    train = _of_classes(root, train, names, some)
+    labelled = labelled and _of_classes(root, labelled, names, some)
+    if chosen is not None:
+        notes.append(f"{len(some):,} of {len(names):,} classes, which {clean(chosen)} names")
+    names = tuple(sorted(some))
     loose = sum(path.rpartition("/")[0] in ("", within) for path in found.images)
     notes += [f"left out: images that lie in no class folder ({loose:,})"] if loose else []
     if labelled is None:
@@ -105,7 +119,20 @@ def look(path: str) -> Tree:
         notes.insert(0, f"one image in {SHARE} of each class, drawn by a fixed seed, is for the test")
     stamps = {root / folder: time for folder, time in found.folders.items()}
     stamps |= {root / path: file.changed for path, file in found.others.items() if path.rpartition("/")[2] in lists.NAMES}
+    if chosen is not None and chosen != TINY:
+        stamps[Path(chosen)] = os.stat(chosen).st_mtime_ns
     return tree(root, names, _part(train, found.images), _part(labelled, found.images), notes, stamps)
+
+
+def _of_classes(root: Path, labels: Mapping[str, int], names: tuple[str, ...], some: tuple[str, ...]) -> dict[str, int]:
+    """The images of the classes ``some``, with their labels among those in alphabetical order."""
+    absent = sorted(set(some) - set(names))
+    if absent:
+        raise SpecError(
+            f"{clean(root)} has no class {_some(absent)}, which the list of classes names; it has {_some(names)}"
+        )
+    places = {names.index(name): place for place, name in enumerate(sorted(some))}
+    return {path: places[label] for path, label in labels.items() if label in places}
 
 
 def tree(
