@@ -5,6 +5,9 @@ All variants in one run, each in a process of its own; they take turns, so that 
     plain     the loop most code bases have: fp32, contiguous, images augmented one by one, .item() in every step (README)
     learner   one didact learner (KD), by the engine's own loader and step, in the device's best precision
     cohortN   N of them that share batches and one teacher pass
+    kept      one learner that reads its teacher's kept answers from disk (--keep-answers); keeping them is not timed
+    onnx      one learner, its teacher computed by ONNX Runtime in float32 (--teacher.engine onnx)
+    int8      the same in 8 bits (--teacher.precision int8)
     limit     the teacher's bare forward pass and the student's bare training step, on one batch: what "learner" could reach
 """
 
@@ -17,6 +20,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -37,13 +41,17 @@ from didact.engine.recipe import Recipe, best_precision
 from didact.engine.step import Tally, advance, autocast, teach
 from didact.engine.threads import wait_passively
 from didact.method import Method, Pair
-from didact.nets.blocks import macs
+from didact.nets.blocks import Shapes, macs
 from didact.nets.folded import folded
 from didact.seeds import seeded
 from didact.spec import choose
+from didact.store.answers import Answers, EpochAnswers, Keep
 
 CIFAR = facts(Data(name="cifar100"))
-GOALS = {"cpu": {"learner": 2.0, "cohort12": 4.5}, "cuda": {"learner": 4.0, "cohort12": 12.0}}  # the CPU's: with 2 cores
+GOALS = {
+    "cpu": {"learner": 2.0, "cohort12": 4.5, "kept": 3.0, "int8": 2.0},
+    "cuda": {"learner": 4.0, "cohort12": 12.0},
+}  # the CPU's: with 2 cores
 Step = tuple[int, Tensor]  # images in a step that was just given to the device, and something of its loss, not yet read
 Row = dict[str, Any]
 
@@ -149,26 +157,62 @@ def learner(options: argparse.Namespace, wanted: str | Method, seed: int, teache
     return one
 
 
-def cohort(options: argparse.Namespace, methods: Sequence[str | Method]) -> Iterator[Step]:
-    """Epochs of a learner for each of ``methods`` as didact.engine.train has them, without listeners and evaluation."""
+def cohort(options: argparse.Namespace, methods: Sequence[str | Method], way: str = "") -> Iterator[Step]:
+    """Epochs of a learner for each of ``methods`` as didact.engine.train has them, without listeners and evaluation.
+
+    Args:
+        way: how the teacher answers: "onnx", "int8", "kept", or by torch.
+    """
     made, labels = pixels()
     split = Split.whole(made.permute(0, 3, 1, 2), labels).to(options.device)
     known = {name: getattr(CIFAR, name) for name in ("classes", "image", "mean", "std", "padding")}
     dataset = Dataset(data=Data(name="cifar100"), train=split, test=split, validation=None, names=(), order="", **known)
     teacher = network(options.teacher, 0, teaches=True)
     active = [learner(options, method, seed, teacher, labels) for seed, method in enumerate(methods, 1)]
+    shapes = teacher.shapes(CIFAR.image)
     teacher = folded(teacher.to(options.device, memory_format=torch.channels_last))  # type: ignore[call-overload]
+    if way in ("onnx", "int8"):
+        teacher = by_engine(teacher, shapes, dataset, options, "fp32" if way == "onnx" else way)
     views = frozenset[str]().union(*(one.views for one in active))
     loader = Loader(dataset, batch_size=options.batch, data_seed=0, views=views)
-    for epoch in itertools.count():
-        tallies = {one.label: Tally(one.device) for one in active}
-        for one in active:
-            one.train_mode()
-        for step, batch in enumerate(loader.epoch(epoch)):
-            taught = teach(teacher, batch, active, options.precision)
+    with tempfile.TemporaryDirectory() as folder:
+        answers = keep(Path(folder), teacher, loader, active, options) if way == "kept" else None
+        for epoch in itertools.count():
+            tallies = {one.label: Tally(one.device) for one in active}
             for one in active:
-                advance((one,), batch, taught, step, len(loader), tallies)
-            yield len(batch), tallies["1"].sums
+                one.train_mode()
+            for step, batch in enumerate(loader.epoch(epoch)):
+                taught = teach(teacher, batch, active, options.precision, answers=answers)
+                for one in active:
+                    advance((one,), batch, taught, step, len(loader), tallies)
+                yield len(batch), tallies["1"].sums
+
+
+def by_engine(
+    teacher: nets.BlockNet, shapes: Shapes, dataset: Dataset, options: argparse.Namespace, precision: str
+) -> nets.BlockNet:
+    """The teacher as ONNX Runtime computes it, calibrated on a few batches: its speed does not depend on the ranges."""
+    from didact.deploy.engine import Computed, exported, quantised
+
+    model = exported(teacher, CIFAR.image, precision)
+    if precision == "int8":
+        batches = itertools.islice(Loader(dataset, batch_size=options.batch, data_seed=1).epoch(0), 4)
+        model = quantised(model, (batch.images for batch in batches))
+    return Computed(model, shapes, options.threads)
+
+
+def keep(
+    folder: Path, teacher: nets.BlockNet, loader: Loader, active: Sequence[Learner], options: argparse.Namespace
+) -> EpochAnswers:
+    """The teacher's kept answers for as many batches as are timed, and those before."""
+    steps = options.warmup + options.steps
+    assert steps <= len(loader), f"kept: at most {len(loader) - options.warmup} steps, which are of one epoch"
+    store = Answers(folder, 10**12)
+    series = store.open({}, "benchmark")
+    with EpochAnswers(store, series, Keep(), 0, steps) as written:
+        for batch in itertools.islice(loader.epoch(0), steps):
+            teach(teacher, batch, active, options.precision, answers=written)
+    return EpochAnswers(store, series, Keep(), 0, steps)
 
 
 def serve(options: argparse.Namespace, variant: str, line: connection.Connection) -> None:
@@ -176,7 +220,7 @@ def serve(options: argparse.Namespace, variant: str, line: connection.Connection
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     torch.set_num_threads(options.threads)
     methods, bare, done = options.variants[variant], {"plain": plain, "limit": limit}, []
-    steps = cohort(options, methods) if methods else bare[variant](options)
+    steps = cohort(options, methods, variant) if methods else bare[variant](options)
     while count := line.recv():
         done += timed(steps, count, options.device)
         line.send(len(done))
@@ -284,7 +328,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="timed steps of each variant; 30 on the CPU, 400 on a GPU")
     parser.add_argument("--out", default=os.devnull, type=Path, help="JSON file")
     options = parser.parse_args()
-    fixed = {"plain": 0, "limit": 0, "learner": 1}
+    fixed = {"plain": 0, "limit": 0, "learner": 1, "kept": 1, "onnx": 1, "int8": 1}
     sizes = {v: fixed[v] if v in fixed else int(v.removeprefix("cohort")) for v in options.variants.split(",")}
     options.variants = {variant: ["kd"] * size for variant, size in sizes.items()}
     options.precision = best_precision(options.device)

@@ -24,7 +24,7 @@ def test_throughput_compares_a_plain_loop_with_a_learner_and_a_cohort(tmp_path: 
         str(FOLDER / "throughput.py"),
         *small,
         "--variants",
-        "plain,learner,cohort2,limit",
+        "plain,learner,cohort2,kept,limit",
         "--out",
         str(out),
     ]
@@ -39,6 +39,7 @@ def test_throughput_compares_a_plain_loop_with_a_learner_and_a_cohort(tmp_path: 
         ("plain", 1),
         ("learner", 1),
         ("cohort2", 2),
+        ("kept", 1),
         ("limit", 1),
     ]
     for name, row in rows.items():
