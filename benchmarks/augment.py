@@ -3,7 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/augment.py > benchmarks/results/augment.json
 
 Made-up 3x32x32 pixels, batches of 64 and 512, all on the CPU. "loaded" is everything a training loop waits for: the draws
-of the epoch, the crops and flips, the normalised batches. The loop does per image what torchvision's transforms do.
+of the epoch, the crops and flips, the normalised batches; "mixed" is the same with mixup and cutmix, "changed" with RandAugment
+(two changes of magnitude 9, by kornia). The loop does per image what torchvision's transforms do.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import json
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from didact.data import Data, Dataset, Loader, Split, facts
+from didact.data import Data, Dataset, Loader, Mixing, Split, facts, mixing_loader
 from didact.data.augment import crop_flip, draw, normalise
 
 IMAGES = 20_000
@@ -79,6 +82,17 @@ def loaded(source: Dataset, batch: int) -> Callable[[], int]:
     return lambda: sum(len(made) for made in loader.epoch(0))
 
 
+def mixed(source: Dataset, batch: int) -> Callable[[], int]:
+    """A whole epoch of the loader, with mixup and cutmix."""
+    loader = mixing_loader(Loader(source, batch_size=batch, data_seed=0), Mixing(mixup=0.2, cutmix=1.0), source.classes)
+    return lambda: sum(len(made) for made in loader.epoch(0))
+
+
+def changed(source: Dataset, batch: int) -> Callable[[], int]:
+    """A whole epoch of the loader, with RandAugment."""
+    return loaded(replace(source, data=replace(source.data, randaugment=9)), batch)
+
+
 def one_by_one(source: Dataset, batch: int, images: int = 4096) -> Callable[[], int]:
     """What a host loop does: pad, crop and mirror one image with Pillow, normalise it with NumPy, stack the batch."""
     pictures = [Image.fromarray(i) for i in source.train.images[:images].permute(0, 2, 3, 1).numpy()]
@@ -105,8 +119,10 @@ def main() -> None:
     source = dataset()
     rows = []
     for batch in (64, 512):
-        measured = {work.__name__: rate(work(source, batch)) for work in (batched, loaded, one_by_one)}
-        ratios = {f"{name}_ratio": round(measured[name] / measured["one_by_one"], 1) for name in ("batched", "loaded")}
+        works = [batched, loaded, mixed, *([changed] if find_spec("kornia") else []), one_by_one]
+        measured = {work.__name__: rate(work(source, batch)) for work in works}
+        ratios = {f"{name}_ratio": round(value / measured["one_by_one"], 1) for name, value in measured.items()}
+        del ratios["one_by_one_ratio"]
         rows.append({"batch": batch} | {name: round(value) for name, value in measured.items()} | ratios)
     machine = {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}
     print(json.dumps({"unit": "images/s", "machine": machine, "torch": torch.__version__, "rows": rows}, indent=2))

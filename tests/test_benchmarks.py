@@ -58,7 +58,8 @@ def test_augment_measures_whole_batches_and_single_images(monkeypatch: pytest.Mo
     source = augment.dataset()
     assert len(source.train) == 64
     works = [augment.batched(source, 16), augment.loaded(source, 16), augment.one_by_one(source, 16, images=64)]
-    assert [work() for work in works] == [64, 64, 64]
+    works += [augment.mixed(source, 16)]
+    assert [work() for work in works] == [64, 64, 64, 64]
     assert all(augment.rate(work) > 0 for work in works)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,16 @@ def test_alone_equals_cohort_whatever_the_optimisers(tiny: Tiny, tmp_path: Path)
     for run in (runs[0], runs[1], runs[4]):
         execute([run], alone, Execution(cohort_size=1, test_every=9))
         assert same(weights(alone, run), weights(together, run)), run.label
+
+
+@pytest.mark.skipif(find_spec("kornia") is None, reason="kornia is not installed")
+def test_randaugment_is_the_same_alone_and_in_a_cohort(tiny: Tiny, tmp_path: Path) -> None:
+    data = replace(DATA, randaugment=9)
+    runs = [tiny("ce", data=data, recipe=recipe) for recipe in (SGD, ADAMW)]
+    together, alone = Store(tmp_path / "together"), Store(tmp_path / "alone")
+    execute(runs, together, Execution(test_every=9))
+    execute(runs, alone, Execution(test_every=9, cohort_size=1))
+    assert all(same(weights(alone, run), weights(together, run)) for run in runs)
 
 
 @pytest.mark.parametrize("method", ["ft", {"name": "sftn", "student": "resnet8"}], ids=["stages", "sftn"])

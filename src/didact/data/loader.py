@@ -10,6 +10,7 @@ from torch import Tensor
 from didact.data.augment import check_views, normalise, turned
 from didact.data.dataset import Dataset
 from didact.data.folders import Streamed, usual_decoders
+from didact.data.rand_augment import Changes, changed, check_changes, draw_changes
 from didact.data.renderings import Drawn, Resized, Shifted, Shown, rotations
 from didact.data.resized_crop import Crops
 from didact.data.settings import stored
@@ -51,9 +52,13 @@ class Loader:
                 as there are processors but one by default. Changes no pixel.
 
         Raises:
-            SpecError: a view that the images cannot have, or fewer than two training images.
+            SpecError: a view that the images cannot have, images that RandAugment cannot change, or fewer than two training
+                images.
         """
         check_views(views, dataset.image)
+        self.magnitude, self.operations = dataset.data.randaugment, dataset.data.randaugment_operations
+        if self.magnitude is not None:
+            check_changes(dataset.image, views)
         if len(dataset.train) < 2:
             raise SpecError(
                 f"training needs at least 2 images, the settings of {dataset.data.title} leave {len(dataset.train)}"
@@ -79,7 +84,11 @@ class Loader:
         batches = list(order.split(self.batch_size))[: len(self)]
         drawn = self._drawn(number)
         made = self._streamed if isinstance(self.split, Streamed) else self._stored
-        for rows, pixels in made(batches, drawn):
+        changes = self._changes(number)
+        for some, (rows, pixels) in zip(batches, made(batches, drawn), strict=True):
+            for what, one in changes.items():
+                assert self.magnitude is not None
+                pixels[what] = changed(pixels[what], one.of(some), self.magnitude)
             images = {what: normalise(one, self.mean, self.std) for what, one in pixels.items()}
             yield Batch(images.pop(MAIN), self.split.labels[rows], rows, images)
 
@@ -90,6 +99,13 @@ class Loader:
         turns = {view: self.shown.turns(main, self.data_seed, number) for view in self.views}  # type: ignore[arg-type]
         others = {name: self.shown.draw(images, seed, number) for name, seed in self.renderings.items()}
         return {MAIN: main} | turns | others
+
+    def _changes(self, number: int) -> dict[str, Changes]:
+        """What RandAugment does to every image in an epoch, by rendering; nothing where it is not asked for."""
+        if self.magnitude is None:
+            return {}
+        seeds = {MAIN: self.data_seed, **self.renderings}
+        return {what: draw_changes(len(self.split), self.operations, seed, number) for what, seed in seeds.items()}
 
     def _stored(self, batches: list[Tensor], drawn: dict[str, Drawn]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """Rows and pixels of every batch, from images in memory."""

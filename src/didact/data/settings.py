@@ -12,6 +12,7 @@ from pydantic_core import ArgsKwargs
 from didact.data import folders
 from didact.data.catalogue import canonical_name, checksum, find, names
 from didact.data.contract import Augment, DataSource, Decode, Facts
+from didact.data.rand_augment import LARGEST as LARGEST_CHANGE
 from didact.data.resize import usual_padding
 from didact.spec import MOST, Amount, Count, Flag, Seed, Share, SpecError, spec
 
@@ -57,7 +58,21 @@ class Data:
     decode: Decode | None = None
     """When a folder's training images are decoded: once, or always when they are shown; by their size in all when not given."""
 
-    later: ClassVar[tuple[str, ...]] = ("size", "content", "holds", "skip_corrupt", "crop", "decode")
+    randaugment: Annotated[int, Field(ge=1, le=LARGEST_CHANGE)] | None = None
+    """Magnitude, 1 to 30, of RandAugment, which changes training images after crop and flip; none when not given."""
+    randaugment_operations: Annotated[int, Field(ge=1, le=20)] = 2
+    """Of RandAugment: how many changes of every image."""
+
+    later: ClassVar[tuple[str, ...]] = (
+        "size",
+        "content",
+        "holds",
+        "skip_corrupt",
+        "crop",
+        "decode",
+        "randaugment",
+        "randaugment_operations",
+    )
 
     @property
     def title(self) -> str:
@@ -174,6 +189,8 @@ class Data:
             raise ValueError(
                 f"augment: resized-crop-flip makes squares, and the images are {image[1]}x{image[2]}; write data.size"
             )
+        if self.randaugment is None and self.randaugment_operations != Data.randaugment_operations:
+            raise ValueError("randaugment_operations: is for data.randaugment; write a magnitude, e.g. data.randaugment=9")
         if self.decode == "always" and self.size is None:
             raise ValueError("decode: always decodes to squares; write data.size")
         return self

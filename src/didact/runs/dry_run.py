@@ -6,6 +6,7 @@ from contextlib import nullcontext
 
 from didact.data import apart, facts, training_images
 from didact.data.augment import check_views
+from didact.data.rand_augment import check_changes
 from didact.nets.blocks import BlockNet, parameters
 from didact.nets.shown import bare
 from didact.runs.build import begin, extras, network, pair, placeholders
@@ -62,9 +63,10 @@ def check(run: Run, memory: int | None = None) -> list[str]:
 
 def _check_images(run: Run) -> None:
     """The images have the shape that the method's views need, and are like those that the teacher was trained on."""
-    check_views(
-        run.method.needs.views.union(*(s.needs.views for s in run.method.stages() if s.needs)), facts(run.data).image
-    )
+    views = run.method.needs.views.union(*(s.needs.views for s in run.method.stages() if s.needs))
+    check_views(views, facts(run.data).image)
+    if run.data.randaugment is not None:
+        check_changes(facts(run.data).image, views)
     teacher = run.teacher
     difference = apart(teacher.data, run.data) if teacher is not None else None
     if teacher is not None and difference is not None:
