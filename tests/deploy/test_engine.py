@@ -94,5 +94,5 @@ def test_an_operation_without_a_word_is_named() -> None:
 def test_what_is_not_installed_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr("didact.deploy.engine.find_spec", lambda name: None if name == "onnxruntime" else find(name))
-    with pytest.raises(SpecError, match=r"needs onnxruntime, which is not installed: pip install 'didact\[onnx\]'"):
+    with pytest.raises(SpecError, match=r"needs onnxruntime, which is not installed: pip install 'didact-distill\[onnx\]'"):
         check_installed()

@@ -102,7 +102,7 @@ def test_a_gpu_and_a_missing_library_are_refused_before_training(tiny: Tiny, mon
     with pytest.raises(SpecError, match="computes on the CPU, and this trains on cuda:0"):
         engines.check([run], "cuda:0")
     monkeypatch.setattr("didact.deploy.engine.find_spec", lambda name: None)
-    with pytest.raises(SpecError, match=r"pip install 'didact\[onnx\]'"):
+    with pytest.raises(SpecError, match=r"pip install 'didact-distill\[onnx\]'"):
         engines.check([run], "cpu")
     engines.check([tiny("kd")], "cuda:0")
 

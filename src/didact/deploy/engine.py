@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.nets.blocks import BlockNet, Shape, Shapes
-from didact.spec import SpecError
+from didact.spec import SpecError, installation
 from didact.tensors import PARTS, Outputs
 
 LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
@@ -48,9 +48,7 @@ def check_installed() -> None:
     """
     missing = [name for name in LIBRARIES if find_spec(name) is None]
     if missing:
-        raise SpecError(
-            f"teacher.engine: onnx needs {', '.join(missing)}, which is not installed: pip install 'didact[onnx]'"
-        )
+        raise SpecError(f"teacher.engine: onnx needs {', '.join(missing)}, which is not installed: {installation('onnx')}")
 
 
 def runtime() -> str:
