@@ -7,6 +7,7 @@ from dataclasses import fields
 import pytest
 import torch
 
+from didact.spec import SpecError
 from didact.tensors import PARTS, Batch, Needs, Outputs, reads
 
 
@@ -50,8 +51,12 @@ def test_reads() -> None:
     found = reads("logits features", teacher="pooled", peers="logits", views="rotations")
     assert found.own == {"logits", "features"}
     assert (found.teacher, found.peers, found.views) == ({"pooled"}, {"logits"}, {"rotations"})
-    for wrong in ({"own": "logit"}, {"teacher": "feature"}, {"peers": "x"}):
-        with pytest.raises(ValueError, match="networks show"):
+    for wrong, message in (
+        ({"own": "logit"}, "no output 'logit'; did you mean 'logits'"),
+        ({"teacher": "feature"}, "did you mean 'features'"),
+        ({"peers": "x"}, "no output 'x'; known: features, logits, pooled, preacts, stem"),
+    ):
+        with pytest.raises(SpecError, match=message):
             reads(**wrong)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from didact.spec import SpecError, nearest, shown
+
 Images = Float[Tensor, "b c h w"]
 Pixels = UInt8[Tensor, "b c h w"]
 Labels = Int[Tensor, "b"]
@@ -95,15 +97,19 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Needs:
-    """Which parts of :class:`Outputs` a method reads, of whom, and which further views of the
-    images it wants.
+    """The parts of :class:`Outputs` that a method reads, and the further views of the images.
 
-    For every view both networks are shown the view too, with the same parts. ``main``: whether they
-    are shown the batch's own images at all; a method whose view contains them has no need to.
-    ``own_images``: whether the network is shown an augmentation of the images that is drawn for it
-    alone, in place of the one that the cohort shares; a teacher sees the shared one. ``held``:
-    whether the method receives, before every epoch, the outputs of its network and the peers for
-    held-out images.
+    Attributes:
+        own, teacher, peers: parts of the network's own outputs, of the teacher's and of the peers'.
+        views: names of further views; the networks then also run on each, for the same parts.
+        main: whether the networks run on the batch's own images. A view can contain them already.
+        own_images: whether the network gets its own augmentation of the images instead of the one
+            that the cohort shares. A teacher gets the shared one.
+        held: whether the method receives, before every epoch, the outputs of its network and the
+            peers for held-out images.
+
+    Raises:
+        SpecError: a part that networks do not have.
     """
 
     own: frozenset[str] = frozenset({"logits"})
@@ -117,7 +123,8 @@ class Needs:
     def __post_init__(self) -> None:
         unknown = (self.own | self.teacher | self.peers) - PARTS
         if unknown:
-            raise ValueError(f"networks show {', '.join(sorted(PARTS))}; found {', '.join(sorted(unknown))}")
+            name = min(unknown)
+            raise SpecError(f"needs: a network has no output {shown(name)}{nearest(name, PARTS)}")
 
 
 def reads(

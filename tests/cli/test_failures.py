@@ -69,7 +69,7 @@ def test_a_signal_ends_a_training_as_ctrl_c_does(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert train_until(number, tmp_path, monkeypatch) == code
-    assert "didact: interrupted; what was trained is kept" in capsys.readouterr().err
+    assert "didact: interrupted; finished epochs are saved" in capsys.readouterr().err
     assert goes_on(tmp_path, capsys)
 
 
@@ -98,14 +98,14 @@ def test_too_little_memory_in_a_step(
     assert train_until(error, tmp_path, monkeypatch) == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("didact: ")]
     assert memory in line
-    assert "what was trained is kept" in line
+    assert "finished epochs are saved" in line
     assert "--recipe.batch_size" in line
     assert goes_on(tmp_path, capsys)
 
 
 def test_a_command_that_trains_nothing_is_not_told_of_batches() -> None:
     told = failures.short_of_memory(MemoryError(), trains=False)
-    assert told == "not enough memory; what was trained is kept: ask again and it goes on from the last epoch"
+    assert told == "not enough memory; finished epochs are saved; the same command continues from the last one"
     assert failures.short_of_memory(ImportError("scipy.so: failed to map segment from shared object"), trains=False)
     assert failures.short_of_memory(RuntimeError("shapes do not fit"), trains=True) is None
 
@@ -144,3 +144,9 @@ def test_what_the_system_refuses_names_the_file() -> None:
     assert failures.refusal(OSError(28, "No space left on device")) == "No space left on device"
     assert failures.refusal(ConnectionError("no route")) == "no route"
     assert failures.refusal(PermissionError(13, "Permission denied", b"a\xff")) == "Permission denied: a\udcff"
+
+
+def test_a_long_word_of_a_message_is_cut() -> None:
+    message = failures.shortened("Unused Tokens: " + "a" * 3000)
+    assert message.startswith("Unused Tokens: aaa") and message.endswith("(3,000 characters)") and len(message) < 150
+    assert failures.shortened("a short message") == "a short message"

@@ -90,7 +90,7 @@ def test_devices_of_one_s_own(tmp_path: Path, capsys: Said) -> None:
         (["--target", ""], "name at least one device"),
         (["--devices", "none.json"], "cannot read devices from 'none.json'"),
         (["--data", "cifar101"], "did you mean 'cifar10' or 'cifar100'"),
-        (["--data", "digits", "--image", "3x32x32"], "say either --data, or --image and --classes"),
+        (["--data", "digits", "--image", "3x32x32"], "write either --data, or --image and --classes"),
         (["--image", "3x32x32"], "--image and --classes belong together"),
         (["--classes", "10"], "--image and --classes belong together"),
         (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from didact.cli.main import main
+from didact.cli.main import app, main
 from didact.execution import work
 
 Requests = Callable[[random.Random], list[str]]
@@ -25,7 +26,7 @@ BASE = [
     "--recipe.batch_size",
     "16",
 ]
-COMMANDS = ("train", "study", "list", "explain", "show", "look", "compare", "fit", "search", "probe", "quickstart")
+COMMANDS = tuple(name for name in app if not name.startswith("-"))
 VALUES = (
     "x", "", " ", "null", "true", "[]", "{}", "[1,2]", '{"name":5}', '{"name":null}', '[["digits"]]', "1.5.5", "NaN", "inf",
     "-inf", "1e300", "-1", "0", "0.5", "1.5", "0x10", "1" * 31, "-" + "1" * 31, "9" * 5000, "١٦", "１６", "a" * 3000, "[" * 50,
@@ -39,41 +40,10 @@ SETTINGS = (
     "method.x", "teacher", "teacher.net", "teacher.seed", "teacher.recipe", "teacher.recipe.epochs", "teacher.start", "peers",
     "peers.net", "peers.method", "route", "route.anchors", "start", "nosuch", "epochs.x.y", "recipe.epochz",
 )  # fmt: skip
-OPTIONS = {
-    "list": ("--store", "--net", "--teacher", "--data"),
-    "show": ("--store",),
-    "explain": ("--net", "--teacher"),
-    "look": ("--store", "--against", "--device", "--images", "--kind", "--picture"),
-    "compare": ("--store", "--net", "--data", "--picture"),
-    "fit": ("--pool", "--bits", "--target", "--devices", "--image", "--classes", "--data", "--students", "--draw"),
-    "search": (
-        "--store",
-        "--max-parameters",
-        "--max-macs",
-        "--max-bytes",
-        "--max-ms",
-        "--trials",
-        "--bits",
-        "--target",
-        "--device",
-        "--devices",
-    ),
-    "probe": ("--store", "--data", "--size", "--probe", "--seeds", "--device"),
-    "quickstart": ("--data", "--seeds", "--device", "--store"),
-    "study": (
-        "--scale",
-        "--table",
-        "--students",
-        "--draw",
-        "--pairs",
-        "--method",
-        "--teacher",
-        "--data",
-        "--temperatures",
-        "--weights",
-    ),
-    "train": ("--device", "--test-every", "--cohort-size", "--store"),
+MORE_OPTIONS = {
+    "study": ("scale", "table", "students", "draw", "pairs", "method", "teacher", "data", "temperatures", "weights"),
 }
+"""Settings that a command takes in addition to the options of its function."""
 SUBJECTS = {
     "list": ("nets", "runs", "pools", "devices", "recipes", "data", "nosuch", ""),
     "show": ("abc", "", "zz", "/", "a" * 3000),
@@ -87,6 +57,14 @@ SUBJECTS = {
     "study": ("gtn", "sftn", "nosuch", ""),
     "train": ("",),
 }  # fmt: skip
+
+
+@functools.cache
+def options(command: str) -> tuple[str, ...]:
+    """The options of a command that take a value."""
+    arguments = app[command].assemble_argument_collection()
+    names = [name for argument in arguments if argument.hint is not bool for name in argument.names if name.startswith("--")]
+    return (*names, *(f"--{name}" for name in MORE_OPTIONS.get(command, ())))
 
 
 class TrainedError(BaseException):
@@ -123,9 +101,9 @@ def two_settings(draw: random.Random) -> list[str]:
 
 def option(draw: random.Random) -> list[str]:
     command = draw.choice(COMMANDS)
-    subject = draw.choice(SUBJECTS[command])
+    subject = draw.choice(SUBJECTS.get(command, ("abc", "")))
     base = BASE if command == "train" else []
-    return [command, *([subject] if subject else []), *base, draw.choice(OPTIONS[command]), draw.choice(VALUES)]
+    return [command, *([subject] if subject else []), *base, draw.choice(options(command)), draw.choice(VALUES)]
 
 
 def subject(draw: random.Random) -> list[str]:
@@ -192,3 +170,9 @@ def test_wrong_requests_are_answered(capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize("seed", range(1, 11))
 def test_more_wrong_requests_are_answered(seed: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert faults(seed, 500, capsys) == []
+
+
+def test_every_command_is_walked() -> None:
+    assert {"train", "search", "show"} <= set(COMMANDS) and SUBJECTS.keys() <= set(COMMANDS)
+    assert all(options(command) for command in COMMANDS)
+    assert "--max-latency" in options("search") and "--json" not in options("search")

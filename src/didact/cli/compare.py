@@ -23,7 +23,7 @@ def compare(
     format: Format = "text",
     json: Json = False,
 ) -> int:
-    """Read and print; the help stands where the command is named."""
+    """Read and print. The help text is in :mod:`didact.cli.main`."""
     from didact import nets
     from didact.cli.missing import missing_teachers
 

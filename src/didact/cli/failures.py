@@ -1,25 +1,29 @@
-"""What stops a command from outside: signals, memory, the disk. What a person reads, and the exit code."""
+"""Signals, lack of memory and disk errors that stop a command: their messages and exit codes."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 from types import FrameType
 from typing import NoReturn
 
-KEPT = "what was trained is kept: ask again and it goes on from the last epoch"
+from didact.spec import cut
+
+KEPT = "finished epochs are saved; the same command continues from the last one"
 
 _MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED", "failed to map segment")
-"""In the messages of torch, of the libraries below it and of the system's loader, where it is no MemoryError."""
+"""Parts of messages about lack of memory that come without a MemoryError, from torch, its libraries
+or the loader."""
 
 _PATH = 300
-"""Characters of a very long path that a message repeats, from its beginning and from its end."""
+"""How many characters of a very long path a message repeats from its beginning and from its end."""
 
 _LESS = ". A smaller --cohort-size needs less and changes no result; a smaller --recipe.batch_size is a new run"
 
 
 class StoppedError(KeyboardInterrupt):
-    """A signal asked the process to end. All that heeds Ctrl-C heeds it."""
+    """A signal to end the process. Everything that handles Ctrl-C handles it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -27,7 +31,8 @@ class StoppedError(KeyboardInterrupt):
 
 
 def heed_signals() -> None:
-    """End as by Ctrl-C when the system, a scheduler or a closed terminal asks for it. Ignored signals stay ignored (nohup)."""
+    """End as by Ctrl-C on SIGTERM and SIGHUP (system, scheduler, closed terminal). Ignored signals
+    stay ignored (nohup)."""
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
@@ -39,13 +44,14 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def interrupted(error: KeyboardInterrupt) -> tuple[str, int]:
-    """What to say and the exit code: 128 and the number of the signal, as of a shell."""
+    """The message and the exit code: 128 plus the number of the signal, as in shells."""
     number = error.number if isinstance(error, StoppedError) else signal.SIGINT
     return f"interrupted; {KEPT}", 128 + number
 
 
 def short_of_memory(error: BaseException, trains: bool) -> str | None:
-    """What to say of an error that comes of too little memory; None for any other. ``trains``: what needs less, too."""
+    """The message about an error caused by lack of memory; None for any other. ``trains``: whether
+    to add advice."""
     if not isinstance(error, MemoryError) and not any(words in str(error) for words in _MEMORY):
         return None
     where = "GPU memory" if "CUDA" in str(error) else "memory"
@@ -54,8 +60,13 @@ def short_of_memory(error: BaseException, trains: bool) -> str | None:
     return f"not enough {where}{detail}; {KEPT}{_LESS if trains else ''}"
 
 
+def shortened(message: str) -> str:
+    """``message`` with very long words cut, as when it repeats what was typed."""
+    return re.sub(r"\S{101,}", lambda match: cut(match[0]), message)
+
+
 def refusal(error: OSError) -> str:
-    """What the system refused, and of which file."""
+    """The message about an error of the system, with its files."""
     files = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes | os.PathLike)]
     paths = " and ".join(f if len(f) <= 2 * _PATH else f"{f[:_PATH]} ... {f[-_PATH:]}" for f in files)
     return ": ".join([error.strerror or str(error) or type(error).__name__, paths][: 1 + bool(files)])

@@ -20,7 +20,7 @@ from didact.spec import Count, Seed, SpecError, from_json, shown
 from didact.tables.fit import plain, tables
 
 Drawn = Annotated[int, Strict(), Field(ge=0, le=1000)]
-"""How many networks are drawn from a pool."""
+"""Number of networks to draw from a pool."""
 
 LARGEST_IMAGE = 4096  # channels, height and width
 
@@ -29,9 +29,9 @@ def fit(
     *,
     pool: Annotated[str, Parameter(help="Networks, separated by commas; or a pool (didact list pools).")],
     students: Annotated[
-        int, Parameter(converter=exactly(Drawn), help="How many are drawn from a pool, with its smallest and largest.")
+        int, Parameter(converter=exactly(Drawn), help="Students to draw from a pool, including the smallest and largest.")
     ] = 4,
-    draw: Annotated[int, Parameter(converter=exactly(Seed), help="The seed under which they are drawn.")] = 0,
+    draw: Annotated[int, Parameter(converter=exactly(Seed), help="Seed for drawing students.")] = 0,
     bits: Annotated[str, Parameter(help="Bit widths of weights and activations, 1 to 32.")] = "8,32",
     data: Annotated[str | None, Parameter(help="Data set that sets image shape and classes (default: cifar100).")] = None,
     image: Annotated[str | None, Parameter(help="Instead: channels x height x width, such as 3x64x64 ...")] = None,
@@ -41,15 +41,15 @@ def fit(
     format: Format = "text",
     json: Json = False,
 ) -> int:
-    """Compute and print; the help stands where the command is named."""
-    printed = form(format, json)
+    """Compute and print. The help text is in :mod:`didact.cli.main`."""
+    output = form(format, json)
     known = joined(DEVICES, own(devices) if devices is not None else ())
-    chosen = known if target is None else choose([name.strip() for name in target.split(",") if name.strip()], known)
+    targets = known if target is None else choose([name.strip() for name in target.split(",") if name.strip()], known)
     shape, count = _images(data, image, classes)
     with below("pool"):
         networks = members(pool, students, draw)
-    results = fits(networks, _widths(bits), chosen, shape, count)
-    emit(tables(results), printed, plain(results))
+    results = fits(networks, _widths(bits), targets, shape, count)
+    emit(tables(results), output, plain(results))
     return 0
 
 
@@ -62,12 +62,12 @@ def _widths(text: str) -> list[int]:
 
 
 def _images(data: str | None, image: str | None, classes: int | None) -> tuple[Shape, int]:
-    """Shape of an image and number of classes: those of a data set, or the ones that are given."""
+    """Image shape and number of classes, from a data set or from the options."""
     if image is None and classes is None:
         about = facts(from_json(Data, {"name": "cifar100" if data is None else data}, "data"))
         return about.image, about.classes
     if data is not None:
-        raise SpecError("say either --data, or --image and --classes")
+        raise SpecError("write either --data, or --image and --classes")
     if image is None or classes is None:
         raise SpecError("--image and --classes belong together: --image 3x32x32 --classes 100")
     sizes = re.fullmatch(r"([1-9][0-9]{0,9})x([1-9][0-9]{0,9})x([1-9][0-9]{0,9})", image)

@@ -31,7 +31,7 @@ def list_(
     format: Format = "text",
     json: Json = False,
 ) -> int:
-    """List and print; the help stands where the command is named."""
+    """List and print. The help text is in :mod:`didact.cli.main`."""
     shape = form(format, json)
     pair = {key: value for key, value in (("net", net), ("teacher", teacher), ("data", data)) if value is not None}
     if pair and what not in ("methods", None) and not (what == "data" and [*pair] == ["data"]):
@@ -42,14 +42,16 @@ def list_(
 
 
 def _listing(what: str | None, store: Path, pair: dict[str, str], trust: bool) -> Listing:
-    """What there is, for a word such as ``nets``.
+    """The list called ``what``, such as ``nets``.
 
     Args:
-        pair: net, teacher and data for ``methods``, as far as they were named; for ``data`` a single data set.
-        trust: whether code that the store's Records name is imported.
+        what: the word after ``didact list``.
+        store: folder of the store, for ``runs``.
+        pair: given options among net, teacher and data, for ``methods``; data only, for ``data``.
+        trust: whether to import code that the store's Records name.
 
     Raises:
-        SpecError: no word, or an unknown one; the nearest is named, or all where none is near.
+        SpecError: no word, or an unknown one. The message names the nearest word, or all.
     """
     from didact.tables import fit, listings
 
@@ -66,9 +68,9 @@ def _listing(what: str | None, store: Path, pair: dict[str, str], trust: bool) -
     }
     if what not in known:
         near = difflib.get_close_matches(str(what).lower(), known, n=1)
-        found = "" if what is None else f"; found {shown(what)}" + (f", did you mean {near[0]!r}?" if near else "")
+        suffix = "" if what is None else f"; found {shown(what)}" + (f", did you mean {near[0]!r}?" if near else "")
         *first, last = known
-        raise SpecError(f"what: one of {', '.join(first)} or {last}{found}")
+        raise SpecError(f"what: one of {', '.join(first)} or {last}{suffix}")
     return known[what]()
 
 
@@ -80,7 +82,7 @@ def _settings() -> Listing:
 
 
 def _machine() -> Listing:
-    """What ``auto`` stands for here, and why."""
+    """The values of ``auto`` on this machine, and the measured times behind them."""
     import torch
 
     from didact.engine import precision
@@ -89,14 +91,14 @@ def _machine() -> Listing:
     from didact.tables.listings import Listing
     from didact.tables.table import Cell, Table
 
-    where, known = answer.device(None), precision.times()
-    chosen: dict[str, Cell] = {
+    device, known = answer.device(None), precision.times()
+    values: dict[str, Cell] = {
         "processor": processor(),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "device": where,
-        "precision": best_precision(where),
+        "device": device,
+        "precision": best_precision(device),
     }
     measured = {"fp32": known.fp32, "bf16": known.bf16}
-    rows = [*chosen.items(), *((f"a step in {name} (ms)", round(1000 * t, 1)) for name, t in measured.items())]
-    return Listing(Table(("what", "here"), tuple(rows)), chosen | {"measured": measured})
+    rows = [*values.items(), *((f"a step in {name} (ms)", round(1000 * t, 1)) for name, t in measured.items())]
+    return Listing(Table(("what", "here"), tuple(rows)), values | {"measured": measured})

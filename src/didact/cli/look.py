@@ -1,4 +1,5 @@
-"""``didact look``: a run and its teacher, or two runs, on the test set. Imports no torch before it runs."""
+"""``didact look``: compares a run with its teacher or another run. Imports no torch before it
+runs."""
 
 from __future__ import annotations
 
@@ -22,17 +23,13 @@ if TYPE_CHECKING:
 def look(
     run: Annotated[str, Parameter(help="A digest, or the beginning of one, or a folder's name.")],
     *,
-    against: Annotated[
-        str | None, Parameter(help="Another run of the same data; by default its teacher, if it has one.")
-    ] = None,
-    layers: Annotated[bool, Parameter(negative="", help="CKA between any two layers, too.")] = False,
-    kind: Annotated[Literal["linear", "rbf"] | None, Parameter(help="The kernel of the CKA; linear by default.")] = None,
+    against: Annotated[str | None, Parameter(help="Another run on the same data; default: the run's teacher.")] = None,
+    layers: Annotated[bool, Parameter(negative="", help="Add the CKA of every pair of layers.")] = False,
+    kind: Annotated[Literal["linear", "rbf"] | None, Parameter(help="The kernel of the CKA; default: linear.")] = None,
     biased: Annotated[bool, Parameter(negative="", help="The usual, biased CKA instead of the debiased one.")] = False,
     images: Annotated[
         int | None,
-        Parameter(
-            converter=exactly(Count), help="At most so many test images for the CKA, from the first; 2000 by default."
-        ),
+        Parameter(converter=exactly(Count), help="How many test images to use for the CKA at most; default: 2000."),
     ] = None,
     picture: Annotated[
         Path | None, Parameter(help="Save pictures; their names begin like this one (png, svg, pdf).")
@@ -43,7 +40,7 @@ def look(
     format: Format = "text",
     json: Json = False,
 ) -> int:
-    """Compare and print; the help stands where the command is named."""
+    """Compare and print. The help text is in :mod:`didact.cli.main`."""
     from didact.cli.missing import missing_teachers
     from didact.measure.comparison import compare
 
@@ -61,7 +58,7 @@ def look(
 
 
 def _print(comparison: Comparison, form: Form, more: dict[str, Any], picture: Path | None) -> None:
-    """The summary, then tables; ``more`` is for programs."""
+    """Print the summary, then the tables. ``more``: additional JSON data."""
     from didact.tables import look
 
     plain = None
@@ -70,31 +67,31 @@ def _print(comparison: Comparison, form: Form, more: dict[str, Any], picture: Pa
 
         drawn = [str(path) for path in paths(comparison, picture).values()] if picture is not None else []
         plain = comparison.plain() | more | {"pictures": drawn}
-    first, *rest = look.tables(comparison)
+    first, *others = look.tables(comparison)
     summary = "\n".join(look.summary(comparison))
     if form == "text":
         say(summary)
     else:
         first = replace(first, note=summary)
-    emit([first, *rest], form, plain)
+    emit([first, *others], form, plain)
 
 
 def _layers(
     images: int | None, kind: Literal["linear", "rbf"] | None, biased: bool, compared: bool
 ) -> LayerComparison | None:
-    """The comparison of layers that the options name.
+    """The settings of the comparison of layers; None without one.
 
     Raises:
-        SpecError: none is, and it is said how.
+        SpecError: options of a comparison of layers, but no comparison.
     """
     from didact.measure.layers import LayerComparison
 
-    given: dict[str, Any] = {"images": images, "kind": kind, "unbiased": False if biased else None}
-    given = {name: value for name, value in given.items() if value is not None}
-    if given and not compared:
-        option = {"images": "--images", "kind": "--kind", "unbiased": "--biased"}[next(iter(given))]
+    options: dict[str, Any] = {"images": images, "kind": kind, "unbiased": False if biased else None}
+    options = {name: value for name, value in options.items() if value is not None}
+    if options and not compared:
+        option = {"images": "--images", "kind": "--kind", "unbiased": "--biased"}[next(iter(options))]
         raise SpecError(f"{option} is for the comparison of layers: add --layers, or leave {option} out")
-    return LayerComparison(**given) if compared else None
+    return LayerComparison(**options) if compared else None
 
 
 def _draw(comparison: Comparison, picture: Path, announced: bool) -> None:
@@ -103,9 +100,9 @@ def _draw(comparison: Comparison, picture: Path, announced: bool) -> None:
     from didact.report.text import stderr
 
     names = paths(comparison, picture)
-    for what, figure in pictures(comparison).items():
-        canvas.save(figure, names[what])
+    for name, figure in pictures(comparison).items():
+        canvas.save(figure, names[name])
         if announced:
-            say(f"Picture: {names[what]}")
-    for what, why in left_out(comparison).items():
-        stderr().print(f"no picture of {what}: {why}")
+            say(f"Picture: {names[name]}")
+    for name, why in left_out(comparison).items():
+        stderr().print(f"no picture of {name}: {why}")

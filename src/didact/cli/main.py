@@ -195,7 +195,7 @@ app.command(
     "didact.cli.probe:probe",
     help="""Transfer: how well a linear classifier does on other data, on the frozen features of finished runs.
 
-    didact probe 1f0c,77ab --data stl10,tiny-imagenet --way exact
+    didact probe 1f0c,77ab --data stl10,tiny-imagenet --probe exact
     """,
 )
 
@@ -229,8 +229,10 @@ def _answered(arguments: list[str]) -> tuple[str, int]:
 
             app["train"].help_epilogue = settings_help()
         return "", app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
-    except (RequestError, CycloptsError) as error:
+    except RequestError as error:
         return f"{error}", 2
+    except CycloptsError as error:
+        return failures.shortened(str(error)), 2
     except KeyboardInterrupt as error:
         return failures.interrupted(error)
     except OSError as error:

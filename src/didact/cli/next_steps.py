@@ -17,10 +17,10 @@ from didact.spec import plural
 from didact.store.store import Store
 
 LONGER = 3
-"""How many times the epochs are proposed for a teacher whose supernet has learned nothing."""
+"""Factor of the proposed epochs for a teacher with a supernet that has learned nothing."""
 
 PROPOSED = 8
-"""Students that are proposed for training where too few were."""
+"""Number of students that a message proposes to train."""
 
 
 def after_search(front: ParetoFront, teacher: Run, compared: Sequence[Correlation], store: Store) -> list[str]:
@@ -58,11 +58,11 @@ def too_short(best: float, guess: float, images: int, teacher: Run, store: Store
 
 def after_comparison(predictor: Predictor, compared: Sequence[Correlation], store: Store) -> list[str]:
     """What to do about predictions at chance, or about students of other teachers only."""
-    best = max(student.predicted for one in compared for student in one.students)
-    names = {student.name for one in compared for student in one.students}
+    best = max(student.predicted for correlation in compared for student in correlation.students)
+    names = {student.name for correlation in compared for student in correlation.students}
     if predictor.at_chance(best, len(names)):
         return [too_short(best, predictor.guess, predictor.images_held, predictor.run, store)]
-    if not any(one.own for one in compared):
+    if not any(correlation.own for correlation in compared):
         return [f"None of these were distilled from the teacher that predicts; {more_students(predictor)}"]
     return []
 

@@ -30,7 +30,8 @@ def search(
     run: Annotated[str, Parameter(help="A generic teacher (GTN): a digest, the beginning of one, or a folder's name.")],
     *,
     cost: Annotated[
-        Literal["parameters", "macs", "bytes", "latency"], Parameter(help="What is kept small while accuracy is made large.")
+        Literal["parameters", "macs", "bytes", "latency"],
+        Parameter(help="The cost to minimise while accuracy is maximised."),
     ] = "parameters",
     max_parameters: Limit = None,
     max_macs: Limit = None,
@@ -41,23 +42,23 @@ def search(
     bits: Annotated[int, Parameter(converter=exactly(int), help="Bit width for --max-bytes and --target.")] = 8,
     target: Annotated[str | None, Parameter(help="A device that must hold the student; see 'didact list devices'.")] = None,
     devices: Annotated[str | None, Parameter(help="Your own devices: a JSON file, or module:NAME.")] = None,
-    trials: Annotated[int, Parameter(converter=exactly(Count), help="Students whose accuracy is predicted, at most.")] = 200,
+    trials: Annotated[int, Parameter(converter=exactly(Count), help="Largest number of students to predict.")] = 200,
     images: Annotated[
-        int, Parameter(converter=exactly(Count), help="Training images, at most, for a student's batch norms.")
+        int, Parameter(converter=exactly(Count), help="Largest number of training images for a student's batch norms.")
     ] = 1024,
-    seed: Annotated[int, Parameter(converter=exactly(Seed), help="Draws the suggestions.")] = 0,
+    seed: Annotated[int, Parameter(converter=exactly(Seed), help="Seed of the suggestions.")] = 0,
     picture: Annotated[Path | None, Parameter(help="Save a picture there (png, svg or pdf).")] = None,
     device: Device = None,
     trained: Annotated[
         bool,
-        Parameter(negative="", help="Instead of a search: predictions and students that were trained (tau, rho)."),
+        Parameter(negative="", help="Instead of a search, compare predictions with trained students (tau, rho)."),
     ] = False,
     store: StorePath = STORE,
     trust_store: TrustStore = False,
     format: Format = "text",
     json: Json = False,
 ) -> int:
-    """Search and print; the help stands where the command is named."""
+    """Search and print. The help text is in :mod:`didact.cli.main`."""
     from didact.search.costs import SearchSettings
     from didact.search.predict import UnsuitableError
     from didact.spec import from_json
@@ -72,7 +73,7 @@ def search(
     teacher, _ = chosen(records, run)
     try:
         if trained:
-            _nothing_searched(settings, picture)
+            _check_no_search(settings, picture)
             _trained(records, teacher, images, answer.device(device), shape)
         else:
             _search(records, teacher, settings, answer.device(device), picture, shape)
@@ -82,7 +83,8 @@ def search(
 
 
 def _search(store: Store, teacher: Run, settings: SearchSettings, device: str, picture: Path | None, form: Form) -> None:
-    """Search, then print the front, how far it can be relied on, and the command that goes on from it."""
+    """Search, then print the front, the reliability of the predictions, and commands for the next
+    step."""
     from didact.cli.next_steps import after_search, distil
     from didact.runs.labels import teacher_label
     from didact.search.correlation import rank_correlation
@@ -90,30 +92,30 @@ def _search(store: Store, teacher: Run, settings: SearchSettings, device: str, p
     from didact.search.search import search
     from didact.tables import front
 
-    found = search(store, teacher, settings, device, _Progress())
+    result = search(store, teacher, settings, device, _Progress())
     compared = rank_correlation(Predictor(store, teacher, settings.images, device), store)
     plain = {
-        "rank_correlation": [one.plain() for one in compared],
-        "distil": distil(found, teacher, store),
+        "rank_correlation": [correlation.plain() for correlation in compared],
+        "distil": distil(result, teacher, store),
         "picture": picture and str(picture),
     }
-    emit([front.table(found, teacher, compared)], form, found.plain() | plain)
-    for line in after_search(found, teacher, compared, store) if form != "json" else ():
+    emit([front.table(result, teacher, compared)], form, result.plain() | plain)
+    for line in after_search(result, teacher, compared, store) if form != "json" else ():
         say(line, to_stderr=form != "text")
     if picture is not None:
         from didact.report.figures import canvas
         from didact.report.figures.front import front as draw
 
-        canvas.save(draw(found, f"students for {teacher_label(teacher)}; {teacher.data.label}"), picture)
+        canvas.save(draw(result, f"students for {teacher_label(teacher)}; {teacher.data.label}"), picture)
         if form == "text":
             say(f"Picture: {picture}")
 
 
 def _trained(store: Store, teacher: Run, images: int, device: str, form: Form) -> None:
-    """Print predicted and trained accuracies, and how alike their orders are.
+    """Print predicted and trained accuracies, and their rank correlation.
 
     Raises:
-        SpecError: fewer than three students of the pool were trained in one way; it says how to train some.
+        SpecError: fewer than three students were trained alike. The message says how to train some.
     """
     from didact.cli.next_steps import after_comparison, more_students
     from didact.search.correlation import LEAST, rank_correlation
@@ -124,29 +126,29 @@ def _trained(store: Store, teacher: Run, images: int, device: str, form: Form) -
     compared = rank_correlation(predictor, store)
     if not compared:
         raise SpecError(
-            f"{store.root} has no {LEAST} students of the pool ({predictor.pool.label}) that were trained in the same way on the "
-            f"images of {teacher.label} ({teacher.digest}), and fewer have no order; {more_students(predictor)}"
+            f"{store.root} has fewer than {LEAST} students of the pool ({predictor.pool.label}) that were trained by the same "
+            f"method on the images of {teacher.label} ({teacher.digest}); {more_students(predictor)}"
         )
     plain = {"of": teacher.digest, "images": predictor.images_held, "guess": predictor.guess}
-    emit(tables(predictor, compared), form, plain | {"rank_correlation": [one.plain() for one in compared]})
+    emit(tables(predictor, compared), form, plain | {"rank_correlation": [correlation.plain() for correlation in compared]})
     for line in after_comparison(predictor, compared, store) if form != "json" else ():
         say(line, to_stderr=form != "text")
 
 
-def _nothing_searched(settings: SearchSettings, picture: Path | None) -> None:
-    """Refuse, with --trained, what only a search heeds."""
+def _check_no_search(settings: SearchSettings, picture: Path | None) -> None:
+    """Raise SpecError for options that only a search uses; for ``--trained``."""
     from didact.search.costs import SearchSettings
     from didact.spec import to_json
 
-    usual = to_json(SearchSettings(images=settings.images))
-    given = [name for name, value in to_json(settings).items() if value != usual[name]] + (["picture"] if picture else [])
-    if given:
-        options = ", ".join("--" + name.replace("_", "-") for name in given)
-        raise SpecError(f"--trained searches nothing and draws nothing; leave out {options}, or leave out --trained")
+    defaults = to_json(SearchSettings(images=settings.images))
+    names = [name for name, value in to_json(settings).items() if value != defaults[name]] + (["picture"] if picture else [])
+    if names:
+        options = ", ".join("--" + name.replace("_", "-") for name in names)
+        raise SpecError(f"--trained does not search or draw a picture; leave out {options}, or leave out --trained")
 
 
 def _completed(error: UnsuitableError, store: Path) -> str:
-    """What is wrong, with the whole command that trains what is wanted instead."""
+    """The error's message, with the complete command that trains a suitable run instead."""
     from didact.method import ForPool
     from didact.request.command import alone, command
 
@@ -156,7 +158,7 @@ def _completed(error: UnsuitableError, store: Path) -> str:
 
 
 class _Progress:
-    """A line every few seconds."""
+    """Prints a line of progress every few seconds."""
 
     def __init__(self) -> None:
         self.last = time.monotonic()
@@ -181,8 +183,8 @@ def _target(name: str | None, devices: str | None) -> Any:
     if name is None:
         return None
     try:
-        (found,) = choose([name], known)
+        (target,) = choose([name], known)
     except SpecError as error:
         instead = f"; to compute there write --device {name}" if name.partition(":")[0] in ("cpu", "cuda") else ""
         raise SpecError(f"target: {error}{instead}") from None
-    return found
+    return target

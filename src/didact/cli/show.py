@@ -22,7 +22,7 @@ def show(
     trust_store: TrustStore = False,
     json: Json = False,
 ) -> int:
-    """Read and print; the help stands where the command is named."""
+    """Read and print. The help text is in :mod:`didact.cli.main`."""
     from didact.report.text import print_details
 
     values = details(answer.opened(store, trust_store), run)
@@ -34,10 +34,11 @@ def show(
 
 
 def details(store: Store, name: str) -> dict[str, Any]:
-    """Everything about one run of the store; where no network can be built from its Record, what that holds.
+    """All facts about one run of the store. Without a network built from its Record, only the
+    Record's content.
 
     Raises:
-        SpecError: no run, or several, whose digest or folder begins like ``name``.
+        SpecError: no run, or several runs, with a digest or folder that begins with ``name``.
     """
     from didact.cli.missing import missing_teachers
     from didact.measure.similarity import known

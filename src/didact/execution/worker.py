@@ -35,8 +35,8 @@ LAST_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Place:
-    """What a worker computes with: so many threads, on these cores or, where empty, wherever the system puts them."""
+class Resources:
+    """The threads of a worker, and its cores; without cores, the system chooses them."""
 
     threads: int
     cores: frozenset[int] = frozenset()
@@ -64,12 +64,12 @@ class Worker:
         work: does a job; it is pickled.
     """
 
-    def __init__(self, work: Work, place: Place) -> None:
+    def __init__(self, work: Work, resources: Resources) -> None:
         context = multiprocessing.get_context("spawn")
-        self.place = place
+        self.resources = resources
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_main, args=(theirs, work, place), daemon=True)
-        with _uninterrupted(), _environment(place.threads):
+        self._process = context.Process(target=_main, args=(theirs, work, resources), daemon=True)
+        with _uninterrupted(), _environment(resources.threads):
             self._process.start()
         theirs.close()
 
@@ -133,12 +133,12 @@ def _environment(threads: int) -> Iterator[None]:
 # ------------------------------------------------------------------------------------------------ in the worker
 
 
-def _main(connection: Connection, work: Work, place: Place) -> None:
+def _main(connection: Connection, work: Work, resources: Resources) -> None:
     """Do jobs until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if place.cores:
-        os.sched_setaffinity(0, place.cores)
-    torch.set_num_threads(place.threads)
+    if resources.cores:
+        os.sched_setaffinity(0, resources.cores)
+    torch.set_num_threads(resources.threads)
     jobs: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_receive, args=(connection, jobs), daemon=True).start()
     show = _Sender(connection)

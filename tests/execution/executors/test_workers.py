@@ -16,7 +16,7 @@ from didact.execution.executors.workers import Workers
 from didact.execution.jobs import Queue, schedule
 from didact.execution.progress import EpochBegins, Event, Failed, JobBegins, JobEnds, Learned, Said, StepEnds
 from didact.execution.work import WorkSettings
-from didact.execution.worker import Place
+from didact.execution.worker import Resources
 from didact.methods.kd import KD
 from didact.runs.run import Run, everything
 from didact.spec import SpecError, from_json
@@ -90,19 +90,19 @@ def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("four_cores")
 def test_workers_are_pinned_only_where_they_take_every_core() -> None:
-    halves = [Place(2, frozenset({2, 3})), Place(2, frozenset({5, 7}))]
-    assert Workers(count=2, threads=2).places() == halves
-    assert Workers(count=2, threads=1).places() == [Place(1)] * 2
-    assert Workers(count=3, threads=2).places() == [Place(2)] * 3
+    halves = [Resources(2, frozenset({2, 3})), Resources(2, frozenset({5, 7}))]
+    assert Workers(count=2, threads=2).resources() == halves
+    assert Workers(count=2, threads=1).resources() == [Resources(1)] * 2
+    assert Workers(count=3, threads=2).resources() == [Resources(2)] * 3
 
 
 @pytest.mark.usefixtures("four_cores")
 def test_threads_are_divided_unless_the_environment_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.get_num_threads", lambda: 4)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert [Workers(count=count).places()[0].threads for count in (1, 2, 3, 5)] == [4, 2, 1, 1]
+    assert [Workers(count=count).resources()[0].threads for count in (1, 2, 3, 5)] == [4, 2, 1, 1]
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
-    assert Workers(count=2).places() == [Place(4)] * 2
+    assert Workers(count=2).resources() == [Resources(4)] * 2
 
 
 @pytest.mark.usefixtures("four_cores")

@@ -14,7 +14,7 @@ from pydantic import Field, Strict
 from didact.execution.executor import Executor, Work
 from didact.execution.jobs import Job, Outcome, Queue
 from didact.execution.progress import Failed, JobBegins, JobEnds, Said, Show
-from didact.execution.worker import Place, Raised, Ready, Worker
+from didact.execution.worker import Raised, Ready, Resources, Worker
 from didact.spec import Count, SpecError, spec
 
 
@@ -50,7 +50,7 @@ class Workers(Executor):
         )
 
     def run(self, queue: Queue, work: Work, show: Show) -> None:
-        crew = _Crew(self.places(), self.restarts, work, show)
+        crew = _Crew(self.resources(), self.restarts, work, show)
         try:
             while True:
                 while crew.has_room and (job := queue.next()) is not None:
@@ -68,15 +68,15 @@ class Workers(Executor):
         own = torch.get_num_threads()
         return own if "OMP_NUM_THREADS" in os.environ else max(1, own // self.count)
 
-    def places(self) -> list[Place]:
+    def resources(self) -> list[Resources]:
         """Where the workers compute. They are pinned only where together they take every core.
 
         Elsewhere the system finds free cores, also when another request runs on this machine.
         """
         threads, cores = self._threads(), _cores()
         if not hasattr(os, "sched_setaffinity") or threads * self.count != len(cores):
-            return [Place(threads)] * self.count
-        return [Place(threads, frozenset(cores[i : i + threads])) for i in range(0, len(cores), threads)]
+            return [Resources(threads)] * self.count
+        return [Resources(threads, frozenset(cores[i : i + threads])) for i in range(0, len(cores), threads)]
 
 
 def _cores() -> list[int]:
@@ -106,8 +106,8 @@ class _Task:
 class _Crew:
     """The workers of a request. One is started when there is a job for it, and none is idle."""
 
-    def __init__(self, places: Sequence[Place], restarts: int, work: Work, show: Show) -> None:
-        self.free = list(places[::-1])
+    def __init__(self, resources: Sequence[Resources], restarts: int, work: Work, show: Show) -> None:
+        self.free = list(resources[::-1])
         self.idle: list[Worker] = []
         self.tasks: dict[object, _Task] = {}
         self.restarts = restarts
@@ -157,7 +157,7 @@ class _Crew:
     def _died(self, task: _Task) -> Outcome | None:
         """Begin a job again in another worker, or give it up: then its outcome."""
         del self.tasks[task.worker.connection]
-        code, place = task.worker.exit_code(), task.worker.place
+        code, resources = task.worker.exit_code(), task.worker.resources
         if code > 0 and not task.ready:
             raise RuntimeError(
                 f"a worker process cannot start (exit code {code}; its error stands above). A program that trains with workers "
@@ -168,12 +168,12 @@ class _Crew:
         if deaths <= self.restarts:
             self._close(task)
             self.show(Said(task.job.number, f"{_label(task.job)}: {reason}; another goes on from the last epoch"))
-            self._add(_Task(task.job, Worker(self.work, place), deaths))
+            self._add(_Task(task.job, Worker(self.work, resources), deaths))
             return None
         reason += f", {deaths} times now" if deaths > 1 else ""
         reason += "; ask again and it goes on, with fewer --workers or a smaller --cohort-size if memory is short"
         self._close(task, reason)
-        self.free.append(place)
+        self.free.append(resources)
         return Outcome(failures={run.digest: reason for run in task.job.runs})
 
     def _close(self, task: _Task, reason: str | None = None) -> None:
