@@ -95,7 +95,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, name: str, kept: float) -> 
 
 
 def test_what_is_no_file_of_weights(tmp_path: Path) -> None:
-    refused(tmp_path, "is a folder; write the path of a file")
+    refused(tmp_path, r"is a folder without model\.safetensors; write the path of a file")
     refused(tmp_path / "missing.pth", "does not exist")
     os.mkfifo(tmp_path / "pipe.pth")
     refused(tmp_path / "pipe.pth", "is no ordinary file")

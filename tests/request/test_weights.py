@@ -90,7 +90,7 @@ def test_what_lacks_its_weights_or_its_file(path: Path, tmp_path: Path) -> None:
     for option in ("--weights", "--teacher.net resnet20 --teacher.weights"):
         with pytest.raises(SpecError, match=r"weights: .*nothing\.pth does not exist"):
             asked(f"--net resnet8 {option} {tmp_path / 'nothing.pth'}")
-        with pytest.raises(SpecError, match=r"weights: .* is a folder"):
+        with pytest.raises(SpecError, match=r"weights: .* is a folder without model"):
             asked(f"--net resnet8 {option} {tmp_path}")
     with pytest.raises(SpecError, match="write one of them"):
         asked(f"{start} --teacher.method sftn --start branches --weights {path}")

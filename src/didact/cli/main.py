@@ -127,6 +127,15 @@ app.command(
 )
 
 app.command(
+    "didact.cli.share:share",
+    help="""A finished run leaves: its weights, what they are of, and a model card, as a folder or a tar, or to the hub of
+    Hugging Face.
+
+    --weights and --teacher.weights take such a folder again.
+    """,
+)
+
+app.command(
     "didact.cli.show:show",
     help="""One run of the store: what it is, what it was computed with, how it went, where it lies.""",
 )

@@ -21,7 +21,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from didact.files.reading import is_file
+from didact.files.packed import WEIGHTS, is_tar, member
+from didact.files.reading import DamagedError, is_file
 from didact.spec import RequestError, clean
 
 Tensors = dict[str, Tensor]
@@ -41,7 +42,7 @@ class WeightsError(RequestError):
 
 
 def checksum(path: Path) -> str:
-    """SHA-256 of the file, 64 hexadecimal digits.
+    """SHA-256 of the file, 64 hexadecimal digits; of a packed network's weights where it is a tar.
 
     Raises:
         WeightsError: there is no such file, or it cannot be read.
@@ -50,12 +51,36 @@ def checksum(path: Path) -> str:
     try:
         about = path.stat()
         key = (os.path.abspath(path), about.st_size, about.st_mtime_ns)
-        if key not in _SUMS:
+        if key not in _SUMS and (inner := _packed(path)) is not None:
+            _SUMS[key] = hashlib.sha256(inner).hexdigest()
+        elif key not in _SUMS:
             with open(path, "rb") as file:
                 _SUMS[key] = hashlib.file_digest(file, "sha256").hexdigest()
         return _SUMS[key]
     except OSError as error:
         raise WeightsError(f"{clean(path)} cannot be read: {error.strerror}") from None
+
+
+def inside(path: Path) -> Path:
+    """The file of weights in a folder that holds a packed network; ``path`` itself for anything else."""
+    return path / WEIGHTS if path.is_dir() and is_file(path / WEIGHTS) else path
+
+
+def _packed(path: Path) -> bytes | None:
+    """The weights in a tar of a packed network; None for other files.
+
+    Raises:
+        WeightsError: the tar holds none, or is damaged.
+    """
+    if not is_tar(path):
+        return None
+    try:
+        inner = member(path, WEIGHTS)
+    except DamagedError as error:
+        raise _damaged(path, str(error)) from None
+    if inner is None:
+        raise WeightsError(f"{clean(path)} is a tar without {WEIGHTS}; unpack it and name a file of weights in it")
+    return inner
 
 
 def check_there(path: Path) -> None:
@@ -65,7 +90,10 @@ def check_there(path: Path) -> None:
         WeightsError: the message says what is there instead.
     """
     if path.is_dir():
-        raise WeightsError(f"{clean(path)} is a folder; write the path of a file of weights (.safetensors, .pth, .pt)")
+        raise WeightsError(
+            f"{clean(path)} is a folder without {WEIGHTS}; write the path of a file of weights (.safetensors, .pth, .pt), "
+            "or of a folder from 'didact share'"
+        )
     if not is_file(path):
         what = "is no ordinary file" if path.exists() else "does not exist"
         raise WeightsError(f"{clean(path)} {what}; write the path of a file of weights (.safetensors, .pth, .pt)")
@@ -99,12 +127,14 @@ def read(path: Path) -> Any:
             head = file.read(9)
         with torch.device("cpu"), warnings.catch_warnings(), torch.serialization.safe_globals(_PLAIN):
             warnings.simplefilter("ignore")  # of other pickle protocols, which are read or refused all the same
+            if (inner := _packed(path)) is not None:
+                return safetensors.torch.load(inner)
             if head[8:9] == b"{":  # the length of the header, then the header
                 return safetensors.torch.load_file(path)
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise _refused(path, str(error)) from None
-    except MemoryError:
+    except (MemoryError, WeightsError):
         raise
     except Exception as error:  # the readers fail on damaged files in any way
         raise _damaged(path, f"{type(error).__name__}: {error}") from None

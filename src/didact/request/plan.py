@@ -13,7 +13,7 @@ from didact.method import Method
 from didact.request.methods import methods
 from didact.request.schema import PeersRequest, Request, TeacherRequest
 from didact.request.settings import below, merged, recipe_fields
-from didact.request.weights import check_weights, file_of, inputs_of
+from didact.request.weights import check_weights, file_of, inputs_of, net_in
 from didact.runs.engine import Engine
 from didact.runs.groups import Peer, placed
 from didact.runs.run import BASELINE, Run
@@ -58,6 +58,9 @@ def _complete(request: Request) -> Request:
     Raises:
         SpecError: there is no network; two settings contradict each other.
     """
+    packed = net_in(request.weights) if request.net is None else None
+    if packed is not None:
+        request = replace(request, net=(packed,))
     if request.net is None:
         raise SpecError("net: say which network is to learn, e.g. net=resnet8x4")
     recipe = {"name": "short", **(request.recipe or {})}
@@ -153,10 +156,11 @@ def _teachers(parent: Request | TeacherRequest, student: str, device: str, at: s
     """
     if parent.teacher is None:
         return [None]
-    if parent.teacher.net is None:
+    name = parent.teacher.net or net_in(parent.teacher.weights)
+    if name is None:
         raise SpecError(f"{at}.net: say which network teaches, e.g. {at}.net=resnet32x4")
     with below(f"{at}.net"):
-        net = nets.resolve(parent.teacher.net)
+        net = nets.resolve(name)
     check_weights(parent.teacher, at)
     teacher = _inherited(parent, parent.teacher)
     chosen = methods({"name": "standard", **(teacher.method or {})}, f"{at}.method", teaches=student)

@@ -121,7 +121,7 @@ class TeacherRequest:
     start: Annotated[Literal["standard", "weights"] | None, Setting("standard | weights")] = None
     """Fine-tune: a teacher that is not standard, such as an SFTN teacher, from the standard one; any, from its weights."""
     weights: Annotated[str | None, Setting("path")] = None
-    """A file of weights: the teacher was trained elsewhere, and is measured, not trained (start=weights: trained on)."""
+    """A file of weights, a folder from didact share, or hub:owner/name: the teacher is measured, not trained."""
     outputs: Annotated[
         tuple[Output, ...] | None, BeforeValidator(_outputs), Setting("ints, or path", "all, in their order")
     ] = None
@@ -173,7 +173,7 @@ class Request:
     start: Annotated[Literal["branches"] | None, Setting("branches")] = None
     """Begin the student with the blocks of its teacher's first branch (SFTN)."""
     weights: Annotated[str | None, Setting("path")] = None
-    """A file of weights that the student begins with; its last layer is fresh where the numbers of classes differ."""
+    """Weights (as teacher.weights) that the student begins with; a fresh last layer where the numbers of classes differ."""
     seeds: Annotated[Seeds | None, Setting("int", "1")] = None
     """How many training seeds, from 0."""
     seed: Annotated[Seed | None, Setting("int", "0")] = None

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from didact.files.hub import PREFIX, pull
+from didact.files.packed import ABOUT, member
+from didact.files.reading import DamagedError, parsed
 from didact.request.schema import TeacherRequest
 from didact.request.settings import below
 from didact.runs.given import Given, Inputs, seen
@@ -52,11 +56,29 @@ def file_of(path: str | None, outputs: Sequence[int] | None, at: str) -> Given |
     if path is None:
         return None
     try:
-        sha256 = seen(path)
+        sha256 = seen(pull(path) if path.startswith(PREFIX) else path)
     except ValueError as error:
         raise SpecError(f"{at}: {error}") from None
     with below(at.rpartition(".")[0]):
         return from_json(Given, {"sha256": sha256, "outputs": outputs})
+
+
+def net_in(path: str | None) -> str | None:
+    """The network that a packed one says that it is; None for other files, and where that would name code to import.
+
+    Raises:
+        SpecError: the packed network is damaged.
+    """
+    if path is None:
+        return None
+    place = (pull(path) if path.startswith(PREFIX) else Path(path)).expanduser()
+    try:
+        about = member(place, ABOUT)
+        known = None if about is None else parsed(about, place / ABOUT)
+    except DamagedError as error:
+        raise SpecError(f"weights: {error}") from None
+    net = known.get("net") if isinstance(known, dict) else None
+    return net if isinstance(net, str) and ":" not in net else None
 
 
 def inputs_of(teacher: TeacherRequest, at: str) -> Inputs | None:

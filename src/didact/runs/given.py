@@ -18,7 +18,7 @@ from torch import Tensor
 
 from didact.data import DataError, root
 from didact.files.checked import DamagedError, read_json, write_json
-from didact.files.weights import Tensors, WeightsError, candidates, checksum
+from didact.files.weights import Tensors, WeightsError, candidates, checksum, inside
 from didact.nets.blocks import BlockNet
 from didact.nets.matching import BY_ORDER, Match, match
 from didact.spec import MOST, Count, Number, Positive, clean, spec
@@ -61,18 +61,18 @@ _PLACES: dict[str, Path] = {}
 
 
 def seen(path: str | Path) -> str:
-    """The checksum of the file at ``path``, which is remembered as the place of that file.
+    """The checksum of the file at ``path``, or in a folder of a packed network, which is remembered as its place.
 
     Raises:
         WeightsError: there is no such file, or it cannot be read.
     """
-    place = Path(os.path.abspath(os.path.expanduser(path)))
+    place = inside(Path(os.path.abspath(os.path.expanduser(path))))
     sum_ = checksum(place)
-    _PLACES[sum_] = place
-    with contextlib.suppress(OSError, DataError):  # then only this process knows
-        note = _note(sum_)
-        note.parent.mkdir(parents=True, exist_ok=True)
-        if last_place(sum_) != place:
+    if last_place(sum_) != place:
+        _PLACES[sum_] = place
+        with contextlib.suppress(OSError, DataError):  # then only this process knows
+            note = _note(sum_)
+            note.parent.mkdir(parents=True, exist_ok=True)
             write_json(note, {"path": os.fspath(place)})
     return sum_
 

@@ -109,6 +109,10 @@ class Record:
         """Versions, device and command of the training."""
         return parsed(self._read("environment.json"), self.folder / "environment.json")
 
+    def images(self) -> dict[str, Any]:
+        """Which images the run was trained and tested on, by index."""
+        return parsed(self._read("images.json"), self.folder / "images.json")
+
     def metrics(self) -> list[dict[str, Any]]:
         """One row for each epoch."""
         return parse_rows(self._read("metrics.jsonl"), self.folder / "metrics.jsonl")
