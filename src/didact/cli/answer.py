@@ -54,12 +54,27 @@ def answer(
     return 1 if outcome.failures else 0
 
 
-def executor(workers: int) -> Executor:
-    """What runs the jobs of a command with ``--workers``."""
-    from didact.execution.executors.here import Here
-    from didact.execution.executors.workers import Workers
+def executor(workers: int, on: str | None = None) -> Executor:
+    """What runs the jobs of a command with ``--workers`` or ``--on``.
 
-    return Here() if workers == 1 else Workers(count=workers)
+    Raises:
+        SpecError: both are given, or ``on`` names nothing that runs jobs.
+    """
+    from didact.execution.executor import Executor
+    from didact.execution.executors.here import Here
+    from didact.execution.executors.ray import Ray
+    from didact.execution.executors.workers import Workers
+    from didact.spec import choose
+
+    if on is None or on == "here":
+        return Here() if workers == 1 else Workers(count=workers)
+    if workers != 1:
+        raise SpecError("--workers and --on are two places for the jobs; leave one of them out")
+    if on == "ray":
+        return Ray()
+    if on == "auto" or on.startswith("ray://") or on.rpartition(":")[2].isdecimal():
+        return Ray(address=on)
+    return choose(Executor, on)
 
 
 def keep(answers: bool, features: bool, limit: int | None) -> Keep | None:

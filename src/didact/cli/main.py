@@ -21,6 +21,7 @@ from didact.cli.options import (
     Json,
     KeepAnswers,
     KeepFeatures,
+    On,
     Processes,
     Retry,
     Settings,
@@ -50,6 +51,7 @@ def quickstart(
     store: StorePath = STORE,
     device: Device = None,
     workers: Processes = 1,
+    on: On = None,
     format: Format = "text",
     json: Json = False,
 ) -> int:
@@ -59,7 +61,7 @@ def quickstart(
     from didact.papers.quickstart import quickstart as study
 
     shape = form(format, json)
-    execution = Execution(device=answer.device(device), test_every=TEST_EVERY, executor=answer.executor(workers))
+    execution = Execution(device=answer.device(device), test_every=TEST_EVERY, executor=answer.executor(workers, on))
     runs = study(data, seeds, execution.device)
     return answer.answer(runs, store, execution, picture=f"quickstart-{data}.png", hints=True, form=shape)
 
@@ -74,6 +76,7 @@ def train(
     test_every: TestEvery = 1,
     cohort_size: Together = 16,
     workers: Processes = 1,
+    on: On = None,
     keep_answers: KeepAnswers = False,
     keep_features: KeepFeatures = False,
     answers_limit: AnswersLimit = None,
@@ -98,7 +101,7 @@ def train(
         deterministic=deterministic,
         test_every=test_every,
         cohort_size=cohort_size,
-        executor=answer.executor(workers),
+        executor=answer.executor(workers, on),
         keep=answer.keep(keep_answers, keep_features, answers_limit),
         decoders=decoders,
     )

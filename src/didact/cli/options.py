@@ -56,6 +56,13 @@ Processes = Annotated[
         name="--workers", converter=exactly(Count), help="Processes that train at once; each needs memory of its own."
     ),
 ]
+On = Annotated[
+    str | None,
+    Parameter(
+        name="--on",
+        help="Where jobs run: ray (a cluster on this machine), the address of one (HOST:PORT, ray://HOST:PORT), module:Class.",
+    ),
+]
 KeepAnswers = Annotated[
     bool,
     Parameter(

@@ -17,6 +17,7 @@ from didact.cli.options import (
     Json,
     KeepAnswers,
     KeepFeatures,
+    On,
     Picture,
     Processes,
     Retry,
@@ -45,6 +46,7 @@ def study(
     test_every: TestEvery = 1,
     cohort_size: Together = 16,
     workers: Processes = 1,
+    on: On = None,
     keep_answers: KeepAnswers = False,
     keep_features: KeepFeatures = False,
     answers_limit: AnswersLimit = None,
@@ -69,7 +71,7 @@ def study(
         compiled=compile,
         test_every=test_every,
         cohort_size=cohort_size,
-        executor=answer.executor(workers),
+        executor=answer.executor(workers, on),
         keep=answer.keep(keep_answers, keep_features, answers_limit),
     )
     talk = stderr()

@@ -13,7 +13,7 @@ from didact.execution.given import told
 from didact.execution.jobs import Outcome, Queue, schedule
 from didact.execution.progress import Event, Said, Show, unseen
 from didact.execution.settings import Execution
-from didact.execution.work import WorkSettings, work
+from didact.execution.work import StoreWork, WorkSettings
 from didact.files.checked import DamagedError
 from didact.runs.run import Run, everything
 from didact.spec import choose
@@ -54,8 +54,8 @@ def execute(
         _tell_given(needed, records, store)
     jobs, failures = schedule(needed, records, failed, min(execution.cohort_size, most()))
     queue = Queue(jobs, Outcome(records, failures))
-    settings = WorkSettings(store.root, store.trust, frozenset(store.named), frozenset(store.noted), execution)
-    executor.run(queue, partial(work, settings=settings), partial(_receive, store, show or unseen))
+    settings = WorkSettings(store.root.absolute(), store.trust, frozenset(store.named), frozenset(store.noted), execution)
+    executor.run(queue, StoreWork(settings), partial(_receive, store, show or unseen))
     return queue.outcome
 
 

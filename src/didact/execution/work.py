@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -49,6 +49,25 @@ class WorkSettings:
     named: frozenset[str]
     noted: frozenset[str]
     execution: Execution
+
+
+@dataclass(frozen=True)
+class StoreWork:
+    """The work of a request's jobs in its store. It can be pickled."""
+
+    settings: WorkSettings
+
+    @property
+    def root(self) -> Path:
+        """The store's folder."""
+        return self.settings.root
+
+    def at(self, root: Path) -> StoreWork:
+        """The same work in the store ``root``."""
+        return StoreWork(replace(self.settings, root=root))
+
+    def __call__(self, job: Job, *, show: Show) -> Outcome:
+        return work(job, self.settings, show)
 
 
 def work(job: Job, settings: WorkSettings, show: Show = unseen) -> Outcome:

@@ -147,7 +147,7 @@ def _main(connection: Connection, work: Work, resources: Resources) -> None:
         try:
             message = work(pickle.loads(jobs.get()), show=show)
         except BaseException as error:
-            message = Raised(_portable(error))
+            message = Raised(portable(error))
         _send(connection, message)
 
 
@@ -183,7 +183,7 @@ class _Sender:
         _send(self.connection, event)
 
 
-def _portable(error: BaseException) -> BaseException:
+def portable(error: BaseException) -> BaseException:
     """The error with the lines where it was raised; one of another class where its own cannot be pickled."""
     where = "".join(traceback.format_exception(error))
     try:
