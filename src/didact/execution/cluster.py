@@ -78,14 +78,14 @@ def connected(address: str, cpus: int | None = None) -> Iterator[Any]:
     _check_listens(address)
     if os.environ.get("RAY_AUTH_MODE") == "token" and "RAY_AUTH_TOKEN" not in os.environ:
         private_token(create=not address)
+    variables = {"OMP_WAIT_POLICY": "PASSIVE"}
+    here: dict[str, Any] = {}
+    if not address:  # processes on this machine find the same modules
+        variables["PYTHONPATH"] = os.pathsep.join(sys.path)
+        here = {"include_dashboard": False, "num_cpus": cpus}
+    environment = {"env_vars": variables}
     try:
-        ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level="error",
-            runtime_env={"env_vars": {"OMP_WAIT_POLICY": "PASSIVE"}},
-            **({} if address else {"include_dashboard": False, "num_cpus": cpus}),
-        )
+        ray.init(address or "local", log_to_driver=False, logging_level="error", runtime_env=environment, **here)
     except Exception as error:
         raise RequestError(_refusal(address, error)) from None
     try:

@@ -71,6 +71,9 @@ class Box:
         messages, self.messages = self.messages, []
         return messages
 
+    def flush(self) -> None:
+        """Do nothing: who waits for it knows that its earlier calls are done."""
+
     def keep(self, job: int, folders: bytes) -> None:
         """Keep the unfinished runs of a job."""
         self.checkpoints[job] = folders
@@ -102,6 +105,7 @@ class Parcel:
 
 def run_job(parcel: Parcel, box: Any) -> Outcome | Carried | Raised:
     """Do the job. Its events go into ``box``, the handle of an actor of class :class:`Box`."""
+    import ray
     import torch
 
     torch.set_num_threads(parcel.threads)
@@ -113,6 +117,8 @@ def run_job(parcel: Parcel, box: Any) -> Outcome | Carried | Raised:
         return _elsewhere(parcel, box, attempt)
     except BaseException as error:
         return Raised(portable(error))
+    finally:
+        ray.get(box.flush.remote())  # the outcome takes another way, and is not to overtake the last events
 
 
 def _elsewhere(parcel: Parcel, box: Any, attempt: str) -> Carried:

@@ -24,6 +24,7 @@ from didact.spec import RequestError, SpecError
 from didact.store.store import Store
 from support.kept import same, weights
 
+from ..test_executors import check_error, check_order
 from .test_workers import STUDENTS, TEACHERS
 
 if importlib.util.find_spec("ray") is None:
@@ -98,6 +99,11 @@ def test_what_is_there_is_not_trained_again_and_nothing_else_is_carried(cluster:
     assert {run.digest for run in job.runs} == {run.digest for run in runs}
     assert set(outcome.records) == {run.digest for run in everything(runs)}
     assert sorted(os.listdir(tmp_path / "runs")) == sorted(store.folder(run).name for run in everything(runs))
+
+
+def test_it_is_an_executor_like_others(cluster: Any) -> None:
+    check_order(Ray(address=cluster.address))
+    check_error(Ray(address=cluster.address))
 
 
 def test_jobs_that_no_node_has_room_for_are_refused(cluster: Any, tmp_path: Path) -> None:

@@ -147,6 +147,9 @@ class _Crew:
     def _outcome(self, task: Any, job: Job) -> Outcome:
         try:
             result = self.ray.get(task)
+        except self.ray.exceptions.RayTaskError as error:
+            text = str(error).strip().split("\n")[-1][:300]
+            raise RequestError(f"a node of the Ray cluster cannot begin a job: {text}") from None
         except self.ray.exceptions.RayError as error:
             self._messages()
             return self._lost(job, error)
