@@ -31,6 +31,8 @@ jaxtyping.install_import_hook(hooked, f"sys.modules[{__name__!r}].check")  # bef
 from didact.data import Split  # noqa: E402
 from didact.data.sets.digits import DATA_SET, Digits  # noqa: E402
 from didact.engine import precision  # noqa: E402
+from didact.execution.executors.here import Here  # noqa: E402
+from didact.execution.executors.workers import Workers  # noqa: E402
 from didact.method import Pair  # noqa: E402
 from didact.runs.run import Run  # noqa: E402
 from didact.store.store import Store  # noqa: E402
@@ -57,6 +59,17 @@ def auto_is_fp32(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     """Every machine has measured the same, and nothing is kept in the user's cache."""
     monkeypatch.setattr(precision, "file", lambda: tmp_path_factory.getbasetemp() / "precision.json")
     monkeypatch.setattr(precision, "measure", lambda: precision.Times(fp32=0.5, bf16=0.75))
+
+
+@pytest.fixture(autouse=True)
+def auto_is_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--workers auto`` starts no processes: they would take longer than the training, and know nothing of a test's patches."""
+
+    def automatic(cls: type[Workers], device: str) -> Here:
+        """This process, on any device."""
+        return Here()
+
+    monkeypatch.setattr(Workers, "automatic", classmethod(automatic))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from didact.cli.main import main
+from didact.execution.executors.here import Here
+from didact.execution.executors.workers import Workers
 from didact.request.tokens import parse
 from didact.spec import SpecError
 
@@ -251,6 +253,8 @@ def test_workers_are_counted_from_one(store: str, capsys: pytest.CaptureFixture[
     for command in (["train"], ["study", "gtn"], ["quickstart"]):
         assert main([*command, "--workers", "0", "--store", store]) == 2
         assert "--workers: expected 1 or more (found 0)" in capsys.readouterr().err
+        assert main([*command, "--workers", "many", "--store", store]) == 2
+        assert "--workers: expected a whole number (found 'many')" in capsys.readouterr().err
     assert not Path(store).exists()
 
 
@@ -274,3 +278,13 @@ def test_settings_become_a_tree() -> None:
     }
     with pytest.raises(SpecError, match="expected --setting"):
         parse(["oops"])
+
+
+def test_auto_is_a_number_of_workers(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Workers, "automatic", classmethod(lambda cls, device: asked.append(device) or Here()))
+    words = ["--net", "resnet8", "--data.per_class", "2", "--epochs", "1", "--precision", "fp32", "--device", "cpu"]
+    assert main(["train", *words, "--store", store]) == 0
+    assert not asked
+    assert main(["train", *words, "--store", store, "--workers", "auto"]) == 0
+    assert asked == ["cpu"]

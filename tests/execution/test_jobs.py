@@ -160,3 +160,25 @@ def test_a_record_that_is_set_aside_is_forgotten() -> None:
     assert job is not None
     queue.end(job, Outcome(failures={member.digest: "NaN" for member in group}))
     assert not queue.outcome.records and set(queue.outcome.failures) == {member.digest for member in group}
+
+
+def test_a_cohort_is_divided_where_that_ends_earlier() -> None:
+    """Networks without a teacher share little; one that dominates keeps its students together; groups of peers stay whole."""
+    many = [run("resnet20", seed=seed) for seed in range(4)]
+    jobs, _ = schedule(many, set(), {}, 16, 2)
+    assert [len(job.runs) for job in jobs] == [2, 2] and all(not job.needs for job in jobs)
+    assert [len(job.runs) for job in schedule(many, set(), {}, 16, 3)[0]] == [1, 1, 2]
+    assert [len(job.runs) for job in schedule(many, set(), {}, 16, 9)[0]] == [1, 1, 1, 1]
+    large = run("resnet110")
+    students = [student(large, seed) for seed in range(2)]
+    jobs, _ = schedule(students, {large.digest}, {}, 16, 2)
+    assert [len(job.runs) for job in jobs] == [2], "the pass of resnet110 would be paid twice for two resnet8"
+    small = [student(run("resnet8", seed=9), seed, net="resnet20") for seed in range(4)]
+    assert [len(job.runs) for job in schedule(small, {small[0].needed[0].digest}, {}, 16, 2)[0]] == [2, 2]
+    group = pair(DML(), ("resnet14",))
+    assert [len(job.runs) for job in schedule([group], set(), {}, 16, 4)[0]] == [2]
+
+
+def test_with_one_slot_nothing_is_divided() -> None:
+    many = [run("resnet20", seed=seed) for seed in range(4)]
+    assert [len(job.runs) for job in planned(*many)] == [4]

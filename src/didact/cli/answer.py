@@ -54,8 +54,12 @@ def answer(
     return 1 if outcome.failures else 0
 
 
-def executor(workers: int, on: str | None = None) -> Executor:
+def executor(workers: int | str | None, on: str | None, device: str, usual: int | str = 1) -> Executor:
     """What runs the jobs of a command with ``--workers`` or ``--on``.
+
+    Args:
+        workers: a number, "auto", or None where it is not given.
+        usual: what holds where neither is given.
 
     Raises:
         SpecError: both are given, or ``on`` names nothing that runs jobs.
@@ -67,8 +71,11 @@ def executor(workers: int, on: str | None = None) -> Executor:
     from didact.spec import choose
 
     if on is None or on == "here":
-        return Here() if workers == 1 else Workers(count=workers)
-    if workers != 1:
+        count = (usual if on is None else 1) if workers is None else workers
+        if isinstance(count, str):
+            return Workers.automatic(device)
+        return Here() if count == 1 else Workers(count=count)
+    if workers not in (None, 1):
         raise SpecError("--workers and --on are two places for the jobs; leave one of them out")
     if on == "ray":
         return Ray()

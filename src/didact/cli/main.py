@@ -50,7 +50,7 @@ def quickstart(
     seeds: Annotated[int, Parameter(converter=exactly(Seeds), help="Training seeds of each student.")] = 3,
     store: StorePath = STORE,
     device: Device = None,
-    workers: Processes = 1,
+    workers: Processes = None,
     on: On = None,
     format: Format = "text",
     json: Json = False,
@@ -61,7 +61,9 @@ def quickstart(
     from didact.papers.quickstart import quickstart as study
 
     shape = form(format, json)
-    execution = Execution(device=answer.device(device), test_every=TEST_EVERY, executor=answer.executor(workers, on))
+    where = answer.device(device)
+    jobs = answer.executor(workers, on, where, usual="auto")
+    execution = Execution(device=where, test_every=TEST_EVERY, executor=jobs)
     runs = study(data, seeds, execution.device)
     return answer.answer(runs, store, execution, picture=f"quickstart-{data}.png", hints=True, form=shape)
 
@@ -75,7 +77,7 @@ def train(
     deterministic: Exact = False,
     test_every: TestEvery = 1,
     cohort_size: Together = 16,
-    workers: Processes = 1,
+    workers: Processes = None,
     on: On = None,
     keep_answers: KeepAnswers = False,
     keep_features: KeepFeatures = False,
@@ -94,14 +96,14 @@ def train(
     from didact.request.plan import plan
     from didact.request.tokens import parse
 
-    shape = form(format, json)
+    shape, where = form(format, json), answer.device(device)
     execution = Execution(
-        device=answer.device(device),
+        device=where,
         compiled=compile,
         deterministic=deterministic,
         test_every=test_every,
         cohort_size=cohort_size,
-        executor=answer.executor(workers, on),
+        executor=answer.executor(workers, on, where),
         keep=answer.keep(keep_answers, keep_features, answers_limit),
         decoders=decoders,
     )

@@ -50,10 +50,20 @@ TestEvery = Annotated[
 Together = Annotated[
     int, Parameter(converter=exactly(Count), help="At most so many learners at a time; bounds memory, changes no result.")
 ]
+
+
+def _workers(_: Any, tokens: Sequence[Token]) -> int | str:
+    """A number of processes, or auto."""
+    return "auto" if tokens[0].value == "auto" else exactly(Count)(int, tokens)
+
+
 Processes = Annotated[
-    int,
+    int | str | None,
     Parameter(
-        name="--workers", converter=exactly(Count), help="Processes that train at once; each needs memory of its own."
+        name="--workers",
+        converter=_workers,
+        n_tokens=1,
+        help="Processes that train at once, each with memory of its own; auto: as many as this machine has room for.",
     ),
 ]
 On = Annotated[

@@ -45,7 +45,7 @@ def study(
     compile: Compile = False,
     test_every: TestEvery = 1,
     cohort_size: Together = 16,
-    workers: Processes = 1,
+    workers: Processes = None,
     on: On = None,
     keep_answers: KeepAnswers = False,
     keep_features: KeepFeatures = False,
@@ -66,16 +66,18 @@ def study(
     make = find(name)
     shape = form(format, json)
     picture = picture_path(picture)
+    where = answer.device(device)
+    paper = make(parse(settings), where)
     execution = Execution(
-        device=answer.device(device),
+        device=where,
         compiled=compile,
         test_every=test_every,
         cohort_size=cohort_size,
-        executor=answer.executor(workers, on),
+        executor=answer.executor(workers, on, where, usual=1 if getattr(paper, "timed", False) else "auto"),
         keep=answer.keep(keep_answers, keep_features, answers_limit),
     )
     talk = stderr()
-    paper, records = make(parse(settings), execution.device), Store(store, talk.print)
+    records = Store(store, talk.print)
     outcome = paper.train(records, execution, terminal.show(talk), retry=retry)
     tables = paper.tables(records, execution.device, lambda line: talk.print(f"  {line}"))
     _print(paper, tables, shape)

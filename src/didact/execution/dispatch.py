@@ -52,7 +52,7 @@ def execute(
     check_missing(missing, records, failed, store, execution)
     if missing:
         _tell_given(needed, records, store)
-    jobs, failures = schedule(needed, records, failed, min(execution.cohort_size, most()))
+    jobs, failures = schedule(needed, records, failed, min(execution.cohort_size, most()), executor.slots)
     queue = Queue(jobs, Outcome(records, failures))
     settings = WorkSettings(store.root.absolute(), store.trust, frozenset(store.named), frozenset(store.noted), execution)
     executor.run(queue, StoreWork(settings), partial(_receive, store, show or unseen))

@@ -22,6 +22,11 @@ class Executor(Named, ABC):
 
     homes: ClassVar[tuple[str, ...]] = ("didact.execution.executors",)
 
+    @property
+    def slots(self) -> int:
+        """How many jobs can run at once."""
+        return 1
+
     def check(self, device: str) -> Sequence[str]:
         """Refuse, before anything is trained, what this executor cannot do on the device. Returns lines for the user.
 

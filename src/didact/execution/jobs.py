@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from didact.runs.run import Run, depth, everything
+from didact.runs.work import work
 from didact.store.record import Record
 
 Group = tuple[Run, ...]
 """Runs that read each other's outputs while they are trained; most are alone."""
+WORTH = 0.8
+"""A cohort is divided where its longer part takes at most this share of its time."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Outcome:
 
 
 def schedule(
-    runs: Iterable[Run], finished: Collection[str], failed: Mapping[str, str], cohort_size: int
+    runs: Iterable[Run], finished: Collection[str], failed: Mapping[str, str], cohort_size: int, slots: int = 1
 ) -> tuple[list[Job], dict[str, str]]:
     """The jobs that train what is missing of ``runs`` and all they need: teachers first, then by first appearance.
 
@@ -57,6 +60,7 @@ def schedule(
         finished: digests of the runs that have a Record.
         failed: by digest, why a run failed before; it is not trained again.
         cohort_size: the largest number of runs in a job; a group is never divided.
+        slots: how many jobs can run at once. Cohorts are divided while there are fewer, where that ends the training earlier.
 
     Returns:
         The jobs in an order in which they can run, and by digest why a missing run has no job.
@@ -75,7 +79,7 @@ def schedule(
                 ready.append(group)
             else:
                 failures |= {run.digest: reason for run in group if run.digest not in finished}
-        for cohort in _cohorts(ready, cohort_size):
+        for cohort in divided(list(_cohorts(ready, cohort_size)), slots):
             jobs.append(_job(cohort, jobs, anchors))
     return jobs, failures
 
@@ -103,6 +107,40 @@ def _cohorts(groups: Iterable[Group], cohort_size: int) -> Iterator[tuple[Group,
                 cohort = []
             cohort.append(group)
         yield tuple(cohort)
+
+
+def divided(cohorts: list[tuple[Group, ...]], slots: int) -> list[tuple[Group, ...]]:
+    """The cohorts, the longest ones divided until there are ``slots``.
+
+    Each part has a pass of the teacher of its own. So a cohort is divided only where its longer part takes at most
+    :data:`WORTH` of the whole; where the teacher's pass dominates, it stays together.
+    """
+    cohorts = list(cohorts)
+    while len(cohorts) < slots:
+        best: tuple[float, int, tuple[tuple[Group, ...], tuple[Group, ...]]] | None = None
+        for place, cohort in enumerate(cohorts):
+            whole, halves = load(cohort), _halves(cohort)
+            if min(map(len, halves)) and max(map(load, halves)) <= WORTH * whole and (best is None or whole > best[0]):
+                best = (whole, place, halves)
+        if best is None:
+            break
+        cohorts[best[1] : best[1] + 1] = best[2]
+    return cohorts
+
+
+def load(groups: Iterable[Group]) -> float:
+    """Multiply-accumulates of a cohort: of all its networks, and of the longest row of its teacher's passes."""
+    works = [work(run) for group in groups for run in group]
+    return float(sum(one.own for one in works) + max((one.teacher for one in works), default=0))
+
+
+def _halves(groups: Sequence[Group]) -> tuple[tuple[Group, ...], tuple[Group, ...]]:
+    """Two parts of about the same load, each in the order of ``groups``."""
+    parts: tuple[list[Group], list[Group]] = ([], [])
+    for group in sorted(groups, key=lambda one: load([one]), reverse=True):
+        min(parts, key=lambda part: load(part)).append(group)
+    first, second = (tuple(group for group in groups if group in part) for part in parts)
+    return first, second
 
 
 def _job(groups: tuple[Group, ...], earlier: Sequence[Job], anchors: Mapping[str, frozenset[int]]) -> Job:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from didact.nets.supernet import as_pool
 from didact.papers import scales
@@ -188,7 +188,9 @@ def _named(students: Any, pool: Any) -> tuple[str, ...]:
 
 
 class GenericStudy(Study):
-    """The poster's grid of Runs."""
+    """The poster's grid of Runs. Its teachers' seconds are compared, so by default nothing else trains beside them."""
+
+    timed: ClassVar = True
 
     def tables(self, store: Store, device: str, tell: Callable[[str], None] = lambda line: None) -> list[Table]:
         """Tables of accuracy for each method, of each teacher's cost, and of the cost for several

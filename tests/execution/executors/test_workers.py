@@ -12,7 +12,7 @@ import pytest
 from didact.data import Data
 from didact.engine.recipe import Recipe
 from didact.execution import Execution, Outcome, execute
-from didact.execution.executors.workers import Workers
+from didact.execution.executors.workers import Workers, free_places
 from didact.execution.jobs import Queue, schedule
 from didact.execution.progress import EpochBegins, Event, Failed, JobBegins, JobEnds, Learned, Said, StepEnds
 from didact.execution.work import WorkSettings
@@ -117,3 +117,21 @@ def test_a_gpu_is_refused_before_anything_starts(store: Store) -> None:
         execute(STUDENTS, store, Execution(device="cuda:1", executor=Workers(count=2)))
     assert not store.root.exists()
     assert Workers(count=1).check("cuda") == ()
+
+
+@pytest.mark.parametrize(
+    ("cores", "gigabytes", "threads", "expected"),
+    [
+        (2, 24, None, (2, 1)),
+        (2, 2, None, (1, 1)),  # memory bounds the workers, and changes no thread
+        (8, 64, None, (8, 1)),
+        (64, 256, None, (8, 8)),
+        (64, None, None, (8, 8)),
+        (4, 24, 2, (2, 2)),
+        (2, 24, 8, (1, 8)),
+    ],
+)
+def test_auto_takes_what_the_machine_has_room_for(
+    cores: int, gigabytes: int | None, threads: int | None, expected: tuple[int, int]
+) -> None:
+    assert free_places(cores, None if gigabytes is None else gigabytes * 10**9, threads) == expected

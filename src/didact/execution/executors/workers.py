@@ -12,10 +12,17 @@ import torch
 from pydantic import Field, Strict
 
 from didact.execution.executor import Executor, Work
+from didact.execution.executors.here import Here
 from didact.execution.jobs import Job, Outcome, Queue
 from didact.execution.progress import Failed, JobBegins, JobEnds, Said, Show
 from didact.execution.worker import Raised, Ready, Resources, Worker
+from didact.machine import available_memory, processors
 from didact.spec import Count, SpecError, spec
+
+MOST = 8
+"""Workers at most that are started where their number is not given."""
+EACH = 3 * 2**29
+"""Bytes of memory that a worker is thought to need: torch, a data set such as CIFAR-100, a cohort."""
 
 
 @spec
@@ -33,6 +40,20 @@ class Workers(Executor):
 
     restarts: Annotated[int, Strict(), Field(ge=0, le=100)] = 3
     """How often a job is begun again after its worker died. Then its runs fail."""
+
+    @classmethod
+    def automatic(cls, device: str) -> Executor:
+        """What ``--workers auto`` stands for (:func:`free_places`); on a GPU or a single core, this process."""
+        cores = processors()
+        if not device.startswith("cpu") or cores == 1:
+            return Here()
+        asked = torch.get_num_threads() if "OMP_NUM_THREADS" in os.environ else None
+        count, threads = free_places(cores, available_memory(), asked)
+        return cls(count=count, threads=threads)
+
+    @property
+    def slots(self) -> int:
+        return self.count
 
     def check(self, device: str) -> Sequence[str]:
         """Refuse a GPU, which is no faster with several processes; say if there are more threads than cores."""
@@ -77,6 +98,21 @@ class Workers(Executor):
         if not hasattr(os, "sched_setaffinity") or threads * self.count != len(cores):
             return [Resources(threads)] * self.count
         return [Resources(threads, frozenset(cores[i : i + threads])) for i in range(0, len(cores), threads)]
+
+
+def free_places(cores: int, memory: int | None, threads: int | None = None) -> tuple[int, int]:
+    """How many workers a machine has room for, and the threads of each.
+
+    Threads follow from the number of cores alone, or are given; never from the request, the load or the memory. So a Run has the
+    same bits on a machine whatever it is asked for together with.
+
+    Args:
+        memory: bytes that are available; None where that is not known.
+        threads: those of each worker, where the user has said so.
+    """
+    each = max(1, cores // MOST) if threads is None else threads
+    count = min(MOST, max(1, cores // each))
+    return count if memory is None else max(1, min(count, memory // EACH)), each
 
 
 def _cores() -> list[int]:
