@@ -54,7 +54,8 @@ def cross_entropy(logits: Logits, labels: Targets, label_smoothing: float = 0.0)
         labels: classes, (b,), or a probability for every class, (b, k), as mixed images have.
         label_smoothing: the share of each target that is spread evenly over all classes.
     """
-    return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    targets = labels.to(logits.dtype) if labels.is_floating_point() else labels
+    return F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
 
 
 @in_float32

@@ -89,6 +89,21 @@ def test_a_method_of_ones_own_is_rehearsed_with_mixtures() -> None:
     assert check(Run(net="resnet8", data=DATA, recipe=MIXING, method=New())) == []
 
 
+@spec
+class Unaware(New):
+    """Says that it follows mixtures, and does not."""
+
+    def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
+        return Old.terms(self, extras, context)
+
+
+def test_a_method_of_ones_own_that_does_not_follow_is_found_out() -> None:
+    run = Run(net="resnet8", data=DATA, recipe=MIXING, method=Unaware())
+    with pytest.raises(SpecError, match=r"mixed images \(batch.labels holds no class; read batch.targets\): IndexError"):
+        check(run)
+    assert check(replace(run, recipe=replace(MIXING, mixup=0.0))) == []
+
+
 def test_methods_that_follow_take_both() -> None:
     both = Recipe(epochs=1, batch_size=16, mixup=0.2, cutmix=1.0, label_smoothing=0.1)
     for method in ("ce", "kd", "ab", "fitnet+kd", {"name": "sftn", "student": "resnet8"}, {"name": "gtn", "pool": "tiny"}):

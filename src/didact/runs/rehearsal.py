@@ -38,7 +38,7 @@ def rehearse(run: Run) -> None:
     """Do what training does once where code of the user's own is involved: a step in every stage, and the test. Nothing is kept.
 
     There is a step with a smaller last batch, too, where the run's epochs have one. The images are noise; the networks are
-    fresh ones, on the CPU.
+    fresh ones, on the CPU. Mixed images have a class that does not exist, so that no term can be taken with it.
 
     Raises:
         SpecError: the code raises something, or does not do what a method or a network should.
@@ -48,7 +48,9 @@ def rehearse(run: Run) -> None:
         return
     smaller = training_images(run.data) % run.recipe.batch_size >= REST
     dataset = noise(run.data, IMAGES + (REST if smaller else 0))
-    with preserved(), running(", ".join(mine), "in a first step on a few images"):
+    mixes = run.recipe.mixing.mixes
+    images = "mixed images (batch.labels holds no class; read batch.targets)" if mixes else "images"
+    with preserved(), running(", ".join(mine), f"in a first step on a few {images}"):
         teacher = network(run.teacher).eval().requires_grad_(False) if run.teacher else None
         learners = [learner(one, str(turn), teacher, dataset, IMAGES) for turn, one in enumerate(run.group)]
         views = frozenset().union(*(one.views for one in learners))
@@ -84,6 +86,8 @@ def _epoch(learners: list[Learner], loader: Loader | MixedLoader, teacher: Block
         one.train_mode()
     tallies = {one.label: Tally(one.device) for one in learners}
     for step, batch in enumerate(loader.epoch(learners[0].total)):
+        if isinstance(loader, MixedLoader) and loader.mixing.mixes:  # see rehearse
+            batch = replace(batch, labels=torch.full_like(batch.labels, dataset.classes))
         taught = teach(teacher, batch, learners, learners[0].recipe.precision)
         advance(learners, batch, taught, step, len(loader), tallies)
     for one in learners:
