@@ -95,7 +95,7 @@ class PeersRequest:
     method: Annotated[Fields, Setting("name", "its own")] = None
     """How they learn, where not like it; by ce they are looked at only."""
     recipe: Annotated[Fields, Setting("name", "its own")] = None
-    """Where theirs differs: recipe.learning_rate and so on; epochs, batches and precision are shared."""
+    """Where theirs differs: recipe.learning_rate and so on; epochs, batches (and what is mixed) and precision are shared."""
     seed: Annotated[Seed | None, Setting("int", "its own")] = None
     """Their own seed."""
 
