@@ -42,7 +42,8 @@ class Batch:
         share. index: position of each image in the training set, (b,); CRD's memory uses it. views:
         other versions of the same images, by the names in :class:`Needs` (SSKD's rotations: four
         rows for each image). soft: probability of every class, (b, k), for mixed images or smoothed
-        labels; else None.
+        labels; else None. labelled: how many images have a label, and stand before those that have
+        none (labels of -1); None where all have one.
     """
 
     images: Tensor
@@ -50,6 +51,7 @@ class Batch:
     index: Tensor
     views: dict[str, Tensor] = field(default_factory=dict)
     soft: Tensor | None = None
+    labelled: int | None = None
 
     @property
     def targets(self) -> Tensor:

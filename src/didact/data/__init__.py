@@ -10,12 +10,13 @@ from didact.data.archive import root
 from didact.data.catalogue import names
 from didact.data.contract import DataError, DataSource, Facts
 from didact.data.dataset import Dataset, Listing, available, describe, here, load
-from didact.data.folders import Streamed, usual_decoders
+from didact.data.folders import Streamed, folder_path, usual_decoders
 from didact.data.loader import Loader, evaluation_batches
 from didact.data.mixing import MixedLoader, Mixing, mixing_loader
 from didact.data.own import ImageSet
 from didact.data.settings import Data, apart, facts, stored, training_images
 from didact.data.split import Labelled, Split
+from didact.data.unlabelled import PartlyLabelled
 
 __all__ = [
     "Data",
@@ -29,6 +30,7 @@ __all__ = [
     "Loader",
     "MixedLoader",
     "Mixing",
+    "PartlyLabelled",
     "Split",
     "Streamed",
     "apart",
@@ -36,6 +38,7 @@ __all__ = [
     "describe",
     "evaluation_batches",
     "facts",
+    "folder_path",
     "here",
     "load",
     "mixing_loader",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from didact.data import folders
 from didact.data.catalogue import canonical_name, checksum, find
 from didact.data.contract import Augment, DataError
 from didact.data.resize import smaller, statistics
-from didact.data.settings import FOLDER, Data, facts, source, stored
+from didact.data.settings import FOLDER, Data, facts, source, stored, unlabelled_source
 from didact.data.split import Labelled, Split
 from didact.data.subset import cut
 from didact.machine import memory
@@ -35,6 +35,7 @@ class Dataset:
         image: shape (c, h, w) of what networks are shown; stored images are larger where ``data.crop`` says so.
         mean, std: of each channel, on the scale 0 to 1.
         padding: black pixels on every side before a crop.
+        unlabelled: images without labels that are shown in training as well, with labels of -1; None where there are none.
         order: 16 hexadecimal digits of the published training labels in order. Where it differs, the same index is another
             image.
     """
@@ -50,6 +51,7 @@ class Dataset:
     std: tuple[float, ...]
     padding: int
     order: str
+    unlabelled: Split | folders.Streamed | None = None
 
     @property
     def device(self) -> torch.device:
@@ -65,6 +67,9 @@ class Dataset:
             record |= {"mean": list(self.mean), "std": list(self.std)}
         if self.validation is not None:
             record["validation"] = {"images": len(self.validation), "index": self.validation.index.tolist()}
+        if self.unlabelled is not None:
+            left = {} if len(self.unlabelled) == self.data.unlabelled_images else {"index": self.unlabelled.index.tolist()}
+            record["unlabelled"] = {"images": len(self.unlabelled)} | left
         return record
 
 
@@ -109,7 +114,25 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
         std=std,
         padding=about.padding,
         order=order,
+        unlabelled=_unlabelled(data, device),
     )
+
+
+def _unlabelled(data: Data, device: torch.device | str) -> Split | folders.Streamed | None:
+    """The images without labels, with labels of -1."""
+    folder = unlabelled_source(data)
+    if folder is None:
+        return None
+    images, _, _ = folder.read()
+    rows = torch.arange(len(images.labels))
+    nothing = torch.full_like(rows, -1)
+    if not folder.always:
+        _check_memory(data, len(rows))
+        return replace(images.take(rows), labels=nothing).to(device)
+    assert isinstance(images, folders.Decoded)
+    images.check(rows)
+    there = torch.device(device)
+    return folders.Streamed(images, rows, nothing.to(there), images.index.to(there), folder.holds[3], there)
 
 
 def _streamed(data: Data, images: Labelled, rows: Tensor, device: torch.device | str) -> folders.Streamed:
@@ -179,7 +202,10 @@ def available(wanted: Iterable[Data], tell: Callable[[str], None] = lambda line:
     sources = [source(data) for data in settings]
     for one in {(data.name, data.content): one for data, one in zip(settings, sources, strict=True)}.values():
         one.prepare()  # all that is missing is reported before anything large is read
-    told = dict.fromkeys(note for one in sources if isinstance(one, folders.Folder) for note in one.notes())
+    extra = [one for one in map(unlabelled_source, settings) if one is not None]
+    for one in extra:
+        one.prepare()
+    told = dict.fromkeys(note for one in (*sources, *extra) if isinstance(one, folders.Folder) for note in one.notes())
     for line in told:
         tell(line)
     for data, one in zip(settings, sources, strict=True):

@@ -57,21 +57,20 @@ class Data:
     """Show so many pixels on each side of the images, which are larger: in training a random part, in a test the centre."""
     decode: Decode | None = None
     """When a folder's training images are decoded: once, or always when they are shown; by their size in all when not given."""
-
     randaugment: Annotated[int, Field(ge=1, le=LARGEST_CHANGE)] | None = None
     """Magnitude, 1 to 30, of RandAugment, which changes training images after crop and flip; none when not given."""
     randaugment_operations: Annotated[int, Field(ge=1, le=20)] = 2
     """Of RandAugment: how many changes of every image."""
+    unlabelled: str | None = None
+    """A folder of images without labels that are shown as well: its path. A Run holds its checksum."""
+    unlabelled_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of every batch that has no label; with 1 no other image is shown in training."""
+    unlabelled_images: Amount | None = None
+    """Of the folder without labels, filled in: how many images it holds."""
 
     later: ClassVar[tuple[str, ...]] = (
-        "size",
-        "content",
-        "holds",
-        "skip_corrupt",
-        "crop",
-        "decode",
-        "randaugment",
-        "randaugment_operations",
+        *("size", "content", "holds", "skip_corrupt", "crop", "decode", "randaugment", "randaugment_operations"),
+        *("unlabelled", "unlabelled_share", "unlabelled_images"),
     )
 
     @property
@@ -101,6 +100,7 @@ class Data:
         at = f" at {self.size}x{self.size}" if self.size else ""
         at += f" cropped to {self.crop}x{self.crop}" if self.crop else ""
         held = f", {100 * self.validation:g} % for validation" if self.validation else ""
+        held += f", {100 * self.unlabelled_share:g} % without labels" if self.unlabelled else ""
         return self.title + at + only + share + (f" {self.per_class} per class" if self.per_class else "") + held
 
     @model_validator(mode="before")
@@ -108,7 +108,9 @@ class Data:
     def _looked_into(cls, given: Any) -> Any:
         """Put what a folder holds in the place of its path: a digest does not depend on where images lie."""
         values = given.kwargs or {} if isinstance(given, ArgsKwargs) else given
-        return {**values, **_of_folder(values)} if isinstance(values, Mapping) else given
+        if not isinstance(values, Mapping):
+            return given
+        return {**values, **_of_folder(values), **_without_labels(values)}
 
     @field_validator("name")
     @classmethod
@@ -182,6 +184,26 @@ class Data:
         return (decode or "always") if large else decode if decode == "always" else None
 
     @model_validator(mode="after")
+    def _has_room_for_others(self) -> Data:
+        """Refuse images without labels that cannot be like the others."""
+        if (self.unlabelled is None) != (self.unlabelled_images is None):
+            raise ValueError("unlabelled_images: is filled in; write unlabelled=PATH alone")
+        if self.unlabelled is None:
+            if self.unlabelled_share != 0.5:
+                raise ValueError(
+                    "unlabelled_share: is the share of images without labels, and there are none; write unlabelled=PATH"
+                )
+            return self
+        channels, height, width = stored(self)
+        if channels != 3 or height != width:
+            raise ValueError(
+                f"unlabelled: its images get the shape of the others, 3 channels and square, and these are "
+                f"{channels}x{height}x{width}; "
+                + ("write data.size" if channels == 3 else "use a data set of colour images")
+            )
+        return self
+
+    @model_validator(mode="after")
     def _can_be_shown(self) -> Data:
         """Refuse what the augmentation cannot be for these images."""
         image = facts(self).image
@@ -252,6 +274,34 @@ def _of_folder(given: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": FOLDER, "holds": counts, "content": content} | ({"size": square} if given.get("size") is None else {})
 
 
+def _without_labels(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is filled in for a folder of images without labels; nothing where there is none, or where it is filled in already.
+
+    Raises:
+        ValueError: there is no such folder, or it holds no image.
+    """
+    path = given.get("unlabelled")
+    if given.get("unlabelled_share") == 0:
+        return {"unlabelled": None, "unlabelled_share": 0.5, "unlabelled_images": None}
+    if not isinstance(path, str) or given.get("unlabelled_images") is not None:
+        return {}
+    try:
+        contents = folders.without_labels(path)
+        return {"unlabelled": contents.checksum, "unlabelled_images": len(contents.paths)}
+    except SpecError as error:
+        raise ValueError(f"unlabelled: {error}") from None
+
+
+def unlabelled_source(data: Data) -> folders.Folder | None:
+    """The images without labels of ``data``, at the size of the others; None where there are none."""
+    if data.unlabelled is None or data.unlabelled_images is None:
+        return None
+    _, height, width = stored(data)
+    holds = (1, data.unlabelled_images, 0, height, width)
+    always = data.decode == "always" or (data.decode is None and folders.too_large(holds))
+    return folders.Folder(data.unlabelled, holds, crop=True, skip=data.skip_corrupt, always=always)
+
+
 def _published(given: Mapping[str, Any]) -> Facts | None:
     """The facts of the data set that fields name which are already checked; None where they are wrong."""
     if given.get("holds") is not None:
@@ -274,12 +324,7 @@ def facts(data: Data) -> Facts:
     ``mean`` and ``std`` are those of the published images; ``load`` takes those of smaller ones, and of a folder's, from the
     images.
     """
-    whole = source(data).facts
-    if data.classes is not None:
-        whole = dataclasses.replace(whole, classes=data.classes)
-    if data.size is not None:
-        image = (whole.image[0], data.size, data.size)
-        whole = dataclasses.replace(whole, image=image, padding=usual_padding(data.size))
+    whole = _uncropped(data)
     if data.crop is not None:
         whole = dataclasses.replace(whole, image=(whole.image[0], data.crop, data.crop), padding=0)
     return whole
@@ -287,7 +332,17 @@ def facts(data: Data) -> Facts:
 
 def stored(data: Data) -> tuple[int, int, int]:
     """Shape (c, h, w) of the images of ``data`` before a crop."""
-    return facts(dataclasses.replace(data, crop=None)).image
+    return _uncropped(data).image
+
+
+def _uncropped(data: Data) -> Facts:
+    whole = source(data).facts
+    if data.classes is not None:
+        whole = dataclasses.replace(whole, classes=data.classes)
+    if data.size is not None:
+        image = (whole.image[0], data.size, data.size)
+        whole = dataclasses.replace(whole, image=image, padding=usual_padding(data.size))
+    return whole
 
 
 def training_images(data: Data) -> int:

@@ -28,6 +28,8 @@ class Accuracies:
         """Accuracies in percent: ``<prefix>_top1`` and ``<prefix>_top5``, and ``<prefix>_<name>_top1`` of the further ones."""
         row: dict[str, float] = {}
         for name, counted in self._hits.items():
+            if not self._images[name]:
+                continue  # no image had a label
             top1, top5 = (100 * counted.double() / self._images[name]).tolist()
             row |= {f"{prefix}_{name}_top1": top1} if name else {f"{prefix}_top1": top1, f"{prefix}_top5": top5}
         return row

@@ -17,7 +17,7 @@ from didact.engine.learner import Learner
 from didact.method import Method, MetricsContext, StepContext, View
 from didact.nets.blocks import BlockNet
 from didact.spec import SpecError
-from didact.tensors import Batch, Labels, Logits, Outputs
+from didact.tensors import Batch, Logits, Outputs
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def advance(
         if step == 0:
             check_terms(learner.method, terms)
             check_metrics(learner.method, logits, dimensions=2)
-        tallies[learner.label].add(terms, logits, batch.labels, step)
+        tallies[learner.label].add(terms, logits, batch, step)
         learner.update(torch.stack([t.float() for t in terms.values()]).sum(), clock, len(batch))
         if turns and asked and position + 1 < len(group):
             learner.draw_for("look again", step)
@@ -181,16 +181,17 @@ class Tally:
         self.images = 0
         self.accuracies = Accuracies()
 
-    def add(self, terms: dict[str, Tensor], logits: dict[str, Logits], labels: Labels, step: int) -> None:
+    def add(self, terms: dict[str, Tensor], logits: dict[str, Logits], batch: Batch, step: int) -> None:
         """Add the sums of one batch, which stay on the device: loss terms, and hits of the ``logits`` by name."""
         values = torch.stack([t.detach().float() for t in terms.values()])
         if not self.names:
             self.names, self.sums, self.bad = tuple(terms), torch.zeros_like(values), torch.full_like(values, torch.inf)
         assert self.names == tuple(terms), "a method's terms keep their names during an epoch"
-        self.sums += values * len(labels)
+        self.sums += values * len(batch)
         self.bad = torch.where(values.isfinite(), self.bad, self.bad.clamp(max=step))
-        self.images += len(labels)
-        self.accuracies.add(logits, labels)
+        self.images += len(batch)
+        known = batch.labelled
+        self.accuracies.add({name: z[:known] for name, z in logits.items()}, batch.labels[:known])
 
     def means(self) -> dict[str, float]:
         """The mean of every term over the epoch's images."""

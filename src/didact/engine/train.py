@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from didact.data import Dataset, Loader, MixedLoader, evaluation_batches
+from didact.data import Dataset, Loader, MixedLoader, PartlyLabelled, evaluation_batches
 from didact.engine.evaluate import evaluate, refresh, watched
 from didact.engine.learner import Learner
 from didact.engine.step import Answers, Tally, advance, teach
@@ -87,7 +87,7 @@ class Cohort:
     """
 
     groups: tuple[tuple[Learner, ...], ...]
-    loader: Loader | MixedLoader
+    loader: Loader | MixedLoader | PartlyLabelled
     teacher: Teacher | None = None
     foreign: bool = True
     answers: Callable[[int], AbstractContextManager[Answers | None]] | None = None

@@ -127,7 +127,7 @@ def _train(groups: Sequence[Group], job: Job, store: Store, execution: Execution
         engines.compare(runs[0], net, teacher, store, dataset)
     own_code = bool(first.teacher and foreign(first.teacher))
     decoders = data.usual_decoders() if execution.decoders is None else execution.decoders
-    if isinstance(dataset.train, data.Streamed):
+    if isinstance(dataset.train, data.Streamed) or isinstance(dataset.unlabelled, data.Streamed):
         store.say(f"{dataset.data.title}: {decoders or 'no'} further processes decode images while networks train")
     loader = _loader(runs, dataset, learners, decoders)
     kept = _kept(runs[0], learners, teacher, store, dataset, len(loader), execution)
@@ -198,7 +198,7 @@ def _learner(run: Run, store: Store, teacher: BlockNet | None, dataset: data.Dat
 
 def _loader(
     runs: Sequence[Run], dataset: data.Dataset, learners: Sequence[Learner], decoders: int
-) -> data.Loader | data.MixedLoader:
+) -> data.Loader | data.MixedLoader | data.PartlyLabelled:
     """The batches of a cohort: all share order and augmentation, and some learners have an augmentation of their own as well."""
     views = frozenset().union(*(learner.views for learner in learners))
     own = {
@@ -207,6 +207,8 @@ def _loader(
         if learner.own_images
     }
     shared = {"batch_size": runs[0].recipe.batch_size, "data_seed": runs[0].data_seed}
+    if dataset.unlabelled is not None:
+        return data.PartlyLabelled(dataset, **shared, views=views, renderings=own, decoders=decoders)
     loader = data.Loader(dataset, **shared, views=views, renderings=own, decoders=decoders)
     return data.mixing_loader(loader, runs[0].recipe.mixing, dataset.classes)
 

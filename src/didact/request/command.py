@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from didact.data import Data
+from didact.data import Data, folder_path
 from didact.engine.recipe import Recipe
 from didact.engine.recipes import RECIPES, complete, settings
 from didact.method import ForStudent, Method
 from didact.nets.supernet import SPACES, Pool, Space
 from didact.request.plan import plan
-from didact.request.settings import merged
+from didact.request.settings import labelled, merged
 from didact.request.tokens import parse
 from didact.runs.given import Given, last_place
 from didact.runs.run import BASELINE, Run, method_label
@@ -99,7 +99,7 @@ class _Inherited:
 
     def changed(self, run: Run) -> _Inherited:
         """What a teacher, ``run``, has otherwise; no settings where it takes over all."""
-        data = _differing(run.data, from_json(Data, self.data))
+        data = _differing(run.data, from_json(Data, labelled(self.data)))
         if "name" in data or "content" in data:
             data = _data(run.data)
         data.pop("holds", None)  # follows from the size
@@ -118,9 +118,16 @@ def _data(data: Data) -> Settings:
 
 
 def _differing(own: Any, known: Any) -> Settings:
-    """The fields of a spec that differ from those of another one."""
+    """The fields of a spec that differ from those of another one, as a person writes them.
+
+    Raises:
+        SpecError: images without labels are not on this machine.
+    """
     names = [field.name for field in dataclasses.fields(own)]
-    return {name: to_json(getattr(own, name)) for name in names if getattr(own, name) != getattr(known, name)}
+    found = {name: to_json(getattr(own, name)) for name in names if getattr(own, name) != getattr(known, name)}
+    if found.pop("unlabelled_images", None) is not None:
+        found["unlabelled"] = folder_path(found["unlabelled"])
+    return found
 
 
 def _recipe(recipe: Recipe, net: str, inherited: Settings) -> Settings:

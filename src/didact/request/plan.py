@@ -12,7 +12,7 @@ from didact.engine.recipe import Recipe
 from didact.method import Method
 from didact.request.methods import methods
 from didact.request.schema import PeersRequest, Request, TeacherRequest
-from didact.request.settings import below, merged, recipe_fields
+from didact.request.settings import below, labelled, merged, recipe_fields
 from didact.request.weights import check_weights, file_of, inputs_of, net_in
 from didact.runs.engine import Engine
 from didact.runs.groups import Peer, placed
@@ -174,10 +174,13 @@ def _teachers(parent: Request | TeacherRequest, student: str, device: str, at: s
 
 
 def _inherited(parent: Request | TeacherRequest, teacher: TeacherRequest) -> TeacherRequest:
-    """The teacher's request with its student's data, recipe and data seed where it has none of its own."""
+    """The teacher's request with its student's data, recipe and data seed where it has none of its own.
+
+    Images without labels are the student's alone.
+    """
     return replace(
         teacher,
-        data=merged(parent.data or {}, teacher.data),
+        data=merged(labelled(parent.data or {}), teacher.data),
         recipe=merged(parent.recipe or {}, teacher.recipe),
         data_seed=parent.data_seed if teacher.data_seed is None else teacher.data_seed,
     )

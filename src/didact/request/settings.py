@@ -55,6 +55,11 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any] | None) -> dict[s
     return {**second} if second.get("name", first["name"]) != first["name"] else {**first, **second}
 
 
+def labelled(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a data set without those of images that have no label."""
+    return {key: value for key, value in data.items() if not key.startswith("unlabelled")}
+
+
 def several(given: Any, at: str) -> list[str]:
     """The names in a text, separated by commas, or in a list. ``at``: the setting's path.
 

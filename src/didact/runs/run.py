@@ -16,7 +16,7 @@ from didact.methods.ce import CE
 from didact.runs.engine import Engine
 from didact.runs.given import Given, Inputs
 from didact.runs.groups import Peer, agree
-from didact.runs.soft_labels import check_labels
+from didact.runs.soft_labels import check_labels, check_unlabelled
 from didact.seeds import derive
 from didact.spec import Chosen, Seed, choose, digest, spec
 from didact.teaching.route import Route
@@ -95,6 +95,7 @@ class Run:
         if not reads and self.teacher is not None:
             raise ValueError(f"the method '{self.method.name()}' reads no teacher, but one is given")
         check_labels(self.method, self.recipe)
+        check_unlabelled(self.method, self.recipe, self.data)
         if self.given is not None:
             self._check_given()
         agree(self.peer, self.peers, self.turn, bool(self.data.validation))

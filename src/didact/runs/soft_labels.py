@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from didact.data import Data
 from didact.engine.recipe import Recipe
 from didact.method import Method
 
@@ -35,6 +36,35 @@ def check_labels(method: Method, recipe: Recipe) -> None:
         )
     if recipe.label_smoothing and getattr(method, "label_smoothing", 0):
         raise ValueError(f"labels are smoothed by recipe.label_smoothing and by the method '{name}', too; write one of them")
+
+
+def check_unlabelled(method: Method, recipe: Recipe, data: Data) -> None:
+    """Refuse images without labels where the method reads the class of each image, or nothing but classes.
+
+    Raises:
+        ValueError: the message names the setting and what to write instead.
+    """
+    if data.unlabelled is None:
+        return
+    name, follows = method.name(), method.soft_labels()
+    if follows != "mixed":
+        raise ValueError(
+            f"the method '{name}' reads the class of each image, and those of data.unlabelled have none; "
+            f"{_remedy('leave data.unlabelled out', follows, 'mixed')}"
+        )
+    if not (method.needs.teacher or method.needs.peers or method.teaches):
+        raise ValueError(
+            f"the method '{name}' learns from labels alone, and images of data.unlabelled have none; leave it out, or use a "
+            "method with a teacher such as kd"
+        )
+    given = [kind for kind in ("mixup", "cutmix", "label_smoothing") if getattr(recipe, kind)]
+    if given:
+        raise ValueError(
+            f"images are not mixed and labels not smoothed where some images have no label; leave data.unlabelled out, or write "
+            f"{' '.join(f'recipe.{kind}=0' for kind in given)}"
+        )
+    if recipe.batch_size < 2 and data.unlabelled_share < 1:
+        raise ValueError("batches of one image have no room for one without a label; write recipe.batch_size=2 or more")
 
 
 def _remedy(recipe: str, follows: str, wanted: str) -> str:

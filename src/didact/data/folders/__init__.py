@@ -11,10 +11,12 @@ from didact.data.folders.folder import (
     Holds,
     chosen,
     decode_together,
+    folder_path,
     is_folder,
     resized,
     spelling,
     too_large,
+    without_labels,
 )
 from didact.data.folders.stream import Streamed, usual_decoders
 
@@ -27,9 +29,11 @@ __all__ = [
     "chosen",
     "contents",
     "decode_together",
+    "folder_path",
     "is_folder",
     "resized",
     "spelling",
     "too_large",
     "usual_decoders",
+    "without_labels",
 ]

@@ -195,7 +195,7 @@ def found_again(checksum: str) -> Contents:
             f"the folder of images {checksum} has not been seen on this machine; "
             "'didact list data --data folder:PATH' looks into it where it lies now"
         )
-    path = name.removeprefix(PREFIX)
+    path = divided(name.removeprefix(PREFIX))[0]
     try:
         known = contents(name)
     except SpecError as error:

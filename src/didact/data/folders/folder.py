@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from didact.data.contract import DataError, Facts
-from didact.data.folders.contents import PREFIX, Contents, found_again, last_name, last_place
+from didact.data.folders.contents import PREFIX, Contents, contents, found_again, last_name, last_place
 from didact.data.folders.pixels import Pixels
+from didact.data.folders.wordnet import ALL, divided
 from didact.data.folders.workers import decode
 from didact.data.resize import usual_padding
 from didact.data.split import Labelled, Split
@@ -161,8 +162,8 @@ class Folder:
             start += len(part.paths)
         left = torch.bincount(parts[0].labels, minlength=len(tree.names)).tolist()
         lost = [name for name, count in zip(tree.names, left, strict=True) if not count]
-        if lost or not len(parts[1].labels):
-            what = f"of the class {clean(lost[0])}" if lost else "for the test"
+        if lost or (contents.tree.test.paths and not len(parts[1].labels)):
+            what = (f"of the class {clean(lost[0])}" if lost[0] else "to learn from") if lost else "for the test"
             raise DataError(f"{clean(tree.root)}: no image {what} can be decoded; {_named(contents, faults, pixels.count)}")
         return parts[0], parts[1], tree.names
 
@@ -258,6 +259,10 @@ def chosen(contents: Contents, size: int | None) -> Holds:
         SpecError: no size is given, and the images differ in size.
     """
     tree = contents.tree
+    if len(tree.names) < 2:
+        raise SpecError(
+            f"{clean(tree.root)}: images without labels are added to others; write unlabelled={clean(tree.root)}"
+        )
     image = contents.image if size is None else (size, size)
     if image is None:
         raise SpecError(
@@ -265,6 +270,18 @@ def chosen(contents: Contents, size: int | None) -> Holds:
             "side is brought to it, and the centre is cut out"
         )
     return len(tree.names), len(tree.train.paths), len(tree.test.paths), *image
+
+
+def without_labels(path: str) -> Contents:
+    """All images below the folder ``path``, without their classes.
+
+    Raises:
+        SpecError: there is no such folder, or it holds no image.
+    """
+    place = os.path.abspath(os.path.expanduser(path.removeprefix(PREFIX)))
+    if not path.strip() or not os.path.isdir(place):
+        raise SpecError(f"there is no folder {clean(place)}; write the path of a folder of images")
+    return contents(f"{PREFIX}{place}#{ALL}")
 
 
 def resized(holds: Any, size: int | None) -> Any:
@@ -289,3 +306,12 @@ def spelling(checksum: str) -> str:
     if name is None:
         raise SpecError(f"the folder of images {checksum} has not been seen on this machine")
     return name
+
+
+def folder_path(checksum: str) -> str:
+    """The path of the folder with this checksum.
+
+    Raises:
+        SpecError: it has not been seen on this machine.
+    """
+    return divided(spelling(checksum).removeprefix(PREFIX))[0]

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from didact.data.folders import lists
 from didact.data.folders.walk import File, Found, walk
-from didact.data.folders.wordnet import TINY, listed
+from didact.data.folders.wordnet import ALL, TINY, listed
 from didact.seeds import stream
 from didact.spec import SpecError, clean
 
@@ -82,11 +82,14 @@ def look(path: str, chosen: str | None = None) -> Tree:
 
     Args:
         chosen: what names the classes that are taken, as :func:`didact.data.folders.wordnet.listed` reads it; all by default.
+            ``ALL`` takes all images, whatever folder they are in, as one class.
 
     Raises:
         SpecError: there is no such folder, or it holds no classes of images; the message says what was expected.
     """
     root = Path(os.path.abspath(os.path.expanduser(path)))
+    if chosen == ALL and root.is_dir():
+        return _flat(root)
     if root.is_file() and chosen is not None:
         raise SpecError(f"{clean(root)} is a CSV file; leave out of it what is not wanted, instead of '#{clean(chosen)}'")
     if root.is_file():
@@ -122,6 +125,17 @@ def look(path: str, chosen: str | None = None) -> Tree:
     if chosen is not None and chosen != TINY:
         stamps[Path(chosen)] = os.stat(chosen).st_mtime_ns
     return tree(root, names, _part(train, found.images), _part(labelled, found.images), notes, stamps)
+
+
+def _flat(root: Path) -> Tree:
+    """All images below a folder, as one class without a name."""
+    found = walk(root)
+    if not found.images:
+        raise SpecError(f"{clean(root)} holds no image")
+    notes = f"{len(found.images):,} images without labels", *found.notes(())
+    stamps = {root / folder: time for folder, time in found.folders.items()}
+    shown = _part(dict.fromkeys(found.images, 0), found.images)
+    return Tree(root, ("",), shown, Part((), (), torch.zeros(0, dtype=torch.long)), notes, stamps)
 
 
 def _of_classes(root: Path, labels: Mapping[str, int], names: tuple[str, ...], some: tuple[str, ...]) -> dict[str, int]:

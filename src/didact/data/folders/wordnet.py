@@ -10,6 +10,9 @@ from didact.spec import SpecError, clean, shown
 TINY = "tiny-imagenet"
 """The name of the 200 classes of Tiny ImageNet."""
 
+ALL = "*"
+"""Stands for all images of a folder, without their classes."""
+
 _NUMBERS = """
     n01443537 n01629819 n01641577 n01644900 n01698640 n01742172 n01768244 n01770393 n01774384 n01774750
     n01784675 n01855672 n01882714 n01910747 n01917289 n01944390 n01945685 n01950731 n01983481 n01984695
@@ -38,11 +41,11 @@ TINY_IMAGENET = tuple(_NUMBERS.split())
 
 
 def divided(path: str) -> tuple[str, str | None]:
-    """A path and, after a ``#``, what names some of its classes: ``TINY`` or the absolute path of a list."""
+    """A path and, after a ``#``, what names some of its classes: ``TINY``, ``ALL`` or the absolute path of a list."""
     start, mark, chosen = path.rpartition("#")
     if not mark or os.path.lexists(os.path.expanduser(path)):
         return path, None
-    return start, chosen if chosen == TINY else os.path.abspath(os.path.expanduser(chosen))
+    return start, chosen if chosen in (TINY, ALL) else os.path.abspath(os.path.expanduser(chosen))
 
 
 def listed(chosen: str) -> tuple[str, ...]:
