@@ -131,7 +131,7 @@ def literal(trace: Trace) -> int:
     steps, end = trace.steps, len(trace.steps)
 
     def readers(tensor: int) -> list[int]:
-        return [at for at, step in enumerate(steps) if tensor in step.reads] + [end] * (tensor in trace.given)
+        return [at for at, step in enumerate(steps) if tensor in step.reads] + [end] * (tensor in trace.outputs)
 
     def born(tensor: int) -> int:
         return -1 if tensor == 0 else next(at for at, step in enumerate(steps) if tensor in step.writes)

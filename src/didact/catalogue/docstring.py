@@ -1,8 +1,7 @@
 """What a method says about itself, read from the docstring of its file.
 
-line 1            NAME: short title.
-a paragraph       Authors: Title (VENUE YEAR), https://...       may wrap; not there where there is no paper
-formulas          blocks indented by four spaces
+line 1            NAME: short title. a paragraph       Authors: Title (VENUE YEAR), https://...
+may wrap; not there where there is no paper formulas          blocks indented by four spaces
 everything else   prose: choices, deviations, which pairs it adapts and how
 """
 
@@ -62,7 +61,8 @@ class About:
 
 
 def about(cls: type[Method]) -> About:
-    """What the method says: in its file's docstring, or in its own where it shares a module with other things."""
+    """What the method says: in its file's docstring, or in its own where it shares a module with
+    other things."""
     file = sys.modules[cls.__module__].__doc__ or ""
     own = inspect.cleandoc(cls.__doc__ or "")
     if own.startswith(f"{cls.__name__}("):
@@ -92,7 +92,8 @@ def read(docstring: str, label: str) -> About:
 
 
 def _blocks(text: str) -> list[str]:
-    """Paragraphs and formulas: what an empty line, or the beginning or end of an indentation, sets apart."""
+    """Paragraphs and formulas: what an empty line, or the beginning or end of an indentation, sets
+    apart."""
     blocks: list[list[str]] = []
     before = None
     for line in text.split("\n"):

@@ -1,4 +1,5 @@
-"""What there is to know of a method before it is trained: its settings, what it reads, its stages, what it adds to a pair."""
+"""What there is to know of a method before it is trained: its settings, what it reads, its stages,
+what it adds to a pair."""
 
 from __future__ import annotations
 
@@ -27,16 +28,13 @@ class Described:
     """A method, with a preset or not, as it is without further settings.
 
     Attributes:
-        name: with its preset, "fitnet+kd".
-        about: what its file says.
-        settings: (name, type, default, meaning); the default is the preset's where there is one.
-        presets: by name, what they change.
-        option: the path of its settings on the command line; "teacher.method" for one on the teacher.
-        command: trains by it, with the settings that have no default.
-        reads: the parts of outputs that it reads, by network.
-        stages: in order.
-        soft_labels: which labels its terms follow but one class for each image: "mixed", "smoothed" or "none".
-        file: the module that holds it.
+        name: with its preset, "fitnet+kd". about: what its file says. settings: (name, type,
+        default, meaning); the default is the preset's where there is one. presets: by name, what
+        they change. option: the path of its settings on the command line; "teacher.method" for one
+        on the teacher. command: trains by it, with the settings that have no default. reads: the
+        parts of outputs that it reads, by network. stages: in order. soft_labels: which labels its
+        terms follow but one class for each image: "mixed", "smoothed" or "none". file: the module
+        that holds it.
     """
 
     name: str
@@ -97,7 +95,8 @@ def describe(name: str) -> Described:
 
 
 def stand_in(name: str, student: str = "resnet8x4") -> Method:
-    """The method ``name`` with its defaults, for ``student`` where it prepares a teacher; its examples for what has no default.
+    """The method ``name`` with its defaults, for ``student`` where it prepares a teacher; its
+    examples for what has no default.
 
     Raises:
         SpecError: no such method or preset, or another setting without a default.
@@ -157,7 +156,8 @@ def stage_text(stage: Stage) -> str:
 
 
 def stage_details(stage: Stage) -> str:
-    """The stage with what sets it apart: "init 1/8 (moves extras.; reads the teacher's features)"."""
+    """The stage with what sets it apart: "init 1/8 (moves extras.; reads the teacher's
+    features)"."""
     more = [f"moves {', '.join(stage.moves)}"] if stage.moves != ("",) else []
     more += [f"rate {stage.learning_rate:g}"] if stage.learning_rate is not None else []
     more += (
@@ -172,7 +172,8 @@ def _plain_stage(stage: Stage) -> dict[str, Any]:
     return plain | {"reads": reads(stage.needs) if stage.needs else None}
 
 
-# ------------------------------------------------------------------------------------------------ what it adds
+# ------------------------------------------------------------------------------------------------
+# what it adds
 
 
 @dataclass(frozen=True)
@@ -197,8 +198,8 @@ class Added:
 
 
 def added(name: str, net: str, teacher: str, data: Data) -> Added:
-    """What the method ``name`` adds to ``net`` and ``teacher`` (its peer, where it learns from peers), built without memory
-    for the images of ``data``.
+    """What the method ``name`` adds to ``net`` and ``teacher`` (its peer, where it learns from
+    peers), built without memory for the images of ``data``.
 
     Raises:
         ValueError: the method cannot serve this pair; the message says why.

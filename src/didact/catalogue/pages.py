@@ -1,4 +1,5 @@
-"""The reference pages of methods and settings, written from the code by ``python -m didact.catalogue.pages docs``."""
+"""The reference pages of methods and settings, written from the code by ``python -m
+didact.catalogue.pages docs``."""
 
 from __future__ import annotations
 
@@ -51,7 +52,8 @@ FAMILIES: dict[str, tuple[str, str]] = {
 
 
 def pages() -> dict[str, str]:
-    """The text of every page by its path below docs/: one a family of methods, their index, and the settings of a request."""
+    """The text of every page by its path below docs/: one a family of methods, their index, and the
+    settings of a request."""
     named = {name: page for page, (_, names) in FAMILIES.items() for name in names.split()}
     families: dict[str, list[Described]] = {page: [] for page in FAMILIES}
     rank = list(named)
@@ -109,7 +111,8 @@ def _page(page: str, methods: list[Described]) -> str:
 
 
 def _section(one: Described) -> list[str]:
-    """A method: heading, paper, its file's formulas and prose in their order, settings, and the rest in a list."""
+    """A method: heading, paper, its file's formulas and prose in their order, settings, and the
+    rest in a list."""
     about = one.about
     paper = f" {_prose(about.authors)}: *{_prose(about.paper)}* ([{_source(one)}]({about.link}))." if about.paper else ""
     settings = [[f"`{key}`", f"`{default}`", _prose(text)] for key, _, default, text in one.settings]

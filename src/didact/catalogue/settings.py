@@ -18,7 +18,8 @@ Row = tuple[str, str, str, str]
 def request_settings() -> list[Row]:
     """Everything that ``didact train`` takes, with the settings of methods on the teacher.
 
-    Those of a method for one student come as if it were requested alone, those of others below the method's name.
+    Those of a method for one student come as if it were requested alone, those of others below the
+    method's name.
     """
     rows = fields(Request)
     methods = [find(Method, name) for name in catalogue(*Method.homes)]
@@ -28,7 +29,8 @@ def request_settings() -> list[Row]:
 
 
 def fields(cls: type, at: str = "", within: tuple[type, ...] = ()) -> list[Row]:
-    """Every setting of a spec; nested specs are walked, but for a field that holds one of several, which is given as a whole."""
+    """Every setting of a spec; nested specs are walked, but for a field that holds one of several,
+    which is given as a whole."""
     rows: list[Row] = []
     hints = typing.get_type_hints(cls, include_extras=True)
     described = getattr(cls, "__pydantic_fields__", {})

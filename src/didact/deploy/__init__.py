@@ -1,1 +1,1 @@
-"""Shipping networks: what they need in memory and time, and which devices hold them."""
+"""Deployment of networks: their memory, their latency, and devices that hold them."""

@@ -1,23 +1,22 @@
-"""Peak activation memory for one image: which tensors are alive while each operator of a network runs.
+"""Peak activation memory for one image: the tensors that are alive while each operator of a network
+runs.
 
-A network is run once in eval mode on the meta device, where tensors have shapes and no data, and every operator that it calls
-is written down with the tensors it reads and writes (:func:`trace`). The peak follows from when each is last read
-(:func:`peak`). Counted while an operator runs are
+A network runs once in eval mode on the meta device, where tensors have shapes but no data.
+:func:`trace` records every operator with the tensors that it reads and writes; :func:`peak` follows
+from the last reader of each tensor. While an operator runs, its inputs, its outputs, and all
+tensors that later operators read (such as a shortcut) are counted, by these rules:
 
-    what it reads + what it writes + what an operator after it will read (such as a shortcut)
-
-with these rules:
-
-- The image is a tensor like any other, dropped after its last reader; the logits live to the end.
-- Parameters, buffers and whatever is computed from them alone are constants, not activations. What an operator writes and
-  no operator reads (the indices of a max pooling, the statistics of a norm) is not written at all.
-- A view (reshape, transpose, split, the half of a channel split) is the tensor it looks at; a whole tensor lives while one
-  of its views does. A copy that puts channels into another order is an operator of its own.
-- A batch norm, or an element-wise operator of one tensor (an activation), overwrites its input if no later operator reads that:
-  it is fused into the operator before it, as inference engines do. If the input is still needed, as that of a pre-activation
-  network's norm by the shortcut, the output is a tensor of its own. Sums and concatenations are not in place.
-- Operators run in the order in which the network's ``forward`` calls them. Scratch memory inside an operator (such as im2col)
-  is an engine's own matter and is not counted.
+- The image is a tensor like any other, freed after its last reader; the logits live to the end.
+- Parameters, buffers and values computed from them alone are constants, not activations. Outputs
+  that no operator reads (the indices of a max pooling, the statistics of a norm) are not counted.
+- A view (reshape, transpose, split, half of a channel split) is its whole tensor, which lives while
+  one of its views does. A copy that reorders channels is a separate operator.
+- A batch norm, or an element-wise operator of one tensor (an activation), overwrites its input if
+  no later operator reads it, because inference engines fuse it into the operator before it. If the
+  input is still needed, as by the shortcut of a pre-activation network, the output is a separate
+  tensor. Sums and concatenations are not in place.
+- Operators run in the order of the network's ``forward``. Scratch memory inside an operator (such
+  as im2col) depends on the engine and is not counted.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ from torch.utils._pytree import tree_leaves
 from didact.nets.blocks import BlockNet, Shape
 
 _ELEMENTWISE = ("native_batch_norm", "_native_batch_norm_legit_no_training", "hardswish", "_prelu_kernel")
-"""Operators that PyTorch does not mark as element-wise; a clone, which it marks, may put elements into another order."""
+"""Element-wise operators that PyTorch does not mark. It marks clone, which may reorder elements."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One operator: its name, the tensors it reads and the ones it writes, and whether the first that it writes may take the
-    place of the one that it reads."""
+    """One operator: its name, the tensors that it reads and writes, and whether its first output
+    may overwrite its input."""
 
     operator: str
     reads: tuple[int, ...]
@@ -56,50 +55,52 @@ class Trace:
     Attributes:
         sizes: elements of each tensor; tensor 0 is the image.
         steps: the operators in the order of execution.
-        given: the tensors that the network returns.
+        outputs: the tensors that the network returns.
     """
 
     sizes: tuple[int, ...]
     steps: tuple[Step, ...]
-    given: frozenset[int]
+    outputs: frozenset[int]
 
 
 def peak(trace: Trace) -> int:
-    """The most elements that are alive at once."""
+    """The largest number of elements that are alive at once."""
     last = {0: -1} | {tensor: at for at, step in enumerate(trace.steps) for tensor in (*step.writes, *step.reads)}
-    last |= dict.fromkeys(trace.given, len(trace.steps))
+    last |= dict.fromkeys(trace.outputs, len(trace.steps))
     alive = {0}
     most = trace.sizes[0]
     for at, step in enumerate(trace.steps):
         written = {tensor for tensor in step.writes if last[tensor] > at}
         replaced = step.over and last[step.reads[0]] == at
-        held = alive if replaced else alive | written
-        most = max(most, sum(trace.sizes[tensor] for tensor in held))
+        counted = alive if replaced else alive | written
+        most = max(most, sum(trace.sizes[tensor] for tensor in counted))
         alive = {tensor for tensor in alive | written if last[tensor] > at}
     return most
 
 
 def trace(net: nn.Module, image: Shape) -> Trace:
-    """The operators that ``net`` calls in eval mode for one image of shape (c, h, w). Its own modes and weights are left alone.
+    """The operators that ``net`` calls in eval mode for one image of shape (c, h, w). Its mode and
+    weights stay unchanged.
 
     Raises:
-        ValueError: the image does not survive the network's strides, or has the wrong number of channels.
+        ValueError: the image is too small for the network's strides, or has the wrong number of
+            channels.
     """
     images = torch.zeros(1, *image, device="meta")
     weights = {name: value.to("meta") for name, value in [*net.named_parameters(), *net.named_buffers()]}
     try:
         with evaluating(net), torch.no_grad(), _Recorder(images) as recorder:
-            given = torch.func.functional_call(net, weights, (images,))
+            outputs = torch.func.functional_call(net, weights, (images,))
     except RuntimeError:
         if isinstance(net, BlockNet):
             net.shapes(image)  # says what is wrong with the image
         raise
-    return recorder.trace(given)
+    return recorder.trace(outputs)
 
 
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
-    """``net`` in eval mode; afterwards every part has its own mode back."""
+    """``net`` in eval mode within the block; restores the mode of every module."""
     modes = [(part, part.training) for part in net.modules()]
     net.eval()
     try:
@@ -110,8 +111,11 @@ def evaluating(net: nn.Module) -> Iterator[None]:
 
 
 class _Recorder(TorchDispatchMode):
-    """Writes down every operator that depends on ``images``. Tensors are told apart by their storage, so that a view is the
-    tensor it looks at; all are kept, so that no storage is given to a second tensor."""
+    """Records every operator that depends on ``images``.
+
+    The storage identifies a tensor, so that a view counts as its whole tensor. All tensors stay
+    referenced, so that no storage is reused.
+    """
 
     def __init__(self, images: Tensor) -> None:
         super().__init__()
@@ -121,17 +125,17 @@ class _Recorder(TorchDispatchMode):
         self.kept: list[Any] = [images]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        found = func(*args, **(kwargs or {}))
-        self.kept.append((args, kwargs, found))
+        result = func(*args, **(kwargs or {}))
+        self.kept.append((args, kwargs, result))
         reads = self._known(_tensors((args, kwargs)))
         if reads:
-            new = [t for t in _tensors(found) if t.numel() and _storage(t) not in self.numbers]
+            new = [t for t in _tensors(result) if t.numel() and _storage(t) not in self.numbers]
             writes = tuple(dict.fromkeys(self._number(t) for t in new))
             self.steps.append(Step(str(func), reads, writes, self._over(func, reads, writes)))
-        return found
+        return result
 
-    def trace(self, given: Any) -> Trace:
-        return Trace(tuple(self.sizes), tuple(self.steps), frozenset(self._known(_tensors(given))))
+    def trace(self, outputs: Any) -> Trace:
+        return Trace(tuple(self.sizes), tuple(self.steps), frozenset(self._known(_tensors(outputs))))
 
     def _over(self, func: Any, reads: tuple[int, ...], writes: tuple[int, ...]) -> bool:
         alike = len(reads) == 1 and len(writes) > 0 and self.sizes[reads[0]] == self.sizes[writes[0]]

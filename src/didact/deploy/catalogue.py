@@ -1,7 +1,9 @@
-"""The devices that didact knows: the three of the GTN poster's table, microcontrollers, phones, a small computer.
+"""The devices that didact knows: the three of the GTN poster's table, microcontrollers, phones, a
+small computer.
 
-Figures are those of the sources named beside them. A source that writes KB or MB of a chip's memory means the binary units;
-where it is only about right ("roughly 8 MB", "4.2 Mbytes"), the decimal unit is taken, which is the smaller.
+Figures are those of the sources named beside them. A source that writes KB or MB of a chip's memory
+means the binary units; where it is only about right ("roughly 8 MB", "4.2 Mbytes"), the decimal
+unit is taken, which is the smaller.
 """
 
 from __future__ import annotations

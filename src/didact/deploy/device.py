@@ -1,6 +1,8 @@
-"""Devices as data: what memory they have, which bit widths they execute, and where that is written.
+"""Devices as data: their memory, the bit widths that they execute, and the sources of these
+figures.
 
-The catalogue is :mod:`didact.deploy.catalogue`; devices of one's own come from a JSON file or from ``module:NAME``.
+The catalogue is :mod:`didact.deploy.catalogue`; users' own devices come from a JSON file or from
+``module:NAME``.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from didact.spec import Bytes, SpecError, cut, from_json, nearest, shown, spec
 from didact.spec.foreign import imported
 
 LONGEST = 1_000_000
-"""Characters of a file of devices, at most."""
+"""Largest length of a file of devices, in characters."""
 
 Words = Annotated[str, Field(min_length=1)]
 Width = Annotated[int, Field(ge=1, le=32)]
@@ -26,73 +28,76 @@ Width = Annotated[int, Field(ge=1, le=32)]
 
 @spec
 class Device:
-    """A device that networks are to run on."""
+    """A device to run networks on."""
 
     name: Words
-    """What it is called on the command line."""
+    """Its name on the command line."""
     what: Words
     """What it is, in a few words."""
     memory: Bytes
-    """Working memory in bytes: RAM, or an accelerator's memory on the chip. Holds activations, and weights too unless they
-    have a memory of their own."""
+    """Working memory in bytes: RAM, or an accelerator's memory on the chip. It holds activations,
+    and also weights unless weight_memory is set."""
     weight_memory: Bytes | None = None
-    """A memory of its own for the weights, in bytes: a microcontroller's flash, an accelerator's weight memory."""
+    """Separate memory for weights in bytes: a microcontroller's flash, an accelerator's weight
+    memory."""
     bits: tuple[Width, ...] = ()
-    """Bit widths that it executes; empty for a processor that computes in any."""
+    """Bit widths that it executes; empty for any."""
     source: str = ""
-    """Where the figures are from: title and address."""
+    """Source of the figures: title and address."""
     date: str = ""
-    """When they were read there: YYYY-MM-DD."""
+    """Date when the source was read: YYYY-MM-DD."""
     note: str = ""
-    """What the figures do not say."""
+    """What the figures leave out."""
 
     def executes(self, bits: int) -> bool:
-        """Whether it computes with numbers of so many bits."""
+        """Whether it computes in this bit width."""
         return not self.bits or bits in self.bits
 
 
 def choose(names: Iterable[str], known: Iterable[Device]) -> tuple[Device, ...]:
-    """The devices called ``names``, in that order; case, ``- _ .`` and spaces do not matter.
+    """The devices called ``names``, in that order; ignores case, ``- _ .`` and spaces.
 
     Raises:
-        SpecError: no such device (the nearest are named), or no name is given.
+        SpecError: no such device (the message names the nearest), or no names.
     """
     devices = list(known)
     by_key = {_key(device.name): device for device in devices}
-    found: dict[str, Device] = {}
+    chosen: dict[str, Device] = {}
     for name in names:
         if _key(name) not in by_key:
             raise SpecError(f"unknown device {shown(name)}{nearest(name, [device.name for device in devices])}")
-        found[_key(name)] = by_key[_key(name)]
-    if not found:
+        chosen[_key(name)] = by_key[_key(name)]
+    if not chosen:
         raise SpecError(f"name at least one device{nearest('', [device.name for device in devices])}")
-    return tuple(found.values())
+    return tuple(chosen.values())
 
 
 def joined(*groups: Iterable[Device]) -> tuple[Device, ...]:
-    """All devices of all groups in a row.
+    """The devices of all groups.
 
     Raises:
-        SpecError: two of them have the same name.
+        SpecError: two devices have the same name.
     """
-    found: dict[str, Device] = {}
+    by_key: dict[str, Device] = {}
     for device in (device for group in groups for device in group):
-        if _key(device.name) in found:
+        if _key(device.name) in by_key:
             raise SpecError(f"there are two devices called {device.name!r}; give yours another name")
-        found[_key(device.name)] = device
-    return tuple(found.values())
+        by_key[_key(device.name)] = device
+    return tuple(by_key.values())
 
 
 def own(where: str) -> tuple[Device, ...]:
-    """Devices of one's own: a JSON file (a list of objects with the fields of :class:`Device`), or ``module:NAME``.
+    """Users' own devices from a JSON file (a list of objects with the fields of :class:`Device`) or
+    ``module:NAME``.
 
     Raises:
-        SpecError: nothing there, no JSON, unknown or missing fields (with the nearest name), or no devices.
+        SpecError: no file or name, no JSON, unknown or missing fields (with the nearest name), or
+            no devices.
     """
     if ":" in where and not where.lower().endswith(".json"):
         return _imported(where)
     try:
-        found = json.loads(_text(where))
+        entries = json.loads(_text(where))
     except OSError as error:
         raise SpecError(f"cannot read devices from {shown(where)}: {error.strerror or error}") from None
     except RecursionError:
@@ -101,9 +106,9 @@ def own(where: str) -> tuple[Device, ...]:
         raise
     except ValueError as error:
         raise SpecError(f"{shown(where)} is not JSON: {error}") from None
-    if not isinstance(found, list) or not found:
+    if not isinstance(entries, list) or not entries:
         raise SpecError(f'{shown(where)}: a list of devices, [{{"name": ..., "what": ..., "memory": ...}}], is expected')
-    return joined(from_json(Device, fields, f"{cut(where)}: device {i}") for i, fields in enumerate(found, 1))
+    return joined(from_json(Device, fields, f"{cut(where)}: device {i}") for i, fields in enumerate(entries, 1))
 
 
 def _text(where: str) -> str:
@@ -122,8 +127,8 @@ def _imported(where: str) -> tuple[Device, ...]:
     public = [key for key in vars(module) if not key.startswith("_")]
     if not hasattr(module, name):
         raise SpecError(f"{shown(module.__name__)} holds no {shown(name)}{nearest(name, public)}")
-    found = getattr(module, name)
-    devices = (found,) if isinstance(found, Device) else tuple(found) if isinstance(found, list | tuple) else ()
+    value = getattr(module, name)
+    devices = (value,) if isinstance(value, Device) else tuple(value) if isinstance(value, list | tuple) else ()
     if not devices or not all(isinstance(device, Device) for device in devices):
         raise SpecError(f"{shown(where)} should be a didact.deploy.device.Device, or a list or tuple of them")
     return joined(devices)

@@ -1,12 +1,14 @@
-"""A frozen network computed by ONNX Runtime (the extra ``onnx``): in float32, or quantised to 8 bits.
+"""A frozen network computed by ONNX Runtime (the extra ``onnx``): in float32, or quantised to 8
+bits.
 
-The graph that is run shows every part of the outputs (:func:`shows`), whichever of them are read: what is an output bounds what
-the runtime may fuse, and so what a logit is to the last bit. So a student reads the same alone and in a cohort. It costs some 3 %
-of the pass.
+The graph that is run shows every part of the outputs (:func:`shows`), whichever of them are read:
+what is an output bounds what the runtime may fuse, and so what a logit is to the last bit. So a
+student reads the same alone and in a cohort. It costs some 3 % of the pass.
 
-Quantised is ONNX Runtime's static form: QDQ, activations of 8 bits without sign (a scale and a zero point a tensor, from the
-least and the greatest value on calibration images), weights with a sign and a scale for each output channel. Weights take 7 of
-their 8 bits: the sums of two products in 16 bits that AVX2 has would saturate otherwise, and processors would disagree.
+Quantised is ONNX Runtime's static form: QDQ, activations of 8 bits without sign (a scale and a zero
+point a tensor, from the least and the greatest value on calibration images), weights with a sign
+and a scale for each output channel. Weights take 7 of their 8 bits: the sums of two products in 16
+bits that AVX2 has would saturate otherwise, and processors would disagree.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
 def shows(precision: str) -> frozenset[str]:
     """The parts of the outputs that a graph of this precision shows.
 
-    Quantised, values before an activation are cut off where the activation cuts them off, so they are not shown.
+    Quantised, values before an activation are cut off where the activation cuts them off, so they
+    are not shown.
     """
     return PARTS - {"preacts"} if precision == "int8" else PARTS
 
@@ -57,7 +60,8 @@ def runtime() -> str:
 
 
 class Computed(BlockNet):
-    """A network that ONNX Runtime computes. It shows its outputs, and is neither sliced nor trained.
+    """A network that ONNX Runtime computes. It shows its outputs, and is neither sliced nor
+    trained.
 
     Args:
         model: an ONNX model as :func:`exported` or :func:`quantised` gave it.
@@ -132,11 +136,12 @@ def exported(net: BlockNet, image: Shape, precision: str = "fp32") -> bytes:
     """``net``, frozen and in eval mode, as an ONNX model in float32, for any number of images.
 
     Args:
-        image: (c, h, w).
-        precision: the one in which it is to run, which decides on the parts that it shows (:func:`shows`).
+        image: (c, h, w). precision: the one in which it is to run, which decides on the parts that
+        it shows (:func:`shows`).
 
     Raises:
-        SpecError: the exporter, or the runtime, has no word for an operation of the network; the message names it.
+        SpecError: the exporter, or the runtime, has no word for an operation of the network; the
+            message names it.
     """
     check_installed()
     parts = sorted(shows(precision))
@@ -172,7 +177,8 @@ def quantised(model: bytes, batches: Iterable[Tensor]) -> bytes:
     """``model`` with activations and weights of 8 bits.
 
     Args:
-        batches: images as the network is shown them, (b, c, h, w), from which the ranges of activations are taken.
+        batches: images as the network is shown them, (b, c, h, w), from which the ranges of
+            activations are taken.
     """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 

@@ -1,12 +1,13 @@
-"""Which device holds which network: arithmetic on parameters and peak activation memory.
+"""Decides which devices hold a network, from its parameters and its peak activation memory.
 
     bytes of the weights     = parameters x bits / 8, rounded up
-    bytes of the activations = most elements alive at once x bits / 8, rounded up (:mod:`didact.deploy.activations`)
+    bytes of the activations = peak number of elements x bits / 8, rounded up
 
-Parameters are counted as they are trained, two for each channel of a batch norm, and its running statistics are not: folded
-into the convolution, a norm leaves one number a channel or, where it stands before one, two, so this is never too small.
-Both have the same bit width, for one image at a time. Not counted: the engine's code and scratch memory, the scales of a
-quantised network (and that its biases usually keep 32 bits), alignment.
+For the peak see :mod:`didact.deploy.activations`. All trained parameters count, including two for
+each channel of a batch norm; running statistics do not. Folded into a convolution, a norm leaves
+one or two numbers for each channel, so this is never too small. Weights and activations have the
+same bit width; images come one at a time. Not counted: the engine's code and scratch memory, the
+scales and 32-bit biases of a quantised network, alignment.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from didact.spec import SpecError
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a network needs, in numbers of numbers: parameters, and activations alive at once for one image."""
+    """A network's number of parameters, and the peak number of activations for one image."""
 
     parameters: int
     peak: int
@@ -46,10 +47,8 @@ class Verdict:
     """Whether a device holds a network.
 
     Attributes:
-        device: its name.
-        executes: whether it computes in this bit width.
-        missing: bytes that lack, by what they lack for: ``weights`` and ``activations`` where these have memories of their
-            own, otherwise ``memory``.
+        device: its name. executes: whether it computes in this bit width. missing: missing bytes:
+        of ``weights`` and ``activations`` if these have separate memories, otherwise of ``memory``.
     """
 
     device: str
@@ -58,18 +57,20 @@ class Verdict:
 
     @property
     def fits(self) -> bool:
-        """Whether the device computes in the bit width and lacks no memory."""
+        """Whether the device computes in the bit width and has enough memory."""
         return self.executes and not self.missing
 
     @property
     def limit(self) -> str:
-        """What stands in the way most: ``bits``, ``weights``, ``activations``, ``memory``, or "" where nothing does."""
-        return max(self.missing, key=lambda what: self.missing[what], default="") if self.executes else "bits"
+        """The main obstacle: ``bits``, ``weights``, ``activations``, ``memory``, or "" if the
+        network fits."""
+        return max(self.missing, key=lambda part: self.missing[part], default="") if self.executes else "bits"
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A network at a bit width: bytes of weights and of activations, and what each device says to it."""
+    """A network at a bit width: bytes of weights and of activations, and what each device says to
+    it."""
 
     network: str
     bits: int
@@ -80,7 +81,8 @@ class Fit:
 
 
 def footprint(net: nn.Module, image: Shape) -> Footprint:
-    """What ``net`` needs for one image of shape (c, h, w). Nothing is computed; its weights may lie on any device.
+    """What ``net`` needs for one image of shape (c, h, w). Nothing is computed; its weights may lie
+    on any device.
 
     Raises:
         ValueError: the image does not survive the network's strides.
@@ -96,7 +98,8 @@ def fit(network: str, need: Footprint, bits: int, devices: Iterable[Device]) -> 
 
 
 def lacks(device: Device, weights: int, activations: int) -> dict[str, int]:
-    """How many bytes ``device`` lacks for so many bytes of weights and activations, by what they lack for; empty: none."""
+    """How many bytes ``device`` lacks for so many bytes of weights and activations, by what they
+    lack for; empty: none."""
     if device.weight_memory is None:
         over = {"memory": weights + activations - device.memory}
     else:
@@ -127,15 +130,17 @@ def fits(networks: Sequence[str], widths: Sequence[int], devices: Sequence[Devic
 
 
 def members(pool: str, students: int = 4, draw: int = 0) -> tuple[str, ...]:
-    """The networks that a text names, each once; of a space its smallest student, some that are drawn, and its largest.
+    """The networks that a text names, each once; of a space its smallest student, some that are
+    drawn, and its largest.
 
     Args:
-        pool: names in any spelling, separated by commas; a space such as ``tiny``; or ``module:NAME``, a pool of one's own.
-        students: how many are drawn from a space.
-        draw: the seed under which they are drawn.
+        pool: names in any spelling, separated by commas; a space such as ``tiny``; or
+        ``module:NAME``, a pool of one's own. students: how many are drawn from a space. draw: the
+        seed under which they are drawn.
 
     Raises:
-        SpecError: no such network or pool (the nearest are named), none at all, or more students than the space has.
+        SpecError: no such network or pool (the nearest are named), none at all, or more students
+            than the space has.
     """
     names = [name.strip() for name in pool.split(",") if name.strip()]
     if not names:

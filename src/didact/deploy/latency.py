@@ -15,7 +15,8 @@ from didact.nets.blocks import Shape
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds of one forward pass with one image: the median over ``repeats`` passes, and the quartiles beside it."""
+    """Milliseconds of one forward pass with one image: the median over ``repeats`` passes, and the
+    quartiles beside it."""
 
     median: float
     low: float
@@ -30,9 +31,11 @@ class Latency:
 
 
 def latency(net: nn.Module, image: Shape, *, threads: int = 1, repeats: int = 50, warm_up: int = 5) -> Latency:
-    """Time ``net`` in eval mode on one image of shape (c, h, w), where its weights lie; its modes are left as they were.
+    """Time ``net`` in eval mode on one image of shape (c, h, w), where its weights lie; its modes
+    are left as they were.
 
-    A figure of this machine and of PyTorch's own kernels, to compare networks with, not that of another device.
+    A figure of this machine and of PyTorch's own kernels, to compare networks with, not that of
+    another device.
 
     Args:
         threads: how many the operators may use; the process's own number is restored.
@@ -40,7 +43,8 @@ def latency(net: nn.Module, image: Shape, *, threads: int = 1, repeats: int = 50
         warm_up: untimed passes before the timed ones.
 
     Raises:
-        ValueError: a number below 1 (``warm_up``: below 0); fewer than two repeats, which have no quartiles.
+        ValueError: a number below 1 (``warm_up``: below 0); fewer than two repeats, which have no
+            quartiles.
     """
     if threads < 1 or repeats < 2 or warm_up < 0:
         raise ValueError(

@@ -1,1 +1,1 @@
-"""How a student learns from a frozen teacher: one file a paper; the file name is the method's name."""
+"""Methods by which a student learns from a frozen teacher: one file for each paper."""

@@ -1,20 +1,23 @@
 """AB: activation boundaries.
 
-Heo, Lee, Yun, Choi: Knowledge Transfer via Distillation of Activation Boundaries Formed by Hidden Neurons (AAAI 2019),
-https://arxiv.org/abs/1811.03233
+Heo, Lee, Yun, Choi: Knowledge Transfer via Distillation of Activation Boundaries Formed by Hidden
+Neurons (AAAI 2019), https://arxiv.org/abs/1811.03233
 
     l(s, t) = max(0, m + s)^2 where t <= 0, max(0, m - s)^2 where t > 0
-    init: L = beta 3 / 1000 sum over levels i = 1..n of 2^(i - n) (1 / b) sum over all elements of l(r_i(fs_i), ft_i)
+    init: L = beta 3 / 1000 sum over levels i = 1..n of
+              2^(i - n) (1 / b) sum over all elements of l(r_i(fs_i), ft_i)
     then: L = gamma CE + alpha KD
 
-fs, ft are the values before the last activation of each block, m the margin, r_i a connector. As in RepDistiller the
-boundaries only initialise: a first stage, an eighth of the recipe's epochs long and at the recipe's rate throughout, trains
-stem, blocks and connectors; the main stage no longer looks at the teacher, unless it adds KD. beta 1, m 1 and the factor
-3 / 1000 are RepDistiller's and the authors'. The authors' second stage is KD alone (T 3, without the factor T^2).
+fs, ft are the values before the last activation of each block, m the margin, r_i a connector. As in
+RepDistiller the boundaries only initialise: a first stage, with an eighth of the recipe's epochs
+and the recipe's constant learning rate, trains stem, blocks and connectors; the main stage no
+longer uses the teacher, unless it adds KD. beta 1, m 1 and the factor 3 / 1000 are RepDistiller's
+and the authors'. The authors' second stage is KD alone (T 3, without the factor T^2).
 
-A connector is the identity where both shapes agree, else RepDistiller's regressor without ReLU. Levels are paired in order,
-or by resolution where there are more blocks on one side. Where the student's map remains the smaller one, the teacher's is
-average-pooled before its sign is read; neither paper nor code has such pairs.
+A connector is the identity if both shapes agree, else RepDistiller's regressor without ReLU.
+Levels are paired in order, or by resolution if one side has more blocks. If the student's
+map remains the smaller one, the teacher's is average-pooled before its sign is read;
+neither paper nor code has such pairs.
 """
 
 from __future__ import annotations
@@ -35,9 +38,11 @@ from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 @in_float32
 def loss(fs: Feature, ft: TeacherFeature, margin: float = 1.0) -> Scalar:
-    """One level, before activation: summed over all elements, divided by the batch size, without weights.
+    """One level, before activation: summed over all elements, divided by the batch size, without
+    weights.
 
-    A teacher's zero counts as not active. The larger of two maps is adaptively average-pooled; channels must agree.
+    A teacher's zero counts as not active. The larger of two maps is adaptively average-pooled;
+    channels must agree.
     """
     if fs.shape[1] != ft.shape[1]:
         raise ValueError(
@@ -52,13 +57,15 @@ class AB(Joint):
     """Initialisation by the activation boundaries of the teacher's hidden neurons."""
 
     beta: NonNegative = 1.0
-    """Weight of the boundaries, beside 3 / 1000 (first stage)."""
+    """Weight of the boundaries, in addition to 3 / 1000 (first stage)."""
     margin: Positive = 1.0
     """How far beyond the boundary the student's value is driven."""
     init_epochs: Count | None = None
-    """Length of the first stage; None is an eighth of the recipe's epochs (RepDistiller: 30 beside 240)."""
+    """Length of the first stage; None is an eighth of the recipe's epochs (RepDistiller:
+    30 before 240)."""
     connector: Literal["repdistiller", "authors"] = "repdistiller"
-    """Between differing shapes: the regressor, or a 1x1 convolution with batch norm where the channels differ."""
+    """Between differing shapes: the regressor, or a 1x1 convolution with batch norm where the
+    channels differ."""
 
     @model_validator(mode="after")
     def _learns(self) -> AB:
@@ -89,7 +96,8 @@ class AB(Joint):
 
 
 class Connectors(nn.Module):
-    """Which block of the teacher belongs to which block of the student, from 0, and what leads the student's map there."""
+    """Pairs of blocks of teacher and student, counted
+    from 0, and adapters of the student's maps."""
 
     def __init__(self, own: tuple[Shape, ...], other: tuple[Shape, ...], kind: str) -> None:
         super().__init__()

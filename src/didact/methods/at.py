@@ -1,14 +1,16 @@
 """AT: attention transfer.
 
-Zagoruyko, Komodakis: Paying More Attention to Attention (ICLR 2017), https://arxiv.org/abs/1612.03928
+Zagoruyko, Komodakis: Paying More Attention to Attention (ICLR 2017),
+https://arxiv.org/abs/1612.03928
 
     Q(f) = mean over channels of f^p, flattened, divided by its L2 norm
     L    = gamma CE + alpha KD + beta sum over blocks of mean((Q(fs) - Q(ft))^2)
 
-As in the authors' code and RepDistiller, the squared difference is averaged over batch and positions (the paper writes the
-norm, not squared). Of two maps the larger is adaptively average-pooled before it is squared. beta 1000 is RepDistiller's.
-Blocks are paired index by index, or by resolution where their numbers differ. Maps of a single position have no attention to
-transfer: Q is 1 for every image.
+As in the authors' code and RepDistiller, the squared difference is averaged over batch and
+positions (the paper writes the norm, not squared). The larger of two maps is adaptively
+average-pooled before it is squared. beta 1000 is RepDistiller's. Blocks are paired index by index,
+or by resolution if their numbers differ. Maps of a single position have no attention to transfer: Q
+is 1 for every image.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 @in_float32
 def loss(fs: Feature, ft: TeacherFeature, power: int = 2) -> Scalar:
-    """One level: mean over batch and positions of the squared difference of the normalised attention maps.
+    """One level: mean over batch and positions of the squared difference of the normalised
+    attention maps.
 
     An all-zero map counts as zero, with zero gradient. Channels may differ.
     """

@@ -2,8 +2,9 @@
 
     L = (1 - epsilon) CE(softmax(zs), y) + epsilon / K sum_k CE(softmax(zs), k)
 
-What every distilled student is compared with, and how a standard teacher is trained. epsilon is 0 unless label smoothing is
-set (Szegedy, Vanhoucke, Ioffe, Shlens, Wojna: Rethinking the Inception Architecture for Computer Vision, CVPR 2016, section 7).
+What every distilled student is compared with, and how a standard teacher is trained. epsilon is 0
+unless label smoothing is set (Szegedy, Vanhoucke, Ioffe, Shlens, Wojna: Rethinking the Inception
+Architecture for Computer Vision, CVPR 2016, section 7).
 """
 
 from __future__ import annotations

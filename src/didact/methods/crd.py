@@ -1,27 +1,33 @@
 """CRD: contrastive representation distillation.
 
-Tian, Krishnan, Isola: Contrastive Representation Distillation (ICLR 2020), https://arxiv.org/abs/1910.10699
+Tian, Krishnan, Isola: Contrastive Representation Distillation (ICLR 2020),
+https://arxiv.org/abs/1910.10699
 
     p_ij   = exp(<e_i, m_ij> / T) / Z
-    NCE(p) = -mean over i of [log(p_i0 / (p_i0 + c)) + sum over j = 1 .. K of log((K / n) / (p_ij + c))]
+    NCE(p) = -mean over i of [log(p_i0 / (p_i0 + c))
+                              + sum over j = 1 .. K of log((K / n) / (p_ij + c))]
     c      = K / n + 1e-7
     L      = gamma CE + alpha KD + beta (NCE(p of the student) + NCE(p of the teacher))
 
-e_i is the embedding of image i by one network, m_ij what is remembered of an image's embedding by the other: for j = 0 of the
-same image, for j = 1 .. K of images of other classes among the n of the training set.
+e_i is the embedding of image i by one network, m_ij what is remembered of an image's embedding by
+the other: for j = 0 of the same image, for j = 1 .. K of images of other classes among the n of the
+training set.
 
-The pooled vectors of both networks, of any width, are embedded by a linear layer each and divided by their L2 norm; both
-layers are trained. The student's embeddings are scored against the teacher's memory and the other way round, with the same
-images. Z, one for each direction, is n times the mean score of the first batch and stays. After scoring, the rows of the
-batch move to momentum * row + (1 - momentum) * embedding, at unit length; at first they are uniform noise. The defaults are
-RepDistiller's: width 128, K 16384, T 0.07 (there rounded to float32), momentum 0.5, beta 0.8; the preset ``crd+kd`` is its
-CRD+KD.
+The pooled vectors of both networks, of any width, are embedded by a linear layer each and divided
+by their L2 norm; both layers are trained. The student's embeddings are scored against the teacher's
+memory and the other way round, with the same images. Z, one for each direction, is n times the mean
+score of the first batch and stays. After scoring, the rows of the batch move to momentum * row + (1
+- momentum) * embedding, at unit length; at first they are uniform noise. The defaults are
+RepDistiller's: width 128, K 16384, T 0.07 (there rounded to float32), momentum 0.5, beta 0.8; the
+preset ``crd+kd`` is its CRD+KD.
 
-The memory takes 2 n * width * 4 bytes, 51 MB for 50,000 images and width 128; a step needs as much again for a while.
+The memory takes 2 n * width * 4 bytes, 51 MB for 50,000 images and width 128; a step needs as much
+again for a while.
 
-Negatives are drawn with replacement, uniformly from all images of other classes, on the batch's device, in a time that does
-not depend on the number of images. RepDistiller draws them without replacement on the CPU (with it where a set has fewer than
-K). Everything is computed from logarithms of scores, so it stays finite where exp overflows.
+Negatives are drawn with replacement, uniformly from all images of other classes, on the batch's
+device, in a time that does not depend on the number of images. RepDistiller draws them without
+replacement on the CPU (with it where a set has fewer than K). Everything is computed from
+logarithms of scores, so it stays finite where exp overflows.
 """
 
 from __future__ import annotations
@@ -53,9 +59,9 @@ def loss(scores_s: Scores, scores_t: Scores, samples: int) -> Scalar:
     """NCE of both directions, summed; each is a mean over the batch.
 
     Args:
-        scores_s, scores_t: exp(similarity / T) / Z, of as many candidates; column 0 is the positive. A score below the
-            smallest normal number of its type counts as that number, without gradient.
-        samples: n, the size of the training set.
+        scores_s, scores_t: exp(similarity / T) / Z, of as many candidates; column 0 is the
+            positive. A score below the smallest normal number of its type counts as that number,
+            without gradient. samples: n, the size of the training set.
     """
     log_s, log_t = (p.clamp(min=torch.finfo(p.dtype).tiny).log() for p in (scores_s, scores_t))
     return nce(log_s, samples) + nce(log_t, samples)
@@ -65,8 +71,8 @@ def loss(scores_s: Scores, scores_t: Scores, samples: int) -> Scalar:
 def nce(log_scores: Scores, samples: int) -> Scalar:
     """One direction, from the logarithms of the scores.
 
-    With c = K / n + eps, p / (p + c) is the sigmoid of log p - log c, and (K / n) / (p + c) that of its negative times
-    (K / n) / c.
+    With c = K / n + eps, p / (p + c) is the sigmoid of log p - log c, and (K / n) / (p + c) that of
+    its negative times (K / n) / c.
     """
     negatives = log_scores.shape[1] - 1
     noise = negatives / samples
@@ -77,10 +83,12 @@ def nce(log_scores: Scores, samples: int) -> Scalar:
 
 @in_float32
 def similarities(anchors: Vector, bank: Bank, candidates: Candidates) -> Scores:
-    """<anchor i, row candidates[i, j] of the bank>. The gradient reaches the anchors only; the bank may change after.
+    """<anchor i, row candidates[i, j] of the bank>. The gradient reaches the anchors only; the bank
+    may change after.
 
-    The shorter way is taken: all products with the whole bank, or with gathered rows. With one thread, K 16384 and batches
-    of 64 the first took 0.14 s for 50,000 images, the second 2.1 s; at a million images they are within a factor of two.
+    The shorter way is taken: all products with the whole bank, or with gathered rows. With one
+    thread, K 16384 and batches of 64 the first took 0.14 s for 50,000 images, the second 2.1 s; at
+    a million images they are within a factor of two.
     """
     if len(bank) <= candidates.numel():
         return (anchors @ bank.clone().T).gather(1, candidates)
@@ -136,7 +144,8 @@ class CRD(Joint):
 
 
 class Memory(nn.Module):
-    """The embeddings of both networks, what is remembered of every image, and the images sorted by class.
+    """The embeddings of both networks, what is remembered of every image, and the images sorted by
+    class.
 
     Args:
         own, other: widths of the student's and the teacher's pooled vectors.
@@ -173,10 +182,12 @@ class Memory(nn.Module):
         return unit(self.embed_s(own)), unit(self.embed_t(other))
 
     def negatives(self, labels: Labels, number: int, random: torch.Generator) -> Tensor:
-        """For each label ``number`` images of other classes, uniformly with replacement: (b, number).
+        """For each label ``number`` images of other classes, uniformly with replacement: (b,
+        number).
 
-        A position among the images sorted by class is drawn, and those of the own class are skipped. Drawn in float64:
-        float32 has too few values for a large set to be drawn from evenly.
+        A position among the images sorted by class is drawn, and those of the own class are
+        skipped. Drawn in float64: float32 has too few values for a large set to be drawn from
+        evenly.
         """
         first, count = self.first[labels][:, None], self.count[labels][:, None]
         drawn = torch.rand(len(labels), number, dtype=torch.float64, generator=random, device=labels.device)

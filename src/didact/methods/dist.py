@@ -1,6 +1,7 @@
 """DIST: correlations of predictions.
 
-Huang, You, Wang, Qian, Xu: Knowledge Distillation from A Stronger Teacher (NeurIPS 2022), https://arxiv.org/abs/2205.10536
+Huang, You, Wang, Qian, Xu: Knowledge Distillation from A Stronger Teacher (NeurIPS 2022),
+https://arxiv.org/abs/2205.10536
 
     p, q   = softmax(zs / T), softmax(zt / T)
     r(a,b) = Pearson correlation: cosine of a - mean(a) and b - mean(b)
@@ -8,14 +9,15 @@ Huang, You, Wang, Qian, Xu: Knowledge Distillation from A Stronger Teacher (Neur
     intra  = T^2 (1 - mean over classes of r(p[:, j], q[:, j]))
     L      = gamma CE + beta inter + gamma' intra
 
-The weights beta and gamma' are the fields ``inter`` and ``intra``: 2 each at T 4, with gamma 1 for the cross entropy, as code
-bases run it on CIFAR-100 (the authors' segmentation code has 1 each and no temperature).
-A correlation's denominator must not vanish. torchdistill keeps each of the two norms from falling below 1e-8 (the default);
-the authors' code adds 1e-8 to their product, which pulls the correlations of classes with tiny probabilities towards 0.
-What does not vary is uncorrelated, without gradient: in a batch of one image intra is T^2. Two pairs of numbers always
-correlate by 1 or -1, so that inter teaches nothing with two classes, and intra nothing in batches of two images. The gradient
-of a correlation grows as what varies shrinks: a classifier that starts at zero takes huge first steps, here as in the authors'
-code.
+The weights beta and gamma' are the fields ``inter`` and ``intra``: 2 each at T 4, with gamma 1 for
+the cross entropy, as code bases run it on CIFAR-100 (the authors' segmentation code has 1 each and
+no temperature). A correlation's denominator must not vanish. torchdistill keeps each of the two
+norms from falling below 1e-8 (the default); the authors' code adds 1e-8 to their product, which
+pulls the correlations of classes with tiny probabilities towards 0. What does not vary is
+uncorrelated, without gradient: in a batch of one image intra is T^2. Two pairs of numbers always
+correlate by 1 or -1, so that inter teaches nothing with two classes, and intra nothing in batches
+of two images. The gradient of a correlation grows as what varies shrinks: a classifier that starts
+at zero takes huge first steps, here as in the authors' code.
 """
 
 from __future__ import annotations
@@ -37,9 +39,11 @@ Eps = Literal["clamp", "product"]
 def loss(
     zs: Logits, zt: Logits, beta: float = 2.0, gamma: float = 2.0, temperature: float = 4.0, eps: Eps = "clamp"
 ) -> Scalar:
-    """beta T^2 (1 - mean correlation of rows) + gamma T^2 (1 - mean correlation of columns) of the softened predictions.
+    """beta T^2 (1 - mean correlation of rows) + gamma T^2 (1 - mean correlation of columns) of the
+    softened predictions.
 
-    A row or column that does not vary (:func:`didact.losses.varies`) counts as uncorrelated, with zero gradient.
+    A row or column that does not vary (:func:`didact.losses.varies`) counts as uncorrelated, with
+    zero gradient.
     """
     p, q = (zs / temperature).softmax(1), (zt / temperature).softmax(1)
     inter = 1 - _correlation(p, q, 1, eps).mean()
@@ -48,7 +52,8 @@ def loss(
 
 
 def _correlation(a: Tensor, b: Tensor, dim: int, eps: Eps) -> Tensor:
-    """Pearson correlations of ``a`` and ``b`` along ``dim``; 0 without gradient where one of them does not vary."""
+    """Pearson correlations of ``a`` and ``b`` along ``dim``; 0 without gradient where one of them
+    does not vary."""
     both = (varies(a, dim) & varies(b, dim)).squeeze(dim)
     a, b = a - a.mean(dim, keepdim=True), b - b.mean(dim, keepdim=True)
     norms = a.norm(dim=dim), b.norm(dim=dim)
@@ -61,7 +66,8 @@ def _correlation(a: Tensor, b: Tensor, dim: int, eps: Eps) -> Tensor:
 
 @spec
 class DIST(Method):
-    """Correlation of the predictions between classes (of each image) and between images (of each class)."""
+    """Correlation of the predictions between classes (of each image) and between images (of each
+    class)."""
 
     gamma: NonNegative = 1.0
     """Weight of the cross entropy with the labels."""
@@ -72,7 +78,8 @@ class DIST(Method):
     temperature: Positive = 4.0
     """Softens both distributions."""
     eps: Eps = "clamp"
-    """Where 1e-8 enters the correlation: "clamp" each norm (torchdistill), or added to their "product" (the authors)."""
+    """Where 1e-8 enters the correlation: "clamp" each norm (torchdistill), or added to their
+    "product" (the authors)."""
 
     @property
     def needs(self) -> Needs:

@@ -1,21 +1,25 @@
 """DKD: decoupled knowledge distillation.
 
-Zhao, Cui, Song, Qiu, Liang: Decoupled Knowledge Distillation (CVPR 2022), https://arxiv.org/abs/2203.08679
+Zhao, Cui, Song, Qiu, Liang: Decoupled Knowledge Distillation (CVPR 2022),
+https://arxiv.org/abs/2203.08679
 
     TCKD = KL over {label's class, all others} of (softmax(zt / T) || softmax(zs / T))
     NCKD = KL over the other classes alone     of (softmax(zt / T) || softmax(zs / T))
     L    = gamma CE + w T^2 (target TCKD + rest NCKD)
 
-Both KLs are averaged over the batch. w rises with the epochs, to 1 at the end of the share ``warmup`` of them: epoch / 20 in
-the authors' code (epochs from 1, 240 of them), as are the weights target 1 (their alpha), rest 8 (their beta), gamma 1 and
-T 4. They take rest 8, 6 or 2 according to the pair.
+Both KLs are averaged over the batch. w rises with the epochs, to 1 at the end of the share
+``warmup`` of them: epoch / 20 in the authors' code (epochs from 1, 240 of them), as are the weights
+target 1 (their alpha), rest 8 (their beta), gamma 1 and T 4. They take rest 8, 6 or 2 according to
+the pair.
 
-The authors' code removes the label's class by subtracting 1000 from its logit, and takes logarithms of summed probabilities,
-which are infinite for saturated logits. Here everything is computed from log-probabilities: equal up to rounding, and finite.
-With two classes NCKD is zero, for no more than one other class is left; standardised logits then teach nothing (see KD).
+The authors' code removes the label's class by subtracting 1000 from its logit, and takes logarithms
+of summed probabilities, which are infinite for saturated logits. Here everything is computed from
+log-probabilities: equal up to rounding, and finite. With two classes NCKD is zero, for no more than
+one other class is left; standardised logits then teach nothing (see KD).
 
-``standardise`` is logit standardisation (see KD): Sun, Ren, Li, Wang, Cao (CVPR 2024), https://arxiv.org/abs/2403.01427. The
-preset ``dkd+ls`` has their code's settings for CIFAR-100: T 2, both weights times 9 (their logs have other weights too).
+``standardise`` is logit standardisation (see KD): Sun, Ren, Li, Wang, Cao (CVPR 2024),
+https://arxiv.org/abs/2403.01427. The preset ``dkd+ls`` has their code's settings for CIFAR-100: T
+2, both weights times 9 (their logs have other weights too).
 """
 
 from __future__ import annotations
@@ -45,7 +49,8 @@ def loss(
 ) -> Scalar:
     """T^2 (alpha TCKD + beta NCKD), mean over the batch; finite for extreme logits (0 log 0 = 0).
 
-    A class that both networks mask with a logit of -inf changes nothing; with one other class left NCKD is 0.
+    A class that both networks mask with a logit of -inf changes nothing; with one other class left
+    NCKD is 0.
     """
     if standardise:
         zs, zt = standardised(zs), standardised(zt)
@@ -58,9 +63,11 @@ def loss(
 
 
 def _decoupled(z: Logits, label: Tensor) -> tuple[Tensor, Tensor]:
-    """Log-probabilities of (label's class, all others), and of the other classes among themselves (0 at the label's).
+    """Log-probabilities of (label's class, all others), and of the other classes among themselves
+    (0 at the label's).
 
-    log(1 - p) is the log of the sum over the others, not computed from p, so that it survives p = 1.
+    log(1 - p) is the log of the sum over the others, not computed from p, so that it survives p =
+    1.
     """
     log_p = z.log_softmax(1)
     others = log_p.masked_fill(label, -torch.inf)
@@ -86,7 +93,8 @@ class DKD(Method):
     temperature: Positive = 4.0
     """Softens both distributions."""
     warmup: Annotated[float, Field(ge=0, le=1)] = 1 / 12
-    """Share of the epochs over which the weight of both rises to its full value; 0: it has it at once."""
+    """Share of the epochs over which the weight of both rises to its full value; 0: it has it at
+    once."""
     standardise: bool = False
     """Whether every row of logits is first given mean 0 and deviation 1 (CVPR 2024)."""
 

@@ -1,13 +1,16 @@
 """FitNets: a hint from an intermediate feature.
 
-Romero, Ballas, Kahou, Chassang, Gatta, Bengio: FitNets: Hints for Thin Deep Nets (ICLR 2015), https://arxiv.org/abs/1412.6550
+Romero, Ballas, Kahou, Chassang, Gatta, Bengio: FitNets: Hints for Thin Deep Nets (ICLR 2015),
+https://arxiv.org/abs/1412.6550
 
     L = gamma CE + alpha KD + beta mean((r(fs) - ft)^2)
 
-r is a convolutional regressor (convolution, batch norm, ReLU) from the student's map to the teacher's. The defaults are
-RepDistiller's: beta 100 after block 2, trained together with the labels; the paper trains the hint first, as a stage.
-Where student and teacher have different numbers of blocks, the teacher's block is the one of the nearest resolution.
-A student map smaller than the teacher's by another factor than two is met by pooling the teacher's (the SimKD code's rule).
+r is a convolutional regressor (convolution, batch norm, ReLU) from the student's map to the
+teacher's. The defaults are RepDistiller's: beta 100 after block 2, trained together with the
+labels; the paper trains the hint first, as a stage. Where student and teacher have different
+numbers of blocks, the teacher's block is the one of the nearest resolution. A student map smaller
+than the teacher's by another factor than two is met by pooling the teacher's (the SimKD code's
+rule).
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 @in_float32
 def loss(fs: Feature, ft: TeacherFeature) -> Scalar:
-    """Mean over all elements of (fs - ft)^2. The larger of two maps is adaptively average-pooled; channels must agree."""
+    """Mean over all elements of (fs - ft)^2. The larger of two maps is adaptively average-pooled;
+    channels must agree."""
     if fs.shape[1] != ft.shape[1]:
         raise ValueError(f"hint of {ft.shape[1]} channels for a feature of {fs.shape[1]}: put a regressor between them")
     return F.mse_loss(*pool_alike(fs, ft))
@@ -37,7 +41,7 @@ class FitNet(Joint):
     beta: NonNegative = 100.0
     """Weight of the hint."""
     hint: Count = 2
-    """The block of the student whose feature is guided, counted from 1."""
+    """The guided block of the student, counted from 1."""
 
     @property
     def needs(self) -> Needs:
@@ -58,7 +62,8 @@ class FitNet(Joint):
 
 
 class Hint(nn.Module):
-    """The regressor from the guided student feature to the teacher's block ``guide`` (counted from 0)."""
+    """The regressor from the guided student feature to the teacher's block ``guide`` (counted from
+    0)."""
 
     def __init__(self, source: tuple[int, ...], target: tuple[int, ...], guide: int) -> None:
         super().__init__()

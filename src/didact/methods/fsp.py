@@ -1,25 +1,29 @@
 """FSP: flow of solution procedure.
 
-Yim, Joo, Bae, Kim: A Gift from Knowledge Distillation: Fast Optimization, Network Minimization and Transfer Learning
-(CVPR 2017), https://openaccess.thecvf.com/content_cvpr_2017/html/Yim_A_Gift_From_CVPR_2017_paper.html
+Yim, Joo, Bae, Kim: A Gift from Knowledge Distillation: Fast Optimization, Network Minimization and
+Transfer Learning (CVPR 2017),
+https://openaccess.thecvf.com/content_cvpr_2017/html/Yim_A_Gift_From_CVPR_2017_paper.html
 
-    G[i, j] = mean over positions of lower_i upper_j, for channel i of one level and channel j of the next
+    G[i, j] = mean over positions of lower_i upper_j,
+              for channel i of one level and channel j of the next
     init: L = beta sum over successive levels of mean((G_s - G_t)^2)
     then: L = gamma CE + alpha KD
 
-Levels are the stem and the features. Of the two maps of a network the larger is adaptively average-pooled. As in
-RepDistiller the flow only initialises: a first stage, an eighth of the recipe's epochs long and at the recipe's rate
-throughout, trains stem and blocks (and adapters); the main stage no longer looks at the teacher, unless it adds KD.
-RepDistiller's script names the weight 50, but its code applies it to nothing: the first stage runs with 1, and so does it
-here (50 makes networks diverge whose features are raw sums, such as WRN). The paper sums over the entries. The kind
-"torchdistill" is that code's definition: max pooling, and the L2 norm (not squared) over i of the difference, summed over j
-and pairs, divided by the batch size.
+Levels are the stem and the features. The larger of the two maps of a network is adaptively
+average-pooled. As in RepDistiller the flow only initialises: a first stage, with an eighth of the
+recipe's epochs and the recipe's constant learning rate, trains stem and blocks (and adapters); the
+main stage no longer uses the teacher, unless it adds KD. RepDistiller's script names the weight 50,
+but its code applies it to nothing: the first stage runs with 1, and so does it here (with 50,
+networks with raw sums as features, such as WRN, diverge). The paper sums over the entries. The kind
+"torchdistill" is that code's definition: max pooling, and the L2 norm (not squared) over i of the
+difference, summed over j and pairs, divided by the batch size.
 
-The definition needs equal channels at every level. Where they differ a 1x1 convolution with batch norm, trained in the first
-stage, leads the student's map to the teacher's (without norm the product of two adapted maps diverges). Where the numbers of
-blocks differ, stem belongs to stem and a block to the teacher's block of its resolution. Of several student blocks that
-belong to one of the teacher the last one stands for all, so that a flow always runs between two levels of each network, and
-the last block is always among them.
+The definition needs equal channels at every level. If they differ, a 1x1 convolution with batch
+norm, trained in the first stage, leads the student's map to the teacher's (without norm the product
+of two adapted maps diverges). If the numbers of blocks differ, stem belongs to stem and a block
+to the teacher's block of its resolution. Of several student blocks that belong to one of the
+teacher the last one stands for all, so that a flow always runs between two levels of each network,
+and the last block is always among them.
 """
 
 from __future__ import annotations
@@ -43,7 +47,8 @@ Maps = tuple[Tensor, Tensor]
 
 @in_float32
 def flow(lower: Feature, upper: TeacherFeature, peak: bool = False) -> Tensor:
-    """Mean over positions of the products of their channels, (b, channels of lower, channels of upper).
+    """Mean over positions of the products of their channels, (b, channels of lower, channels of
+    upper).
 
     The larger of two maps is adaptively average-pooled; with ``peak`` max-pooled.
     """
@@ -57,7 +62,8 @@ def flow(lower: Feature, upper: TeacherFeature, peak: bool = False) -> Tensor:
 
 @in_float32
 def loss(fs_pair: Maps, ft_pair: Maps, kind: str = "repdistiller") -> Scalar:
-    """One pair of successive levels, (lower, upper) of each network. Levels must agree in channels, not in sizes."""
+    """One pair of successive levels, (lower, upper) of each network. Levels must agree in channels,
+    not in sizes."""
     peak = kind == "torchdistill"
     own, other = flow(*fs_pair, peak), flow(*ft_pair, peak)
     if own.shape != other.shape:
@@ -73,9 +79,11 @@ class FSP(Joint):
     beta: NonNegative = 1.0
     """Weight of the sum over pairs of levels (first stage)."""
     init_epochs: Count | None = None
-    """Length of the first stage; None is an eighth of the recipe's epochs (RepDistiller: 30 beside 240)."""
+    """Length of the first stage; None is an eighth of the recipe's epochs (RepDistiller:
+    30 before 240)."""
     kind: Literal["repdistiller", "torchdistill"] = "repdistiller"
-    """Average pooling and mean squared difference, or max pooling and norms of columns (which wants another beta)."""
+    """Average pooling and mean squared difference, or max pooling and norms of columns (which wants
+    another beta)."""
 
     @model_validator(mode="after")
     def _learns(self) -> FSP:
@@ -104,7 +112,8 @@ class FSP(Joint):
 
 
 class Levels(nn.Module):
-    """The levels that are compared, (own, teacher's): 0 is the stem, i the feature after block i; and their adapters."""
+    """The levels that are compared, (own, teacher's): 0 is the stem, i the feature after block i;
+    and their adapters."""
 
     def __init__(self, own: Shapes, other: Shapes) -> None:
         super().__init__()

@@ -1,22 +1,25 @@
 """FT: factor transfer.
 
-Kim, Park, Kwak: Paraphrasing Complex Network: Network Compression via Factor Transfer (NeurIPS 2018),
-https://arxiv.org/abs/1802.04977
+Kim, Park, Kwak: Paraphrasing Complex Network: Network Compression via Factor Transfer (NeurIPS
+2018), https://arxiv.org/abs/1802.04977
 
     paraphraser: L = mean((D(P(ft)) - ft)^2)
     then:        L = gamma CE + alpha KD + beta mean(|Q(T(fs)) - Q(P(ft))|)
     Q(f) = mean over channels of f^2, flattened over positions, divided by its L2 norm
 
-fs, ft are the last feature maps. A first stage trains the paraphraser, which squeezes the teacher's map to k of its channels
-(P) and restores it (D), and nothing else; in the main stage it is frozen, and the student learns with its translator T.
-P and T are three 3x3 convolutions, D three transposed ones, each followed by a leaky ReLU of slope 0.1; T, not P and D, has
-batch norm. Of two factors the larger is adaptively average-pooled first.
+fs, ft are the last feature maps. A first stage trains the paraphraser, which squeezes the teacher's
+map to k of its channels (P) and restores it (D), and nothing else; in the main stage it is frozen,
+and the student learns with its translator T. P and T are three 3x3 convolutions, D three transposed
+ones, each followed by a leaky ReLU of slope 0.1; T, not P and D, has batch norm. Of two factors the
+larger is adaptively average-pooled first.
 
-Defaults are RepDistiller's: beta 200, k 0.5, the first stage an eighth of the recipe's epochs at the constant rate 0.01 (for
-its resnet and wrn students; for others it takes the student's). The paper's factor is the whole one, flattened over channels
-too and divided by its L2 norm: kind "authors". Their code has weight 500, reconstructs under the L1 loss, and has no batch
-norm in the translator; the last is not offered. Any two maps can be compared: the translator ends in the paraphraser's
-width. An attention map of a single position is 1 for every image, and nothing is transferred.
+Defaults are RepDistiller's: beta 200, k 0.5, the first stage an eighth of the recipe's epochs at
+the constant rate 0.01 (for its resnet and wrn students; for others it takes the student's). The
+paper's factor is the whole one, flattened over channels too and divided by its L2 norm: kind
+"authors". Their code has weight 500, reconstructs under the L1 loss, and has no batch norm in the
+translator; the last is not offered. Any two maps can be compared: the translator ends in the
+paraphraser's width. An attention map of a single position is 1 for every image, and nothing is
+transferred.
 """
 
 from __future__ import annotations
@@ -37,9 +40,11 @@ from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
 
 @in_float32
 def loss(factor_s: Feature, factor_t: TeacherFeature, kind: str = "attention") -> Scalar:
-    """Mean absolute difference of the normalised factors: of their attention maps, or ("authors") of all their elements.
+    """Mean absolute difference of the normalised factors: of their attention maps, or ("authors")
+    of all their elements.
 
-    The larger of two factors is adaptively average-pooled. An all-zero factor counts as zero, with zero gradient.
+    The larger of two factors is adaptively average-pooled. An all-zero factor counts as zero, with
+    zero gradient.
     """
     factor_s, factor_t = pool_alike(factor_s, factor_t)
     if kind == "attention":
@@ -68,7 +73,8 @@ class FT(Joint):
     reconstruction: Literal["l2", "l1"] = "l2"
     """The paraphraser's loss; the authors use "l1"."""
     init_epochs: Count | None = None
-    """Epochs of the paraphraser's training; None is an eighth of the recipe's (RepDistiller: 30 beside 240)."""
+    """Epochs of the paraphraser's training; None is an eighth of the recipe's (RepDistiller:
+    30 before 240)."""
     init_rate: Positive = 0.01
     """The paraphraser's learning rate."""
 
@@ -132,7 +138,8 @@ class Paraphraser(nn.Module):
 
 
 def _layers(conv: type[nn.Conv2d | nn.ConvTranspose2d], widths: list[int], norm: bool = False) -> nn.Sequential:
-    """3x3 convolutions between successive ``widths``, each with its norm, if any, and a leaky ReLU."""
+    """3x3 convolutions between successive ``widths``, each with its norm, if any, and a leaky
+    ReLU."""
     layers: list[nn.Module] = []
     for source, width in pairwise(widths):
         layers += [conv(source, width, 3, padding=1), *([nn.BatchNorm2d(width)] if norm else []), nn.LeakyReLU(0.1)]

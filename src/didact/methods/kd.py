@@ -1,19 +1,23 @@
 """KD: softened logits.
 
-Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network (NeurIPS workshop 2014), https://arxiv.org/abs/1503.02531
+Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network (NeurIPS workshop 2014),
+https://arxiv.org/abs/1503.02531
 
     L = gamma CE(zs, y) + alpha T^2 KL(softmax(zt / T) || softmax(zs / T))
 
-The KL is summed over classes and averaged over the batch. Defaults are RepDistiller's: gamma 0.1, alpha 0.9, T 4.
+The KL is summed over classes and averaged over the batch. Defaults are RepDistiller's: gamma 0.1,
+alpha 0.9, T 4.
 
-``standardise`` puts both networks' logits on one scale first (Sun, Ren, Li, Wang, Cao: Logit Standardization in Knowledge
-Distillation, CVPR 2024, https://arxiv.org/abs/2403.01427): for every image
+``standardise`` puts both networks' logits on one scale first (Sun, Ren, Li, Wang, Cao: Logit
+Standardization in Knowledge Distillation, CVPR 2024, https://arxiv.org/abs/2403.01427): for every
+image
 
     z <- (z - mean over classes) / (standard deviation over classes + 1e-7)
 
-with the unbiased deviation, as in the authors' code. The preset ``kd+ls`` has that code's settings for CIFAR-100: T 2,
-alpha 9, gamma 0.1 (their tables take T 3 or 4 for some pairs). With two classes every standardised row is (0.71, -0.71) in
-one order or the other, which leaves no gradient; KD itself teaches there.
+with the unbiased deviation, as in the authors' code. The preset ``kd+ls`` has that code's settings
+for CIFAR-100: T 2, alpha 9, gamma 0.1 (their tables take T 3 or 4 for some pairs). With two classes
+every standardised row is (0.71, -0.71) in one order or the other, which leaves no gradient; KD
+itself teaches there.
 """
 
 from __future__ import annotations
@@ -30,9 +34,11 @@ from didact.tensors import Logits, Needs, Scalar, reads
 
 
 def loss(zs: Logits, zt: Logits, temperature: float = 4.0, *, standardise: bool = False) -> Scalar:
-    """T^2 KL(softmax(zt / T) || softmax(zs / T)), mean over the batch; finite for extreme logits (0 log 0 = 0).
+    """T^2 KL(softmax(zt / T) || softmax(zs / T)), mean over the batch; finite for extreme logits (0
+    log 0 = 0).
 
-    ``standardise``: both networks' rows first get mean 0 and deviation 1; a constant row has no gradient.
+    ``standardise``: both networks' rows first get mean 0 and deviation 1; a constant row has no
+    gradient.
     """
     if standardise:
         zs, zt = standardised(zs), standardised(zt)

@@ -5,13 +5,15 @@ https://arxiv.org/abs/1707.01219
 
     k(a, b) = (a . b)^2
     M(x, y) = mean over all channels a of x and b of y of k(a / |a|, b / |b|)
-    L       = gamma CE + alpha KD + beta sum over blocks of mean over the batch of M(ft, ft) + M(fs, fs) - 2 M(fs, ft)
+    L       = gamma CE + alpha KD + beta sum over blocks of
+              mean over the batch of M(ft, ft) + M(fs, fs) - 2 M(fs, ft)
 
-A channel is a vector over positions; M's combination is the squared maximum mean discrepancy between the channels of student
-and teacher under the paper's polynomial kernel (degree 2, offset 0), so their numbers may differ. beta 50 is RepDistiller's.
-An all-zero channel counts as zero and has no gradient. Of two maps of unequal size the larger is adaptively average-pooled.
-Blocks are paired index by index, or by resolution where their numbers differ. In maps of a single position all channels are
-alike, and nothing is transferred.
+A channel is a vector over positions; M's combination is the squared maximum mean discrepancy
+between the channels of student and teacher under the paper's polynomial kernel (degree 2, offset
+0), so their numbers may differ. beta 50 is RepDistiller's. An all-zero channel counts as zero and
+has no gradient. The larger of two maps of unequal size is adaptively average-pooled. Blocks are
+paired index by index, or by resolution if their numbers differ. In maps of a single position all
+channels are alike, and nothing is transferred.
 """
 
 from __future__ import annotations
@@ -29,10 +31,12 @@ from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 @in_float32
 def loss(fs: Feature, ft: TeacherFeature) -> Scalar:
-    """One level: mean over the batch of the squared discrepancy between the maps' channels. Channels may differ in number.
+    """One level: mean over the batch of the squared discrepancy between the maps' channels.
+    Channels may differ in number.
 
-    With the channels as rows of S and T, the sum of k over all pairs is ||S T'||^2, which equals the inner product of
-    S'S and T'T: matrices over channels or over positions, whichever take fewer multiplications.
+    With the channels as rows of S and T, the sum of k over all pairs is ||S T'||^2, which equals
+    the inner product of S'S and T'T: matrices over channels or over positions, whichever take fewer
+    multiplications.
     """
     fs, ft = pool_alike(fs, ft)
     s, t = F.normalize(fs.flatten(2), dim=2), F.normalize(ft.flatten(2), dim=2)

@@ -8,15 +8,17 @@ https://arxiv.org/abs/1904.01866
     d  = sum over elements of (r(s) - t')^2 where r(s) > t' or t' > 0, divided by the batch size
     L  = gamma CE + alpha KD + beta sum over blocks i = 0 .. n-1 of d_i / 2^(n-1-i)
 
-s and t are the values before activation of student and teacher, w and b the scale and shift of the teacher's batch norm that
-gives t (of a residual sum: the branch's, as in the authors' code), r a 1x1 convolution without bias and a batch norm. Where
-no batch norm gives t, m is the running mean of the channel's negative values, as the authors advise. beta 1e-3 is the
-authors' division by 1000 for 32x32 images, and mdistiller's weight; they advise 1e-4 for 224x224.
+s and t are the values before activation of student and teacher, w and b the scale and shift of the
+teacher's batch norm that gives t (of a residual sum: the branch's, as in the authors' code), r a
+1x1 convolution without bias and a batch norm. Where no batch norm gives t, m is the running mean of
+the channel's negative values, as the authors advise. beta 1e-3 is the authors' division by 1000 for
+32x32 images, and mdistiller's weight; they advise 1e-4 for 224x224.
 
-The authors leave the teacher in train mode on purpose (its batch norms use batch statistics, and their running statistics
-move) and report that as better. Here a teacher is frozen and in eval mode, as for every other method. Of two maps of unequal
-size the larger is adaptively average-pooled (mdistiller pools the teacher's). Blocks are paired index by index, or by
-resolution where their numbers differ; the weights follow the student's blocks.
+The authors leave the teacher in train mode on purpose (its batch norms use batch statistics, and
+their running statistics move) and report that as better. Here a teacher is frozen and in eval mode,
+as for every other method. The larger of two maps of unequal size is adaptively average-pooled
+(mdistiller pools the teacher's). Blocks are paired index by index, or by resolution if their
+numbers differ; the weights follow the student's blocks.
 """
 
 from __future__ import annotations
@@ -38,11 +40,12 @@ from didact.tensors import Feature, Needs, Scalar, TeacherFeature
 
 @in_float32
 def loss(fs: Feature, ft: TeacherFeature, margin: Tensor) -> Scalar:
-    """One block: sum of (fs - t')^2 where fs > t' or t' > 0, t' = max(ft, margin), divided by the batch size.
+    """One block: sum of (fs - t')^2 where fs > t' or t' > 0, t' = max(ft, margin), divided by the
+    batch size.
 
     Args:
-        fs, ft: values before activation, of as many channels; the larger map is adaptively average-pooled.
-        margin: (c,), not positive.
+        fs, ft: values before activation, of as many channels; the larger map is adaptively
+        average-pooled. margin: (c,), not positive.
     """
     if fs.shape[1] != ft.shape[1]:
         raise ValueError(f"a target of {ft.shape[1]} channels for a feature of {fs.shape[1]}: put a connector between them")
@@ -72,7 +75,8 @@ class OFD(Joint):
     """Overhaul of feature distillation over all blocks, before activation."""
 
     beta: NonNegative = 1e-3
-    """Weight of the sum over blocks. It grows with the maps: 1e-3 for 32x32 images, 1e-4 for 224x224."""
+    """Weight of the sum over blocks. It grows with the maps: 1e-3 for 32x32 images, 1e-4 for
+    224x224."""
 
     @property
     def needs(self) -> Needs:
@@ -95,7 +99,8 @@ class OFD(Joint):
 
 
 class Level(nn.Module):
-    """The connector from one of the student's blocks to the teacher's block ``partner`` (from 0), and that block's margin.
+    """The connector from one of the student's blocks to the teacher's block ``partner`` (from 0),
+    and that block's margin.
 
     Args:
         source, target: shapes of the two features.
@@ -130,7 +135,8 @@ class Known(nn.Module):
 
 
 class Negatives(nn.Module):
-    """The mean of all negative values that a channel has shown so far; 0 as long as there was none."""
+    """The mean of all negative values that a channel has shown so far; 0 as long as there was
+    none."""
 
     total: Tensor
     count: Tensor

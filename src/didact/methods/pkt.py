@@ -7,10 +7,11 @@ https://arxiv.org/abs/1803.10837
     p, q    = K(vt), K(vs), each row divided by its sum
     L       = gamma CE + alpha KD + beta mean over i, j of p_ij log((p_ij + 1e-7) / (q_ij + 1e-7))
 
-vs and vt are the pooled vectors, which may differ in width. As in the authors' code and RepDistiller a sample's similarity
-with itself is kept, and the mean is over all b^2 entries (the paper leaves the diagonal out and sums). The values are tiny,
-hence RepDistiller's beta 30000. 1e-7 is added to the vectors' lengths too; an all-zero vector has cosine 0 with all, itself
-included, and no gradient. In batches of one image p and q are 1 and L constant.
+vs and vt are the pooled vectors, which may differ in width. As in the authors' code and
+RepDistiller a sample's similarity with itself is kept, and the mean is over all b^2 entries (the
+paper leaves the diagonal out and sums). The values are tiny, hence RepDistiller's beta 30000. 1e-7
+is added to the vectors' lengths too; an all-zero vector has cosine 0 with all, itself included, and
+no gradient. In batches of one image p and q are 1 and L constant.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ EPSILON = 1e-7
 
 @in_float32
 def loss(vs: Tensor, vt: Tensor) -> Scalar:
-    """Mean over the b x b entries of p log((p + 1e-7) / (q + 1e-7)), p the teacher's similarities and q the student's.
+    """Mean over the b x b entries of p log((p + 1e-7) / (q + 1e-7)), p the teacher's similarities
+    and q the student's.
 
     Vectors or maps, which are flattened; widths may differ.
     """

@@ -1,6 +1,7 @@
 """ReviewKD: knowledge review across stages.
 
-Chen, Liu, Zhao, Jia: Distilling Knowledge via Knowledge Review (CVPR 2021), https://arxiv.org/abs/2104.09044
+Chen, Liu, Zhao, Jia: Distilling Knowledge via Knowledge Review (CVPR 2021),
+https://arxiv.org/abs/2104.09044
 
     x_i = norm(conv1x1(s_i)), to the middle width
     y   = x_(i+1), the fused map of the next deeper stage, nearest neighbour to the size of x_i
@@ -10,17 +11,20 @@ Chen, Liu, Zhao, Jia: Distilling Knowledge via Knowledge Review (CVPR 2021), htt
     d_i = (MSE(r_i, t_i) + sum_l w_l MSE(pool_l(r_i), pool_l(t_i))) / (1 + sum_l w_l)
     L   = gamma CE + alpha KD + beta min((epoch + 1) / (warmup epochs), 1) sum over stages of d_i
 
-l = 4, 2, 1 are the sizes below the map's own, w = 1/2, 1/4, 1/8 in the order used, pool_l is adaptive average pooling,
-epochs count from 0. The stages are the blocks and, as the deepest, the pooled vector as a 1x1 map; s are the features, t the
-values before activation. The middle width is that of the student's pooled vector, at most 512.
+l = 4, 2, 1 are the sizes below the map's own, w = 1/2, 1/4, 1/8 in the order used, pool_l is
+adaptive average pooling, epochs count from 0. The stages are the blocks and, as the deepest, the
+pooled vector as a 1x1 map; s are the features, t the values before activation. The middle width is
+that of the student's pooled vector, at most 512.
 
-Defaults are mdistiller's: beta 1 (its configuration for resnet32x4 -> resnet8x4 has 5), and a linear warm-up over 20 of 240
-epochs, counted from 1 (the authors' code counts from 0). On the student's side the authors and mdistiller take the features on
-CIFAR-100, mdistiller the values before activation on ImageNet (``preact``); the pooled vector and the teacher's side are the
-same in both. The KD term is an option of the authors' code too (weight 1).
+Defaults are mdistiller's: beta 1 (its configuration for resnet32x4 -> resnet8x4 has 5), and a
+linear warm-up over 20 of 240 epochs, counted from 1 (the authors' code counts from 0). On the
+student's side the authors and mdistiller take the features on CIFAR-100, mdistiller the values
+before activation on ImageNet (``preact``); the pooled vector and the teacher's side are the same in
+both. The KD term is an option of the authors' code too (weight 1).
 
-Where the numbers of blocks differ, each of the student's blocks is given the teacher's of the nearest resolution, so two of
-them may meet the same. A stage of a single value a channel (one image, pooled) is normalised by the running statistics.
+If the numbers of blocks differ, each of the student's blocks is given the teacher's of the
+nearest resolution, so two of them may meet the same. A stage of a single value a channel (one
+image, pooled) is normalised by the running statistics.
 """
 
 from __future__ import annotations
@@ -41,7 +45,8 @@ from didact.tensors import Feature, Needs, Outputs, Scalar, TeacherFeature
 
 @in_float32
 def loss(fs: Feature, ft: TeacherFeature) -> Scalar:
-    """HCL of one stage: mean squared error of the maps and of their average-pooled versions, weighted. Shapes must agree."""
+    """HCL of one stage: mean squared error of the maps and of their average-pooled versions,
+    weighted. Shapes must agree."""
     if fs.shape != ft.shape:
         raise ValueError(f"a target of {tuple(ft.shape)} for a feature of {tuple(fs.shape)}: put a fusion between them")
     apart = pooled = fs - ft  # pooling is linear: the difference of pooled maps is the pooled difference
@@ -58,14 +63,17 @@ def loss(fs: Feature, ft: TeacherFeature) -> Scalar:
 
 @spec
 class ReviewKD(Joint):
-    """Knowledge review: deeper stages of the student are fused into shallower ones before each meets the teacher's."""
+    """Knowledge review: deeper stages of the student are fused into shallower ones before each
+    meets the teacher's."""
 
     beta: NonNegative = 1.0
     """Weight of the sum over stages; mdistiller has 5 for resnet32x4 -> resnet8x4."""
     warmup: Annotated[float, Field(ge=0, le=1)] = 1 / 12
-    """Share of the epochs over which beta rises linearly to its value; 0: none (20 of 240 epochs)."""
+    """Share of the epochs over which beta rises linearly to its value; 0: none (20 of 240
+    epochs)."""
     preact: bool = False
-    """Whether the student's side is the values before activation, as in mdistiller's ImageNet configuration."""
+    """Whether the student's side is the values before activation, as in mdistiller's ImageNet
+    configuration."""
 
     @property
     def needs(self) -> Needs:
@@ -98,8 +106,8 @@ class Review(nn.Module):
     """A fusion for every stage, shallow to deep.
 
     Args:
-        sources, targets: channels of the student's and the teacher's stages, the pooled vectors last.
-        partners: for each of the student's blocks the teacher's, counted from 0.
+        sources, targets: channels of the student's and the teacher's stages, the pooled vectors
+        last. partners: for each of the student's blocks the teacher's, counted from 0.
     """
 
     def __init__(self, sources: list[int], targets: list[int], partners: tuple[int, ...]) -> None:
@@ -136,7 +144,8 @@ class Fusion(nn.Module):
             nn.init.kaiming_uniform_(part[0].weight, a=1)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, deeper: Tensor | None, size: torch.Size) -> tuple[Tensor, Tensor]:
-        """(what meets the teacher's stage, what goes on to the next shallower one), both of ``size``."""
+        """(what meets the teacher's stage, what goes on to the next shallower one), both of
+        ``size``."""
         x = self.enter(x)
         if self.attention is not None:
             assert deeper is not None
@@ -147,10 +156,11 @@ class Fusion(nn.Module):
 
 
 class Attention(nn.Module):
-    """Two weights in (0, 1) for every position, (b, 2, h, w): for the stage, and for the deeper map.
+    """Two weights in (0, 1) for every position, (b, 2, h, w): for the stage, and for the deeper
+    map.
 
-    One 1x1 convolution of both maps side by side, done on each by itself: on the deeper map, which mostly is smaller, before
-    that is enlarged, which gives the same.
+    One 1x1 convolution of both maps side by side, done on each by itself: on the deeper map, which
+    mostly is smaller, before that is enlarged, which gives the same.
     """
 
     def __init__(self, middle: int) -> None:
@@ -167,7 +177,8 @@ def _nearest(x: Tensor, size: torch.Size) -> Tensor:
 
 
 class Norm(nn.BatchNorm2d):
-    """A batch norm that takes a single value a channel: it has no variance, so the running statistics serve."""
+    """A batch norm that takes a single value a channel: it has no variance, so the running
+    statistics serve."""
 
     def forward(self, input: Tensor) -> Tensor:
         if self.training and input.numel() == input.shape[1]:

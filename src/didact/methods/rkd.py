@@ -7,14 +7,15 @@ Park, Kim, Lu, Cho: Relational Knowledge Distillation (CVPR 2019), https://arxiv
     A(x)_ajk = u_aj . u_ak
     L        = gamma CE + alpha KD + beta (25 mean h(D(vs) - D(vt)) + 50 mean h(A(vs) - A(vt)))
 
-vs and vt are the pooled vectors, which may differ in width, and h is the smooth L1 (Huber) function: e^2 / 2 below 1,
-|e| - 1/2 above. The means are over all b^2 and b^3 entries, those of a sample with itself (zero on both sides) included, as
-in the authors' code and RepDistiller, whose weights these are: beta 1, distance 25, angle 50.
+vs and vt are the pooled vectors, which may differ in width; h is the smooth L1 (Huber) function,
+e^2 / 2 below 1 and |e| - 1/2 above. As in the authors' code and RepDistiller, the means are over
+all b^2 and b^3 entries, including those of a sample with itself (zero on both sides). The weights
+are theirs: beta 1, distance 25, angle 50.
 
-Distances are at least 1e-6 (RepDistiller's clamp), so that equal samples count in the mean; they have no gradient towards
-one another. Distances are computed from differences, where the code bases expand the square and keep its rounding error. In
-batches of one or two images both parts are constant: a single distance is its own mean. Time and memory of the angles grow
-with b^3.
+Distances are at least 1e-6 (RepDistiller's clamp), so that equal samples count in the mean; they
+have no gradient towards one another. Distances are computed from differences, where the code bases
+expand the square and keep its rounding error. In batches of one or two images both parts are
+constant: a single distance is its own mean. Time and memory of the angles grow with b^3.
 """
 
 from __future__ import annotations
@@ -31,13 +32,15 @@ from didact.tensors import Needs, Scalar
 
 @in_float32
 def loss(vs: Tensor, vt: Tensor, distance_weight: float = 25.0, angle_weight: float = 50.0) -> Scalar:
-    """The weighted sum of both parts. Vectors or maps, which are flattened; widths may differ. No gradient to the teacher."""
+    """The weighted sum of both parts. Vectors or maps, which are flattened; widths may differ. No
+    gradient to the teacher."""
     return distance_weight * distance(vs, vt) + angle_weight * angle(vs, vt)
 
 
 @in_float32
 def distance(vs: Tensor, vt: Tensor) -> Scalar:
-    """Mean over the b x b pairs of the smooth L1 between distances, each side's divided by their mean."""
+    """Mean over the b x b pairs of the smooth L1 between distances, each side's divided by their
+    mean."""
     with torch.no_grad():
         target = distances(vt)
     return F.smooth_l1_loss(distances(vs), target)
@@ -53,7 +56,8 @@ def angle(vs: Tensor, vt: Tensor) -> Scalar:
 
 @in_float32
 def distances(x: Tensor) -> Tensor:
-    """Between all samples, (b, b), divided by the mean of those off the diagonal; at least 1e-6 before that."""
+    """Between all samples, (b, b), divided by the mean of those off the diagonal; at least 1e-6
+    before that."""
     flat = x.flatten(1)
     least = 1e-6 * (1 - torch.eye(len(x), dtype=x.dtype, device=x.device))
     d = torch.maximum(torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist"), least)
@@ -63,7 +67,8 @@ def distances(x: Tensor) -> Tensor:
 
 @in_float32
 def cosines(x: Tensor) -> Tensor:
-    """At each sample the cosines of the angles between the directions to all others, (b, b, b): u_aj . u_ak."""
+    """At each sample the cosines of the angles between the directions to all others, (b, b, b):
+    u_aj . u_ak."""
     flat = x.flatten(1)
     away = flat[None, :] - flat[:, None]
     unit = unit_rows(away.flatten(0, 1)).view_as(away)

@@ -1,20 +1,24 @@
 """SCKD: a gate on the terms of another method.
 
-Zhu, Wang: Student Customized Knowledge Distillation: Bridging the Gap Between Student and Teacher (ICCV 2021),
+Zhu, Wang: Student Customized Knowledge Distillation: Bridging the Gap Between Student and Teacher
+(ICCV 2021),
 https://openaccess.thecvf.com/content/ICCV2021/html/Zhu_Student_Customized_Knowledge_Distillation_Bridging_the_Gap_Between_Student_and_ICCV_2021_paper.html
 
     L    = L_task + sum over the other terms k of gate_k L_k
     gate = 1 if cos(gradient of L_k, gradient of L_task) > phi, else 0
 
-In every step a term of the method ``inner`` whose gradient opposes that of the task term (the labels' cross entropy) is
-dropped. phi is the ``threshold``, 0 by default: said to be the paper's best.
+In every step a term of the method ``inner`` whose gradient opposes that of the task term (the
+labels' cross entropy) is dropped. phi is the ``threshold``, 0 by default: said to be the paper's
+best.
 
-The paper leaves open over which parameters the gradients are taken. Here it is all of the student's that the task term
-reaches (``over = "all"``), or those of the last block that both terms reach ("last", cheaper; not for compiled networks, whose
-gradients reach every block). A parameter that a term does not reach counts as zero in its gradient, extras never count.
-A term with zero gradient is dropped; one that reaches nothing of the student has nothing to oppose and stays, as does every
-term of a step that has no task term. Over "all" every term has a backward pass of its own, in place of one for their sum; over
-"last" a short one more. For KD on resnet32x4 -> resnet8x4 a step takes 1.3 and 1.1 times as long.
+The paper leaves open over which parameters the gradients are taken. Here it is all of the student's
+that the task term reaches (``over = "all"``), or those of the last block that both terms reach
+("last", cheaper; not for compiled networks, whose gradients reach every block). A parameter that a
+term does not reach counts as zero in its gradient, extras never count. A term with zero gradient is
+dropped; one that reaches nothing of the student has nothing to oppose and stays, as does every term
+of a step that has no task term. Over "all" every term has a backward pass of its own, in place of
+one for their sum; over "last" a short one more. For KD on resnet32x4 -> resnet8x4 a step takes 1.3
+and 1.1 times as long.
 """
 
 from __future__ import annotations
@@ -42,7 +46,8 @@ TASK = "ce"
 
 @in_float32
 def loss(term: Scalar, gradient: Gradient, task: Gradient, threshold: float = 0.0) -> Scalar:
-    """``term`` where the cosine of the two gradients is above ``threshold``, else 0: also where a gradient is not finite.
+    """``term`` where the cosine of the two gradients is above ``threshold``, else 0: also where a
+    gradient is not finite.
 
     The cosine of a zero gradient counts as 0.
     """
@@ -60,7 +65,8 @@ class SCKD(Method):
     threshold: Number = 0.0
     """The cosine (phi) above which a term stays."""
     over: Literal["all", "last"] = "all"
-    """Parameters of the student over which gradients are compared: all, or those of the last block both terms reach."""
+    """Parameters of the student over which gradients are compared: all, or those of the last block
+    both terms reach."""
 
     @model_validator(mode="after")
     def _compares(self) -> SCKD:
@@ -115,8 +121,9 @@ def _compared(
 ) -> dict[str, Scalar]:
     """``terms``, gated by their gradients for all the student's ``weights``.
 
-    These gradients, and those for the extras' parameters (``others``), are the very ones of the step: each term hands them
-    on in the backward pass, and nothing is passed through the network once more.
+    These gradients, and those for the extras' parameters (``others``), are the very ones of the
+    step: each term hands them on in the backward pass, and nothing is passed through the network
+    once more.
     """
     found = {name: _reached(term, [*weights, *others]) for name, term in terms.items()}
     of_task = {p: found[TASK][p] for p in weights if p in found[TASK]}
@@ -146,7 +153,8 @@ class Known(torch.autograd.Function):
 
 
 class Gate:
-    """Lets a term through where its gradient goes along with the task's, in the first of ``parts`` that both reach."""
+    """Lets a term through where its gradient goes along with the task's, in the first of ``parts``
+    that both reach."""
 
     def __init__(self, task: Scalar, parts: Sequence[nn.Module], threshold: float) -> None:
         self.parts = parts

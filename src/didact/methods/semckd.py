@@ -9,19 +9,21 @@ https://arxiv.org/abs/2012.03236
     e[i, s, t] = mean over c, h, w of (r_st(fs)[i] - ft[i])^2
     L          = gamma CE + alpha KD + beta sum of (a e) / (batch * number of student blocks)
 
-Every block s of the student learns from every block t of the teacher; attention says how much, image by image. r_st is
-1x1 convolution, BN, ReLU, 3x3, BN, ReLU, 1x1, twice the teacher's channels wide inside and without biases. Of two maps the
-larger is adaptively average-pooled, so any two go together. Formula and beta 400 are the SimKD code's, which trains it with
-alpha 1 (the preset ``semckd+kd``).
+Every block s of the student learns from every block t of the teacher; attention says how much,
+image by image. r_st is 1x1 convolution, BN, ReLU, 3x3, BN, ReLU, 1x1, twice the teacher's channels
+wide inside and without biases. The larger of two maps is adaptively average-pooled, so any two go
+together. Formula and beta 400 are the SimKD code's, which trains it with alpha 1 (the preset
+``semckd+kd``).
 
-A row of G goes into the MLP as it is, so the MLP is as wide as the batch (b, then 2 (b // 4), then b // 4). The rows of a
-smaller last batch are filled up with zeros; the authors' code leaves such a batch out. In batches of fewer than 8 images
-queries and keys are single numbers of length 1, and attention does not learn.
-The reference divides by the plain L2 norm; here an all-zero row stays zero. Its MLPs own layers that nothing uses; these are
-left out.
+A row of G goes into the MLP as it is, so the MLP is as wide as the batch (b, then 2 (b // 4), then
+b // 4). The rows of a smaller last batch are filled up with zeros; the authors' code leaves such a
+batch out. In batches of fewer than 8 images queries and keys are single numbers of length 1, and
+attention does not learn. The reference divides by the plain L2 norm; here an all-zero row stays
+zero. Its MLPs own layers that nothing uses; these are left out.
 
-The projections are large, by definition: 10 million parameters for resnet32x4 -> resnet8x4, where a step costs three times
-one of KD, and 850 million for a ResNet-50 with CIFAR's strides, whose last block has 2048 channels.
+The projections are large, by definition: 10 million parameters for resnet32x4 -> resnet8x4, where a
+step costs three times one of KD, and 850 million for a ResNet-50 with CIFAR's strides, whose last
+block has 2048 channels.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ from didact.tensors import Feature, Needs, Scalar, Vector
 
 @in_float32
 def loss(queries: Float[Tensor, "b s d"], keys: Float[Tensor, "b t d"], errors: Float[Tensor, "b s t"]) -> Scalar:
-    """Sum of attention times error over the number of images and student blocks; attention: softmax over t of q_s . k_t."""
+    """Sum of attention times error over the number of images and student blocks; attention: softmax
+    over t of q_s . k_t."""
     attention = (queries @ keys.mT).softmax(2)
     return (attention * errors).sum(2).mean()
 

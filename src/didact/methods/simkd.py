@@ -1,25 +1,29 @@
 """SimKD: the teacher's classifier reused.
 
-Chen, Mei, Zhang, Wang, Feng, Chen: Knowledge Distillation with the Reused Teacher Classifier (CVPR 2022),
-https://arxiv.org/abs/2203.14001
+Chen, Mei, Zhang, Wang, Feng, Chen: Knowledge Distillation with the Reused Teacher Classifier (CVPR
+2022), https://arxiv.org/abs/2203.14001
 
     L    = beta mean((P(fs) - ft)^2)
     z(x) = the teacher's head on P(fs(x))
 
-P is the projector on the student's last feature: 1x1 convolution to 1/f of the teacher's channels, 3x3, 1x1 to the
-teacher's channels, each with batch norm and ReLU. This is the only loss: labels and logits are not used, the student's own
-head is not trained. Deployed are the student's blocks, the projector and the teacher's frozen head. Defaults are the
-authors': f = 2, convolutions without bias. Where the teacher's last feature is not activated (WRN, MobileNetV2) the last
-ReLU is left out, and the teacher's whole head is reused (entry norm, last convolution); the authors reuse the classifier.
-Of maps of unequal size the larger is average-pooled: the student's before the projector, the teacher's as the target.
+P is the projector on the student's last feature: 1x1 convolution to 1/f of the teacher's channels,
+3x3, 1x1 to the teacher's channels, each with batch norm and ReLU. This is the only loss: labels and
+logits are not used, the student's own head is not trained. Deployed are the student's blocks, the
+projector and the teacher's frozen head. Defaults are the authors': f = 2, convolutions without
+bias. Where the teacher's last feature is not activated (WRN, MobileNetV2) the last ReLU is left
+out, and the teacher's whole head is reused (entry norm, last convolution); the authors reuse the
+classifier. Of maps of unequal size the larger is average-pooled: the student's before the
+projector, the teacher's as the target.
 
-The other settings are from a study of variants (resnet32x4 -> MobileNetV2 of full width, where its plain SimKD has 75.43 %):
-a second projector two thirds into the student, with biases (``simkd+two``, 75.52); one after every block (``simkd+all``,
-53.23, with KL 72.6); only samples that the teacher has right (``simkd+gated``, 75.41); KL for the loss (``simkd+kl``, which
-it found unstable). Each projector leads to the teacher's block of the nearest resolution, the last one always to the last
-block; their losses are summed and only the last is deployed. The study does not say over what its KL runs. Here it is
-KL(softmax(ft) || softmax(P(fs))) over the channels at each position, averaged over positions and batch. That leaves a shift
-of all channels at a position free, which the head does not ignore: a possible reason for the instability.
+The other settings are from a study of variants (resnet32x4 -> MobileNetV2 of full width, where its
+plain SimKD has 75.43 %): a second projector two thirds into the student, with biases
+(``simkd+two``, 75.52); one after every block (``simkd+all``, 53.23, with KL 72.6); only samples
+that the teacher has right (``simkd+gated``, 75.41); KL for the loss (``simkd+kl``, which it found
+unstable). Each projector leads to the teacher's block of the nearest resolution, the last one
+always to the last block; their losses are summed and only the last is deployed. The study does not
+say over what its KL runs. Here it is KL(softmax(ft) || softmax(P(fs))) over the channels at each
+position, averaged over positions and batch. That leaves a shift of all channels at a position free,
+which the head does not ignore: a possible reason for the instability.
 """
 
 from __future__ import annotations
@@ -43,13 +47,14 @@ Projectors = Literal["last", "two", "all"]
 
 @in_float32
 def loss(projected: Feature, ft: TeacherFeature, counted: Tensor | None = None, *, kind: Kind = "l2") -> Scalar:
-    """How far the projected map is from the teacher's; the larger of two maps is adaptively average-pooled.
+    """How far the projected map is from the teacher's; the larger of two maps is adaptively
+    average-pooled.
 
     Args:
-        projected, ft: maps of as many channels.
-        counted: (b,), which samples count, of whose losses the mean is taken; 0 where none does. None: all count.
-        kind: "l2", the mean squared error over all elements; "kl", KL(teacher || student) between the softmaxes over the
-            channels, mean over positions.
+        projected, ft: maps of as many channels. counted: (b,), which samples count, of whose losses
+        the mean is taken; 0 where none does. None: all count. kind: "l2", the mean squared error
+        over all elements; "kl", KL(teacher || student) between the softmaxes over the channels,
+        mean over positions.
     """
     if projected.shape[1] != ft.shape[1]:
         raise ValueError(f"{projected.shape[1]} channels are to meet {ft.shape[1]}: put a projector between them")
@@ -68,7 +73,8 @@ def loss(projected: Feature, ft: TeacherFeature, counted: Tensor | None = None, 
 
 @spec
 class SimKD(Method):
-    """The student's feature is projected onto the teacher's and classified by the teacher's head."""
+    """The student's feature is projected onto the teacher's and classified by the teacher's
+    head."""
 
     presets: ClassVar = {
         "two": {"projectors": "two", "bias": True},
@@ -80,7 +86,8 @@ class SimKD(Method):
     beta: NonNegative = 1.0
     """Weight of the loss, the only one."""
     reduction: Literal[2, 4, 8] = 2
-    """The factor f by which the projector's inner layers are narrower than the teacher's feature."""
+    """The factor f by which the projector's inner layers are narrower than the teacher's
+    feature."""
     kind: Kind = "l2"
     """The mean squared error, or KL between softmaxes over the channels."""
     projectors: Projectors = "last"
@@ -140,7 +147,8 @@ class SimKD(Method):
         return join(net.slice(0, len(net)), last, BlockNet(None, (), extras.head.part))
 
     def metrics(self, extras: nn.Module, context: MetricsContext) -> dict[str, Tensor]:
-        """None: the student's own head is not trained, and the deployed logits would cost a second run of the projector."""
+        """None: the student's own head is not trained, and the deployed logits would cost a second
+        run of the projector."""
         return {}
 
 
@@ -165,13 +173,13 @@ class Reused(nn.Module):
 
 
 class Projector(Block):
-    """From a student's feature to a teacher's: 1x1, 3x3 and 1x1 convolutions, each with batch norm and ReLU.
+    """From a student's feature to a teacher's: 1x1, 3x3 and 1x1 convolutions, each with batch norm
+    and ReLU.
 
     Args:
-        source, target: (c, h, w) of the two; a source that is larger is average-pooled to the target's size.
-        reduction: by how much the inner layers are narrower than the target.
-        bias: whether the convolutions have one.
-        activate: whether the last ReLU follows.
+        source, target: (c, h, w) of the two; a source that is larger is average-pooled to the
+        target's size. reduction: by how much the inner layers are narrower than the target. bias:
+        whether the convolutions have one. activate: whether the last ReLU follows.
     """
 
     def __init__(self, source: Shape, target: Shape, reduction: int, bias: bool, *, activate: bool) -> None:

@@ -1,12 +1,13 @@
 """SP: similarity-preserving knowledge distillation.
 
-Tung, Mori: Similarity-Preserving Knowledge Distillation (ICCV 2019), https://arxiv.org/abs/1907.09682
+Tung, Mori: Similarity-Preserving Knowledge Distillation (ICCV 2019),
+https://arxiv.org/abs/1907.09682
 
     G(f) = F F^T over the flattened samples, each row divided by its L2 norm
     L    = gamma CE + alpha KD + beta ||G(fs) - G(ft)||_F^2 / b^2
 
-On the last feature map of each network, as in RepDistiller (beta 3000). Maps may differ in every size. In batches of one image
-G is 1 and L constant.
+On the last feature map of each network, as in RepDistiller (beta 3000). Maps may differ in every
+size. In batches of one image G is 1 and L constant.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from didact.tensors import Needs, Scalar
 
 @in_float32
 def loss(fs: Tensor, ft: Tensor) -> Scalar:
-    """Mean over the b x b entries of the squared difference of the row-normalised Gram matrices. A zero row stays zero."""
+    """Mean over the b x b entries of the squared difference of the row-normalised Gram matrices. A
+    zero row stays zero."""
     return (rows_alike(fs) - rows_alike(ft)).pow(2).mean()
 
 

@@ -1,15 +1,16 @@
 """SRRL: softmax regression representation learning.
 
-Yang, Martinez, Bulat, Tzimiropoulos: Knowledge distillation via softmax regression representation learning (ICLR 2021),
-https://openreview.net/forum?id=ZzwDy_wiWv
+Yang, Martinez, Bulat, Tzimiropoulos: Knowledge distillation via softmax regression representation
+learning (ICLR 2021), https://openreview.net/forum?id=ZzwDy_wiWv
 
     v = ReLU(BN(W vs))
     L = gamma CE + alpha KD + beta (mean((v - vt)^2) + mean((c(v) - zt)^2))
 
-vs and vt are the vectors that the classifiers read, W a 1x1 convolution without bias, c the teacher's classifier, frozen, and
-zt the teacher's logits; both means are over all elements. Formula and beta 1 are the SimKD code's, which trains it with
-alpha 1 (the preset ``srrl+kd``). Any two widths go together. In batches of two images batch norm leaves of vs no more than
-which of the two is larger, and nothing is learnt from it.
+vs and vt are the vectors that the classifiers read, W a 1x1 convolution without bias, c the
+teacher's classifier, frozen, and zt the teacher's logits; both means are over all elements. Formula
+and beta 1 are the SimKD code's, which trains it with alpha 1 (the preset ``srrl+kd``). Any two
+widths go together. In batches of two images batch norm leaves of vs no more than which of the two
+is larger, and nothing is learnt from it.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ from didact.tensors import Logits, Needs, Scalar, Vector
 
 @in_float32
 def loss(v: Vector, vt: Vector, z: Logits, zt: Logits) -> Scalar:
-    """Mean of (v - vt)^2 plus mean of (z - zt)^2: the transferred vector, and what the teacher's classifier makes of it."""
+    """Mean of (v - vt)^2 plus mean of (z - zt)^2: the transferred vector, and what the teacher's
+    classifier makes of it."""
     return F.mse_loss(v, vt) + F.mse_loss(z, zt)
 
 
 @spec
 class SRRL(Joint):
-    """The student's vector must look like the teacher's, to the eye and to the teacher's classifier."""
+    """The student's vector must look like the teacher's, to the eye and to the teacher's
+    classifier."""
 
     beta: NonNegative = 1.0
     """Weight of both squared errors."""
@@ -63,7 +66,8 @@ class SRRL(Joint):
 
 
 class Transfer(nn.Module):
-    """From the student's vector to the teacher's, and the teacher's classifier. Vectors pass as 1x1 maps.
+    """From the student's vector to the teacher's, and the teacher's classifier. Vectors pass as 1x1
+    maps.
 
     Args:
         width, wanted: lengths of the vector given and of the vector wanted.

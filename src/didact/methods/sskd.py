@@ -1,6 +1,7 @@
 """SSKD: knowledge distillation meets self-supervision.
 
-Xu, Liu, Li, Loy: Knowledge Distillation Meets Self-Supervision (ECCV 2020), https://arxiv.org/abs/2006.07114
+Xu, Liu, Li, Loy: Knowledge Distillation Meets Self-Supervision (ECCV 2020),
+https://arxiv.org/abs/2006.07114
 
     ce = CE(zs, y)                                              upright images
     kd = T^2 KL(softmax(zt / T) || softmax(zs / T))             upright images
@@ -8,22 +9,27 @@ Xu, Liu, Li, Loy: Knowledge Distillation Meets Self-Supervision (ECCV 2020), htt
     ss = T^2 KL(softmax(At / T) || softmax(As / T))             rotated images that are kept
     L  = gamma ce + alpha kd + beta_tf tf + beta_ss ss
 
-Every image is shown upright and turned by 90, 180 and 270 degrees. A is the matrix (3b, b) of the cosine similarities of the
-rotated images' projected vectors with the upright ones'. Each network has its own projection head on its pooled vector, of its
-own width: linear, ReLU, linear. Only the matrices are compared, so any pair will do. Each term has a temperature T of its own.
+Every image is shown upright and turned by 90, 180 and 270 degrees. A is the matrix (3b, b) of the
+cosine similarities of the rotated images' projected vectors with the upright ones'. Each network
+has its own projection head on its pooled vector, of its own width: linear, ReLU, linear. Only the
+matrices are compared, so any pair will do. Each term has a temperature T of its own.
 
-Kept are the rotated images of a batch that the teacher has right (tf: the label has the highest logit; ss: the own image is the
-most similar), and of the wrong ones the share ``ratio`` with the best ranks of the truth, rounded down; among equal ranks the
-earlier row (undefined in the authors' code). Means are over what is kept, 0 where nothing is.
+Kept are the rotated images of a batch that the teacher has right (tf: the label has the highest
+logit; ss: the own image is the most similar), and of the wrong ones the share ``ratio`` with the
+best ranks of the truth, rounded down; among equal ranks the earlier row (undefined in the authors'
+code). Means are over what is kept, 0 where nothing is.
 
-In batches of one image its rotations have one upright image to be similar to, so that ss is 0 and the head learns nothing.
+In batches of one image its rotations have one upright image to be similar to, so that ss is 0 and
+the head learns nothing.
 
-The teacher's head comes first, in a stage of its own: 60 of 240 epochs at rate 0.05, a tenth of it after a half and again after
-three quarters, by the cross entropy of the similarities (without a temperature) against the own image; it is frozen afterwards.
-The teacher itself is frozen throughout and in eval mode.
+The teacher's head comes first, in a stage of its own: 60 of 240 epochs at rate 0.05, a tenth of it
+after a half and again after three quarters, by the cross entropy of the similarities (without a
+temperature) against the own image; it is frozen afterwards. The teacher itself is frozen throughout
+and in eval mode.
 
-All defaults are those of the authors' code: weights 0.1, 0.9, 2.7, 10, temperatures 4, 4, 0.5, ratios 1 (all are kept) and
-0.75. The supplement of the ECCV version is reported to have the weights 3 and 5 for tf and ss.
+All defaults are those of the authors' code: weights 0.1, 0.9, 2.7, 10, temperatures 4, 4, 0.5,
+ratios 1 (all are kept) and 0.75. The supplement of the ECCV version is reported to have the weights
+3 and 5 for tf and ss.
 """
 
 from __future__ import annotations
@@ -67,9 +73,9 @@ def loss(
     """The four terms without their weights: ce, kd, tf, ss.
 
     Args:
-        zs, zt: logits of student and teacher, rows 4i to 4i + 3 of image i: upright, then its rotations.
-        projected_s, projected_t: the projected vectors of the same rows.
-        labels: of the images, (b,).
+        zs, zt: logits of student and teacher, rows 4i to 4i + 3 of image i: upright, then its
+        rotations. projected_s, projected_t: the projected vectors of the same rows. labels: of the
+        images, (b,).
     """
     upright_s, rotated_s = apart(zs)
     upright_t, rotated_t = apart(zt)
@@ -87,7 +93,8 @@ def loss(
 
 @in_float32
 def head_loss(projected: Rows) -> Scalar:
-    """What trains the teacher's head: cross entropy of the similarities against the own image, without a temperature."""
+    """What trains the teacher's head: cross entropy of the similarities against the own image,
+    without a temperature."""
     alike = similarities(projected)
     images = torch.arange(alike.shape[1], device=alike.device).repeat_interleave(TURNS - 1)
     return cross_entropy(alike, images)
@@ -101,7 +108,8 @@ def apart(rows: Rows) -> tuple[Tensor, Tensor]:
 
 @in_float32
 def similarities(projected: Rows) -> Tensor:
-    """Cosines of every rotated image with every upright one, (3b, b); 0 with a vector that is all zero."""
+    """Cosines of every rotated image with every upright one, (3b, b); 0 with a vector that is all
+    zero."""
     upright, rotated = apart(unit_rows(projected))
     return rotated @ upright.T
 
@@ -112,14 +120,16 @@ def ranks(scores: Rows, truth: Integers) -> Integers:
 
 
 def kept(rank: Integers, ratio: float) -> Kept:
-    """Which rows count: all of rank 0, and of the others the share ``ratio``, rounded down, with the lowest ranks."""
+    """Which rows count: all of rank 0, and of the others the share ``ratio``, rounded down, with
+    the lowest ranks."""
     right = (rank == 0).sum()
     number = right + (ratio * (len(rank) - right).double()).floor()
     return rank.argsort(stable=True).argsort() < number
 
 
 def _kept_kl(z_from: Tensor, z_to: Tensor, temperature: float, counted: Kept) -> Scalar:
-    """T^2 KL(softmax(z_from / T) || softmax(z_to / T)), mean over the rows that count; 0 where none does."""
+    """T^2 KL(softmax(z_from / T) || softmax(z_to / T)), mean over the rows that count; 0 where none
+    does."""
     log_p, log_q = F.log_softmax(z_from / temperature, 1), F.log_softmax(z_to / temperature, 1)
     each = divergences(log_p, log_q).sum(1)
     return temperature**2 * torch.where(counted, each, 0).sum() / counted.sum().clamp(min=1)
@@ -146,9 +156,11 @@ class SSKD(Method):
     ratio_tf: Ratio = 1.0
     """Share of the rotated images misclassified by the teacher that still count."""
     ratio_ss: Ratio = 0.75
-    """Share of the rotated images whose own image is not the most similar one to the teacher that still count."""
+    """Share of the rotated images whose own image is not the most similar one to the teacher that
+    still count."""
     init_epochs: Count | None = None
-    """Epochs of the first stage, which trains the teacher's head; none: a quarter of the recipe's."""
+    """Epochs of the first stage, which trains the teacher's head; none: a quarter of the
+    recipe's."""
 
     @property
     def needs(self) -> Needs:
@@ -200,7 +212,8 @@ class SSKD(Method):
         return {name: weights[name] * value for name, value in terms.items()}
 
     def metrics(self, extras: nn.Module, context: MetricsContext) -> dict[str, Tensor]:
-        """In a step the logits of the upright images; none in the first stage, where the network is not run."""
+        """In a step the logits of the upright images; none in the first stage, where the network is
+        not run."""
         logits = context.views["rotations"].own.logits if context.moment == "step" else None
         return {} if logits is None else {"": logits[::TURNS]}
 

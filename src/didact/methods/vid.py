@@ -1,20 +1,22 @@
 """VID: variational information distillation.
 
-Ahn, Hu, Damianou, Lawrence, Dai: Variational Information Distillation for Knowledge Transfer (CVPR 2019),
-https://arxiv.org/abs/1904.05835
+Ahn, Hu, Damianou, Lawrence, Dai: Variational Information Distillation for Knowledge Transfer (CVPR
+2019), https://arxiv.org/abs/1904.05835
 
     m_l   = r_l(fs_l)
     v_l,c = log(1 + exp(a_l,c)) + 1e-5
-    L     = gamma CE + alpha KD + beta sum over blocks l of mean(((m_l - ft_l)^2 / v_l + log v_l) / 2)
+    L     = gamma CE + alpha KD
+            + beta sum over blocks l of mean(((m_l - ft_l)^2 / v_l + log v_l) / 2)
 
-The negative log-likelihood of the teacher's feature under a Gaussian whose mean m is computed from the student's and whose
-variance v is learnt, one for every channel of the teacher; the constant log(2 pi) / 2 is left out. The mean is over batch,
-channels and positions, as in RepDistiller (the paper sums). r is RepDistiller's: three 1x1 convolutions without bias, each
-as wide as the teacher's feature, ReLU between them. Variances begin at 5; beta 1 is RepDistiller's.
+The loss is the negative log-likelihood of the teacher's feature under a Gaussian. Its mean m is
+computed from the student's feature; its variance v is learnt, one for every channel of the teacher.
+The constant log(2 pi) / 2 is left out. The mean is over batch, channels and positions, as in
+RepDistiller (the paper sums). r is RepDistiller's: three 1x1 convolutions without bias, each as
+wide as the teacher's feature, ReLU between them. Variances begin at 5; beta 1 is RepDistiller's.
 
-Regressors and variances are trained with the student (mdistiller never trains the variances). Of two maps of unequal size
-the larger is adaptively average-pooled, the student's before the regressor. Blocks are paired index by index, or by
-resolution where their numbers differ.
+Regressors and variances are trained with the student (mdistiller never trains the variances). The
+larger of two maps of unequal size is adaptively average-pooled, the student's before the
+regressor. Blocks are paired index by index, or by resolution if their numbers differ.
 """
 
 from __future__ import annotations
@@ -40,8 +42,8 @@ def loss(mean: Feature, ft: TeacherFeature, variance: Tensor) -> Scalar:
     """One level: mean over all elements of ((mean - ft)^2 / variance + log variance) / 2.
 
     Args:
-        mean, ft: what is predicted and the teacher's map, of as many channels; the larger one is adaptively average-pooled.
-        variance: (c,), positive.
+        mean, ft: what is predicted and the teacher's map, of as many channels; the larger one is
+        adaptively average-pooled. variance: (c,), positive.
     """
     if mean.shape[1] != ft.shape[1]:
         raise ValueError(f"a mean of {mean.shape[1]} channels for a feature of {ft.shape[1]}: put a regressor before it")
@@ -74,7 +76,8 @@ class VID(Joint):
 
 
 class Level(nn.Module):
-    """One block's regressor and variances, towards the teacher's block ``guide`` (counted from 0)."""
+    """One block's regressor and variances, towards the teacher's block ``guide`` (counted from
+    0)."""
 
     def __init__(self, source: Shape, target: Shape, guide: int) -> None:
         super().__init__()

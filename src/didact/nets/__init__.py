@@ -1,5 +1,5 @@
-"""Networks as rows of blocks. ``create(name, num_classes)`` makes one; the files are the families. ``split(model)`` makes
-one of any PyTorch classifier."""
+"""Networks as rows of blocks. ``create(name, num_classes)`` makes one; the files are the families.
+``split(model)`` makes one of any PyTorch classifier."""
 
 from didact.nets.blocks import Block, BlockNet, Head, Shapes, join
 from didact.nets.libraries import title

@@ -1,7 +1,9 @@
-"""Layers between the features of two networks, and which features belong together. Shapes are (c, h, w), without the batch.
+"""Layers between the features of two networks, and which features belong together. Shapes are (c,
+h, w), without the batch.
 
-:class:`Transform` leads a feature into another network (SFTN); :class:`Regressor` makes it comparable with another network's
-(FitNets, AB). Both are built from real shapes, so nothing is decided while data run.
+:class:`Transform` leads a feature into another network (SFTN); :class:`Regressor` makes it
+comparable with another network's (FitNets, AB). Both are built from real shapes, so nothing is
+decided while data run.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from didact.tensors import Feature
 
 
 class Resize(nn.Module):
-    """To exactly ``size`` (h, w): adaptive average pooling where the map is larger, nearest neighbour where smaller."""
+    """To exactly ``size`` (h, w): adaptive average pooling where the map is larger, nearest
+    neighbour where smaller."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         super().__init__()
@@ -31,9 +34,11 @@ class Resize(nn.Module):
 
 
 class Frozen(nn.Module):
-    """A copy of a trained part that is never trained: its weights take no gradient, and it stays in eval mode.
+    """A copy of a trained part that is never trained: its weights take no gradient, and it stays in
+    eval mode.
 
-    Gradients flow through it to its input. For methods that reuse a part of the teacher (its classifier, its head).
+    Gradients flow through it to its input. For methods that reuse a part of the teacher (its
+    classifier, its head).
     """
 
     def __init__(self, part: nn.Module) -> None:
@@ -48,12 +53,14 @@ class Frozen(nn.Module):
 
 
 class Transform(Block):
-    """The SFTN paper's feature transform: a block that turns one network's feature into another's input.
+    """The SFTN paper's feature transform: a block that turns one network's feature into another's
+    input.
 
-    Equal sizes take one 1x1 convolution. A larger map is halved by 3x3 convolutions of stride 2, a smaller one doubled by
-    4x4 transposed convolutions, as often as brings its area nearest to the target's (none, hence 1x1, where that is
-    nearest); batch norm and ReLU follow each, and the first changes the channels. Sizes that are not met exactly
-    (the paper has none) end in a :class:`Resize` between the last norm and the last ReLU.
+    Equal sizes take one 1x1 convolution. A larger map is halved by 3x3 convolutions of stride 2, a
+    smaller one doubled by 4x4 transposed convolutions, as often as brings its area nearest to the
+    target's (none, hence 1x1, where that is nearest); batch norm and ReLU follow each, and the
+    first changes the channels. Sizes that are not met exactly (the paper has none) end in a
+    :class:`Resize` between the last norm and the last ReLU.
 
     Args:
         source, target: (c, h, w) of the feature given and of the feature wanted.
@@ -78,7 +85,8 @@ class Transform(Block):
 
 
 def _step(channels: int, width: int, direction: int) -> nn.Module:
-    """One convolution that halves (direction < 0), keeps (0) or doubles the size. No bias: batch norm follows."""
+    """One convolution that halves (direction < 0), keeps (0) or doubles the size. No bias: batch
+    norm follows."""
     if direction < 0:
         return nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False)
     if direction > 0:
@@ -89,10 +97,11 @@ def _step(channels: int, width: int, direction: int) -> nn.Module:
 class Regressor(nn.Module):
     """RepDistiller's convolutional regressor: one convolution with bias, batch norm, ReLU.
 
-    A map twice the target's size takes 3x3 with stride 2, one of half its size a transposed 4x4 with stride 2, any other
-    that is at least as large a kernel of 1 + the difference without padding (1x1 where sizes agree). Any other smaller map
-    stays as large as it is, by 3x3 (the SimKD code's rule); the caller then pools the target to ``size``.
-    The reference looks at heights only; here widths must follow the same rule, which is the same for square maps.
+    A map twice the target's size takes 3x3 with stride 2, one of half its size a transposed 4x4
+    with stride 2, any other that is at least as large a kernel of 1 + the difference without
+    padding (1x1 where sizes agree). Any other smaller map stays as large as it is, by 3x3 (the
+    SimKD code's rule); the caller then pools the target to ``size``. The reference looks at heights
+    only; here widths must follow the same rule, which is the same for square maps.
 
     Args:
         source, target: (c, h, w) of the feature given and of the feature to be met.
@@ -129,11 +138,12 @@ class Regressor(nn.Module):
 
 
 def match(own: Sequence[Shape], other: Sequence[Shape]) -> tuple[tuple[int, int], ...]:
-    """For each own block the block of the other network that belongs to it: (own index, other index) pairs from 0.
+    """For each own block the block of the other network that belongs to it: (own index, other
+    index) pairs from 0.
 
-    As many blocks on both sides are paired in order, as the papers do. Otherwise an own block gets the one whose size is
-    nearest (by the ratio of the areas), among equally near ones that at the nearest relative depth, then the earlier; a
-    later block never gets an earlier partner.
+    As many blocks on both sides are paired in order, as the papers do. Otherwise an own block gets
+    the one whose size is nearest (by the ratio of the areas), among equally near ones that at the
+    nearest relative depth, then the earlier; a later block never gets an earlier partner.
 
     Raises:
         ValueError: the other network shows no feature, or a shape that is not a map's.
@@ -153,12 +163,14 @@ def match(own: Sequence[Shape], other: Sequence[Shape]) -> tuple[tuple[int, int]
 
 
 def one_position(a: Shape, b: Shape) -> bool:
-    """Whether maps of these shapes meet at a single position when the larger is pooled to the smaller."""
+    """Whether maps of these shapes meet at a single position when the larger is pooled to the
+    smaller."""
     return min(a[1], b[1]) == min(a[2], b[2]) == 1
 
 
 class Matched(nn.Module):
-    """Nothing but ``pairs``, what :func:`match` says of two rows of features: extras of methods that compare them as they are."""
+    """Nothing but ``pairs``, what :func:`match` says of two rows of features: extras of methods
+    that compare them as they are."""
 
     def __init__(self, own: Sequence[Shape], other: Sequence[Shape]) -> None:
         super().__init__()

@@ -1,17 +1,20 @@
-"""Small networks that are spelt out by their names, and what they cost, counted without building them.
+"""Small networks that are spelt out by their names, and what they cost, counted without building
+them.
 
     basic-16-2x16-2x32k5-1x64e0.5          inverted-32-1x16e1-2x24k5-3x40-2x80-h640
 
-A name is the kind, the stem's width, one part for each stage, and ``h`` with the width of a last 1x1 convolution where there is
-one. A stage is ``<units>x<width>``, then ``k<kernel>``, ``e<expansion>`` and ``s<stride>`` where they are not the usual ones:
-kernel 3, expansion 1 (basic) or 6 (inverted), stride 1 in the first stage and 2 in the others. A stage is a block.
+A name is the kind, the stem's width, one part for each stage, and ``h`` with the width of a last
+1x1 convolution where there is one. A stage is ``<units>x<width>``, then ``k<kernel>``,
+``e<expansion>`` and ``s<stride>`` where they are not the usual ones: kernel 3, expansion 1 (basic)
+or 6 (inverted), stride 1 in the first stage and 2 in the others. A stage is a block.
 
 basic: the residual unit of He et al. 2016, two convolutions; the expansion widens the middle.
-inverted: the inverted bottleneck of Sandler et al. 2018, 1x1 / depthwise / 1x1, not activated at its end.
+inverted: the inverted bottleneck of Sandler et al. 2018, 1x1 / depthwise / 1x1, not activated at
+its end.
 
-Two networks of a kind differ in the *sizes* of their tensors only: a stage's first unit always has its projection (basic) or
-never a shortcut (inverted), whatever the widths, so that the tensors of any of them are corners of those of a larger one
-(see :mod:`didact.nets.supernet`).
+Two networks of a kind differ in the *sizes* of their tensors only: a stage's first unit always has
+its projection (basic) or never a shortcut (inverted), whatever the widths, so that the tensors of
+any of them are corners of those of a larger one (see :mod:`didact.nets.supernet`).
 """
 
 from __future__ import annotations
@@ -84,7 +87,8 @@ class Architecture:
 
     @property
     def family(self) -> tuple[str | int, ...]:
-        """What two architectures must have in common for one's tensors to be corners of the other's."""
+        """What two architectures must have in common for one's tensors to be corners of the
+        other's."""
         return (self.kind, self.stem_stride, self.head > 0, *(s.stride for s in self.stages))
 
     @property
@@ -96,14 +100,16 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a network costs for one image: trainable parameters; multiply-accumulates of convolutions and linear layers."""
+    """What a network costs for one image: trainable parameters; multiply-accumulates of
+    convolutions and linear layers."""
 
     parameters: int
     macs: int
 
 
 def is_architecture(name: str) -> bool:
-    """Whether ``name`` begins like the name of an architecture, or has the form of one but another kind."""
+    """Whether ``name`` begins like the name of an architecture, or has the form of one but another
+    kind."""
     return _LIKE.match(name.lower()) is not None
 
 
@@ -138,7 +144,8 @@ def parse(name: str) -> Architecture:
 
 
 def _fault(made: Architecture, parts: Sequence[str]) -> str | None:
-    """What is wrong with a number, and in which of the ``parts`` (the stem, then the stages); None when nothing is."""
+    """What is wrong with a number, and in which of the ``parts`` (the stem, then the stages); None
+    when nothing is."""
     if len(made.stages) > STAGES:
         return f"{len(made.stages)} stages; {STAGES} are the most"
     if sum(s.depth for s in made.stages) > UNITS:
@@ -164,7 +171,8 @@ def _decimal(number: float) -> str:
     return f"{Decimal(repr(number)):f}".removesuffix(".0")
 
 
-# ------------------------------------------------------------------------------------------------ the network
+# ------------------------------------------------------------------------------------------------
+# the network
 
 
 def build(made: Architecture, num_classes: int, in_channels: int) -> BlockNet:
@@ -215,15 +223,18 @@ def _inverted(source: int, stride: int, s: Stage, *, first: bool) -> nn.Module:
 
 
 def middle(kind: Kind, source: int, s: Stage) -> int:
-    """Channels inside a unit: the expansion times its input's (inverted) or its output's (basic)."""
+    """Channels inside a unit: the expansion times its input's (inverted) or its output's
+    (basic)."""
     return max(1, round(s.expansion * (source if kind == "inverted" else s.width)))
 
 
-# ------------------------------------------------------------------------------------------------ what it costs
+# ------------------------------------------------------------------------------------------------
+# what it costs
 
 
 def cost(made: Architecture, num_classes: int, image: Shape) -> Cost:
-    """Parameters and multiply-accumulates for one image of shape (c, h, w), by arithmetic: nothing is built."""
+    """Parameters and multiply-accumulates for one image of shape (c, h, w), by arithmetic: nothing
+    is built."""
     parameters = macs = 0
     height, width = image[1:]
     for weights, norms, stride in _convolutions(made, image[0]):
@@ -241,9 +252,11 @@ def stage_parameters(kind: Kind, source: int, s: Stage) -> int:
 
 
 def _convolutions(made: Architecture, in_channels: int) -> Iterator[tuple[int, int, int]]:
-    """Every convolution in the order of its output's size: (weights, channels of its norm, stride against the size so far).
+    """Every convolution in the order of its output's size: (weights, channels of its norm, stride
+    against the size so far).
 
-    A strided convolution's shortcut runs at the size that the stride leaves, so its own stride counts as 1.
+    A strided convolution's shortcut runs at the size that the stride leaves, so its own stride
+    counts as 1.
     """
     yield 9 * in_channels * made.stem, made.stem, made.stem_stride
     for source, s in made.inputs:

@@ -1,8 +1,10 @@
-"""A frozen network prepared for inference: each batch norm in eval mode becomes part of the convolution before it.
+"""A frozen network prepared for inference: each batch norm in eval mode becomes part of the
+convolution before it.
 
-In eval mode a batch norm is a scale and a shift for each channel, and so is what a convolution's weights and bias can take
-over: a layer less to run, the same function in real arithmetic. Rounding differs, so a network is folded where its outputs
-are shown, never where its own parameters are read, hashed or kept.
+In eval mode a batch norm is a scale and a shift for each channel, and so is what a convolution's
+weights and bias can take over: a layer less to run, the same function in real arithmetic. Rounding
+differs, so a network is folded where its outputs are shown, never where its own parameters are
+read, hashed or kept.
 """
 
 from __future__ import annotations
@@ -31,16 +33,19 @@ _WHOLE = frozenset(
         wide_resnet.WideBlock,
     }
 )
-"""Modules that run each of their parts as a whole. Any other, such as a layer of one's own, may reach into a part of a part and
-read what a convolution gives before its norm: it stays as it is, with all that is in it."""
+"""Modules that run each of their parts as a whole. Any other, such as a layer of one's own, may
+reach into a part of a part and read what a convolution gives before its norm: it stays as it is,
+with all that is in it."""
 
 
 def folded(net: BlockNet) -> BlockNet:
-    """A network that shows the same as ``net`` in eval mode, features and values before activation included, in fewer layers.
+    """A network that shows the same as ``net`` in eval mode, features and values before activation
+    included, in fewer layers.
 
-    A :class:`~torch.nn.Conv2d` that an :class:`~torch.nn.Sequential` runs directly before a :class:`~torch.nn.BatchNorm2d` in
-    eval mode takes the norm over. A norm in training mode, one that stands elsewhere (WRN's entry norms), and whatever lies in
-    a module that is not of didact's own blocks stay. What does not change is shared with ``net``, which stays as it is.
+    A :class:`~torch.nn.Conv2d` that an :class:`~torch.nn.Sequential` runs directly before a
+    :class:`~torch.nn.BatchNorm2d` in eval mode takes the norm over. A norm in training mode, one
+    that stands elsewhere (WRN's entry norms), and whatever lies in a module that is not of didact's
+    own blocks stay. What does not change is shared with ``net``, which stays as it is.
     """
     twin = _folded(net)
     assert isinstance(twin, BlockNet)
@@ -63,7 +68,8 @@ def _folded(module: nn.Module) -> nn.Module:
 
 
 def _joined(parts: dict[str, nn.Module | None]) -> dict[str, nn.Module | None]:
-    """The parts of a row, with each convolution and the norm behind it in the convolution's place; the norm's is empty."""
+    """The parts of a row, with each convolution and the norm behind it in the convolution's place;
+    the norm's is empty."""
     names = list(parts)
     for name, after in itertools.pairwise(names):
         conv, norm = parts[name], parts[after]

@@ -1,4 +1,5 @@
-"""Pieces that several families are built from: residual units, stages, convolutions with their norm, initialisation."""
+"""Pieces that several families are built from: residual units, stages, convolutions with their
+norm, initialisation."""
 
 from __future__ import annotations
 
@@ -31,10 +32,12 @@ class Residual(nn.Module):
 
 
 class StridedPointwise(nn.Conv2d):
-    """A 1x1 convolution with a stride and few input channels. In training on the CPU it strides by indexing.
+    """A 1x1 convolution with a stride and few input channels. In training on the CPU it strides by
+    indexing.
 
-    There oneDNN's weight gradient of channels-last images writes past its workspace where the input has fewer channels than a
-    block (https://github.com/uxlfoundation/oneDNN/issues/6035): wrong gradients, or a crash. Stride 1 is not affected.
+    There oneDNN's weight gradient of channels-last images writes past its workspace where the input
+    has fewer channels than a block (https://github.com/uxlfoundation/oneDNN/issues/6035): wrong
+    gradients, or a crash. Stride 1 is not affected.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -45,13 +48,15 @@ class StridedPointwise(nn.Conv2d):
 
 
 def needs_indexing(conv: nn.Conv2d) -> bool:
-    """Whether oneDNN may compute a wrong weight gradient for ``conv``: see :class:`StridedPointwise`."""
+    """Whether oneDNN may compute a wrong weight gradient for ``conv``: see
+    :class:`StridedPointwise`."""
     plain = set(conv.kernel_size) == {1} and conv.groups == 1 and not any(conv.padding)
     return plain and max(conv.stride) > 1 and conv.in_channels < FEW_CHANNELS
 
 
 def index_strides(net: nn.Module) -> nn.Module:
-    """Make every ``nn.Conv2d`` in ``net`` that needs it a :class:`StridedPointwise`, in place: parameters and names stay."""
+    """Make every ``nn.Conv2d`` in ``net`` that needs it a :class:`StridedPointwise`, in place:
+    parameters and names stay."""
     for module in net.modules():
         if type(module) is nn.Conv2d and needs_indexing(module):
             module.__class__ = StridedPointwise
@@ -59,7 +64,8 @@ def index_strides(net: nn.Module) -> nn.Module:
 
 
 def conv_norm(source: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    """A convolution without bias, which divides the size by ``stride`` and rounds up, and its batch norm."""
+    """A convolution without bias, which divides the size by ``stride`` and rounds up, and its batch
+    norm."""
     conv = nn.Conv2d(source, width, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
     return [index_strides(conv), nn.BatchNorm2d(width)]
 
@@ -67,7 +73,8 @@ def conv_norm(source: int, width: int, kernel: int = 1, stride: int = 1, groups:
 def stage(unit: Unit, source: int, width: int, length: int, stride: int, act: Callable[[], nn.Module] = nn.ReLU) -> Block:
     """``length`` units as one block, activated after each; the first changes the width and strides.
 
-    The last activation is the block's own, so the last unit's output is the block's value before activation.
+    The last activation is the block's own, so the last unit's output is the block's value before
+    activation.
     """
     body = nn.Sequential(unit(source, width, stride))
     for _ in range(length - 1):
@@ -76,13 +83,15 @@ def stage(unit: Unit, source: int, width: int, length: int, stride: int, act: Ca
 
 
 def normal(weight: Tensor, std: float) -> None:
-    """Draw ``weight`` from N(0, std^2). On the meta device there is nothing to draw, and torch takes its time over it."""
+    """Draw ``weight`` from N(0, std^2). On the meta device there is nothing to draw, and torch
+    takes its time over it."""
     if not weight.is_meta:
         nn.init.normal_(weight, std=std)
 
 
 def he_normal(net: nn.Module) -> None:
-    """Draw every convolution's weights from N(0, 2 / (kernel area x channels out)), as He et al. do; biases become 0."""
+    """Draw every convolution's weights from N(0, 2 / (kernel area x channels out)), as He et al.
+    do; biases become 0."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             if not module.weight.is_meta:

@@ -61,13 +61,12 @@ def match(net: BlockNet, name: str, found: Mapping[str, Tensors]) -> Match:
     """The one network in a file that fits ``net``.
 
     Args:
-        net: also on the meta device.
-        name: its name, as :func:`didact.nets.create` takes it.
-        found: what in the file could be a network, as :func:`didact.files.weights.candidates` gives it.
+        net: also on the meta device. name: its name, as :func:`didact.nets.create` takes it. found:
+        what in the file could be a network, as :func:`didact.files.weights.candidates` gives it.
 
     Raises:
-        WeightsError: none fits, or several that differ; the message shows the first differences and the network of the zoo that
-            would fit.
+        WeightsError: none fits, or several that differ; the message shows the first differences and
+            the network of the zoo that would fit.
     """
     network = _Network.of(net, name)
     fits = [one for place, tensors in found.items() if (one := network.fit(place, tensors)) is not None]
@@ -160,13 +159,15 @@ def _counts(key: str) -> bool:
 
 
 def _rows(own: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """The tensors with a row for each class: of the last layer, or of the last layers of a network with two."""
+    """The tensors with a row for each class: of the last layer, or of the last layers of a network
+    with two."""
     last = [key for key in own if key.startswith(HEAD) and own[key].dim()]
     classes = {len(own[key]) for key in last if key.endswith(".bias")} or {len(own[key]) for key in last}
     return tuple(key for key in last if len(own[key]) in classes and key.rpartition(".")[2] in ("weight", "bias"))
 
 
-# ------------------------------------------------------------------------------------------------ what does not fit
+# ------------------------------------------------------------------------------------------------
+# what does not fit
 
 
 def _differences(network: _Network, found: Mapping[str, Tensors]) -> str:
@@ -192,7 +193,8 @@ def _differences(network: _Network, found: Mapping[str, Tensors]) -> str:
 
 
 def _agreeing(network: _Network, naming: str, tensors: Tensors) -> tuple[int, int]:
-    """How many names agree, and then how large the group is, so that the whole network comes before a part."""
+    """How many names agree, and then how large the group is, so that the whole network comes before
+    a part."""
     spelt = {_spelt(key, naming) for key in tensors}
     return len(spelt.intersection(network.namings[naming].values())), len(tensors)
 

@@ -2,9 +2,10 @@
 
 Sandler, Howard, Zhu, Zhmoginov, Chen: MobileNetV2 (CVPR 2018), https://arxiv.org/abs/1801.04381
 
-The settings of the distillation literature (RepDistiller): expansion 6, stem of stride 2, the second group unstrided, ReLU
-where the paper has ReLU6, no dropout. Features are linear bottlenecks, so a feature is its own value before activation.
-``mobilenet_v2`` has half the paper's width and ``mobilenet_v2_x2`` the paper's (SimKD's MobileNetV2_1_0, twice the former).
+The settings of the distillation literature (RepDistiller): expansion 6, stem of stride 2, the
+second group unstrided, ReLU where the paper has ReLU6, no dropout. Features are linear bottlenecks,
+so a feature is its own value before activation. ``mobilenet_v2`` has half the paper's width and
+``mobilenet_v2_x2`` the paper's (SimKD's MobileNetV2_1_0, twice the former).
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ _BLOCKS = (
     ((6, 64, 4, 2), (6, 96, 3, 1)),
     ((6, 160, 3, 2), (6, 320, 1, 1)),
 )
-"""Per block, its groups of bottlenecks: (expansion, channels at full width, how many, stride of the first)."""
+"""Per block, its groups of bottlenecks: (expansion, channels at full width, how many, stride of the
+first)."""
 
 
 def inverted(source: int, width: int, stride: int, expansion: int) -> nn.Module:
-    """1x1 to ``expansion`` times the channels, depthwise 3x3, 1x1 down; added to the input where the shapes agree."""
+    """1x1 to ``expansion`` times the channels, depthwise 3x3, 1x1 down; added to the input where
+    the shapes agree."""
     inner = source * expansion
     branch = nn.Sequential(
         *conv_norm(source, inner),
@@ -40,7 +43,8 @@ def inverted(source: int, width: int, stride: int, expansion: int) -> nn.Module:
 
 
 def mobilenet(factor: float, num_classes: int, in_channels: int) -> BlockNet:
-    """MobileNetV2 at ``factor`` times the paper's width; the last 1x1 convolution has 1280 channels at any width."""
+    """MobileNetV2 at ``factor`` times the paper's width; the last 1x1 convolution has 1280 channels
+    at any width."""
     source = int(32 * factor)
     stem = nn.Sequential(*conv_norm(in_channels, source, 3, stride=2), nn.ReLU())
     blocks = []

@@ -25,7 +25,8 @@ def common(name: str) -> str:
 
 
 def published(net: BlockNet, family: str) -> dict[str, str]:
-    """The common published name for each entry of the network's state dict; empty for a network without one.
+    """The common published name for each entry of the network's state dict; empty for a network
+    without one.
 
     Args:
         family: its file in :mod:`didact.nets`, as :func:`didact.nets.entry` gives it.

@@ -1,16 +1,20 @@
 """Residual networks for small images, and those for ImageNet.
 
-He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition (CVPR 2016), https://arxiv.org/abs/1512.03385
+He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition (CVPR 2016),
+https://arxiv.org/abs/1512.03385
 
-The CIFAR form: a 3x3 stem of stride 1 and three stages of basic units, the second and third at half the size; where width or
-size change the shortcut is a 1x1 convolution with batch norm (the paper's option B, as in RepDistiller; the paper's own
-CIFAR networks pad with zeros). ``resnet50`` has four stages of bottlenecks and the same small stem.
+The CIFAR form: a 3x3 stem of stride 1 and three stages of basic units, the second and third at half
+the size; where width or size change the shortcut is a 1x1 convolution with batch norm (the paper's
+option B, as in RepDistiller; the paper's own CIFAR networks pad with zeros). ``resnet50`` has four
+stages of bottlenecks and the same small stem.
 
-The ImageNet form, ``resnet18_imagenet`` and so on: a 7x7 stem of stride 2 with a 3x3 max pool of stride 2, and four stages, so
-images of 224x224 end as maps of 7x7, images of 64x64 as maps of 2x2. In a bottleneck the 3x3 convolution strides, as in
-torchvision ("ResNet v1.5"), whose state dicts fit (:mod:`didact.nets.published`).
+The ImageNet form, ``resnet18_imagenet`` and so on: a 7x7 stem of stride 2 with a 3x3 max pool of
+stride 2, and four stages, so images of 224x224 end as maps of 7x7, images of 64x64 as maps of 2x2.
+In a bottleneck the 3x3 convolution strides, as in torchvision ("ResNet v1.5"), whose state dicts
+fit (:mod:`didact.nets.published`).
 
-A stage is a block: its feature is the value after the last unit's ReLU, its value before activation that unit's sum.
+A stage is a block: its feature is the value after the last unit's ReLU, its value before activation
+that unit's sum.
 """
 
 from __future__ import annotations
@@ -72,7 +76,8 @@ def _net(
     in_channels: int,
     stem: nn.Module | None = None,
 ) -> BlockNet:
-    """Stem of width ``widths[0]``, then one stage for each further width; all stages but the first halve the size.
+    """Stem of width ``widths[0]``, then one stage for each further width; all stages but the first
+    halve the size.
 
     ``stem``: another one than the small one, a 3x3 convolution of stride 1.
     """
@@ -92,8 +97,9 @@ _X4 = (32, 64, 128, 256)
 
 NETS: dict[str, Callable[[int, int], BlockNet]] = {
     **{f"resnet{depth}": partial(resnet, depth, _X1) for depth in (8, 14, 20, 32, 38, 44, 56, 110, 116)},
-    # The SFTN paper gives resnet8x2 no layer table. Its stem is taken to be that of its resnet8x4 (32 channels), while
-    # the x2 networks of the SimKD code, whose counts are published, keep the narrow one.
+    # The SFTN paper gives resnet8x2 no layer table. Its stem is taken to be that of its resnet8x4
+    # (32 channels), while the x2 networks of the SimKD code, whose counts are published, keep the
+    # narrow one.
     "resnet8x2": partial(resnet, 8, (32, 32, 64, 128)),
     **{f"resnet{depth}x2": partial(resnet, depth, _X2) for depth in (14, 38, 110)},
     **{f"resnet{depth}x4": partial(resnet, depth, _X4) for depth in (8, 14, 32, 38)},

@@ -1,4 +1,5 @@
-"""Images as another network was trained to see them: with its own mean, standard deviation and size."""
+"""Images as another network was trained to see them: with its own mean, standard deviation and
+size."""
 
 from __future__ import annotations
 
@@ -69,7 +70,8 @@ def bare(net: BlockNet) -> BlockNet:
 
 
 def adaptation(net: BlockNet) -> Shown | None:
-    """What :func:`shown` put before the stem of a network; None where it sees the images of the data as they are."""
+    """What :func:`shown` put before the stem of a network; None where it sees the images of the
+    data as they are."""
     stem = getattr(net, "stem", None)
     first = stem[0] if isinstance(stem, nn.Sequential) and len(stem) else None
     return first if isinstance(first, Shown) else None

@@ -3,11 +3,12 @@
 Zhang, Zhou, Lin, Sun: ShuffleNet (CVPR 2018), https://arxiv.org/abs/1707.01083
 Ma, Zhang, Zheng, Sun: ShuffleNet V2 (ECCV 2018), https://arxiv.org/abs/1807.11164
 
-The CIFAR form of the distillation literature: the stem is a 1x1 convolution of stride 1 instead of a strided 3x3 and a pool.
-The value before activation is that before the last unit's ReLU. V2 shuffles *after* that ReLU, so there it is the
-concatenation in un-shuffled order, and ``block.act`` (ReLU, then shuffle) gives the feature from it. Half of V2's
-concatenation is passed on from the unit before and is activated already; a second ReLU leaves it, and its gradient, as is.
-Weights keep PyTorch's default initialisation, as in RepDistiller.
+The CIFAR form of the distillation literature: the stem is a 1x1 convolution of stride 1 instead of
+a strided 3x3 and a pool. The value before activation is that before the last unit's ReLU. V2
+shuffles *after* that ReLU, so there it is the concatenation in un-shuffled order, and ``block.act``
+(ReLU, then shuffle) gives the feature from it. Half of V2's concatenation is passed on from the
+unit before and is activated already; a second ReLU leaves it, and its gradient, as is. Weights keep
+PyTorch's default initialisation, as in RepDistiller.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _GROUPS = 3
 
 
 class Shuffle(nn.Module):
-    """Channel j of group i goes to place j x groups + i, so that every group of the next layer sees every group of this."""
+    """Channel j of group i goes to place j x groups + i, so that every group of the next layer sees
+    every group of this."""
 
     def __init__(self, groups: int) -> None:
         super().__init__()
@@ -62,7 +64,8 @@ class Split(nn.Module):
 
 
 def unit_v1(source: int, width: int, stride: int) -> nn.Module:
-    """Grouped 1x1, shuffle, depthwise 3x3, grouped 1x1; added to the input, or beside the pooled input where it strides."""
+    """Grouped 1x1, shuffle, depthwise 3x3, grouped 1x1; added to the input, or beside the pooled
+    input where it strides."""
     wide = width if stride == 1 else width - source
     inner = wide // 4
     groups = 1 if source == _STEM else _GROUPS
@@ -78,7 +81,8 @@ def unit_v1(source: int, width: int, stride: int) -> nn.Module:
 
 
 def unit_v2(source: int, width: int, stride: int) -> nn.Module:
-    """1x1, depthwise 3x3, 1x1 on half the channels; where it strides, on all, beside depthwise 3x3 and 1x1."""
+    """1x1, depthwise 3x3, 1x1 on half the channels; where it strides, on all, beside depthwise 3x3
+    and 1x1."""
     half = width // 2
     branch = nn.Sequential(
         *conv_norm(half if stride == 1 else source, half),

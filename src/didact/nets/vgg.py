@@ -3,10 +3,11 @@
 Simonyan, Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition (ICLR 2015),
 https://arxiv.org/abs/1409.1556
 
-Five groups of 3x3 convolutions: the first is the stem, each of the others a block. A max pool opens every block but the
-last, which stays at the size of the one before (4x4 for 32x32 images), so stem and block 1 together are B^1 of the SFTN
-paper's Tables 10 and 11. RepDistiller adds a fifth pool for 64x64 images; here the layers do not depend on the image.
-Convolutions have a bias, though batch norm follows: the published parameter counts include it.
+Five groups of 3x3 convolutions: the first is the stem, each of the others a block. A max pool opens
+every block but the last, which stays at the size of the one before (4x4 for 32x32 images), so stem
+and block 1 together are B^1 of the SFTN paper's Tables 10 and 11. RepDistiller adds a fifth pool
+for 64x64 images; here the layers do not depend on the image. Convolutions have a bias, though batch
+norm follows: the published parameter counts include it.
 """
 
 from __future__ import annotations

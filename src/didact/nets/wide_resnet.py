@@ -1,10 +1,12 @@
-"""Wide residual networks: pre-activation, so a feature is normalised and activated by the part that follows it.
+"""Wide residual networks: pre-activation, so a feature is normalised and activated by the part that
+follows it.
 
 Zagoruyko, Komodakis: Wide Residual Networks (BMVC 2016), https://arxiv.org/abs/1605.07146
 
-``wrn_40_2`` is 40 layers deep and twice as wide as the narrow network. The stem is a bare convolution, features are raw
-residual sums (signed, not normalised), and a feature's value before activation is what the next part's first norm makes of
-it: the next stage's ``enter``, or the head's for the last stage. No dropout.
+``wrn_40_2`` is 40 layers deep and twice as wide as the narrow network. The stem is a bare
+convolution, features are raw residual sums (signed, not normalised), and a feature's value before
+activation is what the next part's first norm makes of it: the next stage's ``enter``, or the head's
+for the last stage. No dropout.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ from didact.tensors import Feature
 
 
 class Residual(nn.Module):
-    """A unit without its first norm: activation, convolution, norm, activation, convolution, plus the shortcut.
+    """A unit without its first norm: activation, convolution, norm, activation, convolution, plus
+    the shortcut.
 
-    Where the width changes the shortcut is a 1x1 convolution of the *activated* input, otherwise the unit's raw input.
+    Where the width changes the shortcut is a 1x1 convolution of the *activated* input, otherwise
+    the unit's raw input.
     """
 
     def __init__(self, source: int, width: int, stride: int) -> None:
@@ -55,7 +59,8 @@ class Unit(nn.Module):
 
 
 class WideBlock(Block):
-    """A stage. The first unit's norm is the block's ``enter``: its output belongs to the feature before this block."""
+    """A stage. The first unit's norm is the block's ``enter``: its output belongs to the feature
+    before this block."""
 
     def __init__(self, source: int, width: int, length: int, stride: int) -> None:
         super().__init__(nn.Sequential(*(Unit(width) for _ in range(length - 1))))
@@ -70,7 +75,8 @@ class WideBlock(Block):
 
 
 def wide_resnet(depth: int, factor: int, num_classes: int, in_channels: int) -> BlockNet:
-    """A wide residual network of ``depth`` = 6n + 4 layers whose stages are 16, 32 and 64 times ``factor`` wide."""
+    """A wide residual network of ``depth`` = 6n + 4 layers whose stages are 16, 32 and 64 times
+    ``factor`` wide."""
     units, rest = divmod(depth - 4, 6)
     assert rest == 0 and units > 0, f"depth is 6n + 4, not {depth}"
     widths = (16, 16 * factor, 32 * factor, 64 * factor)

@@ -37,10 +37,9 @@ class Entry:
     """What is known of a network without building it.
 
     Attributes:
-        name: its canonical name.
-        family: the file it comes from; "" for a constructor of the user's own; "library" for a network of another library;
-            "architecture" where the name spells it out.
-        paper_rate: the learning rate that the papers start from at batch size 64.
+        name: its canonical name. family: the file it comes from; "" for a constructor of the user's
+        own; "library" for a network of another library; "architecture" where the name spells it
+        out. paper_rate: the learning rate that the papers start from at batch size 64.
     """
 
     name: str
@@ -61,10 +60,12 @@ def names() -> tuple[str, ...]:
 
 
 def resolve(name: str) -> str:
-    """The canonical name for any spelling: case, ``- _ . space`` and the multiplication sign do not matter.
+    """The canonical name for any spelling: case, ``- _ . space`` and the multiplication sign do not
+    matter.
 
-    ``module:function`` is its own canonical name. A name such as ``basic-16-1x16-1x32-1x64`` spells out its network
-    (:mod:`didact.nets.architecture`), and ``timm:resnet34`` is a network of another library (:mod:`didact.nets.libraries`).
+    ``module:function`` is its own canonical name. A name such as ``basic-16-1x16-1x32-1x64`` spells
+    out its network (:mod:`didact.nets.architecture`), and ``timm:resnet34`` is a network of another
+    library (:mod:`didact.nets.libraries`).
 
     Raises:
         SpecError: no such network; the nearest names are listed.
@@ -81,7 +82,8 @@ def resolve(name: str) -> str:
 
 
 def entry(name: str) -> Entry:
-    """What is known of the network ``name``, in any spelling; those of others get the papers' usual learning rate.
+    """What is known of the network ``name``, in any spelling; those of others get the papers' usual
+    learning rate.
 
     Raises:
         SpecError: no such network.
@@ -99,17 +101,16 @@ def create(name: str, num_classes: int, in_channels: int = 3, size: int | None =
 
     Args:
         name: a network in any spelling (see :func:`names`), a name that spells out its network
-            (``basic-16-1x16-1x32-1x64``), a network of another library (``timm:resnet34``), which is split, or
-            ``module:function``, a constructor of one's own that takes (num_classes, in_channels) and returns a
-            :class:`BlockNet`, or any other classifier, which is split.
-        num_classes: number of logits.
-        in_channels: channels of the images.
-        size: height of the images; only a network that is split needs it. None: what its library has it for, or the first of
-            :data:`~didact.nets.others.SIZES` that it takes.
+            (``basic-16-1x16-1x32-1x64``), a network of another library (``timm:resnet34``), which
+            is split, or ``module:function``, a constructor of one's own that takes (num_classes,
+            in_channels) and returns a :class:`BlockNet`, or any other classifier, which is split.
+            num_classes: number of logits. in_channels: channels of the images. size: height of the
+            images; only a network that is split needs it. None: what its library has it for, or the
+            first of :data:`~didact.nets.others.SIZES` that it takes.
 
     Raises:
-        SpecError: no such network, or a constructor that cannot be imported or does not return a network that can be split.
-        ValueError: a number below 1.
+        SpecError: no such network, or a constructor that cannot be imported or does not return a
+        network that can be split. ValueError: a number below 1.
     """
     if num_classes < 1 or in_channels < 1:
         raise ValueError(f"a network needs at least one class and one channel, not {num_classes} and {in_channels}")

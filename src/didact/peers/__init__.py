@@ -1,1 +1,2 @@
-"""How students learn from each other: one file a paper; the file name is the method's name."""
+"""Methods by which students learn from each other: one file for each paper; its name is the
+method's name."""

@@ -2,14 +2,17 @@
 
 Zhang, Xiang, Hospedales, Lu: Deep Mutual Learning (CVPR 2018), https://arxiv.org/abs/1706.00384
 
-    L_i = gamma CE(z_i, y) + beta sum_j T^2 KL(softmax(z_j / T) || softmax(z_i / T))       over the peers j != i
+    L_i = gamma CE(z_i, y) + beta sum_j T^2 KL(softmax(z_j / T) || softmax(z_i / T))
+    over the peers j != i
 
-Two networks or more, of any architectures, learn at the same time; no gradient reaches a peer. As in the authors' code, the
-networks take turns in a step: each moves, and the next one is shown what those before it say after they have moved. With
-``order`` "together" all look before any moves, which saves a pass of every network but the last.
+Two or more networks of any architectures learn at the same time; no gradient reaches a peer. As in
+the authors' code, the networks take turns in a step: each is updated, and the next one learns from
+the updated outputs of those before it. With ``order`` "together", all outputs are computed before
+any update, which saves a forward pass of every network but the last.
 
-The authors' code sums over the peers, at T = 1; later code divides by their number (``over`` "mean"), which is the same for
-two networks. The label smoothing of the authors' script (0.1, on Market-1501) is left out.
+The authors' code sums over the peers, at T = 1; later code divides by their number (``over``
+"mean"), which makes no difference for two networks. The label smoothing of the authors' script
+(0.1, on Market-1501) is left out.
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ from didact.tensors import Logits, Needs, Scalar, reads
 
 
 def loss(z: Logits, peers: Sequence[Logits], temperature: float = 1.0) -> Scalar:
-    """Sum over the peers of T^2 KL(softmax(peer / T) || softmax(z / T)), each a mean over the batch.
+    """Sum over the peers of T^2 KL(softmax(peer / T) || softmax(z / T)), each a mean over the
+    batch.
 
     Args:
         z: the network's own logits, (b, k).
@@ -49,7 +53,7 @@ class DML(Method):
     over: Literal["sum", "mean"] = "sum"
     """How several peers count: their sum (the authors' code) or their mean."""
     order: Literal["turns", "together"] = "turns"
-    """Whether networks move one after the other, or look at each other first and then move all."""
+    """Whether networks are updated one after the other, or all after all outputs are computed."""
 
     @property
     def needs(self) -> Needs:

@@ -1,25 +1,31 @@
 """KDCL: online knowledge distillation via collaborative learning.
 
-Guo, Wang, Wu, Yu, Liang, Hu, Luo: Online Knowledge Distillation via Collaborative Learning (CVPR 2020),
+Guo, Wang, Wu, Yu, Liang, Hu, Luo: Online Knowledge Distillation via Collaborative Learning (CVPR
+2020),
 https://openaccess.thecvf.com/content_CVPR_2020/html/Guo_Online_Knowledge_Distillation_via_Collaborative_Learning_CVPR_2020_paper.html
 
     L_i = gamma CE(z_i, y) + beta T^2 KL(softmax(m / T) || softmax(z_i / T))
 
-The target m is made of the logits z_1 .. z_K of all networks of the group, the same for each of them, and is a constant:
+The target m combines the logits z_1 .. z_K of all networks of the group. It is the same for each of
+them, and a constant:
 
-    naive      of every sample, the logits of the network with the lowest cross entropy
-    linear     sum_k w_k z_k with the convex w that minimises the batch's mean CE(m, y), found anew in every step
-    minlogit   min_k (z_k - z_k[y]), element by element: every network's logits relative to its own for the true class
-    general    sum_k w_k z_k with w = C^-1 1 / (1' C^-1 1), C_kl = mean of (p_k - y) . (p_l - y) over held-out images,
-               p = softmax(z), y one-hot; found anew before every epoch (needs ``data.validation``)
-    mean       the plain mean of the logits; not in the paper, found in code that is called by its name
+    naive      for every sample, the logits of the network with the lowest cross entropy
+    linear     sum_k w_k z_k with the convex w that minimises the batch's mean CE(m, y),
+               computed in every step
+    minlogit   min_k (z_k - z_k[y]), element by element: every network's logits relative to its
+               own for the true class
+    general    sum_k w_k z_k with w = C^-1 1 / (1' C^-1 1),
+               C_kl = mean of (p_k - y) . (p_l - y) over held-out images, p = softmax(z), y one-hot;
+               computed before every epoch (needs ``data.validation``)
+    mean       the plain mean of the logits; not in the paper, but in code that uses its name
 
-Each network is shown an augmentation of its own of the same images; ``images`` "shared" shows all the same. In a step all
-networks look, then all move.
+Each network receives its own augmentation of the same images; with ``images`` "shared", all receive
+the same. In a step, all outputs are computed before any update.
 
-There is no code of the authors: the targets are as other papers and codes describe them, which disagree on the best one for
-CIFAR-100 (the SFTN paper's Table 4 takes naive). T = 2 and the weight 1 are as uncertain as that "general" mixes logits and
-measures the errors of probabilities. Its weights may be negative; a singular C is inverted where it can be.
+The authors published no code. The targets follow other papers and code, which disagree on the best
+one for CIFAR-100 (the SFTN paper's Table 4 uses naive). T = 2, the weight 1, and the use of logits
+for the mixture but of probabilities for the errors in "general" are equally uncertain. Its weights
+can be negative; a singular C has a pseudo-inverse.
 """
 
 from __future__ import annotations
@@ -42,25 +48,26 @@ Stacked = Float[Tensor, "networks b k"]
 Weights = Float[Tensor, "networks"]
 
 SWEEPS, HALVINGS = 8, 20
-"""linear: how often every pair of networks is balanced (once where there are two), and how finely."""
+"""linear: number of passes over all pairs of networks (one for two networks), and of bisections."""
 
 
 @in_float32
 def loss(z: Logits, m: Logits, temperature: float = 2.0) -> Scalar:
-    """T^2 KL(softmax(m / T) || softmax(z / T)), mean over the batch; no gradient reaches the target ``m``."""
+    """T^2 KL(softmax(m / T) || softmax(z / T)), mean over the batch; no gradient reaches the target
+    ``m``."""
     return temperature**2 * softened_kl(m.detach(), z, temperature)
 
 
 def target(
     logits: Iterable[Logits], labels: Labels, how: How = "naive", weights: Weights | None = None
 ) -> Float[Tensor, "b k"]:
-    """What all networks are drawn to: logits (b, k), constant.
+    """The common target of all networks: logits (b, k), constant.
 
     Args:
-        logits: of every network of the group, (b, k) each.
+        logits: the logits of every network of the group, (b, k) each.
         labels: (b,).
-        how: see the head of this file.
-        weights: of the networks, for "general": :func:`general`.
+        how: the kind of target; see the head of this file.
+        weights: weights of the networks, for "general": from :func:`general`.
 
     Raises:
         ValueError: "general" without weights.
@@ -82,20 +89,21 @@ def _target(logits: tuple[Logits, ...], labels: Labels, how: How, weights: Weigh
         weights = linear(z, labels)
     if weights is None:
         return z.mean(0)
-    masked = (z == -torch.inf).all(0)  # by every network: 0 times it, or less, is no logit
+    masked = (z == -torch.inf).all(0)  # masked by every network: a weight times -inf may be NaN
     return torch.tensordot(weights.to(z.dtype), z.masked_fill(masked, 0), 1).masked_fill(masked, -torch.inf)
 
 
 @in_float32
 def linear(z: Stacked, labels: Labels) -> Weights:
-    """The convex weights (K,) in float64 with which the networks' mixed logits have the lowest mean cross entropy.
+    """The convex weights (K,) in float64 with which the networks' mixed logits have the lowest mean
+    cross entropy.
 
-    The error is convex in the weights. Weight is moved between two networks at a time, as far as the error falls, which is
-    found by bisection of its slope; nothing is read from the device.
+    The error is convex in the weights. Weight moves between two networks at a time to the minimum,
+    which bisection of the slope finds; nothing is read from the device.
     """
     z = z.double()
     weights, mixed = z.new_full((len(z),), 1 / len(z)), z.mean(0)
-    z = z.masked_fill((z == -torch.inf).all(0), 0)  # between networks that all mask a class there is no difference
+    z = z.masked_fill((z == -torch.inf).all(0), 0)  # a class masked by all networks makes no difference
     for _ in range(SWEEPS if len(z) > 2 else 1):
         for i in range(len(z)):
             for j in range(i):
@@ -107,9 +115,10 @@ def linear(z: Stacked, labels: Labels) -> Weights:
 
 
 def _balance(mixed: Tensor, toward: Tensor, labels: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """The t between ``low`` and ``high`` with the lowest mean cross entropy of ``mixed + t toward``."""
+    """The t between ``low`` and ``high`` with the lowest mean cross entropy of ``mixed + t
+    toward``."""
     right = toward.gather(1, labels[:, None]).mean()
-    low, high = low.clone(), high.clone()  # views of the weights, which move
+    low, high = low.clone(), high.clone()  # copies, because they are views of the changing weights
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         slope = ((mixed + middle * toward).softmax(1) * toward).sum(1).mean() - right
@@ -121,8 +130,9 @@ def _balance(mixed: Tensor, toward: Tensor, labels: Tensor, low: Tensor, high: T
 def general(z: Stacked, labels: Labels) -> Weights:
     """w = C^-1 1 / (1' C^-1 1) in float64, (K,), from logits of held-out images.
 
-    C_kl = mean over the images of (p_k - y) . (p_l - y). The pseudo-inverse stands for the inverse: networks that answer the
-    same share their weight. Where it leaves 0 / 0 (none is ever wrong, or two always in opposite ways) all weights are equal.
+    C_kl = mean over the images of (p_k - y) . (p_l - y). The pseudo-inverse replaces the inverse,
+    so that networks with equal answers share their weight. All weights are equal if the formula
+    gives 0 / 0 (no network is ever wrong, or two are always wrong in opposite ways).
     """
     wrong = (z.double().softmax(2) - F.one_hot(labels, z.shape[2])).flatten(1)
     inverse = torch.linalg.pinv(wrong @ wrong.T / len(labels), hermitian=True)
@@ -132,7 +142,7 @@ def general(z: Stacked, labels: Labels) -> Weights:
 
 
 class Mixture(nn.Module):
-    """The weights of the networks of a group, (K,), as they were last found."""
+    """The current weights of the networks of a group, (K,)."""
 
     def __init__(self, networks: int) -> None:
         super().__init__()
@@ -142,7 +152,7 @@ class Mixture(nn.Module):
 
 @spec
 class KDCL(Method):
-    """Networks that learn the labels and one target made of all their answers."""
+    """Networks that learn the labels and a target that combines all their outputs."""
 
     gamma: NonNegative = 1.0
     """Weight of the cross entropy with the labels."""
@@ -151,7 +161,7 @@ class KDCL(Method):
     temperature: Positive = 2.0
     """Softens target and answer."""
     target: How = "naive"
-    """What the networks' logits are made into."""
+    """How the target combines the networks' logits."""
     images: Literal["own", "shared"] = "own"
     """Whether each network has its own augmentation of the same images."""
 
@@ -173,8 +183,8 @@ class KDCL(Method):
         assert context.own.logits is not None
         logits = [shown.logits for shown in context.group if shown.logits is not None]
         weights = extras.weights if isinstance(extras, Mixture) else None
-        made = target(logits, context.batch.labels, self.target, weights)
+        combined = target(logits, context.batch.labels, self.target, weights)
         return {
             "ce": self.gamma * cross_entropy(context.own.logits, context.batch.targets),
-            "kdcl": self.beta * loss(context.own.logits, made, self.temperature),
+            "kdcl": self.beta * loss(context.own.logits, combined, self.temperature),
         }

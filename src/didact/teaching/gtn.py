@@ -1,29 +1,34 @@
 """GTN: the generic teacher network.
 
-Binici, Wu, Mitra: Generalizing Teacher Networks for Effective Knowledge Distillation Across Student Architectures (arXiv 2024),
-https://arxiv.org/abs/2407.16040
+Binici, Wu, Mitra: Generalizing Teacher Networks for Effective Knowledge Distillation Across Student
+Architectures (arXiv 2024), https://arxiv.org/abs/2407.16040
 
-One teacher for a whole pool of students. As in SFTN, student branches start after the teacher's blocks and are trained with it;
-but a branch's remaining blocks are those of a student that is drawn from the pool anew in every iteration, and all
-students share the weights of one supernet. The branches are then dropped. An iteration costs the same for any size of pool.
+One teacher for a whole pool of students. As in SFTN, student branches start after the teacher's
+blocks and are trained with it; but a branch's remaining blocks are those of a student that is drawn
+from the pool anew in every iteration, and all students share the weights of one supernet. The
+branches are then dropped. An iteration costs the same for any size of pool.
 
     L_CT = 1/n sum_i ( CE(z_i, y) + alpha T^2 KL(softmax(z / T) || softmax(z_i / T)) ) + CE(z, y)
 
-z: the teacher's logits; z_i: the i-th of the n drawn students' (one for each branch and path). Gradients flow through both sides
-of the KL: this is what conditions the teacher. The cross entropies are taken at temperature 1.
+z: the teacher's logits; z_i: the i-th of the n drawn students' (one for each branch and path).
+Gradients flow through both sides of the KL: this is what conditions the teacher. The cross
+entropies are taken at temperature 1.
 
-What the authors published leaves open, and didact defines: the pool (:mod:`didact.nets.supernet`), alpha, T, the transform
-layers (SFTN's, cut to the drawn student's width as all tensors are), where branches start (after every block but the last; 0 lets
-whole students run from the images), and how students are drawn. uniform: all choices equally likely. sandwich: the smallest
-and the largest student in every iteration, the others uniform (Yu and Huang 2019). trained: a distribution over the choices, by
-Gumbel-softmax; a drawn student's logits carry the product of its choices' straight-through values, which is 1 and through
-which the loss reaches the distribution (inside the network batch norm would cancel any factor). The architecture loss keeps it
-near the pool's capacity:
+What the authors published leaves open, and didact defines: the pool (:mod:`didact.nets.supernet`),
+alpha, T, the transform layers (SFTN's, cut to the drawn student's width as all tensors are), where
+branches start (after every block but the last; 0 lets whole students run from the images), and how
+students are drawn. uniform: all choices equally likely. sandwich: the smallest and the largest
+student in every iteration, the others uniform (Yu and Huang 2019). trained: a distribution over the
+choices, by Gumbel-softmax; a drawn student's logits carry the product of its choices'
+straight-through values, which is 1 and through which the loss reaches the distribution (inside the
+network batch norm would cancel any factor). The architecture loss keeps it near the pool's
+capacity:
 
     L_A = beta ( log E_theta[parameters] - log E_uniform[parameters] )^2
 
-Both means are exact. The recipe's weight decay holds for the distribution as for all that is trained, and pulls it towards
-uniform, too. The distribution's entropy and mean parameters are in the metrics.
+Both means are exact. The recipe's weight decay holds for the distribution as for all that is
+trained, and pulls it towards uniform, too. The distribution's entropy and mean parameters are in
+the metrics.
 """
 
 from __future__ import annotations
@@ -80,11 +85,13 @@ class GTN(ForPool):
     temperature: Positive = 4.0
     """T of the KL, which carries T^2."""
     after: tuple[Annotated[int, Field(ge=0, le=MOST)], ...] | None = None
-    """The blocks (from 1) after which a branch starts, as a list; 0: from the images. All but the last when not given."""
+    """The blocks (from 1) after which a branch starts, as a list; 0: from the images. All but the
+    last when not given."""
     paths: Annotated[int, Field(ge=1, le=1000)] = 1
     """Students drawn for each branch in an iteration."""
     sampling: Sampling = "uniform"
-    """uniform, trained (Gumbel-softmax; weight decay pulls it to uniform) or sandwich (smallest, largest, others uniform)."""
+    """uniform, trained (Gumbel-softmax; weight decay pulls it to uniform) or sandwich (smallest,
+    largest, others uniform)."""
     sharpness: Positive = 1.0
     """trained: temperature of the softened draw, from which the gradient comes."""
     architecture_weight: NonNegative = 1.0
@@ -157,11 +164,13 @@ class GTN(ForPool):
 
 
 class Conditioning(nn.Module):
-    """The pool's supernet, and for each branch the transform into the shape of the block before which it enters the student.
+    """The pool's supernet, and for each branch the transform into the shape of the block before
+    which it enters the student.
 
     Attributes:
-        after: by branch, the block of the teacher (from 1) after which it starts; 0: from the images.
-        entries: for each of ``pool.networks``, by branch, the block of the student (from 0) at which the branch enters.
+        after: by branch, the block of the teacher (from 1) after which it starts; 0: from the
+        images. entries: for each of ``pool.networks``, by branch, the block of the student (from 0)
+        at which the branch enters.
     """
 
     def __init__(self, method: GTN, after: tuple[int, ...], pair: Pair) -> None:
@@ -191,7 +200,8 @@ class Conditioning(nn.Module):
         self.capacity = Capacity(pool, classes, channels) if trained else None
 
     def run(self, branch: int, name: str, x: Tensor) -> Logits:
-        """The logits of the student ``name`` that enters after the branch's block, whose feature is ``x``."""
+        """The logits of the student ``name`` that enters after the branch's block, whose feature is
+        ``x``."""
         which = owner(self.pool, name)
         entry = self.entries[which][branch]
         if not entry:
@@ -203,10 +213,11 @@ class Conditioning(nn.Module):
         return self.supernet.run(name, run_as(_transform(self.sources[branch], target), layers[branch], x), entry)
 
     def draw(self, method: GTN, branch: int, clock: Clock) -> list[tuple[str, dict[str, Tensor]]]:
-        """The students of a branch in this iteration, with the straight-through values of their choices.
+        """The students of a branch in this iteration, with the straight-through values of their
+        choices.
 
-        From a stream that is named by the iteration, so that it goes on after an interruption, and on the CPU, so that nothing
-        waits for the device (a trained distribution is read from it).
+        From a stream that is named by the iteration, so that it goes on after an interruption, and
+        on the CPU, so that nothing waits for the device (a trained distribution is read from it).
         """
         random = stream(self.seed, "students", branch, clock.total, clock.step)
         found = [self.pool.smallest, self.pool.largest] if method.sampling == "sandwich" else []
@@ -220,7 +231,8 @@ class Conditioning(nn.Module):
         return drawn
 
     def passed(self, branch: int, name: str, values: dict[str, Tensor]) -> Tensor | float:
-        """The product of the straight-through values of the choices that change what the branch computes."""
+        """The product of the straight-through values of the choices that change what the branch
+        computes."""
         entry = self.entries[owner(self.pool, name)][branch]
         met = [d.name for d in self.pool.decisions if d.name in values and _meets(d.name, d.first, entry)]
         return prod(values[name] for name in met) if met else 1.0  # type: ignore[arg-type]
@@ -233,7 +245,8 @@ class Conditioning(nn.Module):
 
 
 def _entry(name: str, teacher: Sequence[Shape], student: Sequence[Shape], block: int) -> int:
-    """The student's block (from 0) that takes up what the teacher's ``block`` (from 1; 0: nothing, the images) has done."""
+    """The student's block (from 0) that takes up what the teacher's ``block`` (from 1; 0: nothing,
+    the images) has done."""
     if not block:
         return 0
     if len(student) < 2:
@@ -243,7 +256,8 @@ def _entry(name: str, teacher: Sequence[Shape], student: Sequence[Shape], block:
 
 
 def _meets(decision: str, first: int, entry: int) -> bool:
-    """Whether a branch that enters at block ``entry`` (from 0) depends on the decision: its own blocks, and the width before."""
+    """Whether a branch that enters at block ``entry`` (from 0) depends on the decision: its own
+    blocks, and the width before."""
     return first >= entry or not entry or decision == "network" or decision == f"stage{entry}.width"
 
 

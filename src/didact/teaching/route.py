@@ -1,16 +1,19 @@
-"""RCO: the route along which the teacher learned, for its student to follow.
+"""RCO: the student follows the route of its teacher's training.
 
-Jin, Peng, Wu, Liu, Liu, Liang, Yan, Hu: Knowledge Distillation via Route Constrained Optimization (ICCV 2019),
-https://arxiv.org/abs/1904.09149
+Jin, Peng, Wu, Liu, Liu, Liang, Yan, Hu: Knowledge Distillation via Route Constrained Optimization
+(ICCV 2019), https://arxiv.org/abs/1904.09149
 
-The teacher's weights are kept after some epochs of its training, the anchors; a student learns from the earliest first and from
-the finished teacher last. Anchors lie at equal epoch intervals (EEI). By "equal" all of them teach for the same share of the
-student's epochs: in the usual number this is the one-stage EEI of the SFTN paper's Table 4, in four times as many its EEI-4.
-By "greedy" the next anchor takes over as soon as the student is near to the one before: when, at the end of an epoch, the mean
-KL(anchor || student) of the softmax outputs at T = 1 is below the threshold; anchors that it is near to already are passed by.
+Anchors are the teacher's weights after some epochs of its training. A student learns from the
+earliest anchor first and from the finished teacher last. Anchors have equal epoch intervals (EEI).
+With "equal", each teaches for the same share of the student's epochs: with the usual number of
+epochs this is the one-stage EEI of the SFTN paper's Table 4, with four times as many its EEI-4.
+With "greedy", the next anchor takes over when the student is near the present one: when, at the end
+of an epoch, the mean KL(anchor || student) of the softmax outputs at T = 1 is below the threshold.
+Anchors that the student is already near are skipped.
 
-A route is a Teacher, so any method works along it. Neither the number of anchors, nor the learning rate between them, nor the
-threshold of the paper is known to us: four anchors, the recipe's rate, and no default.
+A route is a Teacher, so any method works along it. The paper's number of anchors, learning rate
+between them and threshold are unknown to us; the defaults are four anchors, the recipe's learning
+rate, and no threshold.
 """
 
 from __future__ import annotations
@@ -35,11 +38,13 @@ class Route:
     """How a student follows its teacher's route."""
 
     schedule: Literal["equal", "greedy"] = "equal"
-    """When the next anchor teaches: after an equal share of the student's epochs, or when the student is near to this one."""
+    """When the next anchor teaches: after an equal share of the student's epochs, or when the
+    student is near this one."""
     anchors: Annotated[int, Field(ge=2, le=1000)] = 4
-    """How many anchors, at equal intervals of the teacher's epochs; the last is the finished teacher."""
+    """Number of anchors, at equal intervals of the teacher's epochs; the last is the finished
+    teacher."""
     threshold: Positive | None = None
-    """greedy: the KL (nats) below which the next anchor takes over."""
+    """greedy: KL in nats below which the next anchor takes over."""
 
     @model_validator(mode="after")
     def _complete(self) -> Route:
@@ -51,14 +56,14 @@ class Route:
 
     @property
     def label(self) -> str:
-        """In a few words: "4 anchors", "4 anchors, greedy 0.5"."""
+        """A short description: "4 anchors", "4 anchors, greedy 0.5"."""
         return f"{self.anchors} anchors" + (f", greedy {self.threshold:g}" if self.threshold is not None else "")
 
     def epochs(self, length: int) -> tuple[int, ...]:
-        """After which epochs a teacher of ``length`` epochs is kept; the last one is its end.
+        """The epochs of the anchors for a teacher of ``length`` epochs; the last is its end.
 
         Raises:
-            ValueError: there are more anchors than epochs.
+            ValueError: more anchors than epochs.
         """
         if self.anchors > length:
             raise ValueError(
@@ -67,28 +72,29 @@ class Route:
         return tuple(i * length // self.anchors for i in range(1, self.anchors + 1))
 
     def check(self, teacher: int, student: int, *, alone: bool) -> None:
-        """Refuse a route that a student cannot follow.
+        """Check that a student can follow the route.
 
         Args:
-            teacher, student: how many epochs they train, over all stages.
+            teacher, student: their numbers of epochs, over all stages.
             alone: whether the student learns without peers.
 
         Raises:
-            ValueError: the route has more anchors than either has epochs, or is greedy and the student not alone.
+            ValueError: more anchors than epochs of either, or a greedy route and a student with
+                peers.
         """
         self.epochs(teacher)
         if self.schedule == "equal" and self.anchors > student:
             raise ValueError(f"a route of {self.anchors} anchors in {student} epochs; take {student} at most")
         if self.schedule == "greedy" and not alone:
-            raise ValueError("a greedy route goes by one student; leave its peers out, or write route=equal")
+            raise ValueError("a greedy route follows one student; leave its peers out, or write route=equal")
 
 
 class Along:
-    """The Teacher that shows one anchor after another.
+    """A Teacher that uses one anchor after another.
 
     Attributes:
         anchors: epochs of the teacher, ascending.
-        position: of the anchor that teaches now.
+        position: index of the present anchor.
     """
 
     def __init__(
@@ -103,12 +109,12 @@ class Along:
     ) -> None:
         """
         Args:
-            epochs: of the students, over all stages.
-            load: the teacher as it was after an epoch: frozen, in eval mode.
-            batches: the images on which a greedy route measures its student.
-            draw_for: called with the student's epoch and the number of a batch before that batch is shown, with -1 before the
-                student is deployed; for networks that draw from global generators.
-            prepare: gives the network that is shown in an anchor's place.
+            route: the settings. anchors: epochs of the teacher, ascending. epochs: the students'
+            number of epochs, over all stages. load: gives the teacher after an epoch, frozen and in
+            eval mode. batches: the images on which a greedy route measures its student. draw_for:
+            called with the student's epoch and the number of a batch before that batch, and with -1
+            before the student is deployed; for networks that draw from global generators. prepare:
+            converts an anchor into the network that runs.
         """
         self.route = route
         self.anchors = tuple(anchors)
@@ -122,19 +128,21 @@ class Along:
 
     @property
     def net(self) -> BlockNet:
-        """The anchor that teaches now."""
+        """The present anchor."""
         if self._shown is None or self._shown[0] != self.position:
             self._shown = (self.position, self._prepare(self._load(self.anchors[self.position])))
         return self._shown[1]
 
     def at(self, epoch: int) -> BlockNet:
-        """The anchor of the student's ``epoch``, from 0; a greedy route stays where :meth:`move` has brought it."""
+        """The anchor for the student's ``epoch``, counted from 0. A greedy route changes only by
+        :meth:`move`."""
         if self.route.schedule == "equal":
             self.position = len(self.anchors) * epoch // self.epochs
         return self.net
 
     def end_epoch(self, epoch: int, deployed: Callable[[], nn.Module]) -> dict[str, int | float]:
-        """The anchor that taught in ``epoch``. A greedy route moves on; its KL and the next anchor are metrics, too."""
+        """Metrics: the anchor of ``epoch``. A greedy route may move on, and adds its KL and the
+        next anchor."""
         row: dict[str, int | float] = {"anchor": self.anchors[self.position]}
         if self.route.schedule == "greedy":
             draw_for = partial(self._draw_for, epoch)
@@ -146,12 +154,15 @@ class Along:
     def move(
         self, student: nn.Module, batches: Iterable[Batch], draw_for: Callable[[int], object] = lambda batch: None
     ) -> float:
-        """Go on to the first anchor that the student is not near to, or to the last. Returns the KL from the one before, in nats.
+        """Move to the first anchor that the student is not near, or to the last.
 
         Args:
-            student: in eval mode; images to logits.
-            batches: on which the KL is measured.
-            draw_for: called with the number of each batch before it is shown, for networks that draw from global generators.
+            student: a network in eval mode, from images to logits. batches: the images on which the
+            KL is measured. draw_for: called with the number of each batch before it runs, for
+            networks that draw from global generators.
+
+        Returns:
+            The mean KL from the anchor before the move, in nats.
         """
         assert self.route.threshold is not None, "an equal route moves by the clock"
         batches = list(batches)
@@ -165,7 +176,8 @@ class Along:
 def divergence(
     teacher: nn.Module, student: nn.Module, batches: Iterable[Batch], draw_for: Callable[[int], object] = lambda batch: None
 ) -> float:
-    """Mean KL(softmax(zt) || softmax(zs)) over all images, in nats. ``draw_for``: see :meth:`Along.move`."""
+    """Mean KL(softmax(zt) || softmax(zs)) over all images, in nats. ``draw_for``: see
+    :meth:`Along.move`."""
     total, images = 0.0, 0
     with torch.no_grad():
         for number, batch in enumerate(batches):

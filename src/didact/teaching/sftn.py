@@ -1,22 +1,23 @@
 """SFTN: the student-friendly teacher network.
 
-Park, Cha, Jeong, Kim, Han: Learning Student-Friendly Teacher Networks for Knowledge Distillation (NeurIPS 2021),
-https://arxiv.org/abs/2102.07650
+Park, Cha, Jeong, Kim, Han: Learning Student-Friendly Teacher Networks for Knowledge Distillation
+(NeurIPS 2021), https://arxiv.org/abs/2102.07650
 
-A branch is put after every block of the teacher but the last: a transform layer T^i to the shape of the student's feature,
-then the student's remaining blocks and its classifier. Teacher and branches are trained together; the branches are then
-dropped.
+After every block of the teacher but the last, there is a branch: a transform layer T^i to the shape
+of the student's feature, then the student's remaining blocks and its classifier. Teacher and
+branches are trained together; the branches are then dropped.
 
     L      = lambda_T L_T + lambda_KL L_KL + lambda_CE L_CE                    (Eq. 3)
     L_T    = CE(q_T, y)                                                        (Eq. 4)
     L_KL   = 1 / (N - 1) sum_i KL(q_R^i || q_T)                                (Eq. 5)
     L_CE   = 1 / (N - 1) sum_i CE(q_R^i, y)                                    (Eq. 6)
 
-lambda_T 1, lambda_KL 3 (1 on ImageNet), lambda_CE 1, tau 1. Gradients flow through both sides of the KL, as Eq. 5 has it: this
-is what draws the teacher towards what its students can express. The cross entropies are taken at temperature 1.
+lambda_T 1, lambda_KL 3 (1 on ImageNet), lambda_CE 1, tau 1. As in Eq. 5, gradients flow through
+both sides of the KL; this draws the teacher towards functions that its students can express. The
+cross entropies use temperature 1.
 
-Not in the paper, as options: the reverse direction KL(q_T || q_R), the factor tau^2, and a linear warm-up of the branch
-terms. Networks with different numbers of blocks are matched by resolution.
+Not in the paper, as options: the reverse direction KL(q_T || q_R), the factor tau^2, and a linear
+warm-up of the branch terms. Networks with different numbers of blocks are matched by resolution.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def terms(
     direction: Direction = "branch||teacher",
     squared: bool = False,
 ) -> dict[str, Tensor]:
-    """The three weighted terms of Eq. 3, by name; means over batch and branches. ``squared`` puts tau^2 before the KL."""
+    """The three weighted terms of Eq. 3, by name; means over batch and branches. ``squared`` puts
+    tau^2 before the KL."""
     scale = kl_weight * (temperature**2 if squared else 1.0) / len(branches)
     kl = [
         softened_kl(zr, zt, temperature) if direction == "branch||teacher" else softened_kl(zt, zr, temperature)
@@ -75,7 +77,8 @@ def loss(
     direction: Direction = "branch||teacher",
     squared: bool = False,
 ) -> Scalar:
-    """Eq. 3: lambda_T CE(q_T, y) + lambda_KL mean_i KL(q_R^i || q_T) + lambda_CE mean_i CE(q_R^i, y)."""
+    """Eq. 3: lambda_T CE(q_T, y) + lambda_KL mean_i KL(q_R^i || q_T) + lambda_CE mean_i CE(q_R^i,
+    y)."""
     parts = terms(
         zt,
         branches,
@@ -149,7 +152,8 @@ class SFTN(ForStudent):
 class Branch(nn.Module):
     """A transform layer and the student's remaining blocks with its head.
 
-    ``net`` keeps the student's own block names, so its weights can initialise a student (``branches.0.net``).
+    ``net`` keeps the student's own block names, so its weights can initialise a student
+    (``branches.0.net``).
     """
 
     def __init__(self, transform: nn.Module, net: BlockNet) -> None:
@@ -162,7 +166,8 @@ class Branch(nn.Module):
 
 
 class Branches(nn.Module):
-    """The student branches after each block of the teacher but the last, each with weights of its own (Table 12)."""
+    """The student branches after each block of the teacher but the last, each with weights of its
+    own (Table 12)."""
 
     def __init__(self, student: str, pair: Pair) -> None:
         super().__init__()

@@ -1,8 +1,9 @@
 """A pool of students as one weight-sharing network.
 
-Space, Choices   a pool that is a product of choices          Pool       a pool that is a list of networks
-as_pool          either of them, from its name or a list      Supernet   the weights that the pool's students share
-Distribution     which student is drawn, trainable         Capacity   what the drawn ones cost in the mean
+Space, Choices   a pool that is a product of choices          Pool       a pool that is a list of
+networks as_pool          either of them, from its name or a list      Supernet   the weights that
+the pool's students share Distribution     which student is drawn, trainable         Capacity   what
+the drawn ones cost in the mean
 """
 
 from didact.nets.supernet.distribution import Capacity, Distribution, uniform

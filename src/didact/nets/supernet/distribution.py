@@ -1,8 +1,10 @@
-"""Which student is drawn: a trainable distribution over the choices of a pool, and what its students cost in the mean.
+"""Which student is drawn: a trainable distribution over the choices of a pool, and what its
+students cost in the mean.
 
-Each decision has a categorical distribution of its own, p = softmax(theta). A draw adds Gumbel noise to theta and takes the
-largest (Jang, Gu, Poole: Categorical Reparameterization with Gumbel-Softmax (ICLR 2017), https://arxiv.org/abs/1611.01144); its
-straight-through value is 1 going forward and has the gradient of the softened draw going back.
+Each decision has a categorical distribution of its own, p = softmax(theta). A draw adds Gumbel
+noise to theta and takes the largest (Jang, Gu, Poole: Categorical Reparameterization with
+Gumbel-Softmax (ICLR 2017), https://arxiv.org/abs/1611.01144); its straight-through value is 1 going
+forward and has the gradient of the softened draw going back.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ def uniform(pool: Space | Pool, random: torch.Generator) -> tuple[int, ...]:
 
 
 class Distribution(nn.Module):
-    """A categorical distribution for each decision of a pool, uniform at first. Decisions with one option have no parameter."""
+    """A categorical distribution for each decision of a pool, uniform at first. Decisions with one
+    option have no parameter."""
 
     def __init__(self, pool: Space | Pool) -> None:
         super().__init__()
@@ -34,7 +37,8 @@ class Distribution(nn.Module):
         self.theta = nn.ParameterDict({_key(d): nn.Parameter(torch.zeros(len(d.options))) for d in open_})
 
     def draw(self, random: torch.Generator, temperature: float = 1.0) -> tuple[tuple[int, ...], dict[str, Tensor]]:
-        """Indices of the options drawn, and for each open decision its straight-through value: 1, with a gradient.
+        """Indices of the options drawn, and for each open decision its straight-through value: 1,
+        with a gradient.
 
         The indices are read from the device, once for all decisions.
 
@@ -59,7 +63,8 @@ class Distribution(nn.Module):
         return {d.name: F.softmax(self.theta[_key(d)], 0) for d in self.pool.decisions if d.name not in ones} | ones
 
     def entropy(self) -> Tensor:
-        """Sum of the decisions' entropies in nats; the logarithm of the pool's size when uniform, 0 when all is settled."""
+        """Sum of the decisions' entropies in nats; the logarithm of the pool's size when uniform, 0
+        when all is settled."""
         return sum((torch.special.entr(p).sum() for p in self.probabilities().values()), torch.zeros(()))
 
     def likeliest(self) -> str:
@@ -69,10 +74,11 @@ class Distribution(nn.Module):
 
 
 class Capacity(nn.Module):
-    """Mean number of parameters of a pool's students under a distribution, exact and differentiable.
+    """Mean number of parameters of a pool's students under a distribution, exact and
+    differentiable.
 
-    The decisions are independent, so the mean is a sum over stages of a table (parameters by the width that comes in and the
-    stage's own choices) weighted by the probabilities.
+    The decisions are independent, so the mean is a sum over stages of a table (parameters by the
+    width that comes in and the stage's own choices) weighted by the probabilities.
     """
 
     def __init__(self, pool: Space | Pool, num_classes: int, in_channels: int) -> None:

@@ -24,7 +24,8 @@ from didact.spec.foreign import imported
 class Pool:
     """A finite list of students: names that spell out their networks, and networks of the zoo.
 
-    Students of one kind (:attr:`didact.nets.architecture.Architecture.family`) share weights; a network of the zoo keeps its own.
+    Students of one kind (:attr:`didact.nets.architecture.Architecture.family`) share weights; a
+    network of the zoo keeps its own.
     """
 
     members: tuple[str, ...]
@@ -90,7 +91,8 @@ class Pool:
 
     @cached_property
     def networks(self) -> tuple[str, ...]:
-        """Networks from which the tensors of all students are cut: one for each kind, and the zoo's."""
+        """Networks from which the tensors of all students are cut: one for each kind, and the
+        zoo's."""
         kinds: dict[Any, Architecture] = {}
         for name in self.members:
             if is_architecture(name):
@@ -130,7 +132,8 @@ def size_of(name: str, classes: int = 100, image: Shape = (3, 32, 32)) -> int:
 
 
 def as_pool(value: Any) -> Space | Pool:
-    """A pool from itself, a space's name, names separated by commas, a list of names, ``module:NAME``, or its fields.
+    """A pool from itself, a space's name, names separated by commas, a list of names,
+    ``module:NAME``, or its fields.
 
     Raises:
         SpecError: nothing of that name; an empty choice; unknown networks.

@@ -1,8 +1,9 @@
 """Weight sharing: the tensors of a smaller student are corners of those of a larger one.
 
-A convolution's weights (out, in, kh, kw) are cut to the first channels and the middle of the kernel, a norm's or a linear
-layer's to the first channels. What a student computes is defined once, by the standalone network of its name: it is run with
-corners in place of its own tensors, and so is equal to what :meth:`Supernet.extract` gives by construction.
+A convolution's weights (out, in, kh, kw) are cut to the first channels and the middle of the
+kernel, a norm's or a linear layer's to the first channels. What a student computes is defined once,
+by the standalone network of its name: it is run with corners in place of its own tensors, and so is
+equal to what :meth:`Supernet.extract` gives by construction.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from didact.nets.zoo import create
 
 
 def weight_slice(tensor: Tensor, shape: torch.Size) -> Tensor:
-    """The part of ``tensor`` of that ``shape``: the first of dimensions 0 and 1, the middle of the others; a view."""
+    """The part of ``tensor`` of that ``shape``: the first of dimensions 0 and 1, the middle of the
+    others; a view."""
     if tensor.shape == shape:
         return tensor
     starts = [0 if d < 2 else (have - want) // 2 for d, (have, want) in enumerate(zip(tensor.shape, shape, strict=True))]
@@ -31,7 +33,8 @@ def weight_slice(tensor: Tensor, shape: torch.Size) -> Tensor:
 
 
 def run_as(form: nn.Module, owner: nn.Module, x: Tensor) -> Tensor:
-    """``form(x)`` with corners of ``owner``'s tensors, by their names, in place of its own; in ``owner``'s mode.
+    """``form(x)`` with corners of ``owner``'s tensors, by their names, in place of its own; in
+    ``owner``'s mode.
 
     Gradients and running statistics go to the owner. ``form`` gives layers and shapes only.
     """
@@ -45,13 +48,13 @@ class Supernet(nn.Module):
     """The weights that the students of a pool share.
 
     Args:
-        pool: its students share the weights.
-        num_classes, in_channels: of every student.
-        starts: for each of ``pool.networks`` the first block (from 0) that is ever run; the tensors before it are not kept.
-            0, the default: students are run from the images.
+        pool: its students share the weights. num_classes, in_channels: of every student. starts:
+        for each of ``pool.networks`` the first block (from 0) that is ever run; the tensors before
+        it are not kept. 0, the default: students are run from the images.
 
     Attributes:
-        nets: the networks that are cut (one for each kind of student), by the position in ``pool.networks``.
+        nets: the networks that are cut (one for each kind of student), by the position in
+            ``pool.networks``.
     """
 
     def __init__(self, pool: Space | Pool, num_classes: int, in_channels: int = 3, starts: Sequence[int] = ()) -> None:
@@ -65,7 +68,8 @@ class Supernet(nn.Module):
             self.nets.append(net.slice(start) if start else net)
 
     def run(self, name: str, x: Tensor, start: int = 0) -> Tensor:
-        """The logits of the student ``name`` for what enters its block ``start`` (counted from 0; 0: for images).
+        """The logits of the student ``name`` for what enters its block ``start`` (counted from 0;
+        0: for images).
 
         Raises:
             SpecError: the student is not in the pool.
@@ -74,14 +78,15 @@ class Supernet(nn.Module):
         return run_as(form.slice(start) if start else form, self.nets[owner(self.pool, name)], x)
 
     def extract(self, name: str) -> BlockNet:
-        """The student ``name`` as a network of its own, with copies of the weights, in the supernet's mode.
+        """The student ``name`` as a network of its own, with copies of the weights, in the
+        supernet's mode.
 
-        In eval mode its outputs are bitwise those of :meth:`run`. Its running statistics are the pool's, of no student in
-        particular: see :func:`recalibrated`.
+        In eval mode its outputs are bitwise those of :meth:`run`. Its running statistics are the
+        pool's, of no student in particular: see :func:`recalibrated`.
 
         Raises:
-            SpecError: the student is not in the pool.
-            ValueError: the supernet holds no stem, because its students are only ever run from a later block.
+            SpecError: the student is not in the pool. ValueError: the supernet holds no stem,
+            because its students are only ever run from a later block.
         """
         whole = self.nets[owner(self.pool, name)]
         assert isinstance(whole, BlockNet)
@@ -94,7 +99,8 @@ class Supernet(nn.Module):
         net = create(name, self.num_classes, self.in_channels).to(like.device, like.dtype).train(self.training)
         own = whole.state_dict()
         net.load_state_dict({key: weight_slice(own[key], value.shape) for key, value in net.state_dict().items()})
-        # the same layout has the same kernels, hence the same bits; strides tell, as 1x1 weights are contiguous in either
+        # the same layout has the same kernels, hence the same bits; strides tell, as 1x1 weights
+        # are contiguous in either
         if any(p.stride(1) < p.stride(3) for p in whole.parameters() if p.dim() == 4):
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return net
@@ -118,7 +124,8 @@ def owner(pool: Space | Pool, name: str) -> int:
 
 
 def skeleton(name: str, num_classes: int, in_channels: int) -> BlockNet:
-    """The network ``name`` on the meta device. Different students whose stages are equal at one position share their module."""
+    """The network ``name`` on the meta device. Different students whose stages are equal at one
+    position share their module."""
     if not is_architecture(name):
         return _zoo(name, num_classes, in_channels)
     made = parse(name)
@@ -153,6 +160,7 @@ def _head(width: int, head: int, num_classes: int) -> Head:
 
 
 def recalibrated(net: BlockNet, batches: Iterable[Tensor]) -> BlockNet:
-    """``net`` with the running statistics of its norms taken anew from ``batches`` of images: plain means over the batches."""
+    """``net`` with the running statistics of its norms taken anew from ``batches`` of images: plain
+    means over the batches."""
     update_bn(batches, net)
     return net

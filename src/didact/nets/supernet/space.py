@@ -5,8 +5,9 @@
         Choices(depth=(1, 2), width=(16, 32), kernel=(3, 5)),
     ))
 
-Every choice is made once for a stage, so that names stay short: all units of a stage share width, kernel and expansion. A
-student is named by what it is (:mod:`didact.nets.architecture`), not by its place in a space.
+Every choice is made once for a stage, so that names stay short: all units of a stage share width,
+kernel and expansion. A student is named by what it is (:mod:`didact.nets.architecture`), not by its
+place in a space.
 """
 
 from __future__ import annotations
@@ -101,7 +102,8 @@ class Space:
     stem_stride: Annotated[int, Field(ge=1, le=STRIDE)] = 1
     """Stride of the first convolution."""
     head: tuple[Annotated[int, Field(ge=0, le=WIDTH)], ...] = (0,)
-    """Channels of a 1x1 convolution before pooling; 0 for none, in all students or in none of them."""
+    """Channels of a 1x1 convolution before pooling; 0 for none, in all students or in none of
+    them."""
 
     @model_validator(mode="after")
     def _possible(self) -> Space:
@@ -156,7 +158,8 @@ class Space:
 
     @cached_property
     def largest(self) -> str:
-        """The student with the most of everything; the tensors of all others are corners of its own."""
+        """The student with the most of everything; the tensors of all others are corners of its
+        own."""
         return self._architecture([max(d.options) for d in self.decisions]).name  # type: ignore[type-var]
 
     @property
@@ -212,7 +215,8 @@ class Space:
 
 
 def draw(decisions: Sequence[Decision], name: Callable[[Sequence[int]], str], count: int, seed: int) -> tuple[str, ...]:
-    """See :meth:`Space.draw`; ``name`` gives the student for the index of an option in each decision."""
+    """See :meth:`Space.draw`; ``name`` gives the student for the index of an option in each
+    decision."""
     size = math.prod(len(d.options) for d in decisions)
     if count > size:
         raise SpecError(f"{count} different students requested from a pool of {size}")
@@ -260,5 +264,6 @@ SPACES: dict[str, Space] = {
         head=(640, 1280),
     ),
 }
-"""Spaces by name. In parameters (100 classes): tiny 14 to 181 thousand, small 47 thousand to 3.0 million, large 0.67 to 22.1
-million (2.7 to 89 MB at 32 bits, around the GTN poster's 6.7 to 77.1 MB), mobile 0.16 to 5.4 million."""
+"""Spaces by name. In parameters (100 classes): tiny 14 to 181 thousand, small 47 thousand to 3.0
+million, large 0.67 to 22.1 million (2.7 to 89 MB at 32 bits, around the GTN poster's 6.7 to 77.1
+MB), mobile 0.16 to 5.4 million."""
