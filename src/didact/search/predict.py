@@ -21,7 +21,7 @@ from didact.method import ForPool
 from didact.nets.blocks import BlockNet
 from didact.nets.supernet import SPACES, Pool, Space, Supernet, recalibrated
 from didact.runs.build import network
-from didact.runs.run import Run
+from didact.runs.run import Run, Start
 from didact.seeds import stream
 from didact.spec import SpecError
 from didact.store.record import Record
@@ -194,9 +194,7 @@ def pool_of(run: Run) -> Space | Pool:
         raise UnsuitableError(
             f"{run.label} ({run.digest}) is no generic teacher, so it has no pool of students; train one first: "
             "method gtn, a validation split, and 0 in after (students that start from the images)",
-            _suitable(
-                replace(teacher, teacher=None, route=None, start=None, peers=(), turn=0, method=GTN(pool=SPACES["tiny"]))
-            ),
+            _suitable(_generic(teacher)),
         )
     lacks = method.lacks_whole_students()
     faults = [lacks] if lacks else []
@@ -205,6 +203,13 @@ def pool_of(run: Run) -> Space | Pool:
     if faults:
         raise UnsuitableError(f"{run.label} ({run.digest}) cannot be searched: {'; '.join(faults)}", _suitable(run))
     return method.pool
+
+
+def _generic(teacher: Run) -> Run:
+    """The network of ``teacher`` as a generic teacher that is trained alone; one with weights from a file begins with them."""
+    alone = {"teacher": None, "route": None, "engine": None, "peers": (), "turn": 0, "given": None}
+    start = None if teacher.given is None else Start(file=teacher.given)
+    return replace(teacher, **alone, start=start, method=GTN(pool=SPACES["tiny"]))
 
 
 def _suitable(run: Run) -> Run:
