@@ -29,7 +29,7 @@ def push(folder: Path, name: str, *, private: bool) -> str:
         hub = client.HfApi()
         hub.create_repo(name, private=private, exist_ok=True)
         hub.upload_folder(repo_id=name, folder_path=folder, allow_patterns=[WEIGHTS, ABOUT, CARD])
-        return f"{client.constants.ENDPOINT}/{name}"
+        return f"{hub.endpoint}/{name}"
     except Exception as error:  # of the library and of the network below it
         raise RequestError(f"{name} was not sent: {_reason(error)}") from None
 
