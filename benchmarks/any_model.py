@@ -8,28 +8,28 @@ of each method is done: with the network as the student of a small ResNet, as it
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
-import sys
 import time
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from didact import nets
 from didact.method import Clock, Method, Pair, StepContext
+from didact.nets import libraries
 from didact.nets.blocks import BlockNet
-from didact.spec import choose
+from didact.nets.libraries.spelling import Spelling
+from didact.spec import SpecError, choose
 from didact.tensors import Batch, Outputs
 from throughput import about
 
-CLASSES, BATCH = 10, 4
+CLASSES, CHANNELS, BATCH = 10, 3, 4
+SMALL_IMAGE = 64
 METHODS = ("kd", "fitnet", "at", "sp", "crd", "simkd", "reviewkd")
 OTHER = "resnet8"
 """The small network of didact that learns or teaches on the other side."""
@@ -45,103 +45,113 @@ PYTORCHCV_LARGE = """resnet10 bninception preresnet10 seresnet10 sepreresnet10 m
     darknet_tiny"""
 """For images of 224x224."""
 
-TIMM = """resnet10t regnetx_002 efficientnet_lite0 mobilenetv3_small_050 densenet121 vgg11 vit_tiny_patch16_224
-    deit_tiny_distilled_patch16_224 beit_base_patch16_224 swin_tiny_patch4_window7_224 convnext_atto mixer_s32_224 poolformer_s12
-    coat_lite_tiny pit_ti_distilled_224 cait_xxs24_224 levit_128s mobilevit_xxs edgenext_xx_small ghostnet_050 hrnet_w18_small
-    dla46x_c dpn48b inception_next_atto mobileone_s0 nf_regnet_b0 rexnet_100 repvgg_a0 selecsls42 skresnet18 tinynet_e
-    twins_pcpvt_small visformer_tiny xcit_nano_12_p16_224 fasternet_t0 fastvit_t8 efficientformer_l1 starnet_s1 pvt_v2_b0
-    nest_tiny crossvit_tiny_240 eva02_tiny_patch14_224 gcvit_xxtiny focalnet_tiny_srf resnest14d res2net50_14w_8s davit_tiny
-    efficientvit_b0 mobilenetv4_conv_small lcnet_035"""
+TIMM = """beit_base_patch16_224+depth=4 cait_xxs24_224 coat_tiny convit_tiny convmixer_768_32 cpubone_nano
+    crossvit_tiny_240 cs3darknet_focus_s csatv2 cspnext_tiny davit_tiny deepseek_vit_412m+depth=4
+    deit_tiny_patch16_224 densenet121 dla46x_c dpn48b edgenext_xx_small efficientformer_l1
+    efficientformerv2_s0 efficientvim_m1 efficientvit_b0 efficientvit_m0 ese_vovnet19b_slim_dw fasternet_t0
+    fastvit_t8 focalnet_tiny_srf gcvit_xxtiny gemma4_vit_167m_enc+depth=4 ghostnet_050 gmlp_ti16_224
+    halonet_h1 hardcorenas_b hgnetv2_b0 hiera_tiny_224 hrnet_w18_small iformer_t inception_next_atto
+    inception_resnet_v2 inception_v3 inception_v4 lcnet_035 lcnetv2_small legacy_seresnet18 legacy_xception
+    levit_128s lowformer_b0 mobilenetv5_base mobilevit_xxs mvitv2_tiny
+    naflexvit_base_patch16_parfac_gap+depth=4 nasnetalarge nest_tiny nextvit_small pit_ti_224 pnasnet5large
+    poolformerv2_s12 pvt_v2_b0 qwen3_vit_88m+depth=4 rdnet_tiny regnetx_002 repghostnet_050 repvit_m1
+    res2next50 resnest14d resnetv2_18 rexnet_100 sam2_hiera_tiny samvit_base_patch16_224+depth=4 selecsls42
+    sequencer2d_s shvit_s1 skresnet18 starnet_s050 swiftformer_xs swin_tiny_patch4_window7_224
+    swinv2_cr_tiny_224 swinv2_tiny_window8_256 test_byobnet test_coatnet test_convnext test_efficientnet
+    test_mambaout test_nfnet test_resnet test_vit test_vit_relpos tiny_vit_5m_224 tnt_s_legacy_patch16_224
+    tresnet_m twins_svt_small vgg11 visformer_tiny vit_tiny_patch16_dinov3_qkvb vit_tiny_r_s16_p8_224
+    vitamin_small_224 volo_d1_224 xception41p xcit_nano_12_p8_224"""
+"""Of each of timm's module families the network with the fewest parameters; large transformers with fewer layers."""
+TORCHVISION = """alexnet convnext_tiny densenet121 efficientnet_b0 googlenet inception_v3 maxvit_t mnasnet0_5 mobilenet_v2
+    mobilenet_v3_small regnet_y_400mf resnet18 resnext50_32x4d shufflenet_v2_x0_5 squeezenet1_1 swin_t
+    swin_v2_t vgg11 vit_b_16 wide_resnet50_2"""
+"""One of each of torchvision's families."""
 
 SMALL = {"hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 48}
 STAGES = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 2, 1]}
-TRANSFORMERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "resnet": ("ResNet", STAGES | {"embedding_size": 8, "layer_type": "basic"}),
-    "regnet": ("RegNet", STAGES | {"embedding_size": 8, "groups_width": 4}),
-    "mobilenet_v1": ("MobileNetV1", {"depth_multiplier": 0.25}),
-    "mobilenet_v2": ("MobileNetV2", {"depth_multiplier": 0.25}),
-    "efficientnet": ("EfficientNet", {"width_coefficient": 0.25, "depth_coefficient": 0.25, "hidden_dim": 320}),
-    "convnext": ("ConvNext", STAGES),
-    "convnextv2": ("ConvNextV2", STAGES),
-    "focalnet": ("FocalNet", {"embed_dim": 12, "depths": [1, 1, 1, 1]}),
-    "poolformer": ("PoolFormer", STAGES),
-    "vit": ("ViT", SMALL),
-    "deit": ("DeiT", SMALL),
-    "beit": ("Beit", SMALL),
-    "dinov2": ("Dinov2", SMALL | {"patch_size": 16}),
-    "swin": ("Swin", {"embed_dim": 12, "depths": [1, 1, 2, 1], "num_heads": [1, 2, 2, 2], "window_size": 2}),
-    "pvt": ("Pvt", STAGES | {"num_attention_heads": [1, 1, 2, 2]}),
-    "segformer": ("Segformer", STAGES | {"num_attention_heads": [1, 1, 2, 2]}),
-    "levit": (
-        "Levit",
-        {"hidden_sizes": [32, 48, 64], "depths": [1, 1, 1], "key_dim": [8] * 3, "num_attention_heads": [2, 3, 4]},
-    ),
-    "mobilevit": ("MobileViT", {"hidden_sizes": [24, 32, 40], "neck_hidden_sizes": [8, 8, 16, 16, 16, 16, 32]}),
+TRANSFORMERS: dict[str, dict[str, Any]] = {
+    "resnet": STAGES | {"embedding_size": 8, "layer_type": "basic"},
+    "regnet": STAGES | {"embedding_size": 8, "groups_width": 4},
+    "mobilenet_v1": {"depth_multiplier": 0.25},
+    "mobilenet_v2": {"depth_multiplier": 0.25},
+    "efficientnet": {"width_coefficient": 0.25, "depth_coefficient": 0.25, "hidden_dim": 320},
+    "convnext": STAGES,
+    "convnextv2": STAGES,
+    "focalnet": {"embed_dim": 12, "depths": [1, 1, 1, 1]},
+    "poolformer": STAGES,
+    "vit": SMALL,
+    "deit": SMALL,
+    "beit": SMALL,
+    "dinov2": SMALL | {"patch_size": 16},
+    "dinov2_with_registers": SMALL | {"patch_size": 16},
+    "ijepa": SMALL,
+    "vit_msn": SMALL,
+    "data2vec-vision": SMALL,
+    "swin": {"embed_dim": 12, "depths": [1, 1, 2, 1], "num_heads": [1, 2, 2, 2], "window_size": 2},
+    "swinv2": {"embed_dim": 12, "depths": [1, 1, 2, 1], "num_heads": [1, 2, 2, 2], "window_size": 2},
+    "pvt": STAGES | {"num_attention_heads": [1, 1, 2, 2]},
+    "pvt_v2": STAGES | {"num_attention_heads": [1, 1, 2, 2]},
+    "segformer": STAGES | {"num_attention_heads": [1, 1, 2, 2]},
+    "levit": {"hidden_sizes": [32, 48, 64], "depths": [1, 1, 1], "key_dim": [8] * 3, "num_attention_heads": [2, 3, 4]},
+    "mobilevit": {"hidden_sizes": [24, 32, 40], "neck_hidden_sizes": [8, 8, 16, 16, 16, 16, 32]},
+    "mobilevitv2": {"width_multiplier": 0.5},
+    "swiftformer": {"depths": [1, 1, 1, 1], "embed_dims": [16, 24, 32, 40]},
+    "bit": STAGES | {"embedding_size": 8, "num_groups": 4},
+    "cvt": {"embed_dim": [8, 16, 24], "num_heads": [1, 2, 3], "depth": [1, 1, 2]},
+    "hiera": {"embed_dim": 8, "depths": [1, 1, 2, 1]},
+    "textnet": {},
 }
-
-Make = Callable[[], nn.Module]
-
-
-def pytorchcv() -> Iterator[tuple[str, int, Make]]:
-    """(name, height of images, constructor) of 52 networks."""
-    get = importlib.import_module("pytorchcv.model_provider").get_model
-    for name in PYTORCHCV_SMALL.split():
-        yield name, 32, lambda name=name: get(f"{name}_cifar10")
-    for name in PYTORCHCV_LARGE.split():
-        yield name, 224, lambda name=name: get(name, num_classes=CLASSES)
+"""By type: settings that make it small."""
 
 
-def transformers() -> Iterator[tuple[str, int, Make]]:
-    """(name, height of images, constructor) of 18 networks."""
-    library = importlib.import_module("transformers")
-    library.logging.set_verbosity_error()
-    for name, (stem, settings) in TRANSFORMERS.items():
-
-        def make(stem: str = stem, settings: dict[str, Any] = settings) -> nn.Module:
-            config = getattr(library, f"{stem}Config")(**settings, image_size=64, num_labels=CLASSES)
-            return getattr(library, f"{stem}ForImageClassification")(config)
-
-        yield name, 64, make
-
-
-def timm() -> Iterator[tuple[str, int, Make]]:
-    """(name, height of images, constructor) of a small network of each of many families."""
-    library = importlib.import_module("timm")
-    for name in TIMM.split():
-        fixed = any(
-            word in name for word in ("crossvit", "nest", "levit", "swin", "twins", "gcvit", "mixer", "cait", "pit", "eva")
-        )
-        size = 240 if "240" in name else 224 if fixed else 64
-
-        def make(name: str = name, size: int = size) -> nn.Module:
-            more = {"img_size": size} if size == 64 and name.startswith(("vit", "deit", "beit")) else {}
-            return library.create_model(name, num_classes=CLASSES, **more)
-
-        yield name, size, make
+def listed(library: str) -> Iterator[str]:
+    """The names of the networks to be tried."""
+    if library == "hf":
+        for kind, settings in TRANSFORMERS.items():
+            fields = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+            yield str(Spelling("hf", kind, fields))
+        return
+    names = {"timm": TIMM.split(), "torchvision": TORCHVISION.split()}
+    names["pytorchcv"] = [f"{name}_cifar10" for name in PYTORCHCV_SMALL.split()] + PYTORCHCV_LARGE.split()
+    yield from (f"{library}:{name}" for name in names[library])
 
 
-LIBRARIES = {"pytorchcv": pytorchcv, "transformers": transformers, "timm": timm}
+PACKAGES = {"timm": "timm", "torchvision": "torchvision", "hf": "transformers", "pytorchcv": "pytorchcv"}
 
 
-def row(make: Make, size: int, methods: bool) -> dict[str, Any]:
+def sizes(name: str) -> tuple[int, ...]:
+    """Heights of images, the smallest first: the library's own where the network takes no small ones."""
+    own = libraries.default_size(name)
+    return (own,) if own <= SMALL_IMAGE else (SMALL_IMAGE, own)
+
+
+def row(name: str, methods: bool) -> dict[str, Any]:
     """What came of one network."""
-    torch.manual_seed(0)
-    image = (3, size, size)
-    model = make()
-    start = time.process_time()
+    refused: list[str] = []
     try:
-        net = nets.split(model, image)
-        shapes = net.shapes(image)
-    except Exception as error:
-        return {"split": False, "why": f"{type(error).__name__}: {error}"[:400]}
-    made: dict[str, Any] = {"split": True, "blocks": len(net), "cpu_seconds": round(time.process_time() - start, 1)}
-    made |= {"features": shapes.features, "pooled": shapes.pooled[0], "image": size}
-    if methods:
-        made["steps"] = steps(net, make, image)
-    return made
+        name = nets.resolve(name)
+        heights = sizes(name)
+    except SpecError as error:
+        return {"split": False, "why": f"{error}"[:400]}
+    for height in heights:
+        image = (CHANNELS, height, height)
+        torch.manual_seed(0)
+        start = time.process_time()
+        try:
+            net = nets.create(name, CLASSES, CHANNELS, height)
+            shapes = net.shapes(image)
+        except Exception as error:  # whatever it is, it is the result
+            refused.append(f"{type(error).__name__}: {error}"[:400])
+            continue
+        made: dict[str, Any] = {"split": True, "blocks": len(net), "cpu_seconds": round(time.process_time() - start, 1)}
+        made |= {"features": shapes.features, "pooled": shapes.pooled[0], "image": height}
+        if methods:
+            made["steps"] = steps(net, name, image)
+        return made
+    return {"split": False, "why": refused[0], "refused": refused}
 
 
-def steps(net: BlockNet, make: Make, image: tuple[int, int, int]) -> dict[str, str]:
+def steps(net: BlockNet, name: str, image: tuple[int, int, int]) -> dict[str, str]:
     """One step of every method, with the network on either side: "ok", or what was raised."""
     batch = Batch(torch.randn(BATCH, *image), torch.arange(BATCH), torch.arange(BATCH))
     other = nets.create(OTHER, CLASSES)
@@ -152,12 +162,9 @@ def steps(net: BlockNet, make: Make, image: tuple[int, int, int]) -> dict[str, s
         with torch.no_grad():
             taught = teacher.eval().outputs(batch.images)
         pair = Pair(student, shapes[id(student)], image, CLASSES, batch.labels, BATCH, teacher, shapes[id(teacher)])
-        for name in METHODS:
-            done[f"{name} as {role}"] = attempt(choose(Method, name), pair, own, taught, batch)
-    home = types.ModuleType("any_model_guest")
-    home.net = lambda classes, channels: make()  # type: ignore[attr-defined]
-    sys.modules[home.__name__] = home
-    for role, learner, student in (("teacher", net, OTHER), ("student", other, f"{home.__name__}:net")):
+        for method in METHODS:
+            done[f"{method} as {role}"] = attempt(choose(Method, method), pair, own, taught, batch)
+    for role, learner, student in (("teacher", net, OTHER), ("student", other, name)):
         method = choose(Method, {"name": "sftn", "student": student})
         own = learner.train().outputs(batch.images)
         pair = Pair(learner, shapes[id(learner)], image, CLASSES, batch.labels, BATCH)
@@ -185,31 +192,33 @@ def attempt(method: Method, pair: Pair, own: Outputs, taught: Outputs | None, ba
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--libraries", default=",".join(LIBRARIES))
+    parser.add_argument("--libraries", default=",".join(PACKAGES))
     parser.add_argument("--only", default="", help="names separated by commas; all")
     parser.add_argument("--methods", action=argparse.BooleanOptionalAction, default=True, help="whether steps are done, too")
+    parser.add_argument("--go-on", action="store_true", help="keep what the file holds, and do the others")
     parser.add_argument("--threads", default=torch.get_num_threads(), type=int)
     parser.add_argument("--out", default=os.devnull, type=Path, help="JSON file; written after every network")
     options = parser.parse_args()
     options.device = "cpu"
     torch.set_num_threads(options.threads)
     result = about(options) | {"versions": {}, "networks": {}}
+    if options.go_on and options.out.is_file():
+        result["networks"] = json.loads(options.out.read_text())["networks"]
     only = [name for name in options.only.split(",") if name]
     for library in options.libraries.split(","):
         try:
-            guests = [guest for guest in LIBRARIES[library]() if not only or guest[0] in only]
-        except ImportError as error:
+            libraries.names(library)
+        except SpecError as error:
             print(f"{library} is left out: {error}")
             continue
-        result["versions"][library] = version(library)
-        for name, size, make in guests:
-            try:
-                entry = row(make, size, options.methods)
-            except Exception as error:  # of the library's own constructor
-                entry = {"split": False, "why": f"not built: {type(error).__name__}: {error}"[:300]}
-            result["networks"][f"{library}:{name}"] = entry
+        result["versions"][library] = version(PACKAGES[library])
+        for name in listed(library):
+            if (only and name.partition(":")[2] not in only) or name in result["networks"]:
+                continue
+            entry = row(name, options.methods)
+            result["networks"][name] = entry | {"commit": result["commit"]}
             wrong = [f"{key}: {said}" for key, said in entry.get("steps", {}).items() if said != "ok"]
-            print(f"{library}:{name:32}", entry.get("why") or f"{entry['blocks']} blocks", *wrong, sep="  ", flush=True)
+            print(f"{name:40}", entry.get("why") or f"{entry['blocks']} blocks", *wrong, sep="  ", flush=True)
             result["summary"] = summary(result["networks"])
             if options.out != Path(os.devnull):
                 options.out.write_text(json.dumps(result, indent=1) + "\n")

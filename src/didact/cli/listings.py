@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 def list_(
     what: Annotated[
-        str | None, Parameter(help="nets, pools, methods, data, devices, recipes, settings, machine or runs.")
+        str | None, Parameter(help="nets, cuts, pools, methods, data, devices, recipes, settings, machine or runs.")
     ] = None,
     *,
     net: ForPair = None,
-    teacher: ForPair = None,
-    data: Annotated[str | None, Parameter(help="With methods: the images of the pair. With data: this data set.")] = None,
+    teacher: Annotated[str | None, Parameter(help="With methods: whose extra parameters are counted.")] = None,
+    data: Annotated[str | None, Parameter(help="With methods and cuts: the images. With data: this data set.")] = None,
+    library: Annotated[
+        str | None, Parameter(help="With nets: those of timm, torchvision, hf (transformers) or pytorchcv instead.")
+    ] = None,
     store: StorePath = STORE,
     trust_store: TrustStore = False,
     format: Format = "text",
@@ -34,29 +37,34 @@ def list_(
     """List and print. The help text is in :mod:`didact.cli.main`."""
     shape = form(format, json)
     pair = {key: value for key, value in (("net", net), ("teacher", teacher), ("data", data)) if value is not None}
-    if pair and what not in ("methods", None) and not (what == "data" and [*pair] == ["data"]):
-        raise SpecError(f"--{next(iter(pair))}: is for 'didact list methods'; 'didact list {what}' takes no pair")
-    listing = _listing(what, store, pair, trust_store)
+    taken = {"methods": ("net", "teacher", "data"), "cuts": ("net", "data"), "data": ("data",)}
+    if what is not None and (wrong := [key for key in pair if key not in taken.get(what, ())]):
+        raise SpecError(f"--{wrong[0]}: is for 'didact list methods'; 'didact list {what}' takes no pair")
+    if library is not None and what not in ("nets", None):
+        raise SpecError(f"--library: is for 'didact list nets'; 'didact list {what}' knows no libraries")
+    listing = _listing(what, store, pair, library, trust_store)
     emit([listing.table], shape, listing.plain)
     return 0
 
 
-def _listing(what: str | None, store: Path, pair: dict[str, str], trust: bool) -> Listing:
+def _listing(what: str | None, store: Path, pair: dict[str, str], library: str | None, trust: bool) -> Listing:
     """The list called ``what``, such as ``nets``.
 
     Args:
         what: the word after ``didact list``.
         store: folder of the store, for ``runs``.
-        pair: given options among net, teacher and data, for ``methods``; data only, for ``data``.
+        pair: given options among net, teacher and data, for ``methods``; data only, for ``data``; net and data, for ``cuts``.
+        library: another library, for ``nets``.
         trust: whether to import code that the store's Records name.
 
     Raises:
         SpecError: no word, or an unknown one. The message names the nearest word, or all.
     """
-    from didact.tables import fit, listings
+    from didact.tables import fit, libraries, listings
 
     known: dict[str, Callable[[], Listing]] = {
-        "nets": listings.networks,
+        "nets": listings.networks if library is None else lambda: libraries.classifiers(library),
+        "cuts": lambda: libraries.cuts(**pair),
         "pools": listings.pools,
         "methods": lambda: listings.methods(**pair),
         "data": lambda: listings.data_sets(**pair),

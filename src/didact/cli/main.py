@@ -119,8 +119,8 @@ def train(
 app.command(
     "didact.cli.listings:list_",
     name="list",
-    help="""What there is to choose from: nets, pools, methods, data, devices, recipes, settings; this machine; the runs in the
-    store.
+    help="""What there is to choose from: nets, where they can be cut (cuts), pools, methods, data, devices, recipes, settings;
+    this machine; the runs in the store.
 
     didact list methods --net resnet8x4 --teacher resnet32x4 --data cifar100 also says what each adds to that pair.
     """,

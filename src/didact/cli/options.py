@@ -95,7 +95,9 @@ Decoders = Annotated[
 ]
 Retry = Annotated[bool, Parameter(negative="", help="Go on from the last good state with runs that failed before.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
-ForPair = Annotated[str | None, Parameter(help="With methods: whose extra parameters are counted.")]
+ForPair = Annotated[
+    str | None, Parameter(help="With methods: whose extra parameters are counted. With cuts: the network that is cut.")
+]
 Settings = Annotated[str, Parameter(allow_leading_hyphen=True, help="--setting value, as listed below.", show=False)]
 Picture = Annotated[Path | None, Parameter(help="Save a picture there (png, svg or pdf).")]
 STORE = Path("didact-runs")

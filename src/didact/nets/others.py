@@ -79,7 +79,7 @@ def places(name: str, num_classes: int, in_channels: int = 3, size: int | None =
         return ()
     with running(libraries.title(name), f"for images of {image[1]}x{image[2]}"):
         try:
-            return cuts(model, image)
+            return cuts(model, image, **libraries.division(name))
         except ValueError as error:
             raise SpecError(f"{libraries.title(name)!r}: {error}") from error
 

@@ -33,6 +33,7 @@ class Place:
         kind: of the network's own value: "map", "channels last", "tokens" or "vector".
         extra: class and register tokens, which travel on with the tokens of the map.
         activated: whether an activation ends there; then methods can read the value before it.
+        block: the number of the block that ends there when the network is split; 0: the stem; None: no part.
     """
 
     name: str
@@ -40,20 +41,34 @@ class Place:
     kind: str
     extra: int
     activated: bool
+    block: int | None
 
 
-def cuts(model: nn.Module, image: Shape = (3, 224, 224)) -> tuple[Place, ...]:
-    """Where ``model`` can be cut, from the images to the logits.
+def cuts(
+    model: nn.Module, image: Shape = (3, 224, 224), blocks: int = 4, cuts: Sequence[str] | None = None
+) -> tuple[Place, ...]:
+    """Where ``model`` can be cut, from the images to the logits, and where :func:`split` cuts it.
 
     Raises:
         ValueError: as :func:`split`.
     """
     whole, known = _followed(model, image)
+    points = _places(whole, known, image)
+    stem, ends = _parts(model, known, points, blocks, cuts) if points else (None, [])
+    numbers = {point.index: number for number, point in enumerate([stem, *ends]) if point is not None}
     places = []
-    for point in _places(whole, known, image):
+    for point in points:
         own = point.layout
-        places.append(Place(point.names[0], own.shape(point.own), own.kind, own.extra, point.activated))
+        shown = (own.shape(point.own), own.kind, own.extra, point.activated, numbers.get(point.index))
+        places.append(Place(point.names[0], *shown))
     return tuple(places)
+
+
+def _parts(
+    model: nn.Module, known: Flow, places: list[Point], blocks: int, cuts: Sequence[str] | None
+) -> tuple[Point | None, list[Point]]:
+    """The end of the stem, if it has operations, and the ends of the blocks."""
+    return choose(before_pooling(places, known), blocks) if cuts is None else named(places, known, cuts, model)
 
 
 def split(
@@ -104,7 +119,7 @@ def divided(
         raise ValueError(
             f"{type(model).__name__} has no place where a single map or row of tokens goes on, so it cannot be split"
         )
-    stem, ends = choose(before_pooling(places, known), blocks) if cuts is None else named(places, known, cuts, model)
+    stem, ends = _parts(model, known, places, blocks, cuts)
     plan = planned(whole, known, stem, ends, image)
     net = plan.build(model)
     images = _images(model, image)[:SMALL]
