@@ -43,7 +43,8 @@ def _linear(whole: Whole, node: fx.Node) -> bool:
 
 
 def pooled(whole: Whole, known: Flow, after: int) -> list[fx.Node]:
-    """What the last layers read: one value, or several vectors. Where the logits need more, the last single value before them.
+    """What the last layers read: one value, or several vectors. The last single value before them where that is a vector from
+    which all of theirs are computed, as where one vector is normalised for each of two heads, and where the logits need more.
 
     Args:
         after: the last cut; what is returned comes no earlier.
@@ -52,10 +53,13 @@ def pooled(whole: Whole, known: Flow, after: int) -> list[fx.Node]:
     reads = list(dict.fromkeys(cast("fx.Node", node.all_input_nodes[0]) for node in layers))
     reads = [node for node in reads if node not in known.free]
     flat = len(reads) == 1 or all(len(known.shapes.get(node, ())) == 1 for node in reads)
+    stop = min(known.index[node] for node in layers)
+    before = known.nodes[max(i for i in single(known) if after <= i < stop and known.nodes[i] in known.shapes)]
+    if len(reads) > 1 and len(known.shapes[before]) == 1:
+        return [before]
     if reads and flat and all(node in known.shapes for node in reads) and _enough(known, reads):
         return reads
-    stop = min(known.index[node] for node in layers)
-    return [known.nodes[max(i for i in single(known) if after <= i < stop and known.nodes[i] in known.shapes)]]
+    return [before]
 
 
 def _enough(known: Flow, reads: list[fx.Node]) -> bool:
