@@ -26,7 +26,9 @@ class Made(nn.Module):
 
 
 def conv(a: int, b: int, stride: int = 1, groups: int = 1, kernel: int = 3) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(a, b, kernel, stride, kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(b), nn.ReLU())
+    return nn.Sequential(
+        nn.Conv2d(a, b, kernel, stride, kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(b), nn.ReLU()
+    )
 
 
 def pyramid(unit: Callable[[int, int], nn.Module], *, last: nn.Module | None = None) -> nn.Sequential:

@@ -280,3 +280,42 @@ REFUSED = {
     "pair": (lambda: Told("pair"), "Told returns tuple for 2 images"),
     "two inputs": (lambda: TwoInputs(""), "forward of TwoInputs needs x, mask"),
 }
+
+
+class Branching(nn.Module):
+    """Its own forward branches on sizes and counts with them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = nn.ModuleList([nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 12, 3, 2, 1), nn.Conv2d(12, 16, 3, 2, 1)])
+        self.more = nn.Conv2d(16, 16, 1)
+        self.fc = nn.Linear(16, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2] > 24 and x.dim() == 4:
+            x = F.avg_pool2d(input=x, kernel_size=3, stride=1, padding=1)
+        for row in self.rows:
+            x = row(x).relu()
+        for _ in range(x.shape[-1] // 2):
+            x = x + self.more(x)
+        return self.fc(x.mean((2, 3)))
+
+
+class Counting(Branching):
+    """Its own forward branches on values."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x * 2 if x.sum().item() > 0 else x)
+
+
+class Batched(Branching):
+    """Its own forward counts its samples."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(torch.cat([x[i : i + 1] for i in range(x.shape[0])]))
+
+
+REFUSED |= {
+    "values": (Counting, "forward of Counting cannot be followed"),
+    "samples": (Batched, "cannot be followed.*batch"),
+}

@@ -132,3 +132,10 @@ def test_a_users_own_network_is_traced_once(monkeypatch: pytest.MonkeyPatch) -> 
     for _ in range(2):
         assert others.own("some:net", 5, 3, 32)(images()).shape == (2, 5)
     assert len(traced) == 1
+
+
+def test_a_network_that_branches_on_sizes_is_followed_for_one_size() -> None:
+    net = split(plain.Branching(), IMAGE, 3)
+    assert [feature[1] for feature in net.shapes(IMAGE).features] == [16, 8, 4]
+    with pytest.raises(ValueError, match="holds for images of 3x32x32 only"):
+        net(images(size=16))

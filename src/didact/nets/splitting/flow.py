@@ -10,10 +10,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from didact.nets.dry import Shape
+from didact.nets.splitting.sizes import LARGE, SMALL
 from didact.nets.splitting.trace import Whole
-
-SMALL, LARGE = 2, 3
-"""Two batches, so that sizes that follow the batch can be told from others."""
 
 
 @dataclass

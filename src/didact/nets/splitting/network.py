@@ -14,10 +14,11 @@ from didact.nets.dry import Shape
 from didact.nets.splitting import classifier
 from didact.nets.splitting.check import check, protect
 from didact.nets.splitting.choice import choose, named
-from didact.nets.splitting.flow import LARGE, SMALL, Flow, device_of, flow
+from didact.nets.splitting.flow import Flow, device_of, flow
 from didact.nets.splitting.names import own_names
 from didact.nets.splitting.plan import Plan, planned
 from didact.nets.splitting.points import Point, before_pooling, points
+from didact.nets.splitting.sizes import LARGE, SMALL
 from didact.nets.splitting.trace import Whole, answer, mode, traced
 from didact.seeds import preserved, stream
 from didact.spec.foreign import reason
@@ -169,7 +170,7 @@ def _followed(model: nn.Module, image: Shape) -> tuple[Whole, Flow]:
                     "wrap it in a module whose forward returns them"
                 )
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    whole, graph = traced(model)
+    whole, graph = traced(model, images)
     for name, buffer in model.named_buffers():  # what a forward does to a buffer in place happens while it is traced
         buffer.copy_(buffers[name])
     with preserved("cpu" if device.type == "meta" else device), torch.no_grad(), mode(whole, training=False):

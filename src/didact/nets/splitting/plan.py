@@ -74,9 +74,10 @@ def planned(whole: Whole, known: Flow, stem: Point | None, ends: list[Point], im
         start, takes = node, end.layout
     head = _head(whole, known, start, takes, image, borrowed)
     logits = known.shapes[known.nodes[-1].args[0]]  # type: ignore[index]
-    if borrowed and first is not None:
+    tied = bool(borrowed) or whole.sized
+    if tied and first is not None:
         first = replace(first, only=tuple(image))
-    elif borrowed:
+    elif tied:
         row[0] = (replace(row[0][0], only=tuple(image)), row[0][1])
     return Plan(first, tuple(row), head, logits[0])
 

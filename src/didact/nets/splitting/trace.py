@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from didact.nets.splitting.sizes import SizedProxy, Sizes
 from didact.spec.foreign import reason
 
 ROOT = "net"
@@ -27,6 +28,8 @@ class Whole(nn.Module):
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
+        self.sized = False
+        """Whether the graph holds for one size of images only."""
 
     def forward(self, images: Any) -> Any:
         return answer(self.net(images))
@@ -37,8 +40,11 @@ def answer(given: Any) -> Any:
     return given if isinstance(given, Tensor | fx.Proxy) else getattr(given, "logits", given)
 
 
-def traced(net: nn.Module) -> tuple[Whole, fx.Graph]:
+def traced(net: nn.Module, images: Tensor | None = None) -> tuple[Whole, fx.Graph]:
     """``net`` in a module of its own, and the graph of that module.
+
+    Args:
+        images: where the network's own forward branches on sizes, it is followed for these; None: it is refused then.
 
     Raises:
         ValueError: the forward of the network itself cannot be traced, or does something else in training mode.
@@ -46,8 +52,8 @@ def traced(net: nn.Module) -> tuple[Whole, fx.Graph]:
     leaves: set[type[nn.Module]] = set()
     while True:
         whole = Whole(net)
-        training = _traced(whole, leaves, training=True)
-        evaluating = _traced(whole, leaves, training=False)
+        training = _traced(whole, leaves, images, training=True)
+        evaluating = _traced(whole, leaves, images, training=False)
         owner = _difference(training, evaluating, whole)
         if owner is None:
             return whole, evaluating
@@ -65,9 +71,12 @@ def stack(node: fx.Node) -> tuple[str, ...]:
 
 
 class _Tracer(fx.Tracer):
-    def __init__(self, leaves: set[type[nn.Module]]) -> None:
+    def __init__(self, leaves: set[type[nn.Module]], images: Tensor | None) -> None:
         super().__init__(param_shapes_constant=True)
         self.leaves = leaves
+        self.images = images
+        self._sizes: Sizes | None = None
+        self._computes = False
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         hooked = m._forward_hooks or m._forward_pre_hooks or m._backward_hooks
@@ -80,7 +89,28 @@ class _Tracer(fx.Tracer):
         node = obj.node
         if node.target in (operator.eq, operator.ne) and all(_kind(x) for x in node.args):
             return node.target is operator.eq
-        return super().to_bool(obj)
+        known = None if self.images is None else self.size_of(obj)
+        return super().to_bool(obj) if known is None else bool(known)
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return super().proxy(node) if self.images is None else SizedProxy(node, self)
+
+    def size_of(self, obj: fx.Proxy) -> int | float | bool | None:
+        """The number that ``obj`` is for images of this shape; None where it follows from anything else."""
+        assert self.images is not None
+        if self._sizes is None:
+            self._sizes = Sizes(self.root, self.graph, self.images)
+        self._computes = True
+        try:
+            return self._sizes.value(obj.node)
+        finally:
+            self._computes = False
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        return forward(*args, **kwargs) if self._computes else super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        return attr_val if self._computes else super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def create_arg(self, a: Any) -> Any:
         # a tensor made on the way, such as a random one, would stay as it is for ever
@@ -98,17 +128,23 @@ def _kind(x: Any) -> bool:
     return read or isinstance(x, torch.dtype | torch.device)
 
 
-def _traced(whole: Whole, leaves: set[type[nn.Module]], *, training: bool) -> fx.Graph:
+def _traced(whole: Whole, leaves: set[type[nn.Module]], images: Tensor | None, *, training: bool) -> fx.Graph:
     """The graph in one mode. Types of modules that cannot be traced are added to ``leaves``."""
+    sized: Tensor | None = None
     while True:
-        tracer = _Tracer(leaves)
+        tracer = _Tracer(leaves, sized)
         with mode(whole, training=training):
             try:
                 return tracer.trace(whole)
             except Exception as error:  # of the network's own code, so it may be any
                 failure = error
         inside = [kind for _, kind in tracer.module_stack.values()]
-        if len(inside) < 2 or inside[-1] in leaves or inside[-1] is type(whole.net):
+        own = len(inside) < 2 or inside[-1] in leaves or inside[-1] is type(whole.net)
+        if own and sized is None and images is not None:
+            # modules that branch on sizes stay whole, and only the network itself is followed for one size
+            sized, whole.sized = images, True
+            continue
+        if own:
             name = type(whole.net).__name__
             raise ValueError(
                 f"the forward of {name} cannot be followed operation by operation: {reason(failure)}; move what depends on "
