@@ -319,3 +319,24 @@ REFUSED |= {
     "values": (Counting, "forward of Counting cannot be followed"),
     "samples": (Batched, "cannot be followed.*batch"),
 }
+
+
+class Rotary(nn.Module):
+    """Its attention has positions that are made in the forward from the size of the map, and tables on the device of a buffer."""
+
+    def __init__(self, branches: bool) -> None:
+        super().__init__()
+        self.patch, self.branches = nn.Conv2d(3, 8, 4, 4), branches
+        self.register_buffer("rates", torch.tensor([1.0, 0.5, 0.25, 0.125]))
+        self.layers = nn.ModuleList(Attention(8, 2) for _ in range(3))
+        self.fc = nn.Linear(8, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patch(x)
+        side = x.shape[-1] if not self.branches else 8 if x.shape[-1] == 8 else 4
+        steps = torch.arange(side * side, device=self.rates.device)
+        angles = steps[:, None] * self.rates
+        x = x.flatten(2).transpose(1, 2)
+        for layer in self.layers:
+            x = layer(x + torch.cat([angles.sin(), angles.cos()], -1))
+        return self.fc(x.mean(1))

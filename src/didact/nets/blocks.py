@@ -190,7 +190,7 @@ class BlockNet(nn.Module):
             for size in range(1, 513):
                 try:
                     self._measured((image[0], size, size))
-                except RuntimeError:
+                except (RuntimeError, ValueError):  # some hold for one size only
                     continue
                 if size > min(image[1:]):
                     raise ValueError(

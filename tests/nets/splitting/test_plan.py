@@ -139,3 +139,13 @@ def test_a_network_that_branches_on_sizes_is_followed_for_one_size() -> None:
     assert [feature[1] for feature in net.shapes(IMAGE).features] == [16, 8, 4]
     with pytest.raises(ValueError, match="holds for images of 3x32x32 only"):
         net(images(size=16))
+
+
+@pytest.mark.parametrize("branches", [False, True])
+def test_positions_that_are_made_from_the_size_do_not_hinder_cuts(branches: bool) -> None:
+    net = split(plain.Rotary(branches), IMAGE)
+    assert len(net) >= 3 and {*net.shapes(IMAGE).features} == {(8, 8, 8)}
+    assert "_tensor_constant0" not in net.state_dict() and not any("constant" in name for name in own_state(net))
+    assert net.to("meta")(torch.empty(2, *IMAGE, device="meta")).shape == (2, plain.CLASSES)
+    again = pickle.loads(pickle.dumps(split(plain.Rotary(branches), IMAGE, checked=False)))
+    assert again(images()).shape == (2, plain.CLASSES)

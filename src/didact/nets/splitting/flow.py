@@ -20,8 +20,10 @@ class Flow:
 
     Attributes:
         shapes: of tensors that have one row for each image, without the batch.
-        free: what does not depend on the images; any part can compute it for itself.
+        constant: what does not depend on the images.
+        free: what does not depend on the images but for their size; any part can compute it for itself.
         batch: sizes of the batch; any part can read it from what it is given.
+        devices: where the images are; likewise.
         fixed: other numbers that are the same for every batch, such as height and width. A part that needs one computed by an
             earlier part has it as it was for the images of the split.
         state: the entries of the state dict that a node reads, by identity.
@@ -30,14 +32,16 @@ class Flow:
     nodes: list[fx.Node]
     index: dict[fx.Node, int]
     shapes: dict[fx.Node, Shape] = field(default_factory=dict)
+    constant: set[fx.Node] = field(default_factory=set)
     free: set[fx.Node] = field(default_factory=set)
     batch: set[fx.Node] = field(default_factory=set)
+    devices: set[fx.Node] = field(default_factory=set)
     fixed: dict[fx.Node, Any] = field(default_factory=dict)
     state: dict[fx.Node, set[int]] = field(default_factory=dict)
 
     def travels(self, node: fx.Node) -> bool:
         """Whether the node's value can only come from the part that computes it."""
-        return node not in self.free and node not in self.batch and node not in self.fixed
+        return all(node not in some for some in (self.free, self.batch, self.fixed, self.devices))
 
 
 class _Watch(fx.Interpreter):
@@ -74,18 +78,26 @@ def flow(whole: Whole, graph: fx.Graph, images: Tensor) -> Flow:
             known.shapes[node] = small[1:]
         elif numbers == [SMALL, LARGE]:
             known.batch.add(node)
+        elif node.target is getattr and node.args[1] == "device" and node.all_input_nodes[0] not in known.constant:
+            known.devices.add(node)
         elif numbers[0] is not None and numbers[0] == numbers[1]:
             known.fixed[node] = numbers[0]
         effect = node.op.startswith("call") and not node.users
-        if (
-            node.op not in ("placeholder", "output", "call_module")
-            and not effect
-            and known.free.issuperset(node.all_input_nodes)
-        ):
-            known.free.add(node)
+        if node.op not in ("placeholder", "output", "call_module") and not effect:
+            if known.constant.issuperset(node.all_input_nodes):
+                known.constant.add(node)
+            sized = all(s in known.free or s in known.fixed or s in known.devices for s in node.all_input_nodes)
+            if node in known.constant or (sized and node not in {*known.fixed, *known.devices} and not _draws(node)):
+                known.free.add(node)
         own = {id(tensor) for tensor in _tensors(whole, node)} & kept
         known.state[node] = own.union(*(known.state[source] for source in node.all_input_nodes if source in known.free))
     return known
+
+
+def _draws(node: fx.Node) -> bool:
+    """Whether the node's value is random; then it can be computed only once."""
+    name = str(getattr(node.target, "__name__", node.target))
+    return any(word in name for word in ("rand", "dropout", "bernoulli", "normal", "multinomial", "poisson", "uniform"))
 
 
 def _tensors(whole: nn.Module, node: fx.Node) -> Iterable[Tensor]:

@@ -84,6 +84,8 @@ def layout(own: Shape, image: Shape, before: tuple[int, int] | None) -> Layout |
         image: (c, h, w) of the images: a map has their ratio of height to width.
         before: (h, w) of the last map before a row of tokens.
     """
+    if not all(own):
+        return None  # an empty one, such as the register tokens of a network that has none
     if len(own) == 1:
         return Layout("vector")
     if len(own) == 3:

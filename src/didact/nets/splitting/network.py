@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,9 @@ from didact.nets.splitting.sizes import LARGE, SMALL
 from didact.nets.splitting.trace import Whole, answer, mode, traced
 from didact.seeds import preserved, stream
 from didact.spec.foreign import reason
+
+_FEW = 3
+"""Blocks; with fewer, methods that read several features have little to read."""
 
 
 @dataclass(frozen=True)
@@ -53,23 +57,55 @@ def cuts(
     Raises:
         ValueError: as :func:`split`.
     """
-    whole, known = _followed(model, image)
-    points = _places(whole, known, image)
-    stem, ends = _parts(model, known, points, blocks, cuts) if points else (None, [])
-    numbers = {point.index: number for number, point in enumerate([stem, *ends]) if point is not None}
+    found = _best(model, image, blocks, cuts)
+    numbers = {point.index: number for number, point in enumerate([found.stem, *found.ends]) if point is not None}
     places = []
-    for point in points:
+    for point in found.places:
         own = point.layout
         shown = (own.shape(point.own), own.kind, own.extra, point.activated, numbers.get(point.index))
         places.append(Place(point.names[0], *shown))
     return tuple(places)
 
 
-def _parts(
-    model: nn.Module, known: Flow, places: list[Point], blocks: int, cuts: Sequence[str] | None
-) -> tuple[Point | None, list[Point]]:
-    """The end of the stem, if it has operations, and the ends of the blocks."""
-    return choose(before_pooling(places, known), blocks) if cuts is None else named(places, known, cuts, model)
+@dataclass(frozen=True)
+class _Parts:
+    """A followed network, the places where it can be cut, the end of its stem if that has operations, the ends of its blocks."""
+
+    whole: Whole
+    known: Flow
+    places: list[Point]
+    stem: Point | None
+    ends: list[Point]
+
+
+def _best(model: nn.Module, image: Shape, blocks: int, cuts: Sequence[str] | None) -> _Parts:
+    """The parts of ``model``.
+
+    Modules that branch on sizes stay whole. Where too few blocks are left then, or none that ends with a module of ``cuts``, they
+    are followed as well, for images of this size only, if that gives more.
+    """
+    try:
+        found = _parts(model, image, blocks, cuts, sized=False)
+    except ValueError:
+        if cuts is None:
+            raise
+        return _parts(model, image, blocks, cuts, sized=True)
+    if cuts is None and found.whole.leaves and len(found.ends) < min(blocks, _FEW):
+        with suppress(ValueError):
+            other = _parts(model, image, blocks, cuts, sized=True)
+            return other if len(other.ends) > len(found.ends) else found
+    return found
+
+
+def _parts(model: nn.Module, image: Shape, blocks: int, cuts: Sequence[str] | None, *, sized: bool) -> _Parts:
+    whole, known = _followed(model, image, sized=sized)
+    places = _places(whole, known, image)
+    if not places:
+        raise ValueError(
+            f"{type(model).__name__} has no place where a single map or row of tokens goes on, so it cannot be split"
+        )
+    chosen = choose(before_pooling(places, known), blocks) if cuts is None else named(places, known, cuts, model)
+    return _Parts(whole, known, places, *chosen)
 
 
 def split(
@@ -114,14 +150,8 @@ def divided(
     """
     if blocks < 1:
         raise ValueError(f"a network has one block at least, not {blocks}")
-    whole, known = _followed(model, image)
-    places = _places(whole, known, image)
-    if not places:
-        raise ValueError(
-            f"{type(model).__name__} has no place where a single map or row of tokens goes on, so it cannot be split"
-        )
-    stem, ends = _parts(model, known, places, blocks, cuts)
-    plan = planned(whole, known, stem, ends, image)
+    found = _best(model, image, blocks, cuts)
+    plan = planned(found.whole, found.known, found.stem, found.ends, image)
     net = plan.build(model)
     images = _images(model, image)[:SMALL]
     if not images.is_meta:
@@ -142,8 +172,11 @@ def with_classes(model: nn.Module, num_classes: int, image: Shape = (3, 224, 224
     return model
 
 
-def _followed(model: nn.Module, image: Shape) -> tuple[Whole, Flow]:
+def _followed(model: nn.Module, image: Shape, *, sized: bool = False) -> tuple[Whole, Flow]:
     """The traced network, and what is known of its values.
+
+    Args:
+        sized: whether modules that branch on sizes are followed for images of this size.
 
     Raises:
         ValueError: as :func:`split`.
@@ -170,7 +203,7 @@ def _followed(model: nn.Module, image: Shape) -> tuple[Whole, Flow]:
                     "wrap it in a module whose forward returns them"
                 )
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    whole, graph = traced(model, images)
+    whole, graph = traced(model, images, sized=sized)
     for name, buffer in model.named_buffers():  # what a forward does to a buffer in place happens while it is traced
         buffer.copy_(buffers[name])
     with preserved("cpu" if device.type == "meta" else device), torch.no_grad(), mode(whole, training=False):

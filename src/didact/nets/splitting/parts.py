@@ -15,9 +15,9 @@ from torch import Tensor, fx, nn
 
 from didact.nets.blocks import Block, Head
 from didact.nets.dry import Shape
-from didact.nets.splitting.flow import Flow, attribute
+from didact.nets.splitting.flow import Flow, attribute, device_of
 from didact.nets.splitting.layout import Layout
-from didact.nets.splitting.trace import ROOT
+from didact.nets.splitting.trace import ROOT, constant
 from didact.tensors import Feature, Logits
 
 
@@ -30,6 +30,7 @@ class Written:
         space: what the code names.
         held: paths in the traced module of what it reads of ``self``.
         takes, gives: the layouts of the two values.
+        constants: tensors that the network's forward made from sizes.
         careful: whether the operations would change what they are given.
         only: the shape of the images, without the batch, where the operations hold for no other; for the part that takes them.
     """
@@ -39,6 +40,7 @@ class Written:
     held: tuple[str, ...]
     takes: Layout
     gives: Layout
+    constants: tuple[tuple[str, Tensor], ...] = ()
     careful: bool = False
     only: Shape | None = None
 
@@ -64,15 +66,16 @@ class Written:
         vars(self).update(state | {"space": state["space"] | modules})
 
 
-def write(graph: fx.Graph, takes: Layout, gives: Layout) -> Written:
+def write(whole: nn.Module, graph: fx.Graph, takes: Layout, gives: Layout) -> Written:
     """The operations of ``graph`` as code, with the paths of a network's own modules, parameters and buffers."""
     held: dict[str, None] = {}
+    constants = {str(node.target): getattr(whole, str(node.target)) for node in graph.nodes if constant(node)}
     for node in graph.nodes:
-        if node.op in ("call_module", "get_attr") and node.target != "training":
+        if not constant(node) and node.op in ("call_module", "get_attr") and node.target != "training":
             held[str(node.target)] = None
             node.target = own_path(str(node.target))
     code = graph.python_code("self")
-    return Written(code.src, dict(code.globals), tuple(held), takes, gives)
+    return Written(code.src, dict(code.globals), tuple(held), takes, gives, tuple(constants.items()))
 
 
 def own_path(target: str) -> str:
@@ -92,6 +95,8 @@ class Operations(nn.Module):
         self.written = written
         for target in written.held:
             self.hold(whole, target, own_path(target))
+        for name, value in written.constants:
+            self.register_buffer(name, value.to(device_of(whole)), persistent=False)
 
     @property
     def takes(self) -> Layout:
@@ -212,15 +217,18 @@ def carve(
         if node not in value:
             if node in known.batch and node not in inside:
                 value[node] = graph.call_method("size", (given, 0))
+            elif node in known.devices and node not in inside:
+                value[node] = graph.call_function(getattr, (given, "device"))
             elif node in known.fixed and node not in inside:
                 value[node] = known.fixed[node]
-                if borrowed is not None:
+                if borrowed is not None and node not in known.constant:
                     borrowed.add(node)
             else:
                 assert node in known.free or node in inside, f"{node} is not computed in this part"
                 for source in node.all_input_nodes:
                     copied(source)
                 value[node] = graph.node_copy(node, lambda n: value[n])
+                _follow_device(graph, value[node], given)
                 if node.op == "call_method" and node.target == "view" and _sizes(node):
                     value[node].target = "reshape"  # the same, and of maps in another memory format too
         return value[node]
@@ -231,6 +239,19 @@ def carve(
     results = [copied(node) for node in ends]
     graph.output(results[0] if len(results) == 1 else graph.call_function(torch.cat, (results, 1)))
     return graph
+
+
+def _follow_device(graph: fx.Graph, node: fx.Node, given: fx.Node) -> None:
+    """Let a device that was written down while the network was traced be that of what the part is given."""
+
+    def now(value: Any) -> Any:
+        if not isinstance(value, torch.device):
+            return value
+        with graph.inserting_before(node):
+            return graph.call_function(getattr, (given, "device"))
+
+    node.args = fx.node.map_aggregate(node.args, now)  # type: ignore[assignment]
+    node.kwargs = fx.node.map_aggregate(node.kwargs, now)  # type: ignore[assignment]
 
 
 def _sizes(view: fx.Node) -> bool:

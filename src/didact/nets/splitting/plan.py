@@ -65,7 +65,7 @@ def planned(whole: Whole, known: Flow, stem: Point | None, ends: list[Point], im
     start, takes = next(node for node in known.nodes if node.op == "placeholder"), Layout(grid=(image[1], image[2]))
     first: Written | None = None
     if stem is not None:
-        first = _part(known, start, takes, known.nodes[stem.index], stem.layout, borrowed)
+        first = _part(whole, known, start, takes, known.nodes[stem.index], stem.layout, borrowed)
         start, takes = known.nodes[stem.index], stem.layout
     row: list[tuple[Written, Written | None]] = []
     for end in ends:
@@ -82,9 +82,11 @@ def planned(whole: Whole, known: Flow, stem: Point | None, ends: list[Point], im
     return Plan(first, tuple(row), head, logits[0])
 
 
-def _part(known: Flow, start: fx.Node, takes: Layout, stop: fx.Node, gives: Layout, borrowed: set[fx.Node]) -> Written:
+def _part(
+    whole: Whole, known: Flow, start: fx.Node, takes: Layout, stop: fx.Node, gives: Layout, borrowed: set[fx.Node]
+) -> Written:
     nodes = known.nodes[known.index[start] + 1 : known.index[stop] + 1]
-    return write(carve(known, nodes, [stop], [start], borrowed), takes, gives)
+    return write(whole, carve(known, nodes, [stop], [start], borrowed), takes, gives)
 
 
 def _block(
@@ -96,9 +98,9 @@ def _block(
     inner = known.nodes[known.index[start] + 1 : known.index[stop]]
     apart = not own or (gives.kind == "map" and not any(own & known.state[node] for node in inner))
     if not (activates(stop, whole) and apart and known.index[before] > known.index[start] and before in known.shapes):
-        return _part(known, start, takes, stop, gives, borrowed), None
-    act = write(carve(known, [stop], [stop], [before], borrowed), Layout(), Layout())
-    return _part(known, start, takes, before, gives, borrowed), act
+        return _part(whole, known, start, takes, stop, gives, borrowed), None
+    act = write(whole, carve(known, [stop], [stop], [before], borrowed), Layout(), Layout())
+    return _part(whole, known, start, takes, before, gives, borrowed), act
 
 
 def _head(
@@ -119,8 +121,8 @@ def _head(
     assert isinstance(logits, fx.Node)
     gives = Layout() if read.kind == "vector" else read
     return (
-        write(carve(known, body, reads, [start], borrowed), takes, gives),
-        write(carve(known, rest, [logits], reads, borrowed), read, Layout()),
+        write(whole, carve(known, body, reads, [start], borrowed), takes, gives),
+        write(whole, carve(known, rest, [logits], reads, borrowed), read, Layout()),
     )
 
 

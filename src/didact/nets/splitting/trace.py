@@ -30,6 +30,8 @@ class Whole(nn.Module):
         self.net = net
         self.sized = False
         """Whether the graph holds for one size of images only."""
+        self.leaves = False
+        """Whether there are modules that stay whole because they cannot be followed."""
 
     def forward(self, images: Any) -> Any:
         return answer(self.net(images))
@@ -40,11 +42,12 @@ def answer(given: Any) -> Any:
     return given if isinstance(given, Tensor | fx.Proxy) else getattr(given, "logits", given)
 
 
-def traced(net: nn.Module, images: Tensor | None = None) -> tuple[Whole, fx.Graph]:
+def traced(net: nn.Module, images: Tensor, *, sized: bool = False) -> tuple[Whole, fx.Graph]:
     """``net`` in a module of its own, and the graph of that module.
 
     Args:
-        images: where the network's own forward branches on sizes, it is followed for these; None: it is refused then.
+        images: where the network's own forward branches on sizes, it is followed for these.
+        sized: whether modules that branch on sizes are followed so, too.
 
     Raises:
         ValueError: the forward of the network itself cannot be traced, or does something else in training mode.
@@ -52,8 +55,10 @@ def traced(net: nn.Module, images: Tensor | None = None) -> tuple[Whole, fx.Grap
     leaves: set[type[nn.Module]] = set()
     while True:
         whole = Whole(net)
+        whole.sized = sized
         training = _traced(whole, leaves, images, training=True)
         evaluating = _traced(whole, leaves, images, training=False)
+        whole.leaves = bool(leaves)
         owner = _difference(training, evaluating, whole)
         if owner is None:
             return whole, evaluating
@@ -77,6 +82,7 @@ class _Tracer(fx.Tracer):
         self.images = images
         self._sizes: Sizes | None = None
         self._computes = False
+        self._random = torch.get_rng_state()
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         hooked = m._forward_hooks or m._forward_pre_hooks or m._backward_hooks
@@ -113,8 +119,11 @@ class _Tracer(fx.Tracer):
         return attr_val if self._computes else super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def create_arg(self, a: Any) -> Any:
-        # a tensor made on the way, such as a random one, would stay as it is for ever
-        if isinstance(a, Tensor) and not isinstance(a, nn.Parameter) and a not in self.tensor_attrs and not self._buffer(a):
+        made = (
+            isinstance(a, Tensor) and not isinstance(a, nn.Parameter) and a not in self.tensor_attrs and not self._buffer(a)
+        )
+        if made and (self.images is None or not torch.equal(self._random, torch.get_rng_state())):
+            # it would stay as it is for ever; for images of one size that is right, if it is not random
             raise TypeError("its forward makes a tensor from plain numbers")
         return super().create_arg(a)
 
@@ -128,11 +137,10 @@ def _kind(x: Any) -> bool:
     return read or isinstance(x, torch.dtype | torch.device)
 
 
-def _traced(whole: Whole, leaves: set[type[nn.Module]], images: Tensor | None, *, training: bool) -> fx.Graph:
+def _traced(whole: Whole, leaves: set[type[nn.Module]], images: Tensor, *, training: bool) -> fx.Graph:
     """The graph in one mode. Types of modules that cannot be traced are added to ``leaves``."""
-    sized: Tensor | None = None
     while True:
-        tracer = _Tracer(leaves, sized)
+        tracer = _Tracer(leaves, images if whole.sized else None)
         with mode(whole, training=training):
             try:
                 return tracer.trace(whole)
@@ -140,9 +148,8 @@ def _traced(whole: Whole, leaves: set[type[nn.Module]], images: Tensor | None, *
                 failure = error
         inside = [kind for _, kind in tracer.module_stack.values()]
         own = len(inside) < 2 or inside[-1] in leaves or inside[-1] is type(whole.net)
-        if own and sized is None and images is not None:
-            # modules that branch on sizes stay whole, and only the network itself is followed for one size
-            sized, whole.sized = images, True
+        if own and not whole.sized:
+            whole.sized = True  # modules that branch on sizes have stayed whole; the network itself is followed for one size
             continue
         if own:
             name = type(whole.net).__name__
@@ -174,13 +181,27 @@ def _difference(training: fx.Graph, evaluating: fx.Graph, whole: Whole) -> nn.Mo
     flags: list[tuple[fx.Node, bool]] = []
     for a, b in pairs.items():
         flags.clear()
-        alike = (a.op, a.target) == (b.op, b.target) and _alike(a.args, b.args, pairs, flags)
+        alike = ((a.op, a.target) == (b.op, b.target) or _same_constant(a, b, whole)) and _alike(
+            a.args, b.args, pairs, flags
+        )
         alike = alike and _alike(a.kwargs, b.kwargs, pairs, flags)
         if not alike:
             return _owner(a, b, whole)
         if flags:
             _follow_mode(evaluating, b, a)
     return None
+
+
+def constant(node: fx.Node) -> bool:
+    """Whether the node reads a tensor that the forward made from sizes while it was traced."""
+    return node.op == "get_attr" and str(node.target).startswith("_tensor_constant")
+
+
+def _same_constant(a: fx.Node, b: fx.Node, whole: nn.Module) -> bool:
+    if not (constant(a) and constant(b)):
+        return False
+    one, other = getattr(whole, str(a.target)), getattr(whole, str(b.target))
+    return one.dtype == other.dtype and torch.equal(one, other)
 
 
 def _alike(a: Any, b: Any, pairs: dict[fx.Node, fx.Node], flags: list[Any]) -> bool:
