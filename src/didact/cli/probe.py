@@ -71,11 +71,14 @@ def probe(
 def _data_sets(names: str, fraction: float, size: int | None) -> list[Data]:
     """The data sets to probe on, each once. Images of a folder take their size from ``--size``."""
     from didact.data import Data
-    from didact.data.folders import is_folder
+    from didact.data.folders import is_folder, is_hub
     from didact.request.settings import several
 
     fields = [{"name": name, "fraction": fraction} for name in several(names, "data")]
-    sized = [settings | ({"size": size} if is_folder(str(settings["name"])) else {}) for settings in fields]
+    sized = [
+        settings | ({"size": size} if is_folder(str(settings["name"])) or is_hub(str(settings["name"])) else {})
+        for settings in fields
+    ]
     return list(dict.fromkeys(from_json(Data, settings, "data") for settings in sized))
 
 

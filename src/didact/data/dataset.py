@@ -253,6 +253,8 @@ def describe(name: str) -> Listing:
     Raises:
         SpecError: there is no such data set.
     """
+    if folders.is_hub(name):
+        return _describe_folder(f"folder:{folders.exported(name)}")
     if folders.is_folder(name):
         return _describe_folder(name)
     source = find(name)

@@ -14,7 +14,7 @@ from didact.data.catalogue import canonical_name, checksum, find, names
 from didact.data.contract import Augment, DataSource, Decode, Facts
 from didact.data.rand_augment import LARGEST as LARGEST_CHANGE
 from didact.data.resize import usual_padding
-from didact.spec import MOST, Amount, Count, Flag, Seed, Share, SpecError, spec
+from didact.spec import MOST, Amount, Count, Flag, RequestError, Seed, Share, SpecError, spec
 
 FOLDER = "folder"
 """The name of every folder of images; its contents tell one from another."""
@@ -29,7 +29,7 @@ class Data:
         str,
         Field(
             description=f"The data set: {', '.join(names())}; folder:PATH for a folder of images, folder:PATH#LIST for some of "
-            "its classes; or module:NAME for your own."
+            "its classes; hf:PATH for a data set of Hugging Face datasets; or module:NAME for your own."
         ),
     ] = "digits"
     holds: tuple[Amount, Amount, Amount, Amount, Amount] | None = None
@@ -90,6 +90,8 @@ class Data:
 
     def called(self, name: str) -> bool:
         """Whether ``name`` is this data set's: the same name, or a folder with the same contents."""
+        if folders.is_hub(name):
+            name = f"folder:{folders.exported(name)}"
         return folders.contents(name).checksum == self.content if folders.is_folder(name) else name == self.name
 
     @property
@@ -259,11 +261,11 @@ def _of_folder(given: Mapping[str, Any]) -> dict[str, Any]:
         counts = folders.resized(given["holds"], size)
     elif name == FOLDER:
         raise ValueError("name: folder needs a path; write folder:PATH")
-    elif isinstance(name, str) and folders.is_folder(name):
+    elif isinstance(name, str) and (folders.is_folder(name) or folders.is_hub(name)):
         try:
-            contents = folders.contents(name)
+            contents = folders.contents(f"folder:{folders.exported(name)}" if folders.is_hub(name) else name)
             now = contents.checksum
-        except SpecError as error:
+        except RequestError as error:
             raise ValueError(f"name: {error}") from None
         if content not in (None, now):
             raise ValueError(f"content: {name} holds {now} now, and these settings belong to {content}; leave content out")

@@ -18,6 +18,7 @@ from didact.data.folders.folder import (
     too_large,
     without_labels,
 )
+from didact.data.folders.hub import exported, is_hub
 from didact.data.folders.stream import Streamed, usual_decoders
 
 __all__ = [
@@ -29,8 +30,10 @@ __all__ = [
     "chosen",
     "contents",
     "decode_together",
+    "exported",
     "folder_path",
     "is_folder",
+    "is_hub",
     "resized",
     "spelling",
     "too_large",
