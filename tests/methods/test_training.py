@@ -105,7 +105,7 @@ def test_every_declared_parameter_is_trained_and_saved(teacher: Taught, name: st
     declared = {f"extras.{k}": p for k, p in one.extras.named_parameters()}
     optimised: set[str] = set()
     while not one.done:
-        inside = {id(p) for group in one.optimiser.param_groups for p in group["params"]}
+        inside = {id(p) for group in one.updates.optimiser.param_groups for p in group["params"]}
         optimised |= {k for k, p in declared.items() if id(p) in inside}
         one.end_epoch()
     assert optimised == one._trainable & declared.keys()

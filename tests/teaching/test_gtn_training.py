@@ -151,11 +151,11 @@ def test_weight_decay_pulls_the_distribution_to_uniform() -> None:
         for theta in distribution.theta.values():
             theta.copy_(torch.linspace(-1, 1, len(theta)))
     before = distribution.entropy().item()
-    (group,) = one.optimiser.param_groups
+    (group,) = one.updates.optimiser.param_groups
     held = {id(parameter) for parameter in group["params"]}
     assert group["weight_decay"] == one.recipe.weight_decay > 0
     assert {id(theta) for theta in distribution.theta.values()} <= held
     for parameter in group["params"]:
         parameter.grad = torch.zeros_like(parameter)  # nothing else moves it
-    one.optimiser.step()
+    one.updates.optimiser.step()
     assert before < distribution.entropy().item() < math.log(one.extras.pool.size)
