@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from didact.data.items import gathered, is_dataset
 from didact.data.split import Labelled, Split
 from didact.spec import SpecError, clean, shown
 from didact.spec.foreign import running
 
-Images: TypeAlias = "tuple[Any, Any] | Labelled"
-"""(images, labels) as arrays or tensors: uint8 (n, c, h, w) and whole numbers (n,); or images that come when they are taken."""
+
+class Items(Protocol):
+    """A torch ``Dataset`` of known length."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+Images: TypeAlias = "tuple[Any, Any] | Labelled | Items"
+"""(images, labels) as arrays or tensors: uint8 (n, c, h, w) and whole numbers (n,); or images that come when they are taken; or
+a torch ``Dataset`` of (image, label)."""
 
 
 class Checked:
@@ -61,6 +72,9 @@ def labelled(part: str, images: Images) -> Labelled:
         if len(pixels) != len(labels):
             raise SpecError(f"{part}: one label for each image, found {len(pixels)} images and {len(labels)} labels")
         whole = Split.whole(pixels, labels)
+    elif is_dataset(images):
+        whole = gathered(part, images)
+        _labels(part, whole.labels)
     else:
         raise SpecError(f"{part}: a pair (images, labels), found {clean(type(images).__name__)}")
     if not len(whole.labels):
