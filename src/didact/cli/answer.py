@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ from didact.spec import SpecError, cut, shown
 if TYPE_CHECKING:
     from didact.execution import Execution
     from didact.execution.executor import Executor
+    from didact.execution.forecast import Planner
+    from didact.papers.contract import Paper
     from didact.runs.run import Run
     from didact.store.answers import Keep
     from didact.store.record import Record
@@ -82,6 +84,64 @@ def executor(workers: int | str | None, on: str | None, device: str, usual: int 
     if on == "auto" or on.startswith("ray://") or on.rpartition(":")[2].isdecimal():
         return Ray(address=on)
     return choose(Executor, on)
+
+
+def planner(plan: bool, throughput: float | None, devices: int | None, jobs: Executor | str) -> Planner | None:
+    """What takes the place of ``jobs`` with ``--plan``; None without.
+
+    Raises:
+        SpecError: a setting of a plan, and no plan.
+    """
+    from didact.execution.forecast import Planner
+
+    if plan:
+        return Planner(devices or (1 if isinstance(jobs, str) else jobs.slots))
+    for name, value in (("throughput", throughput), ("devices", devices)):
+        if value is not None:
+            raise SpecError(f"{name}: is for a plan; write --plan, too")
+    return None
+
+
+def forecast(
+    planner: Planner,
+    runs: Sequence[Run] | Paper,
+    store: Path,
+    execution: Execution,
+    throughput: float | None,
+    *,
+    retry: bool,
+    form: Form,
+) -> int:
+    """Print what it takes to train what is missing of ``runs``, or of a study.
+
+    Args:
+        throughput: billions of operations a second of a device; None to time some steps here.
+    """
+    from dataclasses import replace
+
+    from didact.execution import execute
+    from didact.execution.forecast import Speed, measured, planned
+    from didact.machine import memory
+    from didact.report.text import stderr
+    from didact.store.store import Store
+    from didact.tables import forecast as tables
+
+    talk = stderr()
+    records, execution = Store(store, talk.print), replace(execution, executor=planner)
+    if isinstance(runs, Sequence):
+        execute(runs, records, execution, retry=retry)
+    else:
+        runs.train(records, execution, retry=retry)
+    jobs = planned(planner.jobs, talk.print)
+    if throughput is not None:
+        speed = Speed(throughput * 1e9, "as stated")
+    else:
+        speed = measured(jobs, execution.device) if jobs else Speed(1e9, "with nothing to time")
+    missing = {run.digest for one in jobs for run in one.job.runs}
+    finished = len(planner.finished - missing)
+    table, plain = tables.forecast(jobs, finished, speed, planner.slots, memory(execution.device))
+    emit([table], form, plain)
+    return 0
 
 
 def keep(answers: bool, features: bool, limit: int | None) -> Keep | None:

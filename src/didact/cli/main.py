@@ -17,16 +17,19 @@ from didact.cli.options import (
     Compile,
     Decoders,
     Device,
+    Devices,
     Exact,
     Json,
     KeepAnswers,
     KeepFeatures,
     On,
+    Plan,
     Processes,
     Retry,
     Settings,
     StorePath,
     TestEvery,
+    Throughput,
     Together,
     exactly,
 )
@@ -83,6 +86,9 @@ def train(
     keep_features: KeepFeatures = False,
     answers_limit: AnswersLimit = None,
     decoders: Decoders = None,
+    plan: Plan = False,
+    throughput: Throughput = None,
+    devices: Devices = None,
     retry: Retry = False,
     format: Format = "text",
     json: Json = False,
@@ -93,7 +99,7 @@ def train(
     """
     from didact.advice.warning import warning
     from didact.execution import Execution
-    from didact.request.plan import plan
+    from didact.request.plan import plan as planned
     from didact.request.tokens import parse
 
     shape, where = form(format, json), answer.device(device)
@@ -107,10 +113,13 @@ def train(
         keep=answer.keep(keep_answers, keep_features, answers_limit),
         decoders=decoders,
     )
-    runs = plan(parse(settings), execution.device)
+    planner = answer.planner(plan, throughput, devices, execution.executor)
+    runs = planned(parse(settings), where)
     line = warning(runs)
     if line is not None:
         streams.say(line, to_stderr=True)
+    if planner is not None:
+        return answer.forecast(planner, runs, store, execution, throughput, retry=retry, form=shape)
     return answer.answer(runs, store, execution, retry=retry, form=shape)
 
 

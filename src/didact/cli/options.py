@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
-from didact.spec import Bytes, Count, Seed, SpecError, from_json
+from didact.spec import Bytes, Count, Positive, Seed, SpecError, from_json
 
 
 def exactly(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
@@ -92,6 +92,21 @@ Decoders = Annotated[
         converter=exactly(Seed),
         help="Processes that decode images while a network trains; one fewer than processors by default.",
     ),
+]
+Plan = Annotated[
+    bool,
+    Parameter(name="--plan", negative="", help="Train nothing: show the jobs, and the time, memory and disk they take."),
+]
+Throughput = Annotated[
+    float | None,
+    Parameter(
+        name="--throughput",
+        converter=exactly(Positive),
+        help="With --plan: billions of operations a second of a device, in place of a measurement here.",
+    ),
+]
+Devices = Annotated[
+    int | None, Parameter(name="--devices", converter=exactly(Count), help="With --plan: how many devices train at once.")
 ]
 Retry = Annotated[bool, Parameter(negative="", help="Go on from the last good state with runs that failed before.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]

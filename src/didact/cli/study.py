@@ -14,16 +14,19 @@ from didact.cli.options import (
     AnswersLimit,
     Compile,
     Device,
+    Devices,
     Json,
     KeepAnswers,
     KeepFeatures,
     On,
     Picture,
+    Plan,
     Processes,
     Retry,
     Settings,
     StorePath,
     TestEvery,
+    Throughput,
     Together,
 )
 from didact.cli.output import Form, Format, emit, form, picture_path
@@ -50,6 +53,9 @@ def study(
     keep_answers: KeepAnswers = False,
     keep_features: KeepFeatures = False,
     answers_limit: AnswersLimit = None,
+    plan: Plan = False,
+    throughput: Throughput = None,
+    devices: Devices = None,
     retry: Retry = False,
     picture: Picture = None,
     format: Format = "text",
@@ -76,6 +82,9 @@ def study(
         executor=answer.executor(workers, on, where, usual=1 if getattr(paper, "timed", False) else "auto"),
         keep=answer.keep(keep_answers, keep_features, answers_limit),
     )
+    planner = answer.planner(plan, throughput, devices, execution.executor)
+    if planner is not None:
+        return answer.forecast(planner, paper, store, execution, throughput, retry=retry, form=shape)
     talk = stderr()
     records = Store(store, talk.print)
     outcome = paper.train(records, execution, terminal.show(talk), retry=retry)

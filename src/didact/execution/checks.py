@@ -19,13 +19,20 @@ from didact.store.unfinished import Unfinished
 
 
 def check_missing(
-    missing: Sequence[Run], finished: Collection[str], failed: Collection[str], store: Store, execution: Execution
+    missing: Sequence[Run],
+    finished: Collection[str],
+    failed: Collection[str],
+    store: Store,
+    execution: Execution,
+    *,
+    trains: bool = True,
 ) -> None:
     """Refuse, before any training, whatever cannot work. Parts of a method that teach nothing are said.
 
     Args:
         missing: the runs without a Record.
         finished, failed: digests of the runs that have a Record, and of those that are not trained as they failed before.
+        trains: whether they are to be trained now; otherwise neither their data nor a store to write in is asked for.
 
     Raises:
         RequestError: as :func:`didact.execution.dispatch.execute`.
@@ -35,14 +42,15 @@ def check_missing(
             store.say(line)
     engines.check(missing, execution.device)
     _check_needed(missing, finished, store)
-    if missing:
+    if missing and trains:
         check_writable(store)
     store.check_folders(missing)
     routes.check_kept(missing, store)
     for run in missing:
         if run.digest not in failed:
             Unfinished(store, run).check_device(execution.device)
-    data.available([run.data for run in missing], store.say)
+    if trains:
+        data.available([run.data for run in missing], store.say)
 
 
 def _check_needed(missing: Sequence[Run], finished: Collection[str], store: Store) -> None:

@@ -49,7 +49,7 @@ def execute(
     records = _records(needed, store)
     missing = [run for run in needed if run.digest not in records]
     failed = {} if retry else {run.digest: reason for run in missing if (reason := store.failure(run)) is not None}
-    check_missing(missing, records, failed, store, execution)
+    check_missing(missing, records, failed, store, execution, trains=executor.trains)
     if missing:
         _tell_given(needed, records, store)
     jobs, failures = schedule(needed, records, failed, min(execution.cohort_size, most()), executor.slots)

@@ -22,6 +22,9 @@ class Executor(Named, ABC):
 
     homes: ClassVar[tuple[str, ...]] = ("didact.execution.executors",)
 
+    trains: ClassVar[bool] = True
+    """Whether jobs are done. Otherwise neither the data nor a store that can be written is needed."""
+
     @property
     def slots(self) -> int:
         """How many jobs can run at once."""
