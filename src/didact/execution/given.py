@@ -1,4 +1,4 @@
-"""Networks with weights from a file: loaded, measured on the test images, and kept as Records. Nothing is trained."""
+"""Networks with weights from a file: loaded, measured on the test images, kept as Records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from didact.store.store import Store
 
 
 def keep(run: Run, store: Store, dataset: Dataset, device: str) -> Record:
-    """Load the weights, measure the network on the test images in float32, say how good it is, and keep its Record.
+    """Load the weights, measure the network in float32, say how good it is, and keep its Record.
 
     Raises:
         WeightsError: the file is not where it was, has changed, or does not fit.
@@ -53,7 +53,7 @@ def keep(run: Run, store: Store, dataset: Dataset, device: str) -> Record:
 
 
 def told(run: Run, row: Mapping[str, Any], images: int, classes: int) -> list[str]:
-    """What a person should know of the network: its accuracy, and where that is no better than chance, likely causes."""
+    """What a person should know of the network: its accuracy, and likely causes where that is chance."""
     top1 = row["test_top1"]
     lines = [f"{run.label}: {top1:.2f} % of the test images of {run.data.label} are right"]
     level = chance(images, classes)

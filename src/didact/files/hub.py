@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def push(folder: Path, name: str, *, private: bool) -> str:
-    """Send a packed network to ``owner/name``, which is made where it does not exist. Returns its address.
+    """Send a packed network to ``owner/name``, which is made where there is none; its address.
 
     Raises:
         RequestError: no such name can be, the library is not installed, or the hub refuses.

@@ -1,4 +1,4 @@
-"""A network that is packed to leave: a folder, or a tar of it, with its weights, what they are of, and a card to read."""
+"""A packed network: a folder, or a tar of it, with weights, a description and a model card."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def member(path: Path, name: str) -> bytes | None:
     try:
         with tarfile.open(path, "r:") as archive:
             for entry in archive:
-                file = archive.extractfile(entry) if entry.isreg() and PurePosixPath(entry.name).name == name else None
+                wanted = entry.isreg() and PurePosixPath(entry.name).name == name
+                file = archive.extractfile(entry) if wanted else None
                 if file is not None:
                     data = file.read()
                     if len(data) < entry.size:
@@ -47,7 +48,9 @@ def member(path: Path, name: str) -> bytes | None:
 
 
 def pack(path: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files into a new folder at ``path``, or, where it ends in .tar, into a tar; completely or not at all.
+    """Write the files into a new folder at ``path``, or into a tar where its name ends in .tar.
+
+    It is there completely or not at all.
 
     Raises:
         OSError: there is something at ``path``, or nothing can be written there.

@@ -126,7 +126,7 @@ def read(path: Path) -> Any:
         with open(path, "rb") as file:
             head = file.read(9)
         with torch.device("cpu"), warnings.catch_warnings(), torch.serialization.safe_globals(_PLAIN):
-            warnings.simplefilter("ignore")  # of other pickle protocols, which are read or refused all the same
+            warnings.simplefilter("ignore")  # other pickle protocols are read or refused all the same
             if (inner := _packed(path)) is not None:
                 return safetensors.torch.load(inner)
             if head[8:9] == b"{":  # the length of the header, then the header
@@ -168,7 +168,7 @@ def _damaged(path: Path, reason: str) -> WeightsError:
 
 
 def _states(value: Any, place: str, level: int) -> Iterator[tuple[str, Tensors]]:
-    """Every mapping of names to tensors in ``value``, and every group of names with a common first part in one of them."""
+    """Every mapping of names to tensors in ``value``, and every group in it with a common first part."""
     if not isinstance(value, Mapping) or level > DEEPEST:
         return
     named = {key: one for key, one in value.items() if isinstance(key, str)}
@@ -181,7 +181,7 @@ def _states(value: Any, place: str, level: int) -> Iterator[tuple[str, Tensors]]
 
 
 def _groups(tensors: Tensors, place: str, level: int) -> Iterator[tuple[str, Tensors]]:
-    """The tensors below each first part of their names: what wrappers (``module.``) and pairs (``student.``) add."""
+    """The tensors below each first part of their names, such as ``module.`` or ``student.``."""
     groups: dict[str, Tensors] = {}
     for key, tensor in tensors.items():
         first, dot, rest = key.partition(".")

@@ -46,8 +46,8 @@ def ordered(net: BlockNet) -> list[str]:
 
     def place(name: str) -> int:
         parts = name.split(".")
-        late = parts[0] == "blocks" and parts[1] in blocks and parts[2] == "body"  # after ``enter`` and ``first``
-        return int(late)
+        # a wide block's body runs after its ``enter`` and ``first``
+        return int(parts[0] == "blocks" and parts[1] in blocks and parts[2] == "body")
 
     groups: dict[tuple[str, ...], list[str]] = {}
     for name in net.state_dict():

@@ -18,7 +18,7 @@ _OF_TRAINING = ("method", "teacher", "recipe", "seed", "data_seed")
 
 
 def check_weights(teacher: TeacherRequest, at: str) -> None:
-    """Whether a teacher's settings go together with its weights, or with their absence. ``at``: the teacher's path.
+    """Whether a teacher's settings go together with its weights. ``at``: the teacher's path.
 
     Raises:
         SpecError: the message says what to leave out or to add.
@@ -48,7 +48,7 @@ def _says(teacher: TeacherRequest, name: str) -> bool:
 
 
 def file_of(path: str | None, outputs: Sequence[int] | None, at: str) -> Given | None:
-    """What a Run holds of the file at ``path``; None where there is none. ``at``: the setting's path.
+    """What a Run holds of the file at ``path``; None without one. ``at``: the setting's path.
 
     Raises:
         SpecError: the file cannot be read; an output is there twice.
@@ -82,7 +82,7 @@ def net_in(path: str | None) -> str | None:
 
 
 def inputs_of(teacher: TeacherRequest, at: str) -> Inputs | None:
-    """How the teacher is shown the images; None where as the data say. ``at``: the teacher's path."""
+    """How the teacher is shown the images; None where as the data say. ``at``: its path."""
     if teacher.mean is None and teacher.std is None and teacher.size is None:
         return None
     return from_json(Inputs, {"mean": teacher.mean, "std": teacher.std, "size": teacher.size}, at)

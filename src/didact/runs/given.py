@@ -61,7 +61,10 @@ _PLACES: dict[str, Path] = {}
 
 
 def seen(path: str | Path) -> str:
-    """The checksum of the file at ``path``, or in a folder of a packed network, which is remembered as its place.
+    """The checksum of the file at ``path``, which is remembered as its place.
+
+    Args:
+        path: of a file of weights, or of a packed network.
 
     Raises:
         WeightsError: there is no such file, or it cannot be read.
@@ -78,7 +81,7 @@ def seen(path: str | Path) -> str:
 
 
 def last_place(sum_: str) -> Path | None:
-    """Where the file with this checksum was seen last; None where it was not seen on this machine."""
+    """Where the file with this checksum was seen last; None where this machine has not seen it."""
     with contextlib.suppress(DamagedError, DataError):
         known = read_json(_note(sum_))
         if isinstance(known, dict) and isinstance(known.get("path"), str):
@@ -112,8 +115,8 @@ def tensors(net: BlockNet, name: str, given: Given, classes: int, *, fresh: bool
         fresh: whether a last layer for other classes is left out, and stays as it is in ``net``; otherwise it is refused.
 
     Raises:
-        WeightsError: the file is not where it was, has changed, or its weights do not fit; or one is not finite, or no
-            floating-point number where the network has one.
+        WeightsError: the file is not where it was, has changed, or its weights do not fit; or one
+            is not finite, or no floating-point number where the network has one.
     """
     path = _found_again(given)
     try:

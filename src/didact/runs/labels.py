@@ -5,6 +5,7 @@ from __future__ import annotations
 from didact.engine.recipe import Recipe
 from didact.method import ForStudent, Method
 from didact.nets import title
+from didact.runs.given import Given
 from didact.runs.run import BASELINE, Run, method_label, required
 from didact.spec import plural, to_json
 
@@ -65,9 +66,15 @@ def row_label(run: Run) -> str:
 def _given(run: Run) -> str:
     """A network with weights from a file: the start of the file's checksum, and what of its outputs and inputs is its own."""
     assert run.given is not None
-    own = [] if run.inputs is None else [f"{key}={value}" for key, value in to_json(run.inputs).items() if value is not None]
-    own += [] if run.given.outputs is None else [f"{len(run.given.outputs)} outputs chosen"]
-    return run.way.replace("-", " ") + (f" ({', '.join(own)})" if own else "")
+    return run.way.replace("-", " ") + _own_ways(run, run.given)
+
+
+def _own_ways(run: Run, file: Given) -> str:
+    """What of a file's outputs and of the images it is shown is the network's own: " (size=224)"."""
+    inputs = {} if run.inputs is None else to_json(run.inputs)
+    own = [f"{key}={value}" for key, value in inputs.items() if value is not None]
+    own += [] if file.outputs is None else [f"{len(file.outputs)} outputs chosen"]
+    return f" ({', '.join(own)})" if own else ""
 
 
 def _start(run: Run) -> str:
@@ -75,7 +82,7 @@ def _start(run: Run) -> str:
     if run.start is None:
         return ""
     if run.start.file is not None:
-        return f" from weights {run.start.file.sha256[:6]}"
+        return f" from weights {run.start.file.sha256[:6]}" + _own_ways(run, run.start.file)
     return " from a branch" if run.start.part != "net" else " fine-tuned"
 
 

@@ -108,7 +108,7 @@ class Run:
         if self.engine is not None:
             self._check_engine(self.engine)
         if self.peers and self.start is not None:
-            raise ValueError("networks that learn together begin with fresh weights; leave start out")
+            raise ValueError("networks that learn together begin with fresh weights; leave start and weights out")
         return self
 
     def _check_given(self) -> None:

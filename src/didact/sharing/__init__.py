@@ -1,4 +1,4 @@
-"""Networks that leave: a run of a store packed with its weights, what they are of, and a model card; and loaded again."""
+"""Networks that leave: a run packed with its weights, a description and a model card, and back."""
 
 from didact.sharing.folder import load, pack_run
 

@@ -46,7 +46,7 @@ def about(run: Run, record: Record, sha256: str) -> dict[str, Any]:
 
 
 def card(run: Run, record: Record, net: BlockNet, store: Store, known: dict[str, Any]) -> str:
-    """The model card: what the network is, how good it was when it was measured, and how to use it."""
+    """The model card: what the network is, what was measured, and how to use it."""
     final, environment = record.final(), record.environment()
     rows = [
         ("test accuracy", f"{final['test_top1']:.2f} % top-1{_top5(final)}, last epoch ({run.data.label})"),

@@ -29,7 +29,7 @@ from didact.store.store import Store
 
 
 def pack_run(store: Store, run: Run, record: Record, path: Path) -> None:
-    """Pack the network of a finished run at ``path``: a new folder, or a tar where the name ends so.
+    """Pack the network of a finished run at ``path``: a new folder, or a tar by its suffix.
 
     Raises:
         SpecError: the run's method hands on another network than its own.
@@ -51,17 +51,19 @@ def pack_run(store: Store, run: Run, record: Record, path: Path) -> None:
 
 
 def _tensors(net: BlockNet) -> Tensors:
-    """The state dict; of a network of a library or of one's own under the names that it has there."""
+    """The state dict; of a network that was split, under the names that it has in its own code."""
     names = own_names(net) if isinstance(net.head, CutHead) else {key: key for key in net.state_dict()}
     return {names[key]: value.detach().clone().contiguous() for key, value in net.state_dict().items()}
 
 
 def load(path: Path | str, net: str | None = None) -> BlockNet:
-    """The network that is packed at ``path``, on the CPU in eval mode. It takes images that are normalised as didact.json says.
+    """The network that is packed at ``path``, on the CPU in eval mode.
+
+    It takes images that are normalised as didact.json says.
 
     Args:
         path: a folder or a tar from ``didact share``, or ``hub:owner/name``.
-        net: its name, where that is code of your own or of a library (``module:function``), which no file chooses.
+        net: its name, where that is code of your own or of a library, which no file chooses.
 
     Raises:
         RequestError: there is no packed network, it is damaged, or ``net`` is needed.

@@ -25,7 +25,7 @@ def seal(
     device: str,
     samples: int,
 ) -> Record:
-    """The Record of ``run``, which is locked. What a kill left of an earlier attempt is written over.
+    """The Record of ``run``, which is locked. What a kill left earlier is written over.
 
     Args:
         images: which ones it is measured on, as plain JSON data.
