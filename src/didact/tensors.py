@@ -38,12 +38,14 @@ class Batch:
     """Images as the networks receive them (augmented, normalised). All tensors are on one device.
 
     Attributes:
-        images: (b, c, h, w). labels: classes, (b,); for mixed images the class with the larger
-        share. index: position of each image in the training set, (b,); CRD's memory uses it. views:
-        other versions of the same images, by the names in :class:`Needs` (SSKD's rotations: four
-        rows for each image). soft: probability of every class, (b, k), for mixed images or smoothed
-        labels; else None. labelled: how many images have a label, and stand before those that have
-        none (labels of -1); None where all have one.
+        images: (b, c, h, w).
+        labels: classes, (b,); for mixed images the class with the larger share.
+        index: position of each image in the training set, (b,); CRD's memory uses it.
+        views: other versions of the same images, by the names in :class:`Needs` (SSKD's rotations:
+            four rows for each image).
+        soft: probability of every class, (b, k), for mixed images or smoothed labels; else None.
+        labelled: how many images have a label, and stand before those that have none (labels of
+            -1); None where all have one.
     """
 
     images: Tensor

@@ -127,7 +127,7 @@ def test_after_the_last_block_or_before_all(pair: Callable[..., Pair], teacher: 
     expected = extras.eval().supernet.extract(name)(shown.batch.images)
     assert torch.equal(extras.run(0, name, shown.batch.images), expected)
     assert extras.run(1, name, shown.own.features[-1]).shape == (4, 5)
-    with pytest.raises(ValueError, match=r"cannot be taken out.*after=\[0, ...\]"):
+    with pytest.raises(ValueError, match=r"cannot be extracted.*after=\[0, ...\]"):
         built(pair, "resnet20", SPACE)[2].supernet.extract(name)
 
 

@@ -81,8 +81,10 @@ def matrix(
 
     Args:
         read: gives the blocks of samples from a given block on, every layer as (b, d), the same in
-        every call. samples: total number of samples in the blocks. split: number of layers of the
-        first network. kind, unbiased, share: as above.
+            every call.
+        samples: total number of samples in the blocks.
+        split: number of layers of the first network.
+        kind, unbiased, share: as above.
 
     Raises:
         ValueError: too few samples, or a share that is not positive.

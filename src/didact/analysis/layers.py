@@ -76,8 +76,10 @@ def layers(net: BlockNet, images: Images, pool: bool = False) -> dict[str, Float
     eval mode first.
 
     Args:
-        net: the network. images: (b, c, h, w). pool: average every channel of a map to one number,
-        (b, c); much cheaper, but loses positions.
+        net: the network.
+        images: (b, c, h, w).
+        pool: average every channel of a map to one number, (b, c); much cheaper, but loses
+            positions.
     """
     with torch.no_grad():
         outputs = net.outputs(images, PARTS)
@@ -106,9 +108,11 @@ def compare(
     RBF. Larger batches are faster and take more memory.
 
     Args:
-        net_a, net_b: the networks. batches: images, (b, c, h, w), on the networks' device: a list,
-        or any iterable that gives the same batches in every iteration. kind, unbiased, share: see
-        :mod:`didact.analysis.cka`. pool: average every channel of a map to one number first.
+        net_a, net_b: the networks.
+        batches: images, (b, c, h, w), on the networks' device: a list, or any iterable that gives
+            the same batches in every iteration.
+        kind, unbiased, share: see :mod:`didact.analysis.cka`.
+        pool: average every channel of a map to one number first.
 
     Raises:
         ValueError: batches that can be read only once, no images, or fewer images than the

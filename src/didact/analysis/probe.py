@@ -90,8 +90,10 @@ class Linear:
     """A classifier with the logits ``vectors @ weight.T + bias``.
 
     Attributes:
-        weight: (classes, d). bias: (classes,). slope: largest entry of the gradient after an exact
-        fit, None for SGD. Above the tolerance, there were too few steps.
+        weight: (classes, d).
+        bias: (classes,).
+        slope: largest entry of the gradient after an exact fit, None for SGD. Above the tolerance,
+            there were too few steps.
     """
 
     weight: Float[Tensor, "k d"]

@@ -28,13 +28,18 @@ class Described:
     """A method, with a preset or not, as it is without further settings.
 
     Attributes:
-        name: with its preset, "fitnet+kd". about: what its file says. settings: (name, type,
-        default, meaning); the default is the preset's where there is one. presets: by name, what
-        they change. option: the path of its settings on the command line; "teacher.method" for one
-        on the teacher. command: trains by it, with the settings that have no default. reads: the
-        parts of outputs that it reads, by network. stages: in order. soft_labels: which labels its
-        terms follow but one class for each image: "mixed", "smoothed" or "none". file: the module
-        that holds it.
+        name: with its preset, "fitnet+kd".
+        about: what its file says.
+        settings: (name, type, default, meaning); the default is the preset's where there is one.
+        presets: by name, what they change.
+        option: the path of its settings on the command line; "teacher.method" for one on the
+            teacher.
+        command: trains by it, with the settings that have no default.
+        reads: the parts of outputs that it reads, by network.
+        stages: in order.
+        soft_labels: which labels its terms follow but one class for each image: "mixed", "smoothed"
+            or "none".
+        file: the module that holds it.
     """
 
     name: str

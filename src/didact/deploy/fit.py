@@ -47,8 +47,10 @@ class Verdict:
     """Whether a device holds a network.
 
     Attributes:
-        device: its name. executes: whether it computes in this bit width. missing: missing bytes:
-        of ``weights`` and ``activations`` if these have separate memories, otherwise of ``memory``.
+        device: its name.
+        executes: whether it computes in this bit width.
+        missing: missing bytes: of ``weights`` and ``activations`` if these have separate memories,
+            otherwise of ``memory``.
     """
 
     device: str
@@ -135,8 +137,9 @@ def members(pool: str, students: int = 4, draw: int = 0) -> tuple[str, ...]:
 
     Args:
         pool: names in any spelling, separated by commas; a space such as ``tiny``; or
-        ``module:NAME``, a pool of one's own. students: how many are drawn from a space. draw: the
-        seed under which they are drawn.
+            ``module:NAME``, a pool of one's own.
+        students: how many are drawn from a space.
+        draw: the seed under which they are drawn.
 
     Raises:
         SpecError: no such network or pool (the nearest are named), none at all, or more students

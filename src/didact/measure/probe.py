@@ -95,9 +95,10 @@ def probe(
     data, not augmented. Its feature vectors are computed once for all methods.
 
     Raises:
-        SpecError: the network does not take the images, or not at this size. DataError: the data
-        are missing and cannot be downloaded. Raised before anything is computed. LookupError: a run
-        has no Record.
+        SpecError: the network does not take the images, or not at this size.
+        DataError: the data are missing and cannot be downloaded. Raised before anything is
+            computed.
+        LookupError: a run has no Record.
     """
     data = [replace(settings, augment="none") for settings in data]  # probes never augment
     results = {run.digest: Results(_record(store, run), store.once) for run in runs}

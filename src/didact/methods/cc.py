@@ -59,8 +59,9 @@ def matrix_distance(
 
     Args:
         kernel: bilinear, x_i . x_j; or gaussian, exp(-sharpness |x_i - x_j|^2) of vectors of length
-        1, expanded. unit: scale the embeddings to length 1 first; an all-zero one stays. sharpness,
-        order: of the gaussian one's expansion.
+            1, expanded.
+        unit: scale the embeddings to length 1 first; an all-zero one stays.
+        sharpness, order: of the gaussian one's expansion.
     """
     if unit:
         es, et = unit_rows(es), unit_rows(et)

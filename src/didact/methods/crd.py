@@ -61,7 +61,8 @@ def loss(scores_s: Scores, scores_t: Scores, samples: int) -> Scalar:
     Args:
         scores_s, scores_t: exp(similarity / T) / Z, of as many candidates; column 0 is the
             positive. A score below the smallest normal number of its type counts as that number,
-            without gradient. samples: n, the size of the training set.
+            without gradient.
+        samples: n, the size of the training set.
     """
     log_s, log_t = (p.clamp(min=torch.finfo(p.dtype).tiny).log() for p in (scores_s, scores_t))
     return nce(log_s, samples) + nce(log_t, samples)

@@ -45,7 +45,8 @@ def loss(fs: Feature, ft: TeacherFeature, margin: Tensor) -> Scalar:
 
     Args:
         fs, ft: values before activation, of as many channels; the larger map is adaptively
-        average-pooled. margin: (c,), not positive.
+            average-pooled.
+        margin: (c,), not positive.
     """
     if fs.shape[1] != ft.shape[1]:
         raise ValueError(f"a target of {ft.shape[1]} channels for a feature of {fs.shape[1]}: put a connector between them")

@@ -107,7 +107,8 @@ class Review(nn.Module):
 
     Args:
         sources, targets: channels of the student's and the teacher's stages, the pooled vectors
-        last. partners: for each of the student's blocks the teacher's, counted from 0.
+            last.
+        partners: for each of the student's blocks the teacher's, counted from 0.
     """
 
     def __init__(self, sources: list[int], targets: list[int], partners: tuple[int, ...]) -> None:

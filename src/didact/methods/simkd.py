@@ -51,10 +51,11 @@ def loss(projected: Feature, ft: TeacherFeature, counted: Tensor | None = None, 
     average-pooled.
 
     Args:
-        projected, ft: maps of as many channels. counted: (b,), which samples count, of whose losses
-        the mean is taken; 0 where none does. None: all count. kind: "l2", the mean squared error
-        over all elements; "kl", KL(teacher || student) between the softmaxes over the channels,
-        mean over positions.
+        projected, ft: maps of as many channels.
+        counted: (b,), which samples count, of whose losses the mean is taken; 0 where none does.
+            None: all count.
+        kind: "l2", the mean squared error over all elements; "kl", KL(teacher || student) between
+            the softmaxes over the channels, mean over positions.
     """
     if projected.shape[1] != ft.shape[1]:
         raise ValueError(f"{projected.shape[1]} channels are to meet {ft.shape[1]}: put a projector between them")
@@ -178,8 +179,10 @@ class Projector(Block):
 
     Args:
         source, target: (c, h, w) of the two; a source that is larger is average-pooled to the
-        target's size. reduction: by how much the inner layers are narrower than the target. bias:
-        whether the convolutions have one. activate: whether the last ReLU follows.
+            target's size.
+        reduction: by how much the inner layers are narrower than the target.
+        bias: whether the convolutions have one.
+        activate: whether the last ReLU follows.
     """
 
     def __init__(self, source: Shape, target: Shape, reduction: int, bias: bool, *, activate: bool) -> None:

@@ -74,8 +74,9 @@ def loss(
 
     Args:
         zs, zt: logits of student and teacher, rows 4i to 4i + 3 of image i: upright, then its
-        rotations. projected_s, projected_t: the projected vectors of the same rows. labels: of the
-        images, (b,).
+            rotations.
+        projected_s, projected_t: the projected vectors of the same rows.
+        labels: of the images, (b,).
     """
     upright_s, rotated_s = apart(zs)
     upright_t, rotated_t = apart(zt)

@@ -43,7 +43,8 @@ def loss(mean: Feature, ft: TeacherFeature, variance: Tensor) -> Scalar:
 
     Args:
         mean, ft: what is predicted and the teacher's map, of as many channels; the larger one is
-        adaptively average-pooled. variance: (c,), positive.
+            adaptively average-pooled.
+        variance: (c,), positive.
     """
     if mean.shape[1] != ft.shape[1]:
         raise ValueError(f"a mean of {mean.shape[1]} channels for a feature of {ft.shape[1]}: put a regressor before it")

@@ -1,9 +1,8 @@
-"""Layers between the features of two networks, and which features belong together. Shapes are (c,
-h, w), without the batch.
+"""Adapters between the features of two networks, and pairs of features.
 
-:class:`Transform` leads a feature into another network (SFTN); :class:`Regressor` makes it
-comparable with another network's (FitNets, AB). Both are built from real shapes, so nothing is
-decided while data run.
+Shapes are (c, h, w), without the batch. :class:`Transform` converts a feature into another
+network's input (SFTN); :class:`Regressor` makes it comparable with another network's feature
+(FitNets, AB). Both are built from shapes before any data run.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ from didact.tensors import Feature
 
 
 class Resize(nn.Module):
-    """To exactly ``size`` (h, w): adaptive average pooling where the map is larger, nearest
-    neighbour where smaller."""
+    """Resizes to ``size`` (h, w): larger maps by average pooling, smaller by nearest neighbour."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         super().__init__()
@@ -34,8 +32,7 @@ class Resize(nn.Module):
 
 
 class Frozen(nn.Module):
-    """A copy of a trained part that is never trained: its weights take no gradient, and it stays in
-    eval mode.
+    """A copy of a trained part without gradients for its weights, always in eval mode.
 
     Gradients flow through it to its input. For methods that reuse a part of the teacher (its
     classifier, its head).
@@ -53,17 +50,16 @@ class Frozen(nn.Module):
 
 
 class Transform(Block):
-    """The SFTN paper's feature transform: a block that turns one network's feature into another's
-    input.
+    """The SFTN paper's feature transform, from one network's feature to another's input.
 
-    Equal sizes take one 1x1 convolution. A larger map is halved by 3x3 convolutions of stride 2, a
-    smaller one doubled by 4x4 transposed convolutions, as often as brings its area nearest to the
-    target's (none, hence 1x1, where that is nearest); batch norm and ReLU follow each, and the
-    first changes the channels. Sizes that are not met exactly (the paper has none) end in a
-    :class:`Resize` between the last norm and the last ReLU.
+    Equal sizes need one 1x1 convolution. 3x3 convolutions of stride 2 halve a larger map, and 4x4
+    transposed convolutions double a smaller one, as often as brings the area nearest to the
+    target's (a 1x1 convolution if that is not at all). Batch norm and ReLU follow each; the first
+    changes the channels. If the size is then not exact (which does not occur in the paper), a
+    :class:`Resize` comes between the last norm and the last ReLU.
 
     Args:
-        source, target: (c, h, w) of the feature given and of the feature wanted.
+        source, target: (c, h, w) of the input and of the output.
 
     Raises:
         ValueError: a shape that is not a map's.
@@ -71,16 +67,16 @@ class Transform(Block):
 
     def __init__(self, source: Shape, target: Shape) -> None:
         channels, *size = _map(source)
-        width, *wanted = _map(target)
+        width, *target_size = _map(target)
         steps = round(log2(_area(target) / _area(source)) / 2)
         layers: list[nn.Module] = []
         for i in range(max(1, abs(steps))):
-            given = width if i else channels
-            layers += [*([nn.ReLU()] if i else []), _step(given, width, steps), nn.BatchNorm2d(width)]
+            inputs = width if i else channels
+            layers += [*([nn.ReLU()] if i else []), _step(inputs, width, steps), nn.BatchNorm2d(width)]
             if steps:
                 size = [2 * n if steps > 0 else (n + 1) // 2 for n in size]
-        if size != wanted:
-            layers.append(Resize((wanted[0], wanted[1])))
+        if size != target_size:
+            layers.append(Resize((target_size[0], target_size[1])))
         super().__init__(nn.Sequential(*layers), nn.ReLU())
 
 
@@ -138,15 +134,14 @@ class Regressor(nn.Module):
 
 
 def match(own: Sequence[Shape], other: Sequence[Shape]) -> tuple[tuple[int, int], ...]:
-    """For each own block the block of the other network that belongs to it: (own index, other
-    index) pairs from 0.
+    """Pairs (own index, other index) of blocks of two networks, one for each own block, from 0.
 
-    As many blocks on both sides are paired in order, as the papers do. Otherwise an own block gets
-    the one whose size is nearest (by the ratio of the areas), among equally near ones that at the
-    nearest relative depth, then the earlier; a later block never gets an earlier partner.
+    With equal numbers of blocks, they are paired in order, as in the papers. Otherwise an own block
+    is paired with the other network's block of nearest size (by the ratio of areas); ties are
+    broken by relative depth, then by order. Partners never go backwards.
 
     Raises:
-        ValueError: the other network shows no feature, or a shape that is not a map's.
+        ValueError: the other network has no feature, or a shape is not that of a map.
     """
     if len(own) == len(other):
         return tuple((i, i) for i in range(len(own)))
@@ -163,14 +158,12 @@ def match(own: Sequence[Shape], other: Sequence[Shape]) -> tuple[tuple[int, int]
 
 
 def one_position(a: Shape, b: Shape) -> bool:
-    """Whether maps of these shapes meet at a single position when the larger is pooled to the
-    smaller."""
+    """Whether pooling the larger of two maps to the size of the smaller leaves one position."""
     return min(a[1], b[1]) == min(a[2], b[2]) == 1
 
 
 class Matched(nn.Module):
-    """Nothing but ``pairs``, what :func:`match` says of two rows of features: extras of methods
-    that compare them as they are."""
+    """Parameter-free extras: ``pairs`` of blocks to compare, by :func:`match`."""
 
     def __init__(self, own: Sequence[Shape], other: Sequence[Shape]) -> None:
         super().__init__()

@@ -1,10 +1,8 @@
-"""A frozen network prepared for inference: each batch norm in eval mode becomes part of the
-convolution before it.
+"""Folds the batch norms of a frozen network into the convolutions before them.
 
-In eval mode a batch norm is a scale and a shift for each channel, and so is what a convolution's
-weights and bias can take over: a layer less to run, the same function in real arithmetic. Rounding
-differs, so a network is folded where its outputs are shown, never where its own parameters are
-read, hashed or kept.
+In eval mode, a batch norm is a scale and a shift for each channel, which a convolution's weights
+and bias can include: one layer less, and the same function in exact arithmetic. Rounding differs,
+so folded networks only compute outputs; parameters are always read, hashed and stored unfolded.
 """
 
 from __future__ import annotations
@@ -39,8 +37,7 @@ with all that is in it."""
 
 
 def folded(net: BlockNet) -> BlockNet:
-    """A network that shows the same as ``net`` in eval mode, features and values before activation
-    included, in fewer layers.
+    """A network with the outputs of ``net`` in eval mode, but fewer layers.
 
     A :class:`~torch.nn.Conv2d` that an :class:`~torch.nn.Sequential` runs directly before a
     :class:`~torch.nn.BatchNorm2d` in eval mode takes the norm over. A norm in training mode, one

@@ -1,5 +1,4 @@
-"""Pieces that several families are built from: residual units, stages, convolutions with their
-norm, initialisation."""
+"""Parts of several families: residual units, stages, convolutions with norm, initialisation."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Which batch norm gives a block's value before activation: its scale and shift say how that value
-is distributed."""
+"""Finds the batch norm before a block's last activation; its scale and shift give the
+distribution."""
 
 from __future__ import annotations
 

@@ -37,9 +37,10 @@ class Entry:
     """What is known of a network without building it.
 
     Attributes:
-        name: its canonical name. family: the file it comes from; "" for a constructor of the user's
-        own; "library" for a network of another library; "architecture" where the name spells it
-        out. paper_rate: the learning rate that the papers start from at batch size 64.
+        name: its canonical name.
+        family: the file it comes from; "" for a constructor of the user's own; "library" for a
+            network of another library; "architecture" where the name spells it out.
+        paper_rate: the learning rate that the papers start from at batch size 64.
     """
 
     name: str
@@ -104,13 +105,15 @@ def create(name: str, num_classes: int, in_channels: int = 3, size: int | None =
             (``basic-16-1x16-1x32-1x64``), a network of another library (``timm:resnet34``), which
             is split, or ``module:function``, a constructor of one's own that takes (num_classes,
             in_channels) and returns a :class:`BlockNet`, or any other classifier, which is split.
-            num_classes: number of logits. in_channels: channels of the images. size: height of the
-            images; only a network that is split needs it. None: what its library has it for, or the
-            first of :data:`~didact.nets.others.SIZES` that it takes.
+        num_classes: number of logits.
+        in_channels: channels of the images.
+        size: height of the images; only a network that is split needs it. None: what its library
+            has it for, or the first of :data:`~didact.nets.others.SIZES` that it takes.
 
     Raises:
         SpecError: no such network, or a constructor that cannot be imported or does not return a
-        network that can be split. ValueError: a number below 1.
+            network that can be split.
+        ValueError: a number below 1.
     """
     if num_classes < 1 or in_channels < 1:
         raise ValueError(f"a network needs at least one class and one channel, not {num_classes} and {in_channels}")

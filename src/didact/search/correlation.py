@@ -60,11 +60,14 @@ class Correlation:
     """The students trained by one method, with one teacher and one recipe.
 
     Attributes:
-        trained: method, teacher and recipe, as text. own: whether the teacher is the one that
-        predicts. students: by falling predicted accuracy. tau: Kendall's tau-b of predicted and
-        test accuracy; None, like ``rho`` and ``p``, if all figures of one side are equal. rho:
-        Spearman's rho. p: how often a random order has a tau at least as far from 0. by_size:
-        Kendall's tau-b of parameters and test accuracy, for comparison.
+        trained: method, teacher and recipe, as text.
+        own: whether the teacher is the one that predicts.
+        students: by falling predicted accuracy.
+        tau: Kendall's tau-b of predicted and test accuracy; None, like ``rho`` and ``p``, if all
+            figures of one side are equal.
+        rho: Spearman's rho.
+        p: how often a random order has a tau at least as far from 0.
+        by_size: Kendall's tau-b of parameters and test accuracy, for comparison.
     """
 
     trained: str

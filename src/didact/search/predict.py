@@ -48,9 +48,11 @@ class Predictor:
     the teacher's Record.
 
     Args:
-        store: the store with the run's Record. run: a generic teacher, with students that start
-        from the images. images: largest number of training images for the norms' statistics, drawn
-        with the run's seed. device: torch device of the computation.
+        store: the store with the run's Record.
+        run: a generic teacher, with students that start from the images.
+        images: largest number of training images for the norms' statistics, drawn with the run's
+            seed.
+        device: torch device of the computation.
 
     Attributes:
         pool: the students to choose from.

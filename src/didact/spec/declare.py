@@ -72,9 +72,11 @@ class Named:
     registration.
 
     Attributes:
-        homes: packages of the catalogue. version: raised when the part's mathematics changes, so
-        that old Records stay distinct from new ones. presets: settings by preset name;
-        ``fitnet+kd`` is the file ``fitnet`` with its preset ``kd``.
+        homes: packages of the catalogue.
+        version: raised when the part's mathematics changes, so that old Records stay distinct from
+            new ones.
+        presets: settings by preset name; ``fitnet+kd`` is the file ``fitnet`` with its preset
+            ``kd``.
     """
 
     homes: ClassVar[tuple[str, ...]] = ()

@@ -32,9 +32,10 @@ class Row:
     """A finished run in a list. All texts are cleaned.
 
     Attributes:
-        code: names of the user's own code in the run. trusted: whether a Run was built; without it,
-        ``data``, ``teacher`` and ``recipe`` are empty. top1: the last epoch's test accuracy in
-        percent.
+        code: names of the user's own code in the run.
+        trusted: whether a Run was built; without it, ``data``, ``teacher`` and ``recipe`` are
+            empty.
+        top1: the last epoch's test accuracy in percent.
     """
 
     digest: str

@@ -55,9 +55,10 @@ class Results:
         computed.
 
         Args:
-            name: name of the file, without suffix. question: plain JSON data that identifies the
-            result. read: converts the stored plain data; raises ValueError, TypeError, LookupError
-            or AttributeError for invalid data.
+            name: name of the file, without suffix.
+            question: plain JSON data that identifies the result.
+            read: converts the stored plain data; raises ValueError, TypeError, LookupError or
+                AttributeError for invalid data.
         """
         path, key = self._path(name), canonical(question)
         try:

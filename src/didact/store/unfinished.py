@@ -63,9 +63,10 @@ class Unfinished:
         """Restore the learner from a checkpoint, or write the first checkpoint.
 
         Args:
-            learner: the learner. device: torch device of the training. epoch: an epoch of
-            :meth:`kept` to which the run's group returns, or 0 for the beginning; default: the last
-            one.
+            learner: the learner.
+            device: torch device of the training.
+            epoch: an epoch of :meth:`kept` to which the run's group returns, or 0 for the
+                beginning; default: the last one.
         """
         states, faults = self._states(learner)
         state = states.get(max(states, default=0) if epoch is None else epoch)

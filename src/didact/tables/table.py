@@ -20,11 +20,13 @@ class Quantity:
     """A cell with figures over seeds.
 
     Attributes:
-        sample: the figures over seeds. difference: paired differences to a baseline, over the seeds
-        that both have; None without a baseline. digits: after the point. of: the largest number of
-        figures in a cell of the table; smaller samples show their n. sign: whether positive figures
-        have a plus sign, as differences do. spread: whether the text includes the standard
-        deviation.
+        sample: the figures over seeds.
+        difference: paired differences to a baseline, over the seeds that both have; None without a
+            baseline.
+        digits: after the point.
+        of: the largest number of figures in a cell of the table; smaller samples show their n.
+        sign: whether positive figures have a plus sign, as differences do.
+        spread: whether the text includes the standard deviation.
     """
 
     sample: Sample

@@ -169,8 +169,9 @@ class Conditioning(nn.Module):
 
     Attributes:
         after: by branch, the block of the teacher (from 1) after which it starts; 0: from the
-        images. entries: for each of ``pool.networks``, by branch, the block of the student (from 0)
-        at which the branch enters.
+            images.
+        entries: for each of ``pool.networks``, by branch, the block of the student (from 0) at
+            which the branch enters.
     """
 
     def __init__(self, method: GTN, after: tuple[int, ...], pair: Pair) -> None:

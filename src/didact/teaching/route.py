@@ -109,12 +109,15 @@ class Along:
     ) -> None:
         """
         Args:
-            route: the settings. anchors: epochs of the teacher, ascending. epochs: the students'
-            number of epochs, over all stages. load: gives the teacher after an epoch, frozen and in
-            eval mode. batches: the images on which a greedy route measures its student. draw_for:
-            called with the student's epoch and the number of a batch before that batch, and with -1
-            before the student is deployed; for networks that draw from global generators. prepare:
-            converts an anchor into the network that runs.
+            route: the settings.
+            anchors: epochs of the teacher, ascending.
+            epochs: the students' number of epochs, over all stages.
+            load: gives the teacher after an epoch, frozen and in eval mode.
+            batches: the images on which a greedy route measures its student.
+            draw_for: called with the student's epoch and the number of a batch before that batch,
+                and with -1 before the student is deployed; for networks that draw from global
+                generators.
+            prepare: converts an anchor into the network that runs.
         """
         self.route = route
         self.anchors = tuple(anchors)
@@ -157,9 +160,10 @@ class Along:
         """Move to the first anchor that the student is not near, or to the last.
 
         Args:
-            student: a network in eval mode, from images to logits. batches: the images on which the
-            KL is measured. draw_for: called with the number of each batch before it runs, for
-            networks that draw from global generators.
+            student: a network in eval mode, from images to logits.
+            batches: the images on which the KL is measured.
+            draw_for: called with the number of each batch before it runs, for networks that draw
+                from global generators.
 
         Returns:
             The mean KL from the anchor before the move, in nats.

@@ -188,7 +188,7 @@ def test_a_supernet_of_later_blocks() -> None:
     for name in SMALL.members:
         feature = torch.randn(2, whole.skeleton(name).shapes((3, 8, 8)).features[0][0], 8, 8)
         assert torch.equal(part.run(name, feature, 1), whole.run(name, feature, 1))
-        with pytest.raises(ValueError, match=rf"{name} cannot be taken out: .*GTN: after=\[0, ...\]"):
+        with pytest.raises(ValueError, match=rf"{name} cannot be extracted: .*GTN: after=\[0, ...\]"):
             part.extract(name)
 
 

@@ -1,9 +1,11 @@
 """A pool of students as one weight-sharing network.
 
-Space, Choices   a pool that is a product of choices          Pool       a pool that is a list of
-networks as_pool          either of them, from its name or a list      Supernet   the weights that
-the pool's students share Distribution     which student is drawn, trainable         Capacity   what
-the drawn ones cost in the mean
+Space, Choices   a pool that is a product of choices
+Pool             a pool that is a list of networks
+as_pool          a Space or a Pool from its name or a list
+Supernet         the weights that the pool's students share
+Distribution     a trainable distribution over students
+Capacity         the mean cost of drawn students
 """
 
 from didact.nets.supernet.distribution import Capacity, Distribution, uniform

@@ -1,10 +1,9 @@
-"""Which student is drawn: a trainable distribution over the choices of a pool, and what its
-students cost in the mean.
+"""A trainable distribution over the students of a pool, and the mean cost of its students.
 
-Each decision has a categorical distribution of its own, p = softmax(theta). A draw adds Gumbel
-noise to theta and takes the largest (Jang, Gu, Poole: Categorical Reparameterization with
-Gumbel-Softmax (ICLR 2017), https://arxiv.org/abs/1611.01144); its straight-through value is 1 going
-forward and has the gradient of the softened draw going back.
+Each decision has a categorical distribution, p = softmax(theta). A draw adds Gumbel noise to theta
+and takes the largest entry (Jang, Gu, Poole: Categorical Reparameterization with Gumbel-Softmax
+(ICLR 2017), https://arxiv.org/abs/1611.01144). Its straight-through value is 1 in the forward pass
+and has the gradient of the softened draw in the backward pass.
 """
 
 from __future__ import annotations
@@ -22,13 +21,15 @@ from didact.nets.supernet.space import Decision, Space
 
 
 def uniform(pool: Space | Pool, random: torch.Generator) -> tuple[int, ...]:
-    """The index of an option in each decision, all equally likely. ``random`` is on the CPU."""
+    """An option's index for each decision, all equally likely. ``random`` is on the CPU."""
     return tuple(int(torch.randint(len(d.options), (), generator=random)) for d in pool.decisions)
 
 
 class Distribution(nn.Module):
-    """A categorical distribution for each decision of a pool, uniform at first. Decisions with one
-    option have no parameter."""
+    """A categorical distribution for each decision of a pool, initially uniform.
+
+    Decisions with one option have no parameter.
+    """
 
     def __init__(self, pool: Space | Pool) -> None:
         super().__init__()
@@ -37,10 +38,10 @@ class Distribution(nn.Module):
         self.theta = nn.ParameterDict({_key(d): nn.Parameter(torch.zeros(len(d.options))) for d in open_})
 
     def draw(self, random: torch.Generator, temperature: float = 1.0) -> tuple[tuple[int, ...], dict[str, Tensor]]:
-        """Indices of the options drawn, and for each open decision its straight-through value: 1,
-        with a gradient.
+        """Indices of the drawn options, and the straight-through value of each open decision.
 
-        The indices are read from the device, once for all decisions.
+        The values are 1 and have a gradient. The indices are read from the device, once for all
+        decisions.
 
         Args:
             random: on the CPU.
@@ -52,33 +53,35 @@ class Distribution(nn.Module):
                 theta = self.theta[_key(d)]
                 noise = -torch.empty(theta.shape).exponential_(generator=random).log()
                 soft[d.name] = F.softmax((F.log_softmax(theta, 0) + noise.to(theta.device)) / temperature, 0)
-        found = torch.stack([s.argmax() for s in soft.values()]).tolist() if soft else []
-        picked = dict(zip(soft, found, strict=True))
+        indices = torch.stack([s.argmax() for s in soft.values()]).tolist() if soft else []
+        picked = dict(zip(soft, indices, strict=True))
         values = {name: soft[name][i] - soft[name][i].detach() + 1 for name, i in picked.items()}
         return tuple(picked.get(d.name, 0) for d in self.pool.decisions), values
 
     def probabilities(self) -> dict[str, Tensor]:
-        """By decision's name, the probability of each option."""
+        """The probability of each option, by the decision's name."""
         ones = {d.name: torch.ones(1) for d in self.pool.decisions if _key(d) not in self.theta}
         return {d.name: F.softmax(self.theta[_key(d)], 0) for d in self.pool.decisions if d.name not in ones} | ones
 
     def entropy(self) -> Tensor:
-        """Sum of the decisions' entropies in nats; the logarithm of the pool's size when uniform, 0
-        when all is settled."""
+        """Sum of the decisions' entropies in nats.
+
+        It is the logarithm of the pool's size for a uniform distribution, and 0 for a single
+        student.
+        """
         return sum((torch.special.entr(p).sum() for p in self.probabilities().values()), torch.zeros(()))
 
     def likeliest(self) -> str:
-        """The student made of each decision's likeliest option."""
-        found = self.probabilities()
-        return self.pool.name([int(found[d.name].argmax()) for d in self.pool.decisions])
+        """The student with each decision's likeliest option."""
+        probabilities = self.probabilities()
+        return self.pool.name([int(probabilities[d.name].argmax()) for d in self.pool.decisions])
 
 
 class Capacity(nn.Module):
-    """Mean number of parameters of a pool's students under a distribution, exact and
-    differentiable.
+    """Mean number of parameters of a pool's students, exact and differentiable.
 
     The decisions are independent, so the mean is a sum over stages of a table (parameters by the
-    width that comes in and the stage's own choices) weighted by the probabilities.
+    input width and the stage's own choices), weighted by the probabilities.
     """
 
     def __init__(self, pool: Space | Pool, num_classes: int, in_channels: int) -> None:
@@ -112,24 +115,23 @@ def _tables(pool: Space | Pool, num_classes: int, in_channels: int) -> list[tupl
         sizes = [size_of(name, num_classes, (in_channels, 32, 32)) for name in pool.members]
         return [(("network",), torch.tensor(sizes, dtype=torch.float32, device="cpu"))]
     options = {d.name: d.options for d in pool.decisions}
-    found: list[tuple[tuple[str, ...], Tensor]] = [
+    tables: list[tuple[tuple[str, ...], Tensor]] = [
         (("stem",), _table([9.0 * in_channels * w + 2 * w for w in pool.stem], (len(pool.stem),)))
     ]
     before = "stem"
     for i, choices in enumerate(pool.stages, 1):
-        own = tuple(f"stage{i}.{what}" for what in ("depth", "width", "kernel", "expansion"))
-        names = (before, *own)
+        names = (before, *(f"stage{i}.{choice}" for choice in ("depth", "width", "kernel", "expansion")))
         counts = [
             float(stage_parameters(pool.kind, int(source), Stage(int(d), int(w), int(k), float(e), choices.stride or 1)))
             for source, d, w, k, e in itertools.product(*(options[n] for n in names))
         ]
-        found.append((names, _table(counts, tuple(len(options[n]) for n in names))))
+        tables.append((names, _table(counts, tuple(len(options[n]) for n in names))))
         before = f"stage{i}.width"
     heads = [
         float(h and w * h + 2 * h) + (h or w) * num_classes + num_classes
         for w, h in ((int(w), int(h)) for w, h in itertools.product(options[before], pool.head))
     ]
-    return [*found, ((before, "head"), _table(heads, (len(options[before]), len(pool.head))))]
+    return [*tables, ((before, "head"), _table(heads, (len(options[before]), len(pool.head))))]
 
 
 def _table(values: list[float], shape: tuple[int, ...]) -> Tensor:

@@ -1,4 +1,4 @@
-"""A pool that is a list of networks, and pools by name."""
+"""Pools that are lists of networks, and pools by name."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from didact.spec.foreign import imported
 
 @spec
 class Pool:
-    """A finite list of students: names that spell out their networks, and networks of the zoo.
+    """A finite list of students: names that describe their networks, and networks of the zoo.
 
     Students of one kind (:attr:`didact.nets.architecture.Architecture.family`) share weights; a
-    network of the zoo keeps its own.
+    network of the zoo has its own.
     """
 
     members: tuple[str, ...]
@@ -36,24 +36,24 @@ class Pool:
     def _known(cls, members: tuple[str, ...]) -> tuple[str, ...]:
         if not members:
             raise ValueError("an empty pool; name one network at least")
-        found = tuple(resolve(name) for name in members)
-        if len(set(found)) != len(found):
-            raise ValueError(f"the same network twice in {list(found)}")
-        return found
+        names = tuple(resolve(name) for name in members)
+        if len(set(names)) != len(names):
+            raise ValueError(f"the same network twice in {list(names)}")
+        return names
 
     @property
     def label(self) -> str:
-        """Its members, where they are few."""
+        """Its members, or their number if there are more than two."""
         return " ".join(self.members) if len(self.members) <= 2 else f"{len(self.members)} networks"
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:
-        """The one choice there is: which network."""
+        """The only decision: which network."""
         return (Decision("network", self.members, -1),)
 
     @property
     def size(self) -> int:
-        """How many students there are."""
+        """Number of students."""
         return len(self.members)
 
     def name(self, picks: Sequence[int]) -> str:
@@ -91,26 +91,29 @@ class Pool:
 
     @cached_property
     def networks(self) -> tuple[str, ...]:
-        """Networks from which the tensors of all students are cut: one for each kind, and the
-        zoo's."""
+        """The networks with the tensors of all students: one for each kind, and those of the
+        zoo."""
         kinds: dict[Any, Architecture] = {}
         for name in self.members:
             if is_architecture(name):
-                made = parse(name)
-                kinds[made.family] = union(kinds.get(made.family, made), made)
-        return (*(made.name for made in kinds.values()), *(name for name in self.members if not is_architecture(name)))
+                architecture = parse(name)
+                kinds[architecture.family] = union(kinds.get(architecture.family, architecture), architecture)
+        return (
+            *(architecture.name for architecture in kinds.values()),
+            *(name for name in self.members if not is_architecture(name)),
+        )
 
     def draw(self, count: int, seed: int) -> tuple[str, ...]:
-        """``count`` different students, drawn uniformly under ``seed``.
+        """``count`` different students, drawn uniformly with ``seed``.
 
         Raises:
-            SpecError: there are not so many.
+            SpecError: the pool has fewer students.
         """
         return draw(self.decisions, self.name, count, seed)
 
 
 def union(a: Architecture, b: Architecture) -> Architecture:
-    """The smallest architecture that contains both; they are of one family."""
+    """The smallest architecture that contains both, which must be of one family."""
     assert a.family == b.family
     stages = [
         Stage(max(x.depth, y.depth), max(x.width, y.width), max(x.kernel, y.kernel), _wider(a, x, y), x.stride)
@@ -124,7 +127,7 @@ def _wider(a: Architecture, x: Stage, y: Stage) -> float:
 
 
 def size_of(name: str, classes: int = 100, image: Shape = (3, 32, 32)) -> int:
-    """Parameters of the network called ``name``; of one that spells itself out by arithmetic."""
+    """Parameters of the network called ``name``; by arithmetic if the name describes it."""
     if is_architecture(name):
         return cost(parse(name), classes, image).parameters
     with torch.device("meta"):
@@ -132,11 +135,10 @@ def size_of(name: str, classes: int = 100, image: Shape = (3, 32, 32)) -> int:
 
 
 def as_pool(value: Any) -> Space | Pool:
-    """A pool from itself, a space's name, names separated by commas, a list of names,
-    ``module:NAME``, or its fields.
+    """A pool from a pool, a space's name, networks (a list or text), ``module:NAME``, or fields.
 
     Raises:
-        SpecError: nothing of that name; an empty choice; unknown networks.
+        SpecError: unknown name or networks, or an empty choice.
     """
     if isinstance(value, Space | Pool):
         return value
@@ -149,36 +151,36 @@ def as_pool(value: Any) -> Space | Pool:
         return SPACES[names[0].lower()]
     if len(names) == 1 and ":" in names[0]:
         return _own(names[0])
-    for one in names:
-        if one.lower() in SPACES:
-            raise SpecError(f"{shown(one)} is a pool, which stands alone; a list holds networks only, found {list(names)}")
+    for name in names:
+        if name.lower() in SPACES:
+            raise SpecError(f"{shown(name)} is a pool, which stands alone; a list holds networks only, found {list(names)}")
         try:
-            resolve(one)
+            resolve(name)
         except SpecError as error:
-            near = nearest(one, [*SPACES, *zoo_names()]) if not is_architecture(one) else f": {error}"
-            raise SpecError(f"{shown(one)} is neither a pool nor a network{near} (pools: {', '.join(SPACES)})") from None
+            near = nearest(name, [*SPACES, *zoo_names()]) if not is_architecture(name) else f": {error}"
+            raise SpecError(f"{shown(name)} is neither a pool nor a network{near} (pools: {', '.join(SPACES)})") from None
     return from_json(Pool, {"members": names})
 
 
 def _own(name: str) -> Space | Pool:
-    """The pool ``module:NAME``; a module's function of that name is a network, the only member."""
+    """The pool ``module:NAME``. A function of that name is a network, the pool's only member."""
     module, attribute = imported(name, "pool")
-    found = getattr(module, attribute, None)
-    if callable(found):
+    value = getattr(module, attribute, None)
+    if callable(value):
         return Pool(members=(name,))
-    if not isinstance(found, Space | Pool):
+    if not isinstance(value, Space | Pool):
         pools = [key for key, value in vars(module).items() if isinstance(value, Space | Pool)]
         near = nearest(attribute, pools) if pools else "; a pool is a Space or a Pool of didact.nets.supernet"
         raise SpecError(f"{module.__name__!r} holds no pool {shown(attribute)}{near}")
-    return found
+    return value
 
 
-def _asked(value: Any) -> Space | Pool:
+def _validated(value: Any) -> Space | Pool:
     try:
         return as_pool(value)
     except SpecError as error:
         raise PydanticCustomError("chosen", "{faults}", {"faults": str(error)}) from None
 
 
-Students = Annotated[Space | Pool, BeforeValidator(_asked)]
-"""For a spec's field that holds a pool: whatever :func:`as_pool` takes."""
+Students = Annotated[Space | Pool, BeforeValidator(_validated)]
+"""Type of a spec's field that holds a pool, given as for :func:`as_pool`."""

@@ -1,9 +1,9 @@
-"""Weight sharing: the tensors of a smaller student are corners of those of a larger one.
+"""Weight sharing: the tensors of a smaller student are slices of those of a larger one.
 
-A convolution's weights (out, in, kh, kw) are cut to the first channels and the middle of the
-kernel, a norm's or a linear layer's to the first channels. What a student computes is defined once,
-by the standalone network of its name: it is run with corners in place of its own tensors, and so is
-equal to what :meth:`Supernet.extract` gives by construction.
+A slice of a convolution's weights (out, in, kh, kw) has the first channels and the middle of the
+kernel; a slice of a norm or a linear layer has the first channels. A student runs as the standalone
+network of its name with slices in place of its own tensors, so its outputs equal those of
+:meth:`Supernet.extract` by construction.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from didact.nets.zoo import create
 
 
 def weight_slice(tensor: Tensor, shape: torch.Size) -> Tensor:
-    """The part of ``tensor`` of that ``shape``: the first of dimensions 0 and 1, the middle of the
-    others; a view."""
+    """A view of ``tensor`` with ``shape``: the start of dimensions 0 and 1, the middle of
+    others."""
     if tensor.shape == shape:
         return tensor
     starts = [0 if d < 2 else (have - want) // 2 for d, (have, want) in enumerate(zip(tensor.shape, shape, strict=True))]
@@ -33,24 +33,24 @@ def weight_slice(tensor: Tensor, shape: torch.Size) -> Tensor:
 
 
 def run_as(form: nn.Module, owner: nn.Module, x: Tensor) -> Tensor:
-    """``form(x)`` with corners of ``owner``'s tensors, by their names, in place of its own; in
-    ``owner``'s mode.
+    """``form(x)`` with slices of ``owner``'s tensors of the same names, in ``owner``'s mode.
 
     Gradients and running statistics go to the owner. ``form`` gives layers and shapes only.
     """
-    own = {**dict(owner.named_parameters()), **dict(owner.named_buffers())}
-    wanted = [*form.named_parameters(), *form.named_buffers()]
+    tensors = {**dict(owner.named_parameters()), **dict(owner.named_buffers())}
+    slots = [*form.named_parameters(), *form.named_buffers()]
     form.train(owner.training)
-    return functional_call(form, {name: weight_slice(own[name], t.shape) for name, t in wanted}, (x,))
+    return functional_call(form, {name: weight_slice(tensors[name], slot.shape) for name, slot in slots}, (x,))
 
 
 class Supernet(nn.Module):
     """The weights that the students of a pool share.
 
     Args:
-        pool: its students share the weights. num_classes, in_channels: of every student. starts:
-        for each of ``pool.networks`` the first block (from 0) that is ever run; the tensors before
-        it are not kept. 0, the default: students are run from the images.
+        pool: its students share the weights.
+        num_classes, in_channels: of every student.
+        starts: for each of ``pool.networks`` the first block (from 0) that is ever run; the tensors
+            before it are not kept. 0, the default: students are run from the images.
 
     Attributes:
         nets: the networks that are cut (one for each kind of student), by the position in
@@ -68,8 +68,7 @@ class Supernet(nn.Module):
             self.nets.append(net.slice(start) if start else net)
 
     def run(self, name: str, x: Tensor, start: int = 0) -> Tensor:
-        """The logits of the student ``name`` for what enters its block ``start`` (counted from 0;
-        0: for images).
+        """The logits of the student ``name`` from the input of its block ``start`` (0: images).
 
         Raises:
             SpecError: the student is not in the pool.
@@ -78,27 +77,27 @@ class Supernet(nn.Module):
         return run_as(form.slice(start) if start else form, self.nets[owner(self.pool, name)], x)
 
     def extract(self, name: str) -> BlockNet:
-        """The student ``name`` as a network of its own, with copies of the weights, in the
-        supernet's mode.
+        """The student ``name`` as a separate network with copies of the weights, in the same mode.
 
         In eval mode its outputs are bitwise those of :meth:`run`. Its running statistics are the
         pool's, of no student in particular: see :func:`recalibrated`.
 
         Raises:
-            SpecError: the student is not in the pool. ValueError: the supernet holds no stem,
-            because its students are only ever run from a later block.
+            SpecError: the student is not in the pool.
+            ValueError: the supernet holds no stem, because its students are only ever run from a
+                later block.
         """
         whole = self.nets[owner(self.pool, name)]
         assert isinstance(whole, BlockNet)
         if whole.stem is None:
             raise ValueError(
-                f"{name} cannot be taken out: its first blocks are never run here and have no weights; "
-                "a supernet that is run from the images too has them (GTN: after=[0, ...])"
+                f"{name} cannot be extracted: its first blocks never ran here and have no weights; "
+                "train a supernet with students that start from the images (GTN: after=[0, ...])"
             )
         like = next(whole.parameters())
         net = create(name, self.num_classes, self.in_channels).to(like.device, like.dtype).train(self.training)
-        own = whole.state_dict()
-        net.load_state_dict({key: weight_slice(own[key], value.shape) for key, value in net.state_dict().items()})
+        tensors = whole.state_dict()
+        net.load_state_dict({key: weight_slice(tensors[key], value.shape) for key, value in net.state_dict().items()})
         # the same layout has the same kernels, hence the same bits; strides tell, as 1x1 weights
         # are contiguous in either
         if any(p.stride(1) < p.stride(3) for p in whole.parameters() if p.dim() == 4):
@@ -111,7 +110,7 @@ class Supernet(nn.Module):
 
 
 def owner(pool: Space | Pool, name: str) -> int:
-    """Which of ``pool.networks`` the tensors of the student ``name`` are cut from.
+    """The index in ``pool.networks`` of the network with the tensors of the student ``name``.
 
     Raises:
         SpecError: the student is not in the pool.
@@ -124,14 +123,14 @@ def owner(pool: Space | Pool, name: str) -> int:
 
 
 def skeleton(name: str, num_classes: int, in_channels: int) -> BlockNet:
-    """The network ``name`` on the meta device. Different students whose stages are equal at one
-    position share their module."""
+    """The network ``name`` on the meta device. Students with an equal stage at a position share
+    it."""
     if not is_architecture(name):
         return _zoo(name, num_classes, in_channels)
-    made = parse(name)
-    blocks = [(str(i), _stage(i, made.kind, source, s)) for i, (source, s) in enumerate(made.inputs, 1)]
-    head = _head(made.stages[-1].width, made.head, num_classes)
-    return BlockNet(_stem(made.stem, made.stem_stride, in_channels), blocks, head)
+    design = parse(name)
+    blocks = [(str(i), _stage(i, design.kind, source, s)) for i, (source, s) in enumerate(design.inputs, 1)]
+    head = _head(design.stages[-1].width, design.head, num_classes)
+    return BlockNet(_stem(design.stem, design.stem_stride, in_channels), blocks, head)
 
 
 @lru_cache(maxsize=64)
@@ -160,7 +159,6 @@ def _head(width: int, head: int, num_classes: int) -> Head:
 
 
 def recalibrated(net: BlockNet, batches: Iterable[Tensor]) -> BlockNet:
-    """``net`` with the running statistics of its norms taken anew from ``batches`` of images: plain
-    means over the batches."""
+    """``net`` with new running statistics of its norms: plain means over ``batches`` of images."""
     update_bn(batches, net)
     return net

@@ -5,9 +5,8 @@
         Choices(depth=(1, 2), width=(16, 32), kernel=(3, 5)),
     ))
 
-Every choice is made once for a stage, so that names stay short: all units of a stage share width,
-kernel and expansion. A student is named by what it is (:mod:`didact.nets.architecture`), not by its
-place in a space.
+All units of a stage share width, kernel and expansion, so that names stay short. The name of a
+student describes its network (:mod:`didact.nets.architecture`), not its position in a space.
 """
 
 from __future__ import annotations
@@ -45,12 +44,12 @@ _EXAMPLES = {"depth": [1, 2], "width": [16, 32], "kernel": [3], "expansion": [1.
 
 @dataclass(frozen=True)
 class Decision:
-    """One choice to be made.
+    """One decision in the description of a student.
 
     Attributes:
         name: "stem", "stage1.depth" ..., "head"; "network" in a :class:`didact.nets.supernet.Pool`.
-        options: what there is to choose from.
-        first: the first block (from 0) whose input or computation it changes; -1 for the stem.
+        options: the options to choose from.
+        first: index of the first block that it affects; -1 for the stem.
     """
 
     name: str
@@ -60,18 +59,18 @@ class Decision:
 
 @spec
 class Choices:
-    """What may be chosen in one stage."""
+    """The options of one stage."""
 
     depth: tuple[Annotated[int, Field(ge=1, le=UNITS // STAGES)], ...]
-    """How many units."""
+    """Numbers of units."""
     width: Options
     """Channels."""
     kernel: tuple[Annotated[int, Field(ge=1, le=KERNEL)], ...] = (3,)
     """Sizes of the (odd) kernels."""
     expansion: tuple[Annotated[float, Field(gt=0, le=EXPANSION)], ...] | None = None
-    """How much wider a unit is inside; the kind's usual expansion when not given."""
+    """Factors of the width inside a unit; default: the kind's usual expansion."""
     stride: Annotated[int, Field(ge=1, le=STRIDE)] | None = None
-    """Stride of the first unit; 1 in the first stage and 2 in the others when not given."""
+    """Stride of the first unit; default: 1 in the first stage and 2 in the others."""
 
     @model_validator(mode="after")
     def _possible(self) -> Choices:
@@ -118,24 +117,24 @@ class Space:
 
     @property
     def label(self) -> str:
-        """Its name where it has one, otherwise its kind and size."""
+        """Its name, or its kind and size without a name."""
         known = next((name for name, space in SPACES.items() if space == self), None)
         return known or f"{self.size:,} {self.kind} students"
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:
-        """All choices, in the order in which :meth:`name` takes them."""
-        found = [Decision("stem", self.stem, -1)]
+        """All decisions, in the order of :meth:`name`."""
+        decisions = [Decision("stem", self.stem, -1)]
         for i, s in enumerate(self.stages):
-            found.append(Decision(f"stage{i + 1}.depth", s.depth, i))
-            found.append(Decision(f"stage{i + 1}.width", s.width, i))
-            found.append(Decision(f"stage{i + 1}.kernel", s.kernel, i))
-            found.append(Decision(f"stage{i + 1}.expansion", s.expansion or (USUAL[self.kind],), i))
-        return (*found, Decision("head", self.head, len(self.stages)))
+            decisions.append(Decision(f"stage{i + 1}.depth", s.depth, i))
+            decisions.append(Decision(f"stage{i + 1}.width", s.width, i))
+            decisions.append(Decision(f"stage{i + 1}.kernel", s.kernel, i))
+            decisions.append(Decision(f"stage{i + 1}.expansion", s.expansion or (USUAL[self.kind],), i))
+        return (*decisions, Decision("head", self.head, len(self.stages)))
 
     @property
     def size(self) -> int:
-        """How many students there are."""
+        """Number of students."""
         return math.prod(len(d.options) for d in self.decisions)
 
     def name(self, picks: Sequence[int]) -> str:
@@ -143,35 +142,34 @@ class Space:
         return self._architecture([d.options[i] for d, i in zip(self.decisions, picks, strict=True)]).name
 
     def _architecture(self, values: Sequence[int | float | str]) -> Architecture:
-        stem, *rest, head = values
+        stem, *inner, head = values
         stages = []
         for i, choices in enumerate(self.stages):
-            depth, width, kernel, expansion = rest[4 * i : 4 * i + 4]
+            depth, width, kernel, expansion = inner[4 * i : 4 * i + 4]
             stride = choices.stride or (2 if i else 1)
             stages.append(Stage(int(depth), int(width), int(kernel), float(expansion), stride))
         return Architecture(self.kind, int(stem), tuple(stages), int(head), self.stem_stride)
 
     @cached_property
     def smallest(self) -> str:
-        """The student with the least of everything."""
+        """The student with the smallest option of every decision."""
         return self._architecture([min(d.options) for d in self.decisions]).name  # type: ignore[type-var]
 
     @cached_property
     def largest(self) -> str:
-        """The student with the most of everything; the tensors of all others are corners of its
-        own."""
+        """The student with the largest option of every decision; all others are slices of it."""
         return self._architecture([max(d.options) for d in self.decisions]).name  # type: ignore[type-var]
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """Networks from which the tensors of all students are cut."""
+        """The networks with the tensors of all students."""
         return (self.largest,)
 
     def draw(self, count: int, seed: int) -> tuple[str, ...]:
-        """``count`` different students, drawn uniformly under ``seed``.
+        """``count`` different students, drawn uniformly with ``seed``.
 
         Raises:
-            SpecError: there are not so many.
+            SpecError: the space has fewer students.
         """
         return draw(self.decisions, self.name, count, seed)
 
@@ -179,7 +177,7 @@ class Space:
         """The index of the chosen option in each decision for the student called ``name``.
 
         Raises:
-            SpecError: the name spells no student of this space; the nearest one is named.
+            SpecError: no student of this space has the name. The message gives the nearest.
         """
         if not is_architecture(name):
             raise SpecError(f"{shown(name)} spells no student of this pool ({self.label}); one of them is {self.smallest}")
@@ -209,7 +207,7 @@ class Space:
         """The canonical name of the student called ``name``.
 
         Raises:
-            SpecError: the name spells no student of this space; the nearest one is named.
+            SpecError: no student of this space has the name. The message gives the nearest.
         """
         return self.name(self.choice_indices(name))
 
