@@ -8,10 +8,13 @@ from typing import Any
 
 from didact.data import Data
 from didact.engine.recipe import Recipe
-from didact.execution.jobs import Job, Outcome, Queue, schedule
+from didact.execution.jobs import ROOM, Job, Outcome, Queue, schedule
 from didact.methods.kd import KD
+from didact.nets import create
+from didact.nets.blocks import parameters
 from didact.peers.dml import DML
 from didact.runs.run import Run, Start
+from didact.runs.work import held
 from didact.store.record import Record
 from didact.teaching.route import Route
 from support.together import pair
@@ -182,3 +185,19 @@ def test_a_cohort_is_divided_where_that_ends_earlier() -> None:
 def test_with_one_slot_nothing_is_divided() -> None:
     many = [run("resnet20", seed=seed) for seed in range(4)]
     assert [len(job.runs) for job in planned(*many)] == [4]
+
+
+def test_a_cohort_that_does_not_fit_the_memory_is_halved_and_told() -> None:
+    many = [run("resnet20", seed=seed) for seed in range(5)]
+    each = held(many[0])
+    assert each == 4 * RECIPE.copies * parameters(create("resnet20", 10, 1)) + sum(
+        b.nbytes for b in create("resnet20", 10, 1).buffers()
+    )
+    said: list[str] = []
+    jobs, _ = schedule(many, set(), {}, 16, 1, int(2 * each / ROOM) + 99, said.append)
+    assert [len(job.runs) for job in jobs] == [2, 1, 2]
+    assert len(said) == 1 and "5 learners (resnet20.ce.s0 and so on)" in said[0] and "in 3 jobs" in said[0]
+    jobs, _ = schedule(many, set(), {}, 16, 1, 1, said.append)
+    assert [len(job.runs) for job in jobs] == [1] * 5, "a single one is tried all the same"
+    said.clear()
+    assert len(schedule(many, set(), {}, 16, 1, 10**12, said.append)[0]) == 1 and not said

@@ -15,6 +15,7 @@ from didact.execution.progress import Event, Said, Show, unseen
 from didact.execution.settings import Execution
 from didact.execution.work import StoreWork, WorkSettings
 from didact.files.checked import DamagedError
+from didact.machine import memory
 from didact.runs.run import Run, everything
 from didact.spec import choose
 from didact.store.entries import codes
@@ -52,7 +53,8 @@ def execute(
     check_missing(missing, records, failed, store, execution, trains=executor.trains)
     if missing:
         _tell_given(needed, records, store)
-    jobs, failures = schedule(needed, records, failed, min(execution.cohort_size, most()), executor.slots)
+    size, there = min(execution.cohort_size, most()), memory(execution.device)
+    jobs, failures = schedule(needed, records, failed, size, executor.slots, there, store.say)
     queue = Queue(jobs, Outcome(records, failures))
     settings = WorkSettings(store.root.absolute(), store.trust, frozenset(store.named), frozenset(store.noted), execution)
     executor.run(queue, StoreWork(settings), partial(_receive, store, show or unseen))

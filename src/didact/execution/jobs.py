@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from didact.runs.run import Run, depth, everything
-from didact.runs.work import work
+from didact.runs.work import held, work
 from didact.store.record import Record
 
 Group = tuple[Run, ...]
 """Runs that read each other's outputs while they are trained; most are alone."""
+ROOM = 0.6
+"""Share of the memory for what learners hold; the rest is for images, activations and the teacher."""
 WORTH = 0.8
 """A cohort is divided where its longer part takes at most this share of its time."""
 
@@ -52,7 +54,13 @@ class Outcome:
 
 
 def schedule(
-    runs: Iterable[Run], finished: Collection[str], failed: Mapping[str, str], cohort_size: int, slots: int = 1
+    runs: Iterable[Run],
+    finished: Collection[str],
+    failed: Mapping[str, str],
+    cohort_size: int,
+    slots: int = 1,
+    memory: int | None = None,
+    say: Callable[[str], object] = lambda line: None,
 ) -> tuple[list[Job], dict[str, str]]:
     """The jobs that train what is missing of ``runs`` and all they need: teachers first, then by first appearance.
 
@@ -61,6 +69,8 @@ def schedule(
         failed: by digest, why a run failed before; it is not trained again.
         cohort_size: the largest number of runs in a job; a group is never divided.
         slots: how many jobs can run at once. Cohorts are divided while there are fewer, where that ends the training earlier.
+        memory: bytes of the device, which all jobs that run at once share; None where that is not known.
+        say: receives a line for a cohort that is divided because it does not fit into the memory.
 
     Returns:
         The jobs in an order in which they can run, and by digest why a missing run has no job.
@@ -79,7 +89,10 @@ def schedule(
                 ready.append(group)
             else:
                 failures |= {run.digest: reason for run in group if run.digest not in finished}
-        for cohort in divided(list(_cohorts(ready, cohort_size)), slots):
+        cohorts = list(_cohorts(ready, cohort_size))
+        if memory is not None:
+            cohorts = fitting(cohorts, int(ROOM * memory) // slots, say)
+        for cohort in divided(cohorts, slots):
             jobs.append(_job(cohort, jobs, anchors))
     return jobs, failures
 
@@ -126,6 +139,29 @@ def divided(cohorts: list[tuple[Group, ...]], slots: int) -> list[tuple[Group, .
             break
         cohorts[best[1] : best[1] + 1] = best[2]
     return cohorts
+
+
+def fitting(
+    cohorts: Iterable[tuple[Group, ...]], memory: int, say: Callable[[str], object] = lambda line: None
+) -> list[tuple[Group, ...]]:
+    """The cohorts, halved until what their learners hold fits into ``memory`` bytes; a single group stays."""
+    found: list[tuple[Group, ...]] = []
+    for cohort in cohorts:
+        parts = [cohort]
+        while (large := next((part for part in parts if len(part) > 1 and _held(part) > memory), None)) is not None:
+            place, middle = parts.index(large), len(large) // 2
+            parts[place : place + 1] = [large[:middle], large[middle:]]
+        if len(parts) > 1:
+            say(
+                f"{sum(map(len, cohort))} learners ({cohort[0][0].label} and so on) hold {_held(cohort) / 1e9:,.1f} GB together, "
+                f"and a job may take {memory / 1e9:,.1f} GB of memory: they train in {len(parts)} jobs"
+            )
+        found += parts
+    return found
+
+
+def _held(groups: Iterable[Group]) -> int:
+    return sum(held(run) for group in groups for run in group)
 
 
 def load(groups: Iterable[Group]) -> float:

@@ -1,14 +1,15 @@
-"""How much a training computes: multiply-accumulates of its network and of its teacher's passes."""
+"""How much a training computes and holds: multiply-accumulates of its network and its teacher's passes; bytes of its learner."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from didact.data import facts, training_images
 from didact.data.augment import VIEWS
 from didact.data.settings import Data
 from didact.nets.blocks import macs
-from didact.runs.build import network
+from didact.runs.build import extras, network, pair, placeholders
 from didact.runs.foreign import formed
 from didact.runs.run import Run
 
@@ -52,3 +53,22 @@ def forward(run: Run) -> int:
 
 _known: dict[tuple[str, Data], int] = {}
 """What :func:`forward` has found: building a network takes longer than to look it up."""
+
+
+def held(run: Run) -> int:
+    """Bytes that the run's learner holds throughout its training: weights, gradients, what the optimiser remembers, buffers."""
+    key = (run.net, run.data, run.recipe.copies, run.method, run.teacher and run.teacher.net)
+    known = _held.get(key)
+    if known is None:
+        with formed(run):
+            net = network(run)
+            teacher = None if run.teacher is None else network(run.teacher)
+            added = extras(run, pair(run, net, teacher, placeholders(run, training_images(run.data))))
+        moving = [*net.parameters(), *added.parameters()]
+        fixed = [*net.buffers(), *added.buffers()]
+        known = _held[key] = run.recipe.copies * sum(p.nbytes for p in moving) + sum(b.nbytes for b in fixed)
+    return known
+
+
+_held: dict[tuple[Any, ...], int] = {}
+"""What :func:`held` has found."""
