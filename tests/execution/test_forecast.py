@@ -11,11 +11,13 @@ import pytest
 from didact.data import facts
 from didact.execution import Execution, execute
 from didact.execution.forecast import Planned, Planner, Speed, makespan, measured, planned
+from didact.execution.given import PASSES
 from didact.execution.jobs import Job
 from didact.execution.trial import tried
 from didact.nets import create
 from didact.nets.blocks import macs, parameters
 from didact.peers.dml import DML
+from didact.runs.given import Given
 from didact.runs.run import Run
 from didact.spec import SpecError
 from didact.store.store import Store
@@ -52,6 +54,17 @@ def test_what_exists_is_left_out(tiny: Tiny, tmp_path: Path) -> None:
 def test_wrong_pairs_are_refused_as_before_training(tiny: Tiny, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="batches of two images"):
         jobs([tiny("srrl", recipe=tiny().recipe.__class__(epochs=1, batch_size=2))], tmp_path)
+
+
+def test_a_network_with_weights_from_a_file_costs_its_tests() -> None:
+    given = Run(net="resnet14", data=DATA, given=Given(sha256="0" * 64))
+    image = facts(DATA).image
+    net = create("resnet14", 10, image[0])
+    found = tried(given)
+    assert found.own == PASSES * facts(DATA).test * 2 * macs(net, image)
+    assert found.weights >= 4 * parameters(net)
+    with pytest.raises(SpecError, match="no run that is trained alone is missing"):
+        measured(planned([Job(0, ((given,),))]), "cpu")
 
 
 def test_operations_are_those_of_the_networks(tiny: Tiny) -> None:
@@ -121,7 +134,7 @@ def test_some_steps_are_timed(tiny: Tiny, tmp_path: Path) -> None:
     speed = measured(several, "cpu")
     assert speed.rate > 0 and "20 steps of" in speed.how
     group = planned([Job(0, (pair(DML(), ("resnet14",)).group,))])
-    with pytest.raises(SpecError, match="networks that learn together are not timed"):
+    with pytest.raises(SpecError, match="no run that is trained alone is missing"):
         measured(group, "cpu")
 
 

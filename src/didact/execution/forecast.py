@@ -103,7 +103,7 @@ def planned(jobs: Sequence[Job], tell: Callable[[str], object] = lambda line: No
 
 def _kind(run: Run) -> str:
     """What a trial depends on: not on seeds, nor on how the teacher was trained."""
-    teacher = None if run.teacher is None else Run(net=run.teacher.net, data=run.data, seed=1)
+    teacher = None if run.teacher is None else Run(net=run.teacher.net, data=run.data, seed=1, inputs=run.teacher.inputs)
     return digest(replace(run, seed=0, data_seed=0, start=None, route=None, engine=None, teacher=teacher))
 
 
@@ -156,12 +156,12 @@ def measured(jobs: Sequence[Planned], device: str) -> Speed:
     """Time some steps of the training that computes most, alone, on ``device``.
 
     Raises:
-        SpecError: every run that is missing learns with peers.
+        SpecError: every run that is missing learns with peers, or is not trained.
     """
     runs = [run for one in sorted(jobs, key=lambda one: one.operations, reverse=True) for run in one.job.runs]
-    run = next((run for run in runs if not run.peers), None)
+    run = next((run for run in runs if not run.peers and run.given is None), None)
     if run is None:
-        raise SpecError("throughput: networks that learn together are not timed; give the operations a second")
+        raise SpecError("throughput: no run that is trained alone is missing, to be timed; give the operations a second")
     operations = tried(run).first * run.recipe.batch_size
     how = f"measured here by {STEPS} steps of {run.label} in batches of {run.recipe.batch_size}"
     return Speed(operations / step_seconds(run, device, STEPS), how)

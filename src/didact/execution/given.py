@@ -21,6 +21,9 @@ from didact.store.given import seal
 from didact.store.record import Record
 from didact.store.store import Store
 
+PASSES = 2
+"""Passes of the test images when a network is measured: for its accuracy, and for which output is which class."""
+
 
 def keep(run: Run, store: Store, dataset: Dataset, device: str) -> Record:
     """Load the weights, measure the network in float32, say how good it is, and keep its Record.

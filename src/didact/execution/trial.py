@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from didact.data import Loader, facts, mixing_loader, training_images
 from didact.engine.learner import Learner
 from didact.engine.step import Tally, advance, teach
+from didact.execution import given
 from didact.nets.blocks import BlockNet
 from didact.nets.folded import folded
 from didact.runs.build import network
@@ -67,12 +68,13 @@ def _tried(run: Run, learners: list[Learner], teacher: BlockNet | None, batch: B
     images, mine = training_images(run.data), learners[run.turn]
     stages: list[tuple[int, _Step]] = []
     for stage in mine.stages:
-        length = stage.length(run.recipe.epochs)
+        length = 0 if run.given is not None else stage.length(run.recipe.epochs)
         stages.append((length, _step(shown, learners, batch)))
         for one in learners:
             for _ in range(length):
                 one.end_epoch()
-    test = run.epochs * facts(run.data).test * 2 * forward(run)
+    tests = run.epochs if run.given is None else given.PASSES
+    test = tests * facts(run.data).test * 2 * forward(run)
     moving = _bytes([*mine.net.parameters(), *mine.extras.parameters()])
     return Trial(
         own=sum(length * images * step.own for length, step in stages) / len(learners) + test,

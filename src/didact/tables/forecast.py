@@ -7,7 +7,6 @@ from typing import Any
 
 from didact.execution.forecast import Planned, Speed, makespan
 from didact.runs.labels import teacher_label
-from didact.runs.run import method_label
 from didact.tables.table import Cell, Table
 
 COLUMNS = ("job", "trains", "taught by", "data", "after", "epochs", "PFLOP", "memory (GB)", "disk (MB)", "time")
@@ -44,7 +43,7 @@ def forecast(jobs: Sequence[Planned], finished: int, speed: Speed, devices: int,
 def _row(place: int, one: Planned, seconds: float, where: dict[str, int]) -> list[Cell]:
     names: dict[str, int] = {}
     for run in one.job.runs:
-        name = f"{run.net} {method_label(run.method)}"
+        name = f"{run.net} {run.way}"
         names[name] = names.get(name, 0) + 1
     trains = ", ".join(name if count == 1 else f"{count} x {name}" for name, count in names.items())
     after = sorted({where[needed.digest] for run in one.job.runs for needed in run.needed if needed.digest in where})
