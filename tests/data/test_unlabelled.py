@@ -9,6 +9,7 @@ import torch
 from didact import Execution, Store, execute, plan
 from didact.data import Data, DataError, Loader, PartlyLabelled, Streamed, available, load
 from didact.data.unlabelled import NONE, unlabelled_rows
+from didact.engine.train import Listener
 from didact.losses import cross_entropy
 from didact.request.command import alone
 from didact.runs.run import Run
@@ -201,3 +202,28 @@ def test_from_a_request_to_a_trained_student(folders: Path, tmp_path: Path) -> N
     record = execute(lonely, store, Execution()).records[lonely[0].digest]
     assert "train_top1" not in record.metrics()[-1]
     assert "test_top1" in record.metrics()[-1]
+
+
+class Stopped(Exception):
+    pass
+
+
+class Stop(Listener):
+    def epoch_begins(self, epoch: int, *_: Any) -> None:
+        if epoch == 1:
+            raise Stopped
+
+
+def test_the_laws_hold_with_them(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone equals cohort, and killed and continued equals undisturbed: the same bits."""
+    runs = plan(request(folders, "kd,fitnet+kd"), "cpu")
+    together = execute(runs, Store(tmp_path / "together"), Execution()).records
+    alone = Store(tmp_path / "alone")
+    with monkeypatch.context() as patch:
+        patch.setattr("didact.execution.work.Reporter", lambda *_: Stop())
+        with pytest.raises(Stopped):
+            execute(runs[:1], alone, Execution())
+    for run in runs:
+        own = execute([run], alone, Execution()).records[run.digest].weights()[0]
+        other = together[run.digest].weights()[0]
+        assert all(torch.equal(values, other[name]) for name, values in own.items())

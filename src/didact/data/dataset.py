@@ -130,7 +130,7 @@ def _unlabelled(data: Data, device: torch.device | str) -> Split | folders.Strea
         _check_memory(data, len(rows))
         return replace(images.take(rows), labels=nothing).to(device)
     assert isinstance(images, folders.Decoded)
-    images.check(rows)
+    images.check(rows, torch.zeros(0, dtype=torch.long))
     there = torch.device(device)
     return folders.Streamed(images, rows, nothing.to(there), images.index.to(there), folder.holds[3], there)
 

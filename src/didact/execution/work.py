@@ -26,6 +26,7 @@ from didact.runs.build import begin, beginning, extras, pair
 from didact.runs.foreign import foreign
 from didact.runs.run import Run
 from didact.seeds import derive
+from didact.spec import plural
 from didact.store.locks import locked
 from didact.store.record import Record
 from didact.store.store import Store
@@ -128,7 +129,7 @@ def _train(groups: Sequence[Group], job: Job, store: Store, execution: Execution
     own_code = bool(first.teacher and foreign(first.teacher))
     decoders = data.usual_decoders() if execution.decoders is None else execution.decoders
     if isinstance(dataset.train, data.Streamed) or isinstance(dataset.unlabelled, data.Streamed):
-        store.say(f"{dataset.data.title}: {decoders or 'no'} further processes decode images while networks train")
+        store.say(f"{dataset.data.title}: images are decoded by {plural(decoders, 'more worker')} while networks train")
     loader = _loader(runs, dataset, learners, decoders)
     kept = _kept(runs[0], learners, teacher, store, dataset, len(loader), execution)
     cohort = Cohort(active, loader, teacher, own_code, kept)

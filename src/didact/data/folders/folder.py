@@ -59,17 +59,19 @@ class Decoded:
         Raises:
             DataError: files that cannot be decoded; all of them are counted.
         """
-        self._refuse(self.folder.decoded(self.contents, self.pixels, places), len(places))
+        self.check(torch.zeros(0, dtype=torch.long), places)
 
-    def check(self, rows: Tensor) -> None:
-        """Refuse images at ``rows`` that cannot be decoded; nothing is kept of the others.
+    def check(self, shown: Tensor, kept: Tensor) -> None:
+        """Refuse images that cannot be decoded: those at ``shown`` (rows), of which nothing is kept, and at ``kept``, places of
+        the file of pixels, which are decoded now.
 
         Raises:
             DataError: there are such files; all of them are counted.
         """
-        places = self.rows[rows].tolist()
-        faults = self.contents.unreadable()
-        self._refuse({place: faults[place] for place in places if place in faults}, len(places))
+        places = self.rows[shown].tolist()
+        unreadable = self.contents.unreadable() if places else {}
+        faults = {place: unreadable[place] for place in places if place in unreadable}
+        self._refuse(faults | self.folder.decoded(self.contents, self.pixels, kept), len(places) + len(kept))
 
     def files(self, rows: Tensor) -> list[str]:
         """Where the images at ``rows`` lie."""
@@ -238,11 +240,11 @@ def decode_together(train: Labelled, test: Labelled, shown: Tensor, tested: Tens
         DataError: files that cannot be decoded; all of them are counted.
     """
     if isinstance(train, Decoded) and isinstance(test, Decoded):
-        kept = [] if train.folder.always else [train.rows[shown]]
+        nothing = torch.zeros(0, dtype=torch.long)
+        always = train.folder.always
+        kept = [] if always else [train.rows[shown]]
         kept += [] if aside is None else [train.rows[aside]]
-        if train.folder.always:
-            train.check(shown)
-        train.decode(torch.cat([*kept, test.rows[tested]]))
+        train.check(shown if always else nothing, torch.cat([*kept, test.rows[tested]]))
 
 
 def _named(contents: Contents, faults: dict[int, str], asked: int) -> str:
