@@ -1,7 +1,8 @@
 """didact: student-aware knowledge distillation in PyTorch.
 
-Teachers that teach (SFTN), many ways to distil, cohorts of students that share one teacher pass, runs addressed by what
-they are. Names are imported when they are first used, so that ``import didact`` and ``didact --help`` need no torch.
+Teachers that teach (SFTN), many ways to distil, cohorts of students that share one teacher pass,
+runs addressed by what they are. Names are imported when they are first used, so that ``import
+didact`` and ``didact --help`` need no torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a method says about itself, read from the docstring of its file.
+"""A method's description, parsed from the docstring of its file.
 
 line 1            NAME: short title. a paragraph       Authors: Title (VENUE YEAR), https://...
 may wrap; not there where there is no paper formulas          blocks indented by four spaces

@@ -29,12 +29,12 @@ class Described:
 
     Attributes:
         name: with its preset, "fitnet+kd".
-        about: what its file says.
+        about: its parsed docstring.
         settings: (name, type, default, meaning); the default is the preset's where there is one.
         presets: by name, what they change.
         option: the path of its settings on the command line; "teacher.method" for one on the
             teacher.
-        command: trains by it, with the settings that have no default.
+        command: a command that uses it, with values for settings without a default.
         reads: the parts of outputs that it reads, by network.
         stages: in order.
         soft_labels: which labels its terms follow but one class for each image: "mixed", "smoothed"

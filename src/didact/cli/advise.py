@@ -30,7 +30,8 @@ def advise(
     format: Format = "text",
     json: Json = False,
 ) -> int:
-    """Compare the teachers that the request may have; the help stands where the command is named."""
+    """Compare the teachers that the request may have; the help stands where the command is
+    named."""
     from didact.advice import options as choices
     from didact.advice.table import plain, sentences, tables
     from didact.advice.trials import trials

@@ -34,7 +34,8 @@ def answer(
     hints: bool = False,
     form: Form = "text",
 ) -> int:
-    """Train the runs that are missing, then print tables of all. Returns 1 when one of them failed, else 0."""
+    """Train the runs that are missing, then print tables of all. Returns 1 when one of them failed,
+    else 0."""
     from didact.execution import execute
     from didact.report import text
     from didact.runs.run import everything
@@ -145,7 +146,8 @@ def forecast(
 
 
 def keep(answers: bool, features: bool, limit: int | None) -> Keep | None:
-    """What of teachers' answers is kept: the options ``--keep-answers``, ``--keep-features`` and ``--answers-limit``.
+    """What of teachers' answers is kept: the options ``--keep-answers``, ``--keep-features`` and
+    ``--answers-limit``.
 
     Raises:
         SpecError: a limit, and nothing that is kept.
@@ -160,7 +162,8 @@ def keep(answers: bool, features: bool, limit: int | None) -> Keep | None:
 
 
 def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:
-    """The store at ``store`` for a command that reads it; what a person should know of it goes to standard error.
+    """The store at ``store`` for a command that reads it; what a person should know of it goes to
+    standard error.
 
     Args:
         trust: whether code that its Records name is imported and called.
@@ -182,7 +185,8 @@ def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:
 def report(
     store: Store, runs: list[Run], finished: list[tuple[Run, Record]], device: str, picture: Path | None, form: Form
 ) -> None:
-    """Tables of ``runs`` on standard output, and their picture; ``finished`` also holds their teachers."""
+    """Tables of ``runs`` on standard output, and their picture; ``finished`` also holds their
+    teachers."""
     from didact.measure.similarity import similarities
     from didact.tables.comparison import comparisons
 

@@ -53,7 +53,8 @@ def _listing(what: str | None, store: Path, pair: dict[str, str], library: str |
     Args:
         what: the word after ``didact list``.
         store: folder of the store, for ``runs``.
-        pair: given options among net, teacher and data, for ``methods``; data only, for ``data``; net and data, for ``cuts``.
+        pair: given options among net, teacher and data, for ``methods``; data only, for ``data``;
+            net and data, for ``cuts``.
         library: another library, for ``nets``.
         trust: whether to import code that the store's Records name.
 

@@ -1,4 +1,7 @@
-"""The commands. Exit codes: 0 done, 2 wrong request (before any training), 1 failed, 130 interrupted, 143 by SIGTERM."""
+"""The commands.
+
+Exit codes: 0 success, 1 failure, 2 wrong request (before any training), 130 Ctrl-C, 143 SIGTERM.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,7 @@ def quickstart(
     format: Format = "text",
     json: Json = False,
 ) -> int:
-    """The main job at small scale: a standard and a student-friendly teacher, students of both, who taught better."""
+    """A small example: a standard and a student-friendly teacher, their students, a comparison."""
     from didact.execution import Execution
     from didact.papers.quickstart import TEST_EVERY
     from didact.papers.quickstart import quickstart as study
@@ -93,9 +96,9 @@ def train(
     format: Format = "text",
     json: Json = False,
 ) -> int:
-    """Train what is missing, teachers first, and show the results.
+    """Train the missing runs, teachers first, and show the results.
 
-    didact train --net resnet8x4 --data cifar100 --teacher.net resnet32x4 --teacher.method sftn --method kd,at+kd
+    didact train --net resnet8 --teacher.net resnet20 --teacher.method sftn --method kd,at+kd
     """
     from didact.advice.warning import warning
     from didact.execution import Execution
@@ -137,7 +140,7 @@ app.command(
 
 app.command(
     "didact.cli.methods:explain",
-    help="""One method: paper, formula, how to ask for it, settings with defaults and meaning, presets, what it reads, stages.""",
+    help="""Explain a method: paper, formula, a command, settings with defaults, presets, inputs, stages.""",
 )
 
 app.command(
@@ -151,7 +154,7 @@ app.command(
 
 app.command(
     "didact.cli.show:show",
-    help="""One run of the store: what it is, what it was computed with, how it went, where it lies.""",
+    help="""Show one run of the store: settings, environment, metrics, folder.""",
 )
 
 app.command(
@@ -165,19 +168,19 @@ app.command(
 
 app.command(
     "didact.cli.compare:compare",
-    help="""Who taught better: tables over all Records in the store, one for each student, data and recipe. Trains nothing.""",
+    help="""Compare teachers and methods: a table of all Records for each student, data and recipe. Trains nothing.""",
 )
 
 app.command(
     "didact.cli.study:study",
-    help="""A paper's tables, trained again, with the published figures beside them. Asked again, it goes on or only prints.
+    help="""Train a paper's tables and print them with the published figures. The same command continues or only prints.
 
     didact study gtn --scale small --method kd,fitnet+kd
     didact study sftn --table 4,7,8 --scale small
 
     Settings of both: --scale digits|small|paper, --method, --seeds, --epochs, --data..., --recipe..., --teacher...;
     of sftn: --table, --pairs resnet20/resnet8, --transfer, --long, --temperatures, --weights, --branches;
-    of gtn: --pool, --students, --draw. docs/studies.md has them all.
+    of gtn: --pool, --students, --draw. docs/studies.md lists all settings.
     """,
 )
 
@@ -191,7 +194,7 @@ app.command(
 
 app.command(
     "didact.cli.fit:fit",
-    help="""What networks need in memory by bit width, and which devices hold them. Arithmetic only, trains nothing.
+    help="""Compute the memory of networks by bit width, and which devices hold them. Trains nothing.
 
     didact fit --pool resnet8,resnet8x4,mobilenet_v2 --bits 8,32 --target ethos-n77,edge-tpu,raspberry-pi
     """,
@@ -199,7 +202,7 @@ app.command(
 
 app.command(
     "didact.cli.search:search",
-    help="""The best students of a generic teacher's pool under limits: accuracy against cost, predicted on its supernet.
+    help="""Find the best students of a generic teacher's pool under limits: accuracy against cost, predicted on its supernet.
 
     didact search 1f0c --max-parameters 100000 --max-macs 2000000 --picture front.png
     """,
@@ -207,16 +210,16 @@ app.command(
 
 app.command(
     "didact.cli.look:look",
-    help="""A student beside its teacher: divergence, agreement, calibration, classes, disagreement, likeness of their layers.
-    A run without a teacher, such as a standard teacher, takes --against, the run to compare it with.
+    help="""Compare a student with its teacher: divergence, agreement, calibration, classes, disagreement, similarity of layers.
+    A run without a teacher, such as a standard teacher, needs --against, the run to compare it with.
 
-    didact look 1f0c --layers --picture who.png saves who-layers.png, who-reliability.png and who-disagreement.png, too.
+    didact look 1f0c --layers --picture who.png also saves who-layers.png, who-reliability.png and who-disagreement.png.
     """,
 )
 
 app.command(
     "didact.cli.probe:probe",
-    help="""Transfer: how well a linear classifier does on other data, on the frozen features of finished runs.
+    help="""Transfer: accuracy of a linear classifier on other data, from the frozen features of finished runs.
 
     didact probe 1f0c,77ab --data stl10,tiny-imagenet --probe exact
     """,
@@ -239,10 +242,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _answered(arguments: list[str]) -> tuple[str, int]:
     """Run the command line. What stopped it, nothing where nothing did, and the exit code.
 
-    It is said later: an error that is caught holds on to all that the command had in memory, and there may be none left.
+    It is said later: an error that is caught holds on to all that the command had in memory, and
+    there may be none left.
     """
-    # Networks and methods of one's own are found in the working directory. It comes last, so that a file there called like a
-    # library (rich.py) is not imported instead of it.
+    # Networks and methods of one's own are found in the working directory. It comes last, so that a
+    # file there called like a library (rich.py) is not imported instead of it.
     if "" not in sys.path:
         sys.path.append("")
     try:
@@ -268,9 +272,11 @@ def _answered(arguments: list[str]) -> tuple[str, int]:
 
 
 def _add_commands_of_others(arguments: list[str]) -> None:
-    """Commands that installed packages declare as entry points of the group ``didact.commands``, where the name is free.
+    """Commands that installed packages declare as entry points of the group ``didact.commands``,
+    where the name is free.
 
-    Packages are looked through for the help and for an unknown command only: that takes longer than to start.
+    Packages are looked through for the help and for an unknown command only: that takes longer than
+    to start.
     """
     if arguments and not arguments[0].startswith("-") and arguments[0] in app:
         return

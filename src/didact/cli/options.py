@@ -13,7 +13,8 @@ from didact.spec import Bytes, Count, Positive, Seed, SpecError, from_json
 
 
 def exactly(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
-    """A converter that takes what :func:`didact.spec.from_json` takes for ``kind``: 1.5, 0x10 and true are no whole numbers."""
+    """A converter that takes what :func:`didact.spec.from_json` takes for ``kind``: 1.5, 0x10 and
+    true are no whole numbers."""
 
     def convert(_: Any, tokens: Sequence[Token]) -> Any:
         text = tokens[0].value
@@ -27,7 +28,8 @@ def exactly(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
 
 
 def _folder(type_: Any, tokens: Sequence[Token]) -> Path:
-    """A folder's name as a person types it; the empty text would be the working directory, which nobody means by it."""
+    """A folder's name as a person types it; the empty text would be the working directory, which
+    nobody means by it."""
     text = tokens[0].value
     if not text.strip():
         raise SpecError("store: the name of a folder, found an empty text; '.' is the working directory")

@@ -1,4 +1,5 @@
-"""``didact study``: train a paper's tables, print them and the published ones. Imports no torch before it runs."""
+"""``didact study``: train a paper's tables, print them and the published ones. Imports no torch
+before it runs."""
 
 from __future__ import annotations
 

@@ -1,10 +1,13 @@
-"""Files of blocks: each block holds some tensors and is read by itself, so a file may be larger than the memory.
+"""Files of blocks: each block holds some tensors and is read by itself, so a file may be larger
+than the memory.
 
-    bytes of block 0, bytes of block 1, ...     elements of its tensors, one tensor after the other
-    index                                       JSON: for each block its SHA-256, its tensors' dtypes, shapes and strides, a note
-    end                                         SHA-256 of the index, its length, MAGIC
+    bytes of block 0, of block 1, ...   elements of its tensors, one tensor after the other
+    index                               JSON: for each block its SHA-256, its tensors' dtypes,
+                                        shapes and strides, a note
+    end                                 SHA-256 of the index, its length, MAGIC
 
-A tensor comes back with the strides that it had: kernels may sum in another order where memory lies otherwise.
+A tensor comes back with the strides that it had: kernels may sum in another order where memory lies
+otherwise.
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ from didact.files.reading import LARGEST, DamagedError, is_file, parsed
 MAGIC = b"didact:1"
 END = 32 + 8 + len(MAGIC)
 SPREAD = 4
-"""A tensor keeps its strides where it lies in at most so many times its own memory; otherwise it comes back contiguous."""
+"""A tensor keeps its strides where it lies in at most so many times its own memory; otherwise it
+comes back contiguous."""
 
 
 class BlockWriter:
@@ -117,7 +121,8 @@ class BlockReader:
         """The tensors of block ``number``, on the CPU.
 
         Raises:
-            DamagedError: there is no such block, it has another note, or its content is not what was written.
+            DamagedError: there is no such block, it has another note, or its content is not what
+                was written.
         """
         try:
             block = self._index[number]
@@ -145,7 +150,8 @@ class BlockReader:
 
 
 def _strides(x: Tensor) -> tuple[int, ...]:
-    """The strides that ``x`` gets back; those of a contiguous tensor where its own overlap or spread far."""
+    """The strides that ``x`` gets back; those of a contiguous tensor where its own overlap or
+    spread far."""
     dense = torch.empty(x.shape, device="meta").stride()
     overlaps = any(step == 0 and size > 1 for step, size in zip(x.stride(), x.shape, strict=True))
     return dense if overlaps or _extent(x.shape, x.stride()) > SPREAD * x.numel() else x.stride()

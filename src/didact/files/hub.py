@@ -1,4 +1,5 @@
-"""The model hub of Hugging Face, through its own library. Nothing is sent or fetched unless it is asked for by name."""
+"""The model hub of Hugging Face, through its own library. Nothing is sent or fetched unless it is
+asked for by name."""
 
 from __future__ import annotations
 

@@ -62,7 +62,8 @@ def checksum(path: Path) -> str:
 
 
 def inside(path: Path) -> Path:
-    """The file of weights in a folder that holds a packed network; ``path`` itself for anything else."""
+    """The file of weights in a folder that holds a packed network; ``path`` itself for anything
+    else."""
     return path / WEIGHTS if path.is_dir() and is_file(path / WEIGHTS) else path
 
 
@@ -100,7 +101,8 @@ def check_there(path: Path) -> None:
 
 
 def candidates(path: Path) -> dict[str, Tensors]:
-    """What in the file could be the state dict of a network, by its place: "" for the file itself, else as "model.student".
+    """What in the file could be the state dict of a network, by its place: "" for the file itself,
+    else as "model.student".
 
     A place that lies in another follows it.
 
@@ -168,7 +170,8 @@ def _damaged(path: Path, reason: str) -> WeightsError:
 
 
 def _states(value: Any, place: str, level: int) -> Iterator[tuple[str, Tensors]]:
-    """Every mapping of names to tensors in ``value``, and every group in it with a common first part."""
+    """Every mapping of names to tensors in ``value``, and every group in it with a common first
+    part."""
     if not isinstance(value, Mapping) or level > DEEPEST:
         return
     named = {key: one for key, one in value.items() if isinstance(key, str)}

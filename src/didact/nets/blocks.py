@@ -1,10 +1,12 @@
-"""BlockNet: a network as a stem, a row of blocks and a head, that can be run, sliced and joined, sharing weights.
+"""BlockNet: a network as a stem, a row of blocks and a head, which can be run, sliced and joined.
 
-    images --stem--> x0 --block 1--> feature 1 --block 2--> ... feature n --head--> pooled vector --> logits
+    images --stem--> x0 --block 1--> feature 1 --block 2--> ... feature n
+           --head--> pooled vector --> logits
 
-The papers count the stem as part of block 1; here it is a part of its own, because some methods (FSP) read it.
-A block's feature is ``act(body(x))``. Where the last activation belongs to the *next* part (pre-activation networks such as
-WRN), that part has an entry norm ``enter`` and the value before the activation is what ``enter`` gives.
+Slices and joined networks share weights. The papers count the stem as part of block 1; here it is
+separate, because some methods (FSP) read it. A block's feature is ``act(body(x))``. If the last
+activation belongs to the *next* part (pre-activation networks such as WRN), that part has an entry
+norm ``enter``, and its output is the value before the activation.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from didact.tensors import PARTS, Feature, Logits, Outputs
 
 @dataclass(frozen=True)
 class Shapes:
-    """Per-sample shapes of :class:`Outputs`: (c, h, w) for maps, (d,) for the pooled vector, the number of classes."""
+    """Shapes of :class:`Outputs` for one sample: (c, h, w) of maps, (d,) of the pooled vector, and
+    the number of classes."""
 
     stem: Shape
     features: tuple[Shape, ...]
@@ -33,10 +36,11 @@ class Block(nn.Module):
 
     Args:
         body: from the block's input to the value before its last activation.
-        act: the last activation; None where the feature is not activated (linear bottlenecks).
+        act: the last activation; None for a feature without activation (linear bottlenecks).
 
     Attributes:
-        takes, gives: tokens without a place in a map that come in and go out in front of a map's tokens; 0 where maps do.
+        takes, gives: numbers of tokens without a position in a map, before the map's tokens, at
+            input and output; 0 for maps.
     """
 
     enter: nn.Module | None
@@ -52,13 +56,14 @@ class Block(nn.Module):
     def show(self, x: Feature) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """(feature, value before its last activation, normalised input).
 
-        The second is None where that value is only known to the next part; the third is None without an entry norm.
+        The second is None if only the next part computes it; the third is None without an entry
+        norm.
         """
         pre = self.body(x)
         return self.act(pre), pre, None
 
     def feature(self, x: Tensor) -> Feature:
-        """The map that methods read of what the block gives."""
+        """The map in the block's output, which methods read."""
         return x
 
     def forward(self, x: Feature) -> Tensor:
@@ -66,13 +71,15 @@ class Block(nn.Module):
 
 
 class Head(nn.Module):
-    """From the last feature to logits: entry norm and further layers if any, global average pooling, linear classifier.
+    """From the last feature to logits: optional entry norm and layers, global average pooling,
+    linear classifier.
 
     Args:
         width: length of the pooled vector.
         num_classes: number of logits.
-        enter: an entry norm, whose output is the last feature's value before activation (WRN).
-        body: layers between the feature (or the entry norm) and pooling, such as a final 1x1 convolution.
+        enter: an entry norm; its output is the last feature's value before activation (WRN).
+        body: layers between the feature (or the entry norm) and pooling, such as a final 1x1
+            convolution.
     """
 
     takes: int = 0
@@ -96,13 +103,15 @@ class Head(nn.Module):
 
 
 class BlockNet(nn.Module):
-    """A row of blocks with, at its ends, a stem and a head; a slice may lack either.
+    """A row of blocks with a stem and a head at its ends; a slice may lack either.
 
-    ``net(images)`` returns logits (or the last feature where there is no head), so it is an ordinary module to any tool.
+    ``net(images)`` returns logits (the last feature without a head), so any tool can use it as an
+    ordinary module.
 
     Args:
         stem: from images to the first block's input; None for a slice that starts later.
-        blocks: (name, block) in order. Names are kept by slices, so a slice's weights fit the network it came from.
+        blocks: (name, block) in order. Slices keep the names, so a slice's weights fit the whole
+            network.
         head: from the last feature to logits; None for a slice that ends earlier.
     """
 
@@ -122,9 +131,11 @@ class BlockNet(nn.Module):
         return self.run(images)
 
     def run(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
-        """Run on from block ``start`` (0: from the images) up to and without block ``stop`` (None: to the end, head included).
+        """Run from block ``start`` (0: from images) up to, but without, block ``stop`` (None:
+        through the head).
 
-        ``run(run(images, 0, i), i)`` equals ``run(images)`` for every i from 1 to the number of blocks.
+        ``run(run(images, 0, i), i)`` equals ``run(images)`` for every i from 1 to the number of
+        blocks.
         """
         start, stop = self._bounds(start, stop)
         if start == 0 and self.stem is not None:
@@ -136,10 +147,11 @@ class BlockNet(nn.Module):
         return x if stop is not None or self.head is None else self.head(_handed(before, self.head, x))
 
     def outputs(self, images: Tensor, parts: frozenset[str] = PARTS) -> Outputs:
-        """Everything the network shows on the way to its logits, in one pass; only ``parts`` are kept.
+        """The outputs ``parts`` of the network, in one forward pass.
 
         Raises:
-            ValueError: ``parts`` has the last value before activation, and the slice ends before the norm that gives it.
+            ValueError: ``parts`` includes pre-activations, and the slice ends before the norm that
+                computes the last.
         """
         stem = images if self.stem is None else self.stem(images)
         x, features, preacts = stem, [], []
@@ -159,26 +171,28 @@ class BlockNet(nn.Module):
                 preacts[-1] = entered
         if "preacts" in parts and any(p is None for p in preacts):
             raise ValueError("this slice ends before the norm that gives its last feature's value before activation")
-        kept = tuple(preacts) if "preacts" in parts else ()
-        return Outputs(logits, pooled, tuple(features), kept, stem).only(parts)
+        last_preacts = tuple(preacts) if "preacts" in parts else ()
+        return Outputs(logits, pooled, tuple(features), last_preacts, stem).only(parts)
 
     def slice(self, start: int = 0, stop: int | None = None) -> BlockNet:
-        """Blocks ``start`` up to and without ``stop``, sharing weights: with the stem from 0 on, with the head up to None."""
+        """Blocks from ``start`` up to, but without, ``stop``, sharing weights; 0 includes the stem,
+        None the head."""
         start, stop = self._bounds(start, stop)
-        kept = list(self.blocks.items())[start:stop]
-        return BlockNet(self.stem if start == 0 else None, kept, self.head if stop is None else None)
+        blocks = list(self.blocks.items())[start:stop]
+        return BlockNet(self.stem if start == 0 else None, blocks, self.head if stop is None else None)
 
     def shapes(self, image: Shape) -> Shapes:
-        """The shape of every output for one image of shape (c, h, w), found without running data where all code is didact's.
+        """The shape of every output for one image of shape (c, h, w); didact's own networks run
+        without data.
 
         Raises:
-            ValueError: the image does not survive the strides (the message names the smallest that does) or has the wrong
-                number of channels.
+            ValueError: the image is too small for the strides (the message names the smallest
+                size), or has the wrong number of channels.
         """
         return self.measured(image)[0]
 
     def measured(self, image: Shape) -> tuple[Shapes, int]:
-        """:meth:`shapes`, and :func:`macs` as well, from the same pass.
+        """:meth:`shapes` and :func:`macs` from the same pass.
 
         Raises:
             ValueError: as :meth:`shapes`.
@@ -213,14 +227,15 @@ class BlockNet(nn.Module):
 
 
 def _handed(giver: nn.Module | None, taker: nn.Module, x: Tensor) -> Tensor:
-    """What ``giver`` gives as ``taker`` takes it: tokens without a place in a map travel on only to a part that expects them."""
+    """What ``giver`` gives as ``taker`` takes it: tokens without a place in a map travel on only to
+    a part that expects them."""
     if isinstance(giver, Block) and giver.gives and giver.gives != getattr(taker, "takes", 0):
         return giver.feature(x)
     return x
 
 
 class _Looking(nn.Module):
-    """``outputs`` as a module's forward, for tools that call modules only."""
+    """``outputs`` as the forward of a module, for tools that only call modules."""
 
     def __init__(self, net: BlockNet) -> None:
         super().__init__()
@@ -231,13 +246,14 @@ class _Looking(nn.Module):
 
 
 def join(*parts: BlockNet | Block) -> BlockNet:
-    """One network from slices and single blocks in a row, sharing their weights; blocks are renumbered from 1.
+    """One network from slices and single blocks in a row, sharing their weights; blocks are
+    renumbered from 1.
 
-    The stem is the first part's, the head the last part's. Example: a student that starts from a teacher's first block,
-    ``join(teacher.slice(0, 1), transform, student.slice(1))``.
+    The stem comes from the first part, the head from the last. Example: a student that starts from
+    a teacher's first block, ``join(teacher.slice(0, 1), transform, student.slice(1))``.
 
     Raises:
-        ValueError: a part in the middle brings a stem or a head.
+        ValueError: a part in the middle has a stem or a head.
     """
     blocks: list[nn.Module] = []
     stem = head = None
@@ -254,10 +270,10 @@ def join(*parts: BlockNet | Block) -> BlockNet:
 
 
 def parameters(net: nn.Module) -> int:
-    """Number of parameters, shared ones counted once; running statistics are not parameters."""
+    """Number of parameters, with shared ones counted once and without running statistics."""
     return sum(p.numel() for p in net.parameters())
 
 
 def macs(net: nn.Module, image: Shape) -> int:
-    """Multiply-accumulates of convolutions and linear layers for one image of shape (c, h, w), counted without running data."""
+    """Multiply-accumulates of convolutions and linear layers for one image of shape (c, h, w)."""
     return dry(net, image)[1]

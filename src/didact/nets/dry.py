@@ -1,7 +1,9 @@
-"""What a network gives for an image, and its work, found without running data where all code is didact's or torch's.
+"""What a network gives for an image, and its work, found without running data where all code is
+didact's or torch's.
 
-torch's own rules for the meta device are Python: a call takes up to milliseconds, and the first one imports its compiler, which
-takes seconds. So the functions that most networks consist of have rules here. Other calls are left to torch.
+torch's own rules for the meta device are Python: a call takes up to milliseconds, and the first one
+imports its compiler, which takes seconds. So the functions that most networks consist of have rules
+here. Other calls are left to torch.
 """
 
 from __future__ import annotations
@@ -22,11 +24,12 @@ Sizes = int | Sequence[int]
 
 
 def dry(module: nn.Module, image: Shape) -> tuple[Any, int]:
-    """What ``module`` gives for one image of shape (c, h, w), and its multiply-accumulates in convolutions and linear layers.
+    """What ``module`` gives for one image of shape (c, h, w), and its multiply-accumulates in
+    convolutions and linear layers.
 
-    It runs in eval mode; afterwards every part has its own mode and its own buffers back. It runs on the meta device, or, where a
-    part is not of didact or torch, with an image of noise where the module is: code of the user's own may read numbers from
-    tensors.
+    It runs in eval mode; afterwards every part has its own mode and its own buffers back. It runs
+    on the meta device, or, where a part is not of didact or torch, with an image of noise where the
+    module is: code of the user's own may read numbers from tensors.
     """
     parts = list(module.modules())
     modes = [(part, part.training) for part in parts]
@@ -47,7 +50,8 @@ def dry(module: nn.Module, image: Shape) -> tuple[Any, int]:
 
 
 class _Rules(TorchFunctionMode):
-    """Gives results and counts multiply-accumulates, by a rule where there is one, otherwise by torch."""
+    """Gives results and counts multiply-accumulates, by a rule where there is one, otherwise by
+    torch."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -188,7 +188,8 @@ def _named(students: Any, pool: Any) -> tuple[str, ...]:
 
 
 class GenericStudy(Study):
-    """The poster's grid of Runs. Its teachers' seconds are compared, so by default nothing else trains beside them."""
+    """The poster's grid of Runs. Its teachers' seconds are compared, so by default nothing else
+    trains beside them."""
 
     timed: ClassVar = True
 

@@ -208,7 +208,8 @@ def pool_of(run: Run) -> Space | Pool:
 
 
 def _generic(teacher: Run) -> Run:
-    """The network of ``teacher`` as a generic teacher that is trained alone; one with weights from a file begins with them."""
+    """The network of ``teacher`` as a generic teacher that is trained alone; one with weights from
+    a file begins with them."""
     alone = {"teacher": None, "route": None, "engine": None, "peers": (), "turn": 0, "given": None}
     start = None if teacher.given is None else Start(file=teacher.given)
     return replace(teacher, **alone, start=start, method=GTN(pool=SPACES["tiny"]))

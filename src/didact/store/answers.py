@@ -1,12 +1,15 @@
-"""Teachers' answers kept on disk, so that a later student of the same batches is trained without its teacher's pass.
+"""Teachers' answers kept on disk, so that a later student of the same batches is trained without
+its teacher's pass.
 
-    <store>/answers/<teacher>.<digest>/        a series: one network, one way to make batches, one kind of machine
-      series.json                              what the digest is of; touched when it is used
-      main.logits.0003.blocks                  a part of the outputs for the batches of epoch 3, a block a batch
+    <store>/answers/<teacher>.<digest>/   a series: one network, one kind of batches and machine
+      series.json                         what the digest is of; touched when it is used
+      main.logits.0003.blocks             a part of the outputs for the batches of epoch 3,
+                                          one block for each batch
 
-Nothing depends on them: what is missing, damaged or of another batch is computed. Files are written whole or not at all.
-All together take no more than a limit. Where there is no room, the series that was used longest ago goes first; a series never
-makes room for itself, since a later student reads its epochs in the same order and would find none of them.
+Nothing depends on them: what is missing, damaged or of another batch is computed. Files are written
+whole or not at all. All together take no more than a limit. Where there is no room, the series that
+was used longest ago goes first; a series never makes room for itself, since a later student reads
+its epochs in the same order and would find none of them.
 """
 
 from __future__ import annotations
@@ -43,7 +46,8 @@ class Keep:
     """That the answers of teachers are kept, and how many."""
 
     features: bool = False
-    """Whether maps are kept, too: features, values before activations, the stem. They take hundreds of times the space."""
+    """Whether maps are kept, too: features, values before activations, the stem. They take hundreds
+    of times the space."""
     limit: Bytes = 10 * 10**9
     """Bytes on disk for the answers of all teachers of the store."""
 
@@ -113,7 +117,8 @@ class Answers:
             os.utime(folder / "series.json")
 
     def make_room(self, wanted: int, own: Path) -> bool:
-        """Drop series until ``wanted`` bytes more fit; whether they do. The series ``own`` stays."""
+        """Drop series until ``wanted`` bytes more fit; whether they do. The series ``own``
+        stays."""
         with self._locked():
             series = self.series()
             used = sum(one.bytes for one in series)
@@ -127,7 +132,8 @@ class Answers:
             return used + wanted <= self.limit
 
     def drop(self, prefix: str = "") -> list[Series]:
-        """Remove the series whose folders' names, teachers' digests or own digests begin with ``prefix``; returns them."""
+        """Remove the series whose folders' names, teachers' digests or own digests begin with
+        ``prefix``; returns them."""
         with self._locked() if self.folder.is_dir() else contextlib.nullcontext():
             gone = [one for one in self.series() if _is_named(one, prefix)]
             for one in gone:
@@ -171,7 +177,8 @@ def _is_named(one: Series, prefix: str) -> bool:
 
 
 class EpochAnswers:
-    """The answers for the batches of one epoch: read where they are kept, otherwise kept as they are computed.
+    """The answers for the batches of one epoch: read where they are kept, otherwise kept as they
+    are computed.
 
     Args:
         folder: of the series.
@@ -195,7 +202,8 @@ class EpochAnswers:
         return self
 
     def recall(self, what: str, parts: frozenset[str], batch: Batch) -> Outputs | None:
-        """What was kept for the next batch; None where it is to be computed, and then to be given to :meth:`keep`.
+        """What was kept for the next batch; None where it is to be computed, and then to be given
+        to :meth:`keep`.
 
         Args:
             what: "main", or the name of the view that the teacher is shown.
@@ -235,7 +243,8 @@ class EpochAnswers:
         return readers
 
     def _leave(self, what: str, error: DamagedError) -> None:
-        """Read no more of ``what`` in this epoch, and drop its files: they are written again when they are computed again."""
+        """Read no more of ``what`` in this epoch, and drop its files: they are written again when
+        they are computed again."""
         self._answers.once(f"damaged: {error}; the teacher's answers are computed again")
         for reader in (self._readers[what] or {}).values():
             reader.close()
@@ -245,7 +254,8 @@ class EpochAnswers:
         self._readers[what] = None
 
     def keep(self, what: str, outputs: Outputs) -> None:
-        """Keep what was computed for the batch of the last :meth:`recall`. A disk that is full or not writable is no error."""
+        """Keep what was computed for the batch of the last :meth:`recall`. A disk that is full or
+        not writable is no error."""
         if self._next[what] == 0:
             self._writers[what] = self._begin(what, outputs)
         writers = self._writers.get(what, {})

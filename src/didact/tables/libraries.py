@@ -1,4 +1,5 @@
-"""Networks of other libraries and of the user's own, as tables: their names, and where one of them can be cut."""
+"""Networks of other libraries and of the user's own, as tables: their names, and where one of them
+can be cut."""
 
 from __future__ import annotations
 

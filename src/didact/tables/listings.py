@@ -140,7 +140,8 @@ def runs(store: Store) -> Listing:
 
 
 def kept_answers(series: Sequence[Series]) -> Listing:
-    """Answers of teachers that a store keeps: of which network, for which batches, how many epochs, their size."""
+    """Answers of teachers that a store keeps: of which network, for which batches, how many epochs,
+    their size."""
     rows: list[list[Cell]] = []
     for one in series:
         about = {key: clean(value) for key, value in one.about.items()}

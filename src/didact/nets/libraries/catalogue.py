@@ -51,10 +51,12 @@ def names(library: str) -> tuple[str, ...]:
 
 
 def resolve(name: str) -> str:
-    """The canonical name: arguments in alphabetical order, and the hash of the structure. A name with a hash needs no library.
+    """The canonical name: arguments in alphabetical order, and the hash of the structure. A name
+    with a hash needs no library.
 
     Raises:
-        SpecError: the library is not installed, has no such network, or does not take the arguments.
+        SpecError: the library is not installed, has no such network, or does not take the
+            arguments.
     """
     given = read(name)
     return str(given) if given.structure else _resolved(name)
@@ -75,13 +77,15 @@ def version(name: str) -> str:
 
 
 def build(name: str, classes: int, channels: int, size: int | None = None) -> nn.Module:
-    """The network, freshly initialised; where torch's device is meta, on that if the library's constructor can.
+    """The network, freshly initialised; where torch's device is meta, on that if the library's
+    constructor can.
 
     Args:
         size: height of the images; None: as the library has it.
 
     Raises:
-        SpecError: as :func:`resolve`; or the library builds a network of another structure than the name's.
+        SpecError: as :func:`resolve`; or the library builds a network of another structure than the
+            name's.
     """
     given = read(name)
     now = read(_resolved(title(name)))
@@ -105,7 +109,8 @@ def default_size(name: str) -> int:
 
 
 def division(name: str) -> dict[str, Any]:
-    """What the name says of the blocks: ``blocks`` or ``cuts`` of :func:`didact.nets.split`; nothing for other names."""
+    """What the name says of the blocks: ``blocks`` or ``cuts`` of :func:`didact.nets.split`;
+    nothing for other names."""
     return read(name).division if named(name) else {}
 
 
@@ -121,7 +126,8 @@ def _resolved(name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _hashed(name: str) -> tuple[str, int]:
-    """The hash of the structure of a network that is known, as the library has it, and the height of its images."""
+    """The hash of the structure of a network that is known, as the library has it, and the height
+    of its images."""
     given = read(name)
     library = _LIBRARIES[given.library]
     with _built(given), preserved():

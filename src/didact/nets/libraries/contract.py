@@ -52,7 +52,8 @@ class Library(ABC):
 
     @abstractmethod
     def build(self, spelling: Spelling, classes: int, channels: int, size: int | None) -> nn.Module:
-        """The network, freshly initialised. ``size``: height of the images; None: as the library has it."""
+        """The network, freshly initialised. ``size``: height of the images; None: as the library
+        has it."""
 
     @abstractmethod
     def size(self, model: nn.Module, spelling: Spelling) -> int:
@@ -62,7 +63,8 @@ class Library(ABC):
         """The canonical spelling.
 
         Raises:
-            SpecError: the library has no such network (the nearest are named), or an argument is not the person's to set.
+            SpecError: the library has no such network (the nearest are named), or an argument is
+                not the person's to set.
         """
         if spelling.net not in self.names():
             raise SpecError(f"{self.package} has no classifier {shown(spelling.net)}{nearest(spelling.net, self.names())}")

@@ -1,7 +1,9 @@
-"""A hash of what a network computes: its parameters and buffers with their shapes, and its operations in order.
+"""A hash of what a network computes: its parameters and buffers with their shapes, and its
+operations in order.
 
-The operations are those that the forward calls of torch, in eval and in training mode, with their numbers and with which value
-goes where. Initial values and the library's own names of classes are not in it.
+The operations are those that the forward calls of torch, in eval and in training mode, with their
+numbers and with which value goes where. Initial values and the library's own names of classes are
+not in it.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from didact.nets.libraries.spelling import Spelling
 
 
 class Timm(Library):
-    """``timm:resnet34``; arguments are those of ``timm.create_model`` and of the network's class."""
+    """``timm:resnet34``; arguments are those of ``timm.create_model`` and of the network's
+    class."""
 
     package: ClassVar = "timm"
     extra: ClassVar = "timm"
@@ -23,7 +24,8 @@ class Timm(Library):
         return tuple(self.module().list_models())
 
     def known(self, spelling: Spelling) -> Spelling:
-        """Without the tag of pretrained weights: ``resnet50.a1_in1k`` is the network ``resnet50``."""
+        """Without the tag of pretrained weights: ``resnet50.a1_in1k`` is the network
+        ``resnet50``."""
         return super().known(Spelling("timm", spelling.net.partition(".")[0], spelling.arguments, spelling.structure))
 
     def build(self, spelling: Spelling, classes: int, channels: int, size: int | None) -> nn.Module:

@@ -13,7 +13,8 @@ from didact.spec import SpecError
 
 
 class Torchvision(Library):
-    """``torchvision:resnet18``; arguments are those of the network's function. The networks take three channels."""
+    """``torchvision:resnet18``; arguments are those of the network's function. The networks take
+    three channels."""
 
     package: ClassVar = "torchvision"
     extra: ClassVar = "torchvision"

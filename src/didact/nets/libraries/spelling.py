@@ -1,4 +1,5 @@
-"""Names of networks of other libraries: ``library:name+argument=value+argument=value@structure``."""
+"""Names of networks of other libraries:
+``library:name+argument=value+argument=value@structure``."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ Scalar = str | int | float | bool | None
 Value = Scalar | tuple[Scalar, ...]
 """What an argument may be: a word, a number, true, false, none, or a list of them."""
 DIVISION = ("blocks", "cuts")
-"""Arguments that are not the library's: how many blocks the network is split into at most, or the modules that end blocks."""
+"""Arguments that are not the library's: how many blocks the network is split into at most, or the
+modules that end blocks."""
 
 _STRUCTURE = re.compile(r"(.*)@([0-9a-f]{10})", re.DOTALL)
 _ARGUMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
@@ -58,7 +60,8 @@ def read(name: str) -> Spelling:
     """The parts of ``name``.
 
     Raises:
-        SpecError: an argument is not ``name=value``, or is given twice; ``blocks`` is no number from 1; ``blocks`` and ``cuts``.
+        SpecError: an argument is not ``name=value``, or is given twice; ``blocks`` is no number
+            from 1; ``blocks`` and ``cuts``.
     """
     library, _, rest = name.partition(":")
     found = _STRUCTURE.fullmatch(rest)
@@ -82,7 +85,8 @@ def read(name: str) -> Spelling:
 
 
 def value(text: str) -> Value:
-    """An argument's value: a list where there is a slash (``8/`` has one entry), else a word or a number."""
+    """An argument's value: a list where there is a slash (``8/`` has one entry), else a word or a
+    number."""
     if "/" not in text:
         return _scalar(text)
     parts = text.split("/")
