@@ -1,1 +1,1 @@
-"""What methods, networks and settings say of themselves."""
+"""Descriptions of methods and settings, as values and as reference pages."""

@@ -1,8 +1,9 @@
 """A method's description, parsed from the docstring of its file.
 
-line 1            NAME: short title. a paragraph       Authors: Title (VENUE YEAR), https://...
-may wrap; not there where there is no paper formulas          blocks indented by four spaces
-everything else   prose: choices, deviations, which pairs it adapts and how
+line 1            NAME: short title.
+a paragraph       Authors: Title (VENUE YEAR), https://... (may wrap; absent without a paper)
+formulas          blocks indented by four spaces
+everything else   prose: choices, deviations, adaptation of pairs
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _CITED = re.compile(r"(?P<authors>[^:]+): (?P<paper>.+) \((?P<venue>[^()]+?) (?P
 
 @dataclass(frozen=True)
 class About:
-    """A method in its own words.
+    """The parsed docstring of a method.
 
     Attributes:
         label: the paper's name for it, "FitNets".
@@ -61,8 +62,8 @@ class About:
 
 
 def about(cls: type[Method]) -> About:
-    """What the method says: in its file's docstring, or in its own where it shares a module with
-    other things."""
+    """The parsed docstring of the method's file, or of its class if the module holds other
+    things."""
     file = sys.modules[cls.__module__].__doc__ or ""
     own = inspect.cleandoc(cls.__doc__ or "")
     if own.startswith(f"{cls.__name__}("):
@@ -73,7 +74,7 @@ def about(cls: type[Method]) -> About:
 
 
 def read(docstring: str, label: str) -> About:
-    """A docstring taken apart; ``label`` where its first line gives none."""
+    """The parsed ``docstring``; ``label`` is the default label."""
     first, _, rest = docstring.strip().partition("\n")
     named = _TITLE.fullmatch(first)
     blocks = _blocks(rest)

@@ -1,5 +1,4 @@
-"""What there is to know of a method before it is trained: its settings, what it reads, its stages,
-what it adds to a pair."""
+"""Descriptions of methods: settings, inputs, stages, and the parameters that they add to a pair."""
 
 from __future__ import annotations
 
@@ -25,13 +24,13 @@ ORDER = ("logits", "pooled", "features", "preacts", "stem")
 
 @dataclass(frozen=True)
 class Described:
-    """A method, with a preset or not, as it is without further settings.
+    """The description of a method with its defaults, with or without a preset.
 
     Attributes:
         name: with its preset, "fitnet+kd".
         about: its parsed docstring.
         settings: (name, type, default, meaning); the default is the preset's where there is one.
-        presets: by name, what they change.
+        presets: the settings of each preset, by name.
         option: the path of its settings on the command line; "teacher.method" for one on the
             teacher.
         command: a command that uses it, with values for settings without a default.
@@ -39,7 +38,7 @@ class Described:
         stages: in order.
         soft_labels: which labels its terms follow but one class for each image: "mixed", "smoothed"
             or "none".
-        file: the module that holds it.
+        file: its module.
     """
 
     name: str

@@ -71,8 +71,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Fit:
-    """A network at a bit width: bytes of weights and of activations, and what each device says to
-    it."""
+    """A network at a bit width: bytes of weights and of activations, and each device's verdict."""
 
     network: str
     bits: int
@@ -83,30 +82,32 @@ class Fit:
 
 
 def footprint(net: nn.Module, image: Shape) -> Footprint:
-    """What ``net`` needs for one image of shape (c, h, w). Nothing is computed; its weights may lie
-    on any device.
+    """The footprint of ``net`` for one image of shape (c, h, w). Its weights may be on any device.
 
     Raises:
-        ValueError: the image does not survive the network's strides.
+        ValueError: the image is too small for the network's strides.
     """
     return Footprint(parameters(net), peak(trace(net, image)))
 
 
 def fit(network: str, need: Footprint, bits: int, devices: Iterable[Device]) -> Fit:
-    """Hold a network's footprint at a bit width against devices."""
+    """Compare a network's footprint at a bit width with the memory of devices."""
     weights, activations = need.weights(bits), need.activations(bits)
     verdicts = tuple(Verdict(device.name, device.executes(bits), lacks(device, weights, activations)) for device in devices)
     return Fit(network, bits, need.parameters, weights, activations, verdicts)
 
 
 def lacks(device: Device, weights: int, activations: int) -> dict[str, int]:
-    """How many bytes ``device`` lacks for so many bytes of weights and activations, by what they
-    lack for; empty: none."""
+    """Missing bytes of ``device`` for this many bytes of weights and activations, by part of
+    memory.
+
+    Empty if nothing is missing.
+    """
     if device.weight_memory is None:
         over = {"memory": weights + activations - device.memory}
     else:
         over = {"weights": weights - device.weight_memory, "activations": activations - device.memory}
-    return {what: missing for what, missing in over.items() if missing > 0}
+    return {part: missing for part, missing in over.items() if missing > 0}
 
 
 def fits(networks: Sequence[str], widths: Sequence[int], devices: Sequence[Device], image: Shape, classes: int) -> list[Fit]:
@@ -114,12 +115,12 @@ def fits(networks: Sequence[str], widths: Sequence[int], devices: Sequence[Devic
 
     Raises:
         SpecError: no such network, or a bit width that is not from 1 to 32.
-        ValueError: the image does not survive a network's strides (the message names the network).
+        ValueError: the image is too small for a network's strides. The message names the network.
     """
     for bits in widths:
         if not 1 <= bits <= 32:
             raise SpecError(f"bits: a whole number from 1 to 32, found {bits}")
-    found = []
+    results = []
     for name in networks:
         with torch.device("meta"):
             net = nets.create(name, classes, *image[:2])
@@ -127,19 +128,20 @@ def fits(networks: Sequence[str], widths: Sequence[int], devices: Sequence[Devic
             need = footprint(net, image)
         except ValueError as error:
             raise SpecError(f"{name}: {error}") from None
-        found += [fit(name, need, bits, devices) for bits in widths]
-    return found
+        results += [fit(name, need, bits, devices) for bits in widths]
+    return results
 
 
 def members(pool: str, students: int = 4, draw: int = 0) -> tuple[str, ...]:
-    """The networks that a text names, each once; of a space its smallest student, some that are
-    drawn, and its largest.
+    """The networks that a text names, each once.
+
+    A space gives its smallest student, some drawn students, and its largest.
 
     Args:
         pool: names in any spelling, separated by commas; a space such as ``tiny``; or
-            ``module:NAME``, a pool of one's own.
-        students: how many are drawn from a space.
-        draw: the seed under which they are drawn.
+            ``module:NAME``, a user's own pool.
+        students: number of students to draw from a space.
+        draw: seed for drawing them.
 
     Raises:
         SpecError: no such network or pool (the nearest are named), none at all, or more students
@@ -152,5 +154,9 @@ def members(pool: str, students: int = 4, draw: int = 0) -> tuple[str, ...]:
 
 
 def _members(name: str, students: int, draw: int) -> tuple[str, ...]:
-    found = as_pool([name])
-    return found.members if isinstance(found, Pool) else (found.smallest, *found.draw(students, draw), found.largest)
+    networks = as_pool([name])
+    return (
+        networks.members
+        if isinstance(networks, Pool)
+        else (networks.smallest, *networks.draw(students, draw), networks.largest)
+    )

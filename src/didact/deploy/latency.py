@@ -1,4 +1,4 @@
-"""How long a network takes for one image on this machine."""
+"""The latency of a network for one image on this machine."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from didact.nets.blocks import Shape
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds of one forward pass with one image: the median over ``repeats`` passes, and the
-    quartiles beside it."""
+    """Milliseconds of a forward pass with one image: median and quartiles over ``repeats``
+    passes."""
 
     median: float
     low: float
@@ -31,11 +31,10 @@ class Latency:
 
 
 def latency(net: nn.Module, image: Shape, *, threads: int = 1, repeats: int = 50, warm_up: int = 5) -> Latency:
-    """Time ``net`` in eval mode on one image of shape (c, h, w), where its weights lie; its modes
-    are left as they were.
+    """Measure ``net`` in eval mode with one image of shape (c, h, w), on the device of its weights.
 
-    A figure of this machine and of PyTorch's own kernels, to compare networks with, not that of
-    another device.
+    Restores the mode of every module. The result holds for this machine and PyTorch's own kernels;
+    use it to compare networks, not as the latency on another device.
 
     Args:
         threads: how many the operators may use; the process's own number is restored.

@@ -3,32 +3,31 @@
 Binici, Wu, Mitra: Generalizing Teacher Networks for Effective Knowledge Distillation Across Student
 Architectures (arXiv 2024), https://arxiv.org/abs/2407.16040
 
-One teacher for a whole pool of students. As in SFTN, student branches start after the teacher's
-blocks and are trained with it; but a branch's remaining blocks are those of a student that is drawn
-from the pool anew in every iteration, and all students share the weights of one supernet. The
-branches are then dropped. An iteration costs the same for any size of pool.
+One teacher serves a whole pool of students. As in SFTN, student branches start after the teacher's
+blocks and are trained with it. Here, a branch has the remaining blocks of a student that is drawn
+from the pool in every iteration, and all students share the weights of one supernet. The branches
+are then dropped. The cost of an iteration does not depend on the size of the pool.
 
     L_CT = 1/n sum_i ( CE(z_i, y) + alpha T^2 KL(softmax(z / T) || softmax(z_i / T)) ) + CE(z, y)
 
 z: the teacher's logits; z_i: the i-th of the n drawn students' (one for each branch and path).
-Gradients flow through both sides of the KL: this is what conditions the teacher. The cross
-entropies are taken at temperature 1.
+Gradients flow through both sides of the KL, which conditions the teacher. The cross entropies use
+temperature 1.
 
-What the authors published leaves open, and didact defines: the pool (:mod:`didact.nets.supernet`),
-alpha, T, the transform layers (SFTN's, cut to the drawn student's width as all tensors are), where
-branches start (after every block but the last; 0 lets whole students run from the images), and how
-students are drawn. uniform: all choices equally likely. sandwich: the smallest and the largest
-student in every iteration, the others uniform (Yu and Huang 2019). trained: a distribution over the
-choices, by Gumbel-softmax; a drawn student's logits carry the product of its choices'
-straight-through values, which is 1 and through which the loss reaches the distribution (inside the
-network batch norm would cancel any factor). The architecture loss keeps it near the pool's
-capacity:
+The publication leaves open, and didact defines: the pool (:mod:`didact.nets.supernet`), alpha, T,
+the transform layers (SFTN's, sliced to the drawn student's width like all tensors), the start of
+branches (after every block but the last; 0 runs whole students from the images), and the sampling
+of students. uniform: all choices are equally likely. sandwich: the smallest and the largest student
+in every iteration, the others uniform (Yu and Huang 2019). trained: a distribution over the
+choices, by Gumbel-softmax. The logits of a drawn student are multiplied by the straight-through
+values of its choices; the product is 1, and carries the gradient of the loss to the distribution
+(inside the network, batch norm would cancel any factor). The architecture loss keeps the
+distribution near the pool's capacity:
 
     L_A = beta ( log E_theta[parameters] - log E_uniform[parameters] )^2
 
-Both means are exact. The recipe's weight decay holds for the distribution as for all that is
-trained, and pulls it towards uniform, too. The distribution's entropy and mean parameters are in
-the metrics.
+Both means are exact. The recipe's weight decay also applies to the distribution and pulls it
+towards uniform. The metrics include the distribution's entropy and mean number of parameters.
 """
 
 from __future__ import annotations
@@ -85,8 +84,8 @@ class GTN(ForPool):
     temperature: Positive = 4.0
     """T of the KL, which carries T^2."""
     after: tuple[Annotated[int, Field(ge=0, le=MOST)], ...] | None = None
-    """The blocks (from 1) after which a branch starts, as a list; 0: from the images. All but the
-    last when not given."""
+    """Blocks (from 1) after which a branch starts, as a list; 0: from the images. Default: all but
+    the last."""
     paths: Annotated[int, Field(ge=1, le=1000)] = 1
     """Students drawn for each branch in an iteration."""
     sampling: Sampling = "uniform"
@@ -147,14 +146,14 @@ class GTN(ForPool):
             for name, values in extras.draw(self, branch, context.clock)
         ]
         rise = 1.0 if self.warmup == 0 else min(1.0, context.clock.progress() / self.warmup)
-        found = terms(context.own.logits, students, context.batch.targets, self.alpha, self.temperature)
-        found = {name: value if name == "teacher_ce" else rise * value for name, value in found.items()}
+        named = terms(context.own.logits, students, context.batch.targets, self.alpha, self.temperature)
+        named = {name: value if name == "teacher_ce" else rise * value for name, value in named.items()}
         if extras.distribution is not None:
-            found["architecture"] = self.architecture_weight * extras.deviation()
-        return found
+            named["architecture"] = self.architecture_weight * extras.deviation()
+        return named
 
     def metrics(self, extras: nn.Module, context: MetricsContext) -> dict[str, Tensor]:
-        """At the end of an epoch the trained distribution's entropy and mean parameters."""
+        """The trained distribution's entropy and mean parameters, at the end of an epoch."""
         assert isinstance(extras, Conditioning)
         if context.moment != "epoch" or extras.distribution is None:
             return super().metrics(extras, context)
@@ -201,8 +200,7 @@ class Conditioning(nn.Module):
         self.capacity = Capacity(pool, classes, channels) if trained else None
 
     def run(self, branch: int, name: str, x: Tensor) -> Logits:
-        """The logits of the student ``name`` that enters after the branch's block, whose feature is
-        ``x``."""
+        """The logits of the student ``name`` for the feature ``x`` of the branch's block."""
         which = owner(self.pool, name)
         entry = self.entries[which][branch]
         if not entry:
@@ -221,8 +219,8 @@ class Conditioning(nn.Module):
         on the CPU, so that nothing waits for the device (a trained distribution is read from it).
         """
         random = stream(self.seed, "students", branch, clock.total, clock.step)
-        found = [self.pool.smallest, self.pool.largest] if method.sampling == "sandwich" else []
-        drawn: list[tuple[str, dict[str, Tensor]]] = [(name, {}) for name in found]
+        fixed = [self.pool.smallest, self.pool.largest] if method.sampling == "sandwich" else []
+        drawn: list[tuple[str, dict[str, Tensor]]] = [(name, {}) for name in fixed]
         while len(drawn) < method.paths:
             if self.distribution is None:
                 drawn.append((self.pool.name(uniform(self.pool, random)), {}))

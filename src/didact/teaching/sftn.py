@@ -108,9 +108,9 @@ class SFTN(ForStudent):
     temperature: Positive = 1.0
     """tau of Eq. 1 and 2."""
     direction: Direction = "branch||teacher"
-    """Which way round the KL divergence is taken; Eq. 5 has branch||teacher."""
+    """Direction of the KL divergence; branch||teacher in Eq. 5."""
     squared: bool = False
-    """Whether the KL term carries the factor tau^2."""
+    """Whether the KL term has the factor tau^2."""
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the training over which the weights of both branch terms rise linearly from 0."""
 
@@ -152,7 +152,7 @@ class SFTN(ForStudent):
 class Branch(nn.Module):
     """A transform layer and the student's remaining blocks with its head.
 
-    ``net`` keeps the student's own block names, so its weights can initialise a student
+    ``net`` has the student's block names, so its weights can initialise a student
     (``branches.0.net``).
     """
 
@@ -166,8 +166,8 @@ class Branch(nn.Module):
 
 
 class Branches(nn.Module):
-    """The student branches after each block of the teacher but the last, each with weights of its
-    own (Table 12)."""
+    """Student branches after each block of the teacher but the last, with separate weights (Table
+    12)."""
 
     def __init__(self, student: str, pair: Pair) -> None:
         super().__init__()
