@@ -46,7 +46,7 @@ PYTORCHCV_LARGE = """resnet10 bninception preresnet10 seresnet10 sepreresnet10 m
 """For images of 224x224."""
 
 TIMM = """beit_base_patch16_224+depth=4 cait_xxs24_224 coat_tiny convit_tiny convmixer_768_32 cpubone_nano
-    crossvit_tiny_240 cs3darknet_focus_s csatv2 cspnext_tiny davit_tiny deepseek_vit_412m+depth=4
+    crossvit_tiny_240 cs3darknet_focus_s csatv2 cspnext_tiny davit_tiny deepseek_vit_412m+depth=4+img_size=126
     deit_tiny_patch16_224 densenet121 dla46x_c dpn48b edgenext_xx_small efficientformer_l1
     efficientformerv2_s0 efficientvim_m1 efficientvit_b0 efficientvit_m0 ese_vovnet19b_slim_dw fasternet_t0
     fastvit_t8 focalnet_tiny_srf gcvit_xxtiny gemma4_vit_167m_enc+depth=4 ghostnet_050 gmlp_ti16_224
@@ -68,6 +68,7 @@ TORCHVISION = """alexnet convnext_tiny densenet121 efficientnet_b0 googlenet inc
 """One of each of torchvision's families."""
 
 SMALL = {"hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 48}
+FEW = {key: value for key, value in SMALL.items() if key != "intermediate_size"}
 STAGES = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 2, 1]}
 TRANSFORMERS: dict[str, dict[str, Any]] = {
     "resnet": STAGES | {"embedding_size": 8, "layer_type": "basic"},
@@ -82,8 +83,8 @@ TRANSFORMERS: dict[str, dict[str, Any]] = {
     "vit": SMALL,
     "deit": SMALL,
     "beit": SMALL,
-    "dinov2": SMALL | {"patch_size": 16},
-    "dinov2_with_registers": SMALL | {"patch_size": 16},
+    "dinov2": FEW | {"patch_size": 16},
+    "dinov2_with_registers": FEW | {"patch_size": 16},
     "ijepa": SMALL,
     "vit_msn": SMALL,
     "data2vec-vision": SMALL,
@@ -97,7 +98,6 @@ TRANSFORMERS: dict[str, dict[str, Any]] = {
     "mobilevitv2": {"width_multiplier": 0.5},
     "swiftformer": {"depths": [1, 1, 1, 1], "embed_dims": [16, 24, 32, 40]},
     "bit": STAGES | {"embedding_size": 8, "num_groups": 4},
-    "cvt": {"embed_dim": [8, 16, 24], "num_heads": [1, 2, 3], "depth": [1, 1, 2]},
     "hiera": {"embed_dim": 8, "depths": [1, 1, 2, 1]},
     "textnet": {},
 }

@@ -62,3 +62,22 @@ def test_a_record_of_another_structure_is_told_of(tmp_path: Path, capsys: pytest
         assert "timm 2.0 builds another network" in capsys.readouterr().err
         assert main(["train", *words.split(), "--store", str(tmp_path)]) == 0
     assert len([*(tmp_path / "runs").iterdir()]) == 2
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_a_generic_teacher_is_prepared_for_networks_of_a_library(tmp_path: Path) -> None:
+    with guests.installed():
+        pool = "timm:sized_tiny,timm:plain_tiny,resnet8"
+        (run,) = asked(
+            net="timm:plain_tiny", teacher={"net": "resnet8", "method": {"name": "gtn", "pool": pool}}, method="kd"
+        )
+        assert {name.partition("@")[0] for name in involved(run)} == {"timm:plain_tiny", "timm:sized_tiny"}
+        assert not execute([run], Store(tmp_path), Execution()).failures
+
+
+def test_memory_is_counted_for_networks_of_a_library(capsys: pytest.CaptureFixture[str]) -> None:
+    with guests.installed():
+        assert main(["fit", "--pool", "timm:plain_tiny", "--data", "digits", "--json"]) == 0
+        assert main(["fit", "--pool", "timm:plain_tiny,resnet8", "--image", "3x32x32", "--classes", "5"]) == 0
+        assert "timm:plain_tiny" in capsys.readouterr().out
+        assert main(["list", "methods", "--net", "timm:plain_tiny", "--teacher", "resnet8", "--data", "cifar100"]) == 0

@@ -71,7 +71,7 @@ def library(**changed: Any) -> ModuleType:
 @contextmanager
 def installed(version: str = "1.0", **changed: Any) -> Iterator[None]:
     """Have the stand-in installed. Nothing that didact remembers of a library goes in or comes out."""
-    remembered = (catalogue._resolved, catalogue._hashed)
+    remembered = (catalogue._looked_up, catalogue._hashed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "timm", library(**changed))
         patch.setattr(catalogue, "installed", {"timm": version}.__getitem__)

@@ -18,6 +18,7 @@ from didact.nets.splitting import Place, cuts, with_classes
 from didact.nets.splitting.likeness import likeness
 from didact.nets.splitting.network import divided
 from didact.nets.splitting.plan import Plan
+from didact.seeds import preserved
 from didact.spec import SpecError, nearest
 from didact.spec.foreign import imported, running
 
@@ -36,9 +37,12 @@ def of_library(name: str, num_classes: int, in_channels: int, size: int | None) 
         SpecError: the library does not have it, or it cannot be split for these images.
     """
     image = _image(name, in_channels, size)
+    key = (name, num_classes, image)
+    if torch.empty(0).is_meta and key not in _PLANS:  # a network without numbers cannot be compared with its parts
+        with torch.device("cpu"), preserved():
+            of_library(name, num_classes, in_channels, size)
     with running(libraries.title(name), f"for images of {image[1]}x{image[2]}"):
         model = libraries.build(name, num_classes, in_channels, size)
-        key = (name, num_classes, image)
         net, classes = _divided(name, model, image, key)
         if classes != num_classes:
             model = with_classes(model, num_classes, image)

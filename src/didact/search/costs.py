@@ -152,7 +152,7 @@ class Costs:
     def _target_excess(self, name: str) -> tuple[Excess, ...]:
         if self.search.target is None:
             return ()
-        need = footprint(skeleton(name, self.classes, self.image[0]), self.image)
+        need = footprint(skeleton(name, self.classes, *self.image[:2]), self.image)
         return self._memory_excess(need.weights(self.search.bits), need.activations(self.search.bits))
 
     def _memory_excess(self, size: int, activations: int) -> tuple[Excess, ...]:
@@ -183,5 +183,5 @@ def counted(name: str, classes: int, image: Shape) -> tuple[int, int]:
     if is_architecture(name):
         costs = cost(parse(name), classes, image)
         return costs.parameters, costs.macs
-    net = skeleton(name, classes, image[0])
+    net = skeleton(name, classes, *image[:2])
     return parameters(net), macs(net, image)

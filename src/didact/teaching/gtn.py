@@ -185,7 +185,7 @@ class Conditioning(nn.Module):
         self.transforms = nn.ModuleList()
         for name in pool.networks:
             try:
-                shapes = skeleton(name, classes, channels).shapes(pair.image).features
+                shapes = skeleton(name, classes, *pair.image[:2]).shapes(pair.image).features
             except ValueError as error:
                 raise ValueError(f"pool: {name}: {error}") from None
             entries = tuple(_entry(name, pair.shapes.features, shapes, block) for block in after)
@@ -194,7 +194,8 @@ class Conditioning(nn.Module):
             self.targets.append(targets)
             layers = [Transform(s, t) if s else nn.Identity() for s, t in zip(self.sources, targets, strict=True)]
             self.transforms.append(nn.ModuleList(layers))
-        self.supernet = Supernet(pool, classes, channels, [min(entries) for entries in self.entries])
+        starts = [min(entries) for entries in self.entries]
+        self.supernet = Supernet(pool, classes, channels, starts, pair.image[1])
         trained = method.sampling == "trained"
         self.distribution = Distribution(pool) if trained else None
         self.capacity = Capacity(pool, classes, channels) if trained else None

@@ -47,7 +47,7 @@ def test_a_pool_is_its_members() -> None:
 def test_sizes() -> None:
     for name in MIXED.members:
         with torch.device("meta"):
-            assert size_of(name, 7, (1, 16, 16)) == parameters(create(name, 7, 1))
+            assert size_of(name, 7, 1) == parameters(create(name, 7, 1))
     sizes = {name: size_of(name) for name in MIXED.members}
     assert (sizes[MIXED.smallest], sizes[MIXED.largest]) == (min(sizes.values()), max(sizes.values()))
     assert MIXED.largest == "shufflenet_v1"

@@ -114,8 +114,13 @@ def division(name: str) -> dict[str, Any]:
     return read(name).division if named(name) else {}
 
 
-@lru_cache(maxsize=1024)
 def _resolved(name: str) -> str:
+    """The canonical name. That of a folder is read every time."""
+    return _looked_up.__wrapped__(name) if name.startswith("hf:") else _looked_up(name)
+
+
+@lru_cache(maxsize=1024)
+def _looked_up(name: str) -> str:
     given = read(name)
     try:
         known = _LIBRARIES[given.library].known(given.whole)

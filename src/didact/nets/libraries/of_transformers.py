@@ -51,11 +51,17 @@ class Transformers(Library):
             given["image_size"] = [size, size] if pair else size
         if "num_channels" in defaults:
             given["num_channels"] = channels
+        if not isinstance(kinds := self._classes(spelling.net), str):
+            given.setdefault("architectures", [kinds[0]])
         config = self.module().AutoConfig.for_model(spelling.net, num_labels=classes, **given)
         return self.module().AutoModelForImageClassification.from_config(config)
 
     def size(self, model: nn.Module, spelling: Spelling) -> int:
         return number(getattr(getattr(model, "config", None), "image_size", None), 224)
+
+    def _classes(self, kind: str) -> str | Sequence[str]:
+        """The classifier of a type of model, or its several classifiers."""
+        return self.module("models.auto.modeling_auto").MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES[kind]
 
     def _settings(self, kind: str) -> dict[str, Any]:
         """The settings of a type of model, with their defaults."""
@@ -97,7 +103,7 @@ class Transformers(Library):
         defaults = self._settings(kind)
         general = {*self.module().PretrainedConfig().to_dict(), *_BACKBONE, *self.from_data, "model_type", "image_size"}
         differing = {k: v for k, v in held.items() if k in defaults and k not in general and v != defaults[k]}
-        kinds = self.module("models.auto.modeling_auto").MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES[kind]
+        kinds = self._classes(kind)
         named: Sequence[Value] = held.get("architectures") or ()
         if not isinstance(kinds, str) and named and named[0] in kinds[1:]:
             differing["architectures"] = [named[0]]

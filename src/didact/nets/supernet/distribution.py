@@ -112,7 +112,7 @@ class Capacity(nn.Module):
 def _tables(pool: Space | Pool, num_classes: int, in_channels: int) -> list[tuple[tuple[str, ...], Tensor]]:
     """Names of decisions, and the parameters for each combination of their options."""
     if isinstance(pool, Pool):
-        sizes = [size_of(name, num_classes, (in_channels, 32, 32)) for name in pool.members]
+        sizes = [size_of(name, num_classes, in_channels) for name in pool.members]
         return [(("network",), torch.tensor(sizes, dtype=torch.float32, device="cpu"))]
     options = {d.name: d.options for d in pool.decisions}
     tables: list[tuple[tuple[str, ...], Tensor]] = [

@@ -11,8 +11,9 @@ import torch
 from pydantic import BeforeValidator, field_validator
 from pydantic_core import PydanticCustomError
 
+from didact.nets import libraries
 from didact.nets.architecture import Architecture, Stage, cost, is_architecture, parse
-from didact.nets.blocks import Shape, parameters
+from didact.nets.blocks import parameters
 from didact.nets.supernet.space import SPACES, Decision, Space, draw
 from didact.nets.zoo import create, resolve
 from didact.nets.zoo import names as zoo_names
@@ -126,12 +127,12 @@ def _wider(a: Architecture, x: Stage, y: Stage) -> float:
     return max(x.expansion, y.expansion)
 
 
-def size_of(name: str, classes: int = 100, image: Shape = (3, 32, 32)) -> int:
+def size_of(name: str, classes: int = 100, channels: int = 3) -> int:
     """Parameters of the network called ``name``; by arithmetic if the name describes it."""
     if is_architecture(name):
-        return cost(parse(name), classes, image).parameters
+        return cost(parse(name), classes, (channels, 32, 32)).parameters
     with torch.device("meta"):
-        return parameters(create(name, classes, *image[:2]))
+        return parameters(create(name, classes, channels))
 
 
 def as_pool(value: Any) -> Space | Pool:
@@ -149,7 +150,7 @@ def as_pool(value: Any) -> Space | Pool:
         raise SpecError(f"expected a pool ({', '.join(SPACES)}, module:NAME), or networks as a list, found {shown(value)}")
     if len(names) == 1 and names[0].lower() in SPACES:
         return SPACES[names[0].lower()]
-    if len(names) == 1 and ":" in names[0]:
+    if len(names) == 1 and ":" in names[0] and not libraries.named(names[0]):
         return _own(names[0])
     for name in names:
         if name.lower() in SPACES:

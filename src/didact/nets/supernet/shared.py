@@ -51,20 +51,29 @@ class Supernet(nn.Module):
         num_classes, in_channels: of every student.
         starts: for each of ``pool.networks`` the first block (from 0) that is ever run; the tensors
             before it are not kept. 0, the default: students are run from the images.
+        size: height of the images, for students that are split.
 
     Attributes:
         nets: the networks that are cut (one for each kind of student), by the position in
             ``pool.networks``.
     """
 
-    def __init__(self, pool: Space | Pool, num_classes: int, in_channels: int = 3, starts: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        pool: Space | Pool,
+        num_classes: int,
+        in_channels: int = 3,
+        starts: Sequence[int] = (),
+        size: int | None = None,
+    ) -> None:
         super().__init__()
         self.pool = pool
         self.num_classes = num_classes
         self.in_channels = in_channels
+        self.size = size
         self.nets = nn.ModuleList()
         for name, start in zip(pool.networks, starts or [0] * len(pool.networks), strict=True):
-            net = create(name, num_classes, in_channels)
+            net = create(name, num_classes, in_channels, size)
             self.nets.append(net.slice(start) if start else net)
 
     def run(self, name: str, x: Tensor, start: int = 0) -> Tensor:
@@ -95,7 +104,7 @@ class Supernet(nn.Module):
                 "train a supernet with students that start from the images (GTN: after=[0, ...])"
             )
         like = next(whole.parameters())
-        net = create(name, self.num_classes, self.in_channels).to(like.device, like.dtype).train(self.training)
+        net = create(name, self.num_classes, self.in_channels, self.size).to(like.device, like.dtype).train(self.training)
         tensors = whole.state_dict()
         net.load_state_dict({key: weight_slice(tensors[key], value.shape) for key, value in net.state_dict().items()})
         # the same layout has the same kernels, hence the same bits; strides tell, as 1x1 weights
@@ -106,7 +115,7 @@ class Supernet(nn.Module):
 
     def skeleton(self, name: str) -> BlockNet:
         """The student's layers and shapes, without weights (on the meta device)."""
-        return skeleton(self.pool.canonical_name(name), self.num_classes, self.in_channels)
+        return skeleton(self.pool.canonical_name(name), self.num_classes, self.in_channels, self.size)
 
 
 def owner(pool: Space | Pool, name: str) -> int:
@@ -122,11 +131,11 @@ def owner(pool: Space | Pool, name: str) -> int:
     return next(i for i, net in enumerate(pool.networks) if is_architecture(net) and parse(net).family == family)
 
 
-def skeleton(name: str, num_classes: int, in_channels: int) -> BlockNet:
+def skeleton(name: str, num_classes: int, in_channels: int, size: int | None = None) -> BlockNet:
     """The network ``name`` on the meta device. Students with an equal stage at a position share
     it."""
     if not is_architecture(name):
-        return _zoo(name, num_classes, in_channels)
+        return _zoo(name, num_classes, in_channels, size)
     design = parse(name)
     blocks = [(str(i), _stage(i, design.kind, source, s)) for i, (source, s) in enumerate(design.inputs, 1)]
     head = _head(design.stages[-1].width, design.head, num_classes)
@@ -134,9 +143,9 @@ def skeleton(name: str, num_classes: int, in_channels: int) -> BlockNet:
 
 
 @lru_cache(maxsize=64)
-def _zoo(name: str, num_classes: int, in_channels: int) -> BlockNet:
+def _zoo(name: str, num_classes: int, in_channels: int, size: int | None) -> BlockNet:
     with torch.device("meta"):
-        return create(name, num_classes, in_channels)
+        return create(name, num_classes, in_channels, size)
 
 
 @lru_cache(maxsize=4096)
