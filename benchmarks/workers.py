@@ -1,7 +1,7 @@
 """Seconds of a whole command with one worker and with several, each on a store of its own, in one run.
 
     python benchmarks/workers.py --out benchmarks/results/workers-cpu.json
-    python benchmarks/workers.py --workers 1,2,4 study gtn --scale digits
+    python benchmarks/workers.py --workers 1,2,4,auto study gtn --scale digits
 
 The command is ``didact quickstart`` unless one is given. Its start is included: a worker imports torch anew. "threads" are those
 of a training. With OMP_NUM_THREADS unset, they are divided among the workers; set, every worker has as many, and all figures that
@@ -24,10 +24,10 @@ from didact.engine.threads import wait_passively
 from throughput import Row, about
 
 
-def measure(command: list[str], workers: int) -> tuple[Row, Any]:
+def measure(command: list[str], workers: str) -> tuple[Row, Any]:
     """One command on an empty store: its row, and the figures that it prints."""
     with tempfile.TemporaryDirectory() as store:
-        arguments = [*command, "--workers", str(workers), "--store", store, "--json"]
+        arguments = [*command, "--workers", workers, "--store", store, "--json"]
         began = time.perf_counter()
         done = subprocess.run([sys.executable, "-m", "didact", *arguments], stdout=subprocess.PIPE, text=True, check=True)
         seconds = time.perf_counter() - began
@@ -44,7 +44,7 @@ def main() -> None:
     options = parser.parse_args()
     options.device = "cpu"
     wait_passively()
-    numbers = [int(number) for number in options.workers.split(",")]
+    numbers = options.workers.split(",")
     results = {number: measure(options.command or ["quickstart"], number) for number in numbers}
     first, figures = results[numbers[0]]
     for number, (row, own) in results.items():

@@ -81,13 +81,16 @@ class Planned:
         return self.job.runs[0]
 
 
-def planned(jobs: Sequence[Job], tell: Callable[[str], object] = lambda line: None) -> list[Planned]:
+def planned(
+    jobs: Sequence[Job], tell: Callable[[str], object] = lambda line: None, trials: dict[str, Trial] | None = None
+) -> list[Planned]:
     """What each job takes. Runs that differ in seeds only are counted once.
 
     Args:
         tell: receives a line for each training that is counted.
+        trials: what was counted before, so that several plans share it; what is counted is added.
     """
-    trials: dict[str, Trial] = {}
+    trials = {} if trials is None else trials
     seen: set[tuple[object, ...]] = set()
     found: list[Planned] = []
     for job in jobs:
