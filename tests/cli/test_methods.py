@@ -78,7 +78,7 @@ def test_explain_tells_everything(name: str, capsys: Said) -> None:
         assert setting["meaning"].replace("``", "`") in shown
     for preset in told["presets"]:
         assert f"  {name.partition('+')[0]}+{preset}: " in shown
-    assert f"To ask for it:\n  {told['command']}\n" in shown
+    assert f"Command:\n  {told['command']}\n" in shown
     assert "Reads: " in shown
     assert "Stages: " in shown
 

@@ -106,8 +106,8 @@ def stand_in(name: str, student: str = "resnet8x4") -> Method:
         SpecError: no such method or preset, or another setting without a default.
     """
     cls = find(Method, name.partition("+")[0])
-    given = {**cls.examples, **({"student": student} if issubclass(cls, ForStudent) else {})}
-    return choose(Method, {"name": name, **{key: given[key] for key in required(cls) if key in given}})
+    examples = {**cls.examples, **({"student": student} if issubclass(cls, ForStudent) else {})}
+    return choose(Method, {"name": name, **{key: examples[key] for key in required(cls) if key in examples}})
 
 
 def _option(method: Method) -> str:

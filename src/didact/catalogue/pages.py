@@ -73,27 +73,27 @@ def _settings() -> str:
 def _index(families: dict[str, list[Described]]) -> str:
     rows = [
         [
-            f"[`{one.name}`]({page}.md#{one.name})",
-            _prose(one.about.heading),
-            f"[{_source(one)}]({one.about.link})" if one.about.link else "",
-            reads_text(one.reads),
-            ", ".join(stage.name for stage in one.stages),
+            f"[`{method.name}`]({page}.md#{method.name})",
+            _prose(method.about.heading),
+            f"[{_source(method)}]({method.about.link})" if method.about.link else "",
+            reads_text(method.reads),
+            ", ".join(stage.name for stage in method.stages),
         ]
         for page, methods in families.items()
-        for one in methods
+        for method in methods
     ]
     lines = [f"- [{page}]({page}.md): {FAMILIES[page][0]}" for page, methods in families.items() if methods]
     head = ["method", "what it is", "source", "reads", "stages"]
-    count = _counted([one for methods in families.values() for one in methods])
+    count = _counted([method for methods in families.values() for method in methods])
     return _joined([MARK, "# Methods by family", "\n".join(lines), count, PARTS, _table(head, rows)])
 
 
 def _counted(methods: list[Described]) -> str:
     """How many methods there are, by who learns from whom."""
     kinds: dict[str, list[str]] = {"teacher": [], "peers": [], "own": [], "labels": []}
-    for one in methods:
-        from_whom = next((who for who in ("teacher", "peers") if one.reads[who]), "labels")
-        kinds["own" if one.option == "teacher.method" else from_whom].append(f"`{one.name}`")
+    for method in methods:
+        from_whom = next((who for who in ("teacher", "peers") if method.reads[who]), "labels")
+        kinds["own" if method.option == "teacher.method" else from_whom].append(f"`{method.name}`")
     words = {kind: f"{len(names)} ({', '.join(names)})" for kind, names in kinds.items()}
     return (
         f"{len(methods)} methods, presets not counted: {len(kinds['teacher'])} for a student of a teacher, {words['peers']} for\n"
@@ -105,26 +105,26 @@ def _counted(methods: list[Described]) -> str:
 
 def _page(page: str, methods: list[Described]) -> str:
     parts = [MARK, f"# {page.capitalize()}", _wrapped(FAMILIES[page][0]), _wrapped(NOTATION)]
-    for one in methods:
-        parts += _section(one)
+    for method in methods:
+        parts += _section(method)
     return _joined(parts)
 
 
-def _section(one: Described) -> list[str]:
+def _section(method: Described) -> list[str]:
     """A method: heading, paper, its file's formulas and prose in their order, settings, and the
     rest in a list."""
-    about = one.about
-    paper = f" {_prose(about.authors)}: *{_prose(about.paper)}* ([{_source(one)}]({about.link}))." if about.paper else ""
-    settings = [[f"`{key}`", f"`{default}`", _prose(text)] for key, _, default, text in one.settings]
-    facts = [f"Command: `{one.command}`"]
-    facts += [f"Settings: `--{one.option}.NAME`" if settings else "No settings."]
-    facts += [f"Preset `{one.name}+{name}`: `{changes_text(changes)}`" for name, changes in one.presets.items()]
-    facts += [f"Reads {reads_text(one.reads)}", f"Labels {labels_text(one.soft_labels)}"]
-    facts += [f"Stages: {_prose('; '.join(map(stage_details, one.stages)))}"]
-    path = f"src/{one.file.replace('.', '/')}.py"
+    about = method.about
+    paper = f" {_prose(about.authors)}: *{_prose(about.paper)}* ([{_source(method)}]({about.link}))." if about.paper else ""
+    settings = [[f"`{key}`", f"`{default}`", _prose(text)] for key, _, default, text in method.settings]
+    facts = [f"Command: `{method.command}`"]
+    facts += [f"Settings: `--{method.option}.NAME`" if settings else "No settings."]
+    facts += [f"Preset `{method.name}+{name}`: `{changes_text(changes)}`" for name, changes in method.presets.items()]
+    facts += [f"Reads {reads_text(method.reads)}", f"Labels {labels_text(method.soft_labels)}"]
+    facts += [f"Stages: {_prose('; '.join(map(stage_details, method.stages)))}"]
+    path = f"src/{method.file.replace('.', '/')}.py"
     facts += [f"Source: [{path}](../../{path})"]
     return [
-        f"## {one.name}",
+        f"## {method.name}",
         _wrapped(f"**{_prose(about.heading)}.**{paper}"),
         *(block if block.startswith("    ") else _wrapped(_prose(block)) for block in about.body),
         *([_table(["setting", "default", "meaning"], settings)] if settings else []),
@@ -132,8 +132,8 @@ def _section(one: Described) -> list[str]:
     ]
 
 
-def _source(one: Described) -> str:
-    return f"{one.about.venue} {one.about.year}"
+def _source(method: Described) -> str:
+    return f"{method.about.venue} {method.about.year}"
 
 
 def _table(head: list[str], rows: Iterable[list[str]]) -> str:

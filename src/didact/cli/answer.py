@@ -191,7 +191,7 @@ def report(
     from didact.tables.comparison import comparisons
 
     compared = comparisons(finished, {run.digest for run in runs}, similarities(store, runs, device))
-    emit([one.table() for one in compared], form, [one.plain() for one in compared])
+    emit([item.table() for item in compared], form, [item.plain() for item in compared])
     if picture is not None:
         from didact.report.figures import canvas
         from didact.report.figures.comparison import comparison

@@ -265,10 +265,10 @@ def _answered(arguments: list[str]) -> tuple[str, int]:
     except OSError as error:
         return failures.refusal(error), 1
     except (MemoryError, RuntimeError, ImportError) as error:
-        told = failures.short_of_memory(error, trains=arguments[:1] in (["train"], ["study"]))
-        if told is None:
+        message = failures.short_of_memory(error, trains=arguments[:1] in (["train"], ["study"]))
+        if message is None:
             raise
-        return told, 1
+        return message, 1
 
 
 def _add_commands_of_others(arguments: list[str]) -> None:

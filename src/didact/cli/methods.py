@@ -40,22 +40,22 @@ def explain(
     return 0
 
 
-def explained(found: Described) -> str:
-    """All there is to know of a method, as text."""
+def explained(method: Described) -> str:
+    """The description of a method as text."""
     from didact.catalogue.methods import changes_text, labels_text, reads_text, stage_details
 
-    told = found.about
-    parts = [f"{found.name}: {told.heading}", told.citation, *told.body, f"To ask for it:\n  {found.command}"]
+    about = method.about
+    parts = [f"{method.name}: {about.heading}", about.citation, *about.body, f"Command:\n  {method.command}"]
     lines = []
-    for key, kind, default, text in found.settings:
-        lines += [f"  --{found.option}.{key}  [{kind}, default {default}]", f"        {text}"]
+    for key, kind, default, text in method.settings:
+        lines += [f"  --{method.option}.{key}  [{kind}, default {default}]", f"        {text}"]
     parts.append("\n".join(["Settings:", *lines]) if lines else "It has no settings.")
-    base = found.name.partition("+")[0]
-    presets = [f"  {base}+{name}: {changes_text(changes)}" for name, changes in found.presets.items()]
+    base = method.name.partition("+")[0]
+    presets = [f"  {base}+{name}: {changes_text(changes)}" for name, changes in method.presets.items()]
     parts.append("\n".join(["Presets:", *presets]) if presets else "")
-    stages = "; ".join(map(stage_details, found.stages))
+    stages = "; ".join(map(stage_details, method.stages))
     parts.append(
-        f"Reads: {reads_text(found.reads)}\nLabels: {labels_text(found.soft_labels)}\nStages: {stages}\nFile: {found.file}"
+        f"Reads: {reads_text(method.reads)}\nLabels: {labels_text(method.soft_labels)}\nStages: {stages}\nFile: {method.file}"
     )
     return "\n\n".join(part.replace("``", "`") for part in parts if part)
 
@@ -71,5 +71,5 @@ def explained_recipe(name: str) -> str:
     lines = ["Settings (of precision the fastest is taken where none is said):"]
     for key, kind, _, text in fields(Recipe):
         lines += [f"  --recipe.{key}  [{kind}, here {held[key]}]", f"        {text}"]
-    parts = [f"{name}: {recipe.text}", recipe.source, f"To ask for it:\n  didact train --recipe {name}", "\n".join(lines)]
+    parts = [f"{name}: {recipe.text}", recipe.source, f"Command:\n  didact train --recipe {name}", "\n".join(lines)]
     return "\n\n".join(parts)

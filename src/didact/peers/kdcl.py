@@ -81,7 +81,7 @@ def target(
 def _target(logits: tuple[Logits, ...], labels: Labels, how: How, weights: Weights | None) -> Tensor:
     z = torch.stack(logits).detach()
     if how == "naive":
-        errors = torch.stack([F.cross_entropy(one, labels, reduction="none") for one in z])
+        errors = torch.stack([F.cross_entropy(z_k, labels, reduction="none") for z_k in z])
         return z[errors.argmin(0), torch.arange(len(labels), device=z.device)]
     if how == "minlogit":
         return (z - z.gather(2, labels[None, :, None].expand(len(z), -1, 1))).amin(0)

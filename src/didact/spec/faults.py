@@ -81,9 +81,9 @@ def explain(cls: Any, error: ValidationError, at: str) -> list[str]:
             if HERE in message:
                 lines.append(message.replace(HERE, path))
                 continue
-            found = shown(fault["input"])
-            if _is_plain(fault["input"]) and found not in message:
-                message += f" (found {found})"
+            text = shown(fault["input"])
+            if _is_plain(fault["input"]) and text not in message:
+                message += f" (found {text})"
             owner = type_at(cls, [*parents, key] if key else [])
             inner = owner is not None and message.partition(":")[0] in (f.name for f in dataclasses.fields(owner))
             lines.append(f"{path}{'.' if inner else ': '}{message}" if path else message)

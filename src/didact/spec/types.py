@@ -35,10 +35,10 @@ def _bytes(value: Any) -> Any:
     """``"512 KiB"`` as a number of bytes; anything that is no text is left to the field."""
     if not isinstance(value, str):
         return value
-    found = re.fullmatch(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]+)\s*", value)
-    if not found or found[2] not in UNITS:
+    match = re.fullmatch(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]+)\s*", value)
+    if not match or match[2] not in UNITS:
         raise ValueError(f"a number of bytes, or a text such as '512 KiB'; units: {', '.join(UNITS)}")
-    return int(float(found[1]) * UNITS[found[2]])
+    return int(float(match[1]) * UNITS[match[2]])
 
 
 Bytes = Annotated[int, Field(ge=1, le=10**15), BeforeValidator(_bytes)]

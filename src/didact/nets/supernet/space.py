@@ -181,12 +181,12 @@ class Space:
         """
         if not is_architecture(name):
             raise SpecError(f"{shown(name)} spells no student of this pool ({self.label}); one of them is {self.smallest}")
-        made = parse(name)
-        values: list[int | float] = [made.stem]
-        for s in made.stages:
+        architecture = parse(name)
+        values: list[int | float] = [architecture.stem]
+        for s in architecture.stages:
             values += [s.depth, s.width, s.kernel, s.expansion]
-        values.append(made.head)
-        if made.family != parse(self.largest).family:
+        values.append(architecture.head)
+        if architecture.family != parse(self.largest).family:
             raise SpecError(
                 f"{shown(name)} is of another kind than the students of this pool ({self.label}): kind, number of stages, "
                 f"strides or a last convolution differ; one of them is {self.smallest}"
@@ -219,10 +219,10 @@ def draw(decisions: Sequence[Decision], name: Callable[[Sequence[int]], str], co
     if count > size:
         raise SpecError(f"{count} different students requested from a pool of {size}")
     generator = random.Random(f"didact students {seed}")
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found.setdefault(name([generator.randrange(len(d.options)) for d in decisions]))
-    return tuple(found)
+    names: dict[str, None] = {}
+    while len(names) < count:
+        names.setdefault(name([generator.randrange(len(d.options)) for d in decisions]))
+    return tuple(names)
 
 
 def _basic(*stages: tuple[tuple[int, ...], tuple[int, ...]], kernel: tuple[int, ...] = (3,)) -> tuple[Choices, ...]:
