@@ -94,3 +94,13 @@ def _module(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_decoding_compares_a_loop_with_the_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoding = _module("decoding")
+    monkeypatch.setenv("DIDACT_DATA", str(tmp_path / "cache"))
+    monkeypatch.setattr(decoding, "BATCH", 4)
+    decoding.photographs(tmp_path / "photographs", 260, 280, 10)
+    found = decoding.measured(tmp_path / "photographs", (260, 280), [0], 1)
+    assert found["quality"] == 0  # nothing is decoded smaller at this size
+    assert all(found[name][clock] > 0 for name in ("one_by_one", "decoders_0", "stored") for clock in ("wall", "cpu"))

@@ -214,3 +214,24 @@ def test_the_command(trained: tuple[Store, Run], capsys: pytest.CaptureFixture[s
     ):
         assert main(["probe", "r", "--data", data, "--fraction", fraction, "--store", str(store.root)]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_network_sees_images_normalised_as_its_own_were(
+    tiny: Callable[..., Run], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where mean and deviation were computed from images that the catalogue has no figures of."""
+    run = tiny("ce", data=Data(name="digits", size=8))
+    execute([run], store, Execution())
+    seen = []
+
+    def pooled(net: Any, batches: Any) -> Any:
+        seen.append(next(iter(batches)).images)
+        raise InterruptedError
+
+    monkeypatch.setattr(studies, "pooled", pooled)
+    with pytest.raises(InterruptedError):
+        probe(store, [run], [PART], [SHORT], size=8)
+    own = load(run.data)
+    assert own.mean != facts(run.data).mean
+    pixels = resized(load(PART).train, 8).images.float() / 255
+    assert torch.allclose(seen[0], ((pixels - own.mean[0]) / own.std[0])[: len(seen[0])], atol=1e-5)

@@ -101,8 +101,15 @@ def probe(
         LookupError: a run has no Record.
     """
     data = [replace(settings, augment="none") for settings in data]  # probes never augment
-    results = {run.digest: Results(_record(store, run), store.once) for run in runs}
-    targets = [[_Target(run, one, fitting_size(run, one, size), results[run.digest]) for run in runs] for one in data]
+    records = {run.digest: _record(store, run) for run in runs}
+    results = {of: Results(record, store.once) for of, record in records.items()}
+    targets = [
+        [
+            _Target(run, one, fitting_size(run, one, size), results[run.digest], _normalisation(run, records[run.digest]))
+            for run in runs
+        ]
+        for one in data
+    ]
     missing = {t.data for row in targets for t in row if any(t.stored(method) is None for method in methods)}
     available(missing, tell)
     answers: list[ProbeResult] = []
@@ -121,6 +128,18 @@ def probe(
                     result = target.put(method, len(features[0]), len(features[1]), probed)
                 answers.append(result)
     return answers
+
+
+Normalisation = tuple[list[float], list[float]]
+"""Mean and deviation of each channel."""
+
+
+def _normalisation(run: Run, record: Record) -> Normalisation | None:
+    """How the run's own images were normalised, where that was computed from them; None where the data set says it."""
+    if run.data.size is None and run.data.holds is None:
+        return None
+    images = record.images()
+    return images["mean"], images["std"]
 
 
 def _record(store: Store, run: Run) -> Record:
@@ -172,6 +191,7 @@ class _Target:
     data: Data
     size: int
     _results: Results
+    normalisation: Normalisation | None
 
     def stored(self, method: ProbeMethod) -> ProbeResult | None:
         """The stored result; None if there is none, or if it covers another part of the data."""
@@ -196,7 +216,8 @@ class _Target:
     def _question(self, method: ProbeMethod) -> dict[str, Any]:
         # the key stays "way", because stored results are found by it
         settings = {"name": name(method)} | to_json(method)
-        return {"data": to_json(self.data), "way": settings, "size": self.size, "version": VERSION}
+        own = {} if self.normalisation is None else {"normalisation": self.normalisation}
+        return {"data": to_json(self.data), "way": settings, "size": self.size, "version": VERSION} | own
 
     def _name(self, method: ProbeMethod) -> str:
         return f"probe-{digest(self._question(method))}"
@@ -213,7 +234,8 @@ class _Images:
     def features(self, net: BlockNet, target: _Target) -> tuple[Features, Features]:
         """The network's feature vectors of the training and the test images."""
         trained = facts(target.run.data)
-        dataset = replace(self._sized(target.size), mean=trained.mean, std=trained.std)
+        mean, std = target.normalisation or (trained.mean, trained.std)
+        dataset = replace(self._sized(target.size), mean=tuple(mean), std=tuple(std))
         train, test = (pooled(net, evaluation_batches(dataset, split)) for split in (dataset.train, dataset.test))
         return train, test
 
