@@ -43,6 +43,11 @@ def test_other_requests_are_not_commented(method: Any, epochs: int) -> None:
     assert warning(runs(method, epochs), KNOWN) is None
 
 
+def test_a_fine_tuned_teacher_is_in_no_trial() -> None:
+    teacher = {"net": "resnet14", "method": "sftn", "start": "standard"}
+    assert warning(plan({"net": "resnet8", "epochs": 20, "teacher": teacher}), KNOWN) is None
+
+
 def test_kinds_of_teachers_have_their_own_trials() -> None:
     line = warning(runs({"name": "gtn", "pool": "resnet8"}, 15), KNOWN)
     assert line is not None and "GTN" in line and "the one trial so far, by 1.0 points" in line

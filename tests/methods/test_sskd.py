@@ -11,7 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from didact.data import Data, augment, load
+from didact.data import Data, load
+from didact.data.augment import Draws
+from didact.data.renderings import Shifted, rotations
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
 from didact.method import Clock, MetricsContext, Pair, StepContext, View
@@ -161,8 +163,8 @@ def test_what_is_kept(rank: list[int], ratio: float, expected: list[int]) -> Non
 def test_the_rows_of_the_view() -> None:
     """Upright first, then the turns, as the loader gives them."""
     pixels = torch.arange(2 * 9, dtype=torch.uint8).reshape(2, 1, 3, 3)
-    still = augment.Draws(*(torch.zeros(2, 4, dtype=torch.long),) * 2, torch.zeros(2, dtype=torch.bool))
-    view = augment.rotations(pixels, torch.arange(2), still, 0)
+    still = Draws(*(torch.zeros(2, 4, dtype=torch.long),) * 2, torch.zeros(2, dtype=torch.bool))
+    view = rotations(Shifted("none", 0, 0, None), pixels, torch.arange(2), still)
     upright, turned = sskd.apart(view.flatten(1).float())
     assert torch.equal(upright, pixels.flatten(1).float())
     expected = [torch.rot90(pixels[i], k, (1, 2)).flatten().float() for i in range(2) for k in (1, 2, 3)]

@@ -167,7 +167,7 @@ def test_paths_go_through_runs_inside_runs() -> None:
     lines = refusal(
         Run, {"net": "resnet8", "method": "kd", "teacher": {"net": "resnet8", "method": "kd", "teacher": teacher}}
     )
-    assert lines[0] == "teacher.teacher.recipe.epoch: no such setting; did you mean 'epochs'?"
+    assert lines[0] == "teacher.teacher.recipe.epoch: no such setting; did you mean 'epochs' or 'warmup_epochs'?"
     assert lines[1].startswith("teacher.teacher.method.student: unknown network 'resnet9'; did you mean 'resnet8'")
     assert lines[2].startswith("teacher.teacher.method.kl_wieght: no such setting; did you mean 'kl_weight'")
     assert refusal(Run, {"net": "resnet8", "start": {"run": {"net": "resnet8", "sed": 1}}})[0].startswith(

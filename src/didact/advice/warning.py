@@ -22,8 +22,9 @@ def warning(runs: Sequence[Run], known: Sequence[Trial] | None = None) -> str | 
     """
     known = trials() if known is None else known
     for run in runs:
-        name = kind(run.teacher.method) if run.teacher is not None else None
-        if name is not None and run.teacher is not None and run.teacher.epochs == run.epochs:
+        teacher = run.teacher
+        name = kind(teacher.method) if teacher is not None and teacher.start is None else None
+        if name is not None and teacher is not None and teacher.epochs == run.epochs:
             gains = [trial.gain for trial in _near(of_kind(known, name), run.epochs)]
             if gains and max(gains) < 0:
                 length = f"{run.epochs} epoch{'s' * (run.epochs > 1)}"
