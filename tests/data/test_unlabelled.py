@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from didact import Execution, Store, execute, plan
-from didact.data import Data, DataError, Loader, PartlyLabelled, Streamed, available, load
-from didact.data.unlabelled import NONE, unlabelled_rows
+from didact.data import Data, DataError, Loader, PartlyLabelled, Streamed, available, epoch_batches, load
+from didact.data.settings import unlabelled_rows
+from didact.data.unlabelled import NONE
 from didact.engine.train import Listener
 from didact.losses import cross_entropy
 from didact.request.command import alone
@@ -159,6 +160,13 @@ def test_files_that_cannot_be_decoded(folders: Path) -> None:
 
 def test_numbers_of_a_batch() -> None:
     assert [unlabelled_rows(share, 8) for share in (0.01, 0.5, 0.99, 1.0)] == [1, 4, 7, 8]
+
+
+@pytest.mark.parametrize(("share", "size"), [(0.25, 8), (0.5, 8), (0.5, 6), (1, 4), (1, 3)])
+def test_the_length_of_an_epoch_is_known_before(folders: Path, share: float, size: int) -> None:
+    data = named(folders, unlabelled_share=share)
+    loader = PartlyLabelled(load(data), batch_size=size, data_seed=0)
+    assert epoch_batches(data, size) == len(loader) == len(list(loader.epoch(0)))
 
 
 def request(folders: Path, method: str, **data: object) -> dict[str, Any]:

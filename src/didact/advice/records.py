@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 
 from didact.advice.trials import Trial
-from didact.data import training_images
+from didact.data import epoch_batches
 from didact.method import ForPool, ForStudent, Method
 from didact.runs.run import BASELINE, Run
 from didact.runs.spread import Sample
@@ -29,7 +28,7 @@ def kind(method: Method) -> str | None:
 
 def steps(run: Run) -> int:
     """Optimisation steps of its training; an estimate where the classes of its data differ in size."""
-    return run.epochs * math.ceil(training_images(run.data) / run.recipe.batch_size)
+    return run.epochs * epoch_batches(run.data, run.recipe.batch_size)
 
 
 def trials(finished: Iterable[tuple[Run, Record]]) -> list[Trial]:

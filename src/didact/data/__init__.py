@@ -14,7 +14,7 @@ from didact.data.folders import Streamed, folder_path, usual_decoders
 from didact.data.loader import Loader, evaluation_batches
 from didact.data.mixing import MixedLoader, Mixing, mixing_loader
 from didact.data.own import ImageSet
-from didact.data.settings import Data, apart, facts, stored, training_images
+from didact.data.settings import Data, apart, epoch_batches, facts, stored, training_images
 from didact.data.split import Labelled, Split
 from didact.data.unlabelled import PartlyLabelled
 
@@ -36,6 +36,7 @@ __all__ = [
     "apart",
     "available",
     "describe",
+    "epoch_batches",
     "evaluation_batches",
     "facts",
     "folder_path",

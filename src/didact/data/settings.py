@@ -355,6 +355,23 @@ def training_images(data: Data) -> int:
     return facts(data).classes * (kept - min(round(data.validation * kept), kept - 1))
 
 
+def unlabelled_rows(share: float, batch_size: int) -> int:
+    """How many images of a batch have no label: the nearest number, but neither 0 nor, with a share below 1, all."""
+    return batch_size if share == 1 else min(max(1, round(share * batch_size)), batch_size - 1)
+
+
+def epoch_batches(data: Data, batch_size: int) -> int:
+    """Batches in an epoch. An estimate where :func:`training_images` is one."""
+    images = training_images(data)
+    if data.unlabelled_images is not None:
+        without = unlabelled_rows(data.unlabelled_share, batch_size)
+        images, batch_size = (
+            (data.unlabelled_images, batch_size) if without == batch_size else (images, batch_size - without)
+        )
+    full, rest = divmod(images, batch_size)
+    return max(1, full + (rest > 1))  # a single image is left out
+
+
 def apart(taught: Data, shown: Data) -> str | None:
     """How a network's training images and classes differ from those of another setting; None where they agree.
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from didact.data.dataset import Dataset
 from didact.data.loader import Loader
+from didact.data.settings import unlabelled_rows
 from didact.seeds import derive
 from didact.tensors import Batch
 
@@ -108,8 +109,3 @@ class PartlyLabelled:
             soft=torch.cat([own, soft]),
             labelled=len(first),
         )
-
-
-def unlabelled_rows(share: float, batch_size: int) -> int:
-    """How many images of a batch have no label: the nearest number, but neither 0 nor, with a share below 1, all."""
-    return batch_size if share == 1 else min(max(1, round(share * batch_size)), batch_size - 1)

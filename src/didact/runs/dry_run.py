@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
-from didact.data import apart, facts, training_images
+from didact.data import apart, epoch_batches, facts
 from didact.data.augment import check_views
 from didact.data.rand_augment import check_changes
 from didact.nets.blocks import BlockNet, parameters
@@ -78,8 +78,7 @@ def _check_images(run: Run) -> None:
 
 def _check_steps(run: Run) -> None:
     """A step of the optimiser takes no more batches than an epoch has."""
-    full, rest = divmod(training_images(run.data), run.recipe.batch_size)
-    batches = max(1, full + (rest > 1))  # a single image is left out
+    batches = epoch_batches(run.data, run.recipe.batch_size)
     if run.recipe.accumulate > batches:
         raise ValueError(
             f"recipe.accumulate: a step takes {run.recipe.accumulate} batches, and an epoch of {run.data.label} has {batches} "
