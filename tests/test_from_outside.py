@@ -152,7 +152,7 @@ def test_a_command_of_an_installed_package_runs_and_stands_in_the_help(installed
     assert didact(installed, "hello", "--name", "Ann") == (0, "hello Ann\n")
     assert "Say hello." in didact(installed, "--help")[1]
     code, text = didact(installed, "show", "--help")
-    assert code == 0 and "One run of the store" in text  # a command of didact keeps its name
+    assert code == 0 and "Show one run of the store" in text  # a command of didact keeps its name
 
 
 @pytest.fixture
