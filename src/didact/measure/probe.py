@@ -135,7 +135,8 @@ Normalisation = tuple[list[float], list[float]]
 
 
 def _normalisation(run: Run, record: Record) -> Normalisation | None:
-    """How the run's own images were normalised, where that was computed from them; None where the data set says it."""
+    """How the run's own images were normalised, where that was computed from them; None where the
+    data set says it."""
     if run.data.size is None and run.data.holds is None:
         return None
     images = record.images()

@@ -1,4 +1,5 @@
-"""A teacher's answers for one epoch: batches that are kept are read, the others are computed and kept (:mod:`.answers`)."""
+"""A teacher's answers for one epoch: batches that are kept are read, the others are computed and
+kept (:mod:`.answers`)."""
 
 from __future__ import annotations
 
