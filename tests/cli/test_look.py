@@ -65,4 +65,4 @@ def test_a_wrong_request_is_refused(store: str, asked: list[str], said: str, cap
 def test_the_help_says_when_another_run_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["look", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "A run without a teacher, such as a standard teacher, takes --against" in shown
+    assert "A run without a teacher, such as a standard teacher, needs --against" in shown

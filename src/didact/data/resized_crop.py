@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from PIL import Image
 from torch import Tensor
 
 from didact.data.augment import TURNS, Cropped, Rows, Stored
@@ -137,6 +136,8 @@ MODES = {1: "L", 3: "RGB"}
 
 def _by_pillow(images: Tensor, rows: Tensor, crops: Crops, size: int) -> Tensor:
     """One image at a time, in as many threads as torch has; Pillow lets others work while it resizes."""
+    from PIL import Image
+
     channels, height, width = images.shape[1:]
     stored = images.permute(0, 2, 3, 1).numpy()
     made = np.empty((len(rows), size, size, channels), np.uint8)
