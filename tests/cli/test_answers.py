@@ -9,7 +9,7 @@ import pytest
 
 from didact.cli.main import main
 
-ASKED = "train --net resnet8 --teacher resnet8 --data.per_class 4 --epochs 1 --precision fp32".split()
+ASKED = ["train", "--net", "resnet8", "--teacher", "resnet8", "--data.per_class", "4", "--epochs", "1", "--precision=fp32"]
 
 
 def test_answers_are_kept_listed_read_and_dropped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
