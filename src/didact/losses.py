@@ -1,8 +1,10 @@
-"""Formulas that several papers share. Pure functions: tensors in, scalar out, mean over the batch unless said.
+"""Formulas that several papers share. Pure functions: tensors in, scalar out, mean over the batch
+unless said.
 
-zs, zt: logits of student and teacher (b, k); fs, ft: features (b, c, h, w). KL(a || b) = sum a log(a / b).
-Every formula of didact is :func:`exact`: outside autocast, half-precision inputs widened to float32 first (sums over
-thousands of bfloat16 values lose what a loss is made of); float32 and float64 keep their type.
+zs, zt: logits of student and teacher (b, k); fs, ft: features (b, c, h, w). KL(a || b) = sum a
+log(a / b). Every formula of didact is :func:`exact`: outside autocast, half-precision inputs
+widened to float32 first (sums over thousands of bfloat16 values lose what a loss is made of);
+float32 and float64 keep their type.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ R = TypeVar("R")
 
 
 def in_float32(formula: Callable[P, R]) -> Callable[P, R]:
-    """Run ``formula`` outside autocast, with bfloat16 and float16 tensors among its arguments widened to float32.
+    """Run ``formula`` outside autocast, with bfloat16 and float16 tensors among its arguments
+    widened to float32.
 
     Also those in a list or a tuple among them.
     """
@@ -60,9 +63,11 @@ def cross_entropy(logits: Logits, labels: Targets, label_smoothing: float = 0.0)
 
 @in_float32
 def softened_kl(z_from: Logits, z_to: Logits, temperature: float = 1.0) -> Scalar:
-    """KL(softmax(z_from / T) || softmax(z_to / T)), summed over classes, mean over the batch, without the factor T^2.
+    """KL(softmax(z_from / T) || softmax(z_to / T)), summed over classes, mean over the batch,
+    without the factor T^2.
 
-    Computed from log-probabilities by :func:`divergences`, so extreme logits stay finite. Gradients flow to both sides.
+    Computed from log-probabilities by :func:`divergences`, so extreme logits stay finite. Gradients
+    flow to both sides.
     """
     log_p = F.log_softmax(z_from / temperature, dim=1)
     log_q = F.log_softmax(z_to / temperature, dim=1)
@@ -71,10 +76,12 @@ def softened_kl(z_from: Logits, z_to: Logits, temperature: float = 1.0) -> Scala
 
 @in_float32
 def divergences(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """p log(p / q), elementwise, from log p and log q; a sum over an outcome's dimension is KL(p || q).
+    """p log(p / q), elementwise, from log p and log q; a sum over an outcome's dimension is KL(p ||
+    q).
 
-    The one convention of didact for zeros: where p is 0 the value is 0, whatever q is, with zero gradient to both sides; where
-    q alone is 0 it is infinite. So a class that both networks mask with a logit of -inf changes nothing.
+    The one convention of didact for zeros: where p is 0 the value is 0, whatever q is, with zero
+    gradient to both sides; where q alone is 0 it is infinite. So a class that both networks mask
+    with a logit of -inf changes nothing.
     """
     absent = log_p.detach().exp() == 0
     return F.kl_div(log_q.masked_fill(absent, 0), log_p.masked_fill(absent, 0), reduction="none", log_target=True)
@@ -82,11 +89,12 @@ def divergences(log_p: Tensor, log_q: Tensor) -> Tensor:
 
 @in_float32
 def standardised(z: Logits) -> Logits:
-    """Each row minus its mean, divided by its standard deviation over the classes (unbiased) + 1e-7.
+    """Each row minus its mean, divided by its standard deviation over the classes (unbiased) +
+    1e-7.
 
-    A row that does not vary is all zero and has no gradient (1e7 times what comes, otherwise). With two classes every other
-    row is (0.71, -0.71) in one order or the other, so the gradient vanishes. A class that is masked with -inf stays so, and
-    counts in neither mean nor deviation.
+    A row that does not vary is all zero and has no gradient (1e7 times what comes, otherwise). With
+    two classes every other row is (0.71, -0.71) in one order or the other, so the gradient
+    vanishes. A class that is masked with -inf stays so, and counts in neither mean nor deviation.
     """
     masked = z == -torch.inf
     classes, there = z.shape[1], (~masked).sum(1, keepdim=True)
@@ -98,10 +106,12 @@ def standardised(z: Logits) -> Logits:
 
 @in_float32
 def varies(x: Tensor, dim: int) -> Tensor:
-    """Whether the values along ``dim`` (kept, of size 1) differ by more than 16 roundings of the largest.
+    """Whether the values along ``dim`` (kept, of size 1) differ by more than 16 roundings of the
+    largest.
 
-    What divides by a spread asks this first: a spread of rounding errors alone says nothing, and its gradient is huge. A spread
-    that is not finite counts as one, so that what made it is not hidden.
+    What divides by a spread asks this first: a spread of rounding errors alone says nothing, and
+    its gradient is huge. A spread that is not finite counts as one, so that what made it is not
+    hidden.
     """
     least, most = x.amin(dim, keepdim=True), x.amax(dim, keepdim=True)
     spread = most - least
@@ -131,7 +141,8 @@ class Weights(Protocol):
 def task(
     weights: Weights, own: Outputs, teacher: Outputs | None, labels: Targets, standardise: bool = False
 ) -> dict[str, Tensor]:
-    """The terms that most methods share: gamma CE(zs, y) + alpha T^2 KL(teacher || student). Zero weights are left out.
+    """The terms that most methods share: gamma CE(zs, y) + alpha T^2 KL(teacher || student). Zero
+    weights are left out.
 
     Args:
         standardise: whether both networks' logits are standardised for the KL.
@@ -149,7 +160,9 @@ def task(
 
 
 def pool_alike(fs: Feature, ft: TeacherFeature) -> tuple[Tensor, Tensor]:
-    """Both maps at the smaller height and width: the larger one is adaptively average-pooled (RepDistiller)."""
+    """Both maps at the smaller height and width: the larger one is adaptively average-pooled
+    (RepDistiller).
+    """
     size = (min(fs.shape[2], ft.shape[2]), min(fs.shape[3], ft.shape[3]))
     return _pooled(fs, size), _pooled(ft, size)
 
@@ -160,7 +173,8 @@ def _pooled(f: Feature, size: tuple[int, int]) -> Tensor:
 
 @in_float32
 def attention_map(f: Feature, power: int = 2) -> Tensor:
-    """mean over channels of f^power, flattened over positions (b, h*w), divided by max(L2 norm, 1e-12).
+    """mean over channels of f^power, flattened over positions (b, h*w), divided by max(L2 norm,
+    1e-12).
 
     The gradient of an all-zero map is zero, not NaN.
     """
@@ -170,7 +184,9 @@ def attention_map(f: Feature, power: int = 2) -> Tensor:
 
 @in_float32
 def rows_alike(x: Tensor) -> Tensor:
-    """The Gram matrix of the flattened samples, each row divided by its L2 norm: (b, b) (similarity-preserving KD)."""
+    """The Gram matrix of the flattened samples, each row divided by its L2 norm: (b, b)
+    (similarity-preserving KD).
+    """
     flat = x.flatten(1)
     return unit_rows(flat @ flat.T)
 

@@ -1,1 +1,3 @@
-"""Which teacher to train for a request, before anything is trained: what earlier trials say, and what each teacher costs."""
+"""Which teacher to train for a request, before anything is trained: what earlier trials say, and
+what each teacher costs.
+"""

@@ -2,12 +2,14 @@
 
     gain = limit + slope / epochs
 
-A teacher that is trained with students gives a share of its training to them. In a short training it has none to spare; in a
-long one it has. A line in 1 / epochs describes the trials best of the four that were compared (1 / epochs, log epochs,
-1 / steps, log steps): :func:`errors` computes how far each misses a regime that it has not seen.
+A teacher that is trained with students gives a share of its training to them. In a short training
+it has none to spare; in a long one it has. A line in 1 / epochs describes the trials best of the
+four that were compared (1 / epochs, log epochs, 1 / steps, log steps): :func:`errors` computes how
+far each misses a regime that it has not seen.
 
-The line is ordinary least squares over the means of the regimes, as trials of one regime share their standard teacher and
-are not independent. Its intervals are Student's t with n - 2 degrees of freedom, n regimes.
+The line is ordinary least squares over the means of the regimes, as trials of one regime share
+their standard teacher and are not independent. Its intervals are Student's t with n - 2 degrees of
+freedom, n regimes.
 """
 
 from __future__ import annotations
@@ -134,7 +136,9 @@ def regimes(trials: Sequence[Trial]) -> list[Regime]:
 
 
 def law(trials: Sequence[Trial], axis: str = "1 / epochs") -> Line | None:
-    """The line through the regimes of the trials of one kind; None for fewer than :data:`LEAST` regimes, or one length."""
+    """The line through the regimes of the trials of one kind; None for fewer than :data:`LEAST`
+    regimes, or one length.
+    """
     points = [(AXES[axis](regime.trials[0]), regime.gain) for regime in regimes(trials)]
     if len(points) < LEAST or len({x for x, _ in points}) < 2:
         return None
@@ -176,7 +180,9 @@ class Score:
 
 
 def scores(trials: Sequence[Trial]) -> dict[str, Score]:
-    """By adviser: the line, which may be silent, and those who always say "standard" or always "friendly"."""
+    """By adviser: the line, which may be silent, and those who always say "standard" or always
+    "friendly".
+    """
     held = held_out(trials)
     gains = [one.regime.gain > 0 for one in held]
     verdicts = [one.right for one in held]
@@ -188,7 +194,9 @@ def scores(trials: Sequence[Trial]) -> dict[str, Score]:
 
 
 def errors(trials: Sequence[Trial]) -> dict[str, float]:
-    """By axis, the root mean square error of the expected gains of regimes that were left out, in percentage points."""
+    """By axis, the root mean square error of the expected gains of regimes that were left out, in
+    percentage points.
+    """
     return {axis: _rms(held.expected.mean - held.regime.gain for held in held_out(trials, axis)) for axis in AXES}
 
 

@@ -26,8 +26,10 @@ class Option:
     Attributes:
         kind: "standard", "sftn" or "gtn".
         students: the runs of the request's students from it; empty where it cannot serve them.
-        seconds: what training all its teachers takes on this machine; NaN where it was not measured.
-        gain: what its students are expected to gain over those of a standard teacher; None where too few trials say so.
+        seconds: what training all its teachers takes on this machine; NaN where it was not
+            measured.
+        gain: what its students are expected to gain over those of a standard teacher; None where
+            too few trials say so.
         evidence: trials that the expectation rests on.
         refused: why it cannot serve this request.
     """
@@ -56,7 +58,8 @@ class Option:
 
 
 def options(tree: Mapping[str, Any], device: str, trials: Sequence[Trial]) -> list[Option]:
-    """The three teachers for the request ``tree``: standard, one by SFTN for each student, one by GTN for all of them.
+    """The three teachers for the request ``tree``: standard, one by SFTN for each student, one by
+    GTN for all of them.
 
     Args:
         tree: settings as ``didact train`` takes them, without ``teacher.method``.
@@ -64,7 +67,8 @@ def options(tree: Mapping[str, Any], device: str, trials: Sequence[Trial]) -> li
         trials: what is known.
 
     Raises:
-        SpecError: the request names no teacher's network, or its teacher's method, or cannot work with a standard teacher.
+        SpecError: the request names no teacher's network, or its teacher's method, or cannot work
+            with a standard teacher.
     """
     teacher = tree.get("teacher")
     if not isinstance(teacher, Mapping) or "net" not in teacher:
@@ -84,7 +88,8 @@ def timed(option: Option, device: str) -> Option:
 
 
 def break_even(specialised: Option, generic: Option) -> int | None:
-    """From how many students on one generic teacher takes less time than a specialised teacher for each.
+    """From how many students on one generic teacher takes less time than a specialised teacher for
+    each.
 
     None where one of both was not measured.
     """
@@ -95,7 +100,9 @@ def break_even(specialised: Option, generic: Option) -> int | None:
 
 
 def turning_point(trials: Sequence[Trial]) -> tuple[int | None, int | None]:
-    """Epochs up to which the line's interval is below 0, and from which on it is above; None where there is no such number."""
+    """Epochs up to which the line's interval is below 0, and from which on it is above; None where
+    there is no such number.
+    """
     line = law(trials)
     if line is None:
         return None, None

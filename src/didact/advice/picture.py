@@ -1,4 +1,6 @@
-"""Gain against the length of the training: every regime, ours and the papers', and the line with its interval."""
+"""Gain against the length of the training: every regime, ours and the papers', and the line with
+its interval.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,9 @@ MARKS = (5, 10, 20, 40, 80, 160, 320, 640)
 
 
 def picture(known: Sequence[Trial]) -> Figure:
-    """One panel for each kind of teacher. Filled: measured by didact; hollow: published. Bars: from the least to the most gain
-    of a regime's settings."""
+    """One panel for each kind of teacher. Filled: measured by didact; hollow: published. Bars: from
+    the least to the most gain of a regime's settings.
+    """
     from matplotlib.ticker import NullLocator
 
     figure, grid = canvas(1, len(KINDS), (10.0, 4.5), sharey=True)

@@ -1,12 +1,13 @@
-"""A pilot: the same request, trained for fewer epochs from a standard and an SFTN teacher, corrects the expectation.
+"""A pilot: the same request, trained for fewer epochs from a standard and an SFTN teacher, corrects
+the expectation.
 
-The pilot's own gain is that of a short training. The line's slope, which comes from the trials, carries it to the length of
-the request:
+The pilot's own gain is that of a short training. The line's slope, which comes from the trials,
+carries it to the length of the request:
 
     gain at E = gain of the pilot at e + slope (1 / E - 1 / e)
 
-Its interval adds up the uncertainty of the slope and the noise of the pilot. Both expectations are then averaged, each
-weighted by the inverse square of its interval.
+Its interval adds up the uncertainty of the slope and the noise of the pilot. Both expectations are
+then averaged, each weighted by the inverse square of its interval.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Pilot:
     runs: tuple[Run, ...]
 
     def gain(self, records: Mapping[str, Record]) -> Sample:
-        """The paired differences in accuracy between the students of the SFTN teacher and of the standard one."""
+        """The paired differences in accuracy between the students of the SFTN teacher and of the
+        standard one.
+        """
         halves = len(self.runs) // 2
         standard, friendly = (
             Sample.of([(run, records[run.digest].final()["test_top1"]) for run in half if run.digest in records])
@@ -62,7 +65,8 @@ def pilot(tree: Mapping[str, Any], option: Option, share: float, device: str) ->
         option: the request with an SFTN teacher.
 
     Raises:
-        SpecError: a share that is not between 0 and 1, or that leaves fewer than five epochs; a recipe that cannot be shortened.
+        SpecError: a share that is not between 0 and 1, or that leaves fewer than five epochs; a
+            recipe that cannot be shortened.
     """
     whole = option.students[0].epochs
     if not 0 < share < 1:
@@ -86,7 +90,8 @@ def pilot(tree: Mapping[str, Any], option: Option, share: float, device: str) ->
 
 
 def corrected(line: Line, expected: Interval, seen: Sample, short: int, whole: int) -> Interval:
-    """What is expected at ``whole`` epochs, by the trials and by a pilot of ``short`` epochs with the gain ``seen``.
+    """What is expected at ``whole`` epochs, by the trials and by a pilot of ``short`` epochs with
+    the gain ``seen``.
 
     ``expected`` itself where the pilot has fewer than two seeds.
     """

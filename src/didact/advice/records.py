@@ -1,4 +1,6 @@
-"""Trials of one's own: students in a store that learned from a friendly teacher and from a standard one, else alike."""
+"""Trials of one's own: students in a store that learned from a friendly teacher and from a standard
+one, else alike.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ def steps(run: Run) -> int:
 
 
 def trials(finished: Iterable[tuple[Run, Record]]) -> list[Trial]:
-    """The trials among these runs: teachers and students of the same number of epochs, and on both sides a common seed.
+    """The trials among these runs: teachers and students of the same number of epochs, and on both
+    sides a common seed.
 
     A pair of students differs in nothing but how their teacher was trained.
     """
@@ -51,7 +54,9 @@ def trials(finished: Iterable[tuple[Run, Record]]) -> list[Trial]:
 
 
 def _friendly(run: Run) -> str | None:
-    """How the run's teacher was trained with students; None for other teachers, and for one of another length."""
+    """How the run's teacher was trained with students; None for other teachers, and for one of
+    another length.
+    """
     teacher = run.teacher
     if teacher is None or teacher.start is not None or teacher.epochs != run.epochs:
         return None

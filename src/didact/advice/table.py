@@ -17,7 +17,9 @@ HOUR, MINUTE = 3600, 60
 
 
 def tables(found: Sequence[Option], known: Sequence[Trial]) -> list[Table]:
-    """Teachers with expected gains, costs and evidence; then the trials that they rest on, by regime."""
+    """Teachers with expected gains, costs and evidence; then the trials that they rest on, by
+    regime.
+    """
     students = found[0].students
     nets = ", ".join(dict.fromkeys(run.net for run in students))
     title = f"Which teacher for {nets} on {students[0].data.label}, {students[0].epochs} epochs?"

@@ -1,8 +1,10 @@
-"""Trials so far: students of a teacher that was trained with students, against those of a standard teacher.
+"""Trials so far: students of a teacher that was trained with students, against those of a standard
+teacher.
 
-A trial is one setting: teacher, student, data and length of the training. Its gain is the mean over methods and seeds of the
-students' last-epoch test accuracy from the friendly teacher minus that from the standard teacher, in percentage points.
-Trials that share their data and length form a regime; they also share their standard teacher, so they count together.
+A trial is one setting: teacher, student, data and length of the training. Its gain is the mean over
+methods and seeds of the students' last-epoch test accuracy from the friendly teacher minus that
+from the standard teacher, in percentage points. Trials that share their data and length form a
+regime; they also share their standard teacher, so they count together.
 
 Left out are trainings whose teachers and students were trained for different numbers of epochs.
 """
@@ -71,7 +73,9 @@ _MEASURED = """
     gtn  | cifar100, 20 x 200 images      |  20 |   1260 | resnet20 | s4       | -3.69 | gtn-small-scale
     gtn  | cifar100, 20 x 200 images      |  60 |   3780 | resnet20 | s1 to s4 | -2.10 | gtn-small-scale
 """
-"""Our own, with the published weights of each method; the last column is the page of docs/results that has the figures."""
+"""Our own, with the published weights of each method; the last column is the page of docs/results
+that has the figures.
+"""
 
 PAPER_STEPS = 240 * 782
 """240 epochs of CIFAR-100 in batches of 64."""
@@ -96,7 +100,9 @@ def measured() -> list[Trial]:
 
 
 def published() -> list[Trial]:
-    """The cells of the SFTN paper's Tables 1 to 3 and of the GTN poster, as means over their methods."""
+    """The cells of the SFTN paper's Tables 1 to 3 and of the GTN poster, as means over their
+    methods.
+    """
     return [*_sftn("1"), *_sftn("2"), _imagenet(), *_gtn()]
 
 
@@ -106,7 +112,9 @@ def trials() -> list[Trial]:
 
 
 def _sftn(number: str) -> Iterable[Trial]:
-    """A pair has two columns, students of the standard and of the SFTN teacher; the first two rows are no students of either."""
+    """A pair has two columns, students of the standard and of the SFTN teacher; the first two rows
+    are no students of either.
+    """
     rows = sftn_tables.PUBLISHED[number].rows[2:]
     for at, pair in enumerate(sftn_tables.PAIRS[number]):
         teacher, _, student = pair.partition("/")
@@ -115,7 +123,9 @@ def _sftn(number: str) -> Iterable[Trial]:
 
 
 def _imagenet() -> Trial:
-    """Table 3: ResNet-50 teaches ResNet-34 for 100 epochs in batches of 256; top-1 by KD, FitNets, SP, CRD and OH."""
+    """Table 3: ResNet-50 teaches ResNet-34 for 100 epochs in batches of 256; top-1 by KD, FitNets,
+    SP, CRD and OH.
+    """
     gain = statistics.fmean((0.59, 0.45, 0.58, 0.38, 0.45))
     return Trial("sftn", "imagenet, 100 epochs", 100, 100 * 5005, "resnet50", "resnet34", gain, "SFTN, Table 3")
 

@@ -1,4 +1,6 @@
-"""A line before a training whose friendly teacher was the worse one in every trial of such a length."""
+"""A line before a training whose friendly teacher was the worse one in every trial of such a
+length.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ NEAR = 2
 
 
 def warning(runs: Sequence[Run], known: Sequence[Trial] | None = None) -> str | None:
-    """The line for ``runs``; None where no friendly teacher is among theirs, or trials of their length are not all worse.
+    """The line for ``runs``; None where no friendly teacher is among theirs, or trials of their
+    length are not all worse.
 
     Args:
         runs: students.
@@ -43,7 +46,9 @@ def _counted(gains: Sequence[float]) -> str:
 
 
 def _near(known: Sequence[Trial], epochs: int) -> list[Trial]:
-    """Trials of such a length; of a training that is shorter than half of the shortest, those of the shortest."""
+    """Trials of such a length; of a training that is shorter than half of the shortest, those of
+    the shortest.
+    """
     shortest = min((trial.epochs for trial in known), default=0)
     middle = max(epochs, shortest / NEAR)
     return [trial for trial in known if middle / NEAR <= trial.epochs <= middle * NEAR]

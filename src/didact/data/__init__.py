@@ -1,9 +1,11 @@
-"""What networks are trained on. ``load(Data(name=...))`` reads a data set onto a device, ``Loader`` makes batches of it.
+"""What networks are trained on. ``load(Data(name=...))`` reads a data set onto a device, ``Loader``
+makes batches of it.
 
-Built-in data sets are the files of :mod:`didact.data.sets`. They live under the folder that ``DIDACT_DATA`` names (the user's
-cache folder otherwise); what is missing is downloaded from its publisher and compared with the published checksum. ``digits``
-needs no download. A folder of images is named ``folder:PATH``; any other data set of the user's own is an :class:`ImageSet`,
-named ``module:NAME``.
+Built-in data sets are the files of :mod:`didact.data.sets`. They live under the folder that
+``DIDACT_DATA`` names (the user's cache folder otherwise); what is missing is downloaded from its
+publisher and compared with the published checksum. ``digits`` needs no download. A folder of images
+is named ``folder:PATH``; any other data set of the user's own is an :class:`ImageSet`, named
+``module:NAME``.
 """
 
 from didact.data.archive import root

@@ -1,7 +1,8 @@
 """Archives that publishers offer for download. One is unpacked completely or not at all.
 
-The archive's checksum is compared before it is unpacked. It is unpacked under another name, then renamed. Every data set
-checks names and sizes of its files. An archive that was downloaded by hand is used like any other.
+The archive's checksum is compared before it is unpacked. It is unpacked under another name, then
+renamed. Every data set checks names and sizes of its files. An archive that was downloaded by hand
+is used like any other.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from didact.data.unpack import unpack
 
 
 def root() -> Path:
-    """The folder of the data sets: ``DIDACT_DATA``, or a folder of didact in the user's cache. It need not exist yet.
+    """The folder of the data sets: ``DIDACT_DATA``, or a folder of didact in the user's cache. It
+    need not exist yet.
 
     Raises:
         DataError: ``DIDACT_DATA`` is empty, or names a file.
@@ -40,7 +42,8 @@ def root() -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Archive(ABC):
-    """A data set that is published as an archive with a folder inside it, unpacked under :func:`root`.
+    """A data set that is published as an archive with a folder inside it, unpacked under
+    :func:`root`.
 
     Attributes:
         facts: what is known of it.
@@ -114,7 +117,9 @@ class Archive(ABC):
             raise DataError(fault)
 
     def wrong(self, name: str, expected: str, found: str) -> str:
-        """The message for the file or folder ``name`` that differs from what was published, with the remedy."""
+        """The message for the file or folder ``name`` that differs from what was published, with
+        the remedy.
+        """
         folder = self.path
         return (
             f"{folder / name}: expected {expected}, found {found}; delete the folder {folder} and it is unpacked or downloaded "

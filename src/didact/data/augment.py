@@ -1,9 +1,10 @@
 """Augmentation of whole batches on the device: pixels stay uint8 until the last moment.
 
-A crop and a flip are one gather of whole pixels by flat positions, out of the batch's own padded images. Other ways were
-slower on a CPU (3x32x32, batches of 512): windows by ``unfold`` and a ``where`` 1.6 times, a mask instead of padding and
-``gather`` on channel planes 1.9 times, advanced indexing 2.4 times. Keeping the whole data set padded is 1.1 times as fast
-for 1.6 times the memory. benchmarks/augment.py compares with a loop over images.
+A crop and a flip are one gather of whole pixels by flat positions, out of the batch's own padded
+images. Other ways were slower on a CPU (3x32x32, batches of 512): windows by ``unfold`` and a
+``where`` 1.6 times, a mask instead of padding and ``gather`` on channel planes 1.9 times, advanced
+indexing 2.4 times. Keeping the whole data set padded is 1.1 times as fast for 1.6 times the memory.
+benchmarks/augment.py compares with a loop over images.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class Draws:
 
 
 def draw(images: int, augment: Augment, padding: int, seed: int, epoch: int, spare: int = 0) -> Draws:
-    """The crop and the flip of every image in ``epoch``, on the CPU. Offsets are uniform, flips are even.
+    """The crop and the flip of every image in ``epoch``, on the CPU. Offsets are uniform, flips are
+    even.
 
     Args:
         spare: pixels by which an image is wider than its crop.
@@ -71,7 +73,9 @@ def draw(images: int, augment: Augment, padding: int, seed: int, epoch: int, spa
 
 
 def draw_rotations(main: Draws, padding: int, seed: int, epoch: int, spare: int = 0) -> Draws:
-    """The crops of the four rotations, (n, 4): the first column is the main rendering's, the others have their own."""
+    """The crops of the four rotations, (n, 4): the first column is the main rendering's, the others
+    have their own.
+    """
     random = stream(seed, "rotations", epoch)
     own = torch.randint(2 * padding + spare + 1, (2, len(main.dy), TURNS - 1), generator=random)
     return Draws(torch.cat([main.dy[:, None], own[0]], 1), torch.cat([main.dx[:, None], own[1]], 1), main.flip)
@@ -106,7 +110,8 @@ def crop_flip(
 def turned(pixels: Pixels) -> Pixels:
     """Rows 4i to 4i+3 turned by 0, 90, 180 and 270 degrees, in place.
 
-    As offsets are uniform, a crop that is taken before its turn is the same as one taken afterwards (as SSKD does).
+    As offsets are uniform, a crop that is taken before its turn is the same as one taken afterwards
+    (as SSKD does).
     """
     assert pixels.shape[2] == pixels.shape[3], "only square images can be turned by 90 degrees"
     for quarter in range(1, TURNS):
@@ -117,8 +122,8 @@ def turned(pixels: Pixels) -> Pixels:
 def normalise(pixels: Pixels, mean: Channels, std: Channels) -> Images:
     """``(pixels / 255 - mean) / std`` in float32, channels-last. ``mean`` and ``std``: (c,).
 
-    A row of an image is treated as one vector: three channels at a time would be four times slower on a CPU. The steps are
-    not fused, so that a value does not depend on its place in the batch.
+    A row of an image is treated as one vector: three channels at a time would be four times slower
+    on a CPU. The steps are not fused, so that a value does not depend on its place in the batch.
     """
     rows = pixels.permute(0, 2, 3, 1).flatten(2)
     width = pixels.shape[3]
@@ -134,7 +139,9 @@ def normalise(pixels: Pixels, mean: Channels, std: Channels) -> Images:
 
 
 VIEWS = {"rotations": TURNS}
-"""The views that a method may read, and how many rows of them an image has: it is turned by 0, 90, 180 and 270 degrees."""
+"""The views that a method may read, and how many rows of them an image has: it is turned by 0, 90,
+180 and 270 degrees.
+"""
 
 
 def check_views(views: Iterable[str], image: tuple[int, int, int]) -> None:

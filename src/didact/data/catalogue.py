@@ -18,7 +18,8 @@ def names() -> list[str]:
 
 
 def canonical_name(name: str) -> str:
-    """The catalogue's spelling of ``name``: ``CIFAR-100`` is ``cifar100``. ``module:NAME`` is its own.
+    """The catalogue's spelling of ``name``: ``CIFAR-100`` is ``cifar100``. ``module:NAME`` is its
+    own.
 
     Raises:
         SpecError: there is no such data set; the nearest ones are named.

@@ -1,7 +1,8 @@
 """The reader of CIFAR-10 and CIFAR-100 in their published binary form.
 
-A record is one or two label bytes followed by 3,072 pixels: red, green and blue planes of 32x32. The size of every file and
-the range of every label are compared when it is read. The order of the records is taken as it is found.
+A record is one or two label bytes followed by 3,072 pixels: red, green and blue planes of 32x32.
+The size of every file and the range of every label are compared when it is read. The order of the
+records is taken as it is found.
 """
 
 from __future__ import annotations

@@ -9,7 +9,9 @@ from didact.data.split import Labelled
 from didact.spec import RequestError
 
 Augment = Literal["crop-flip", "crop", "resized-crop-flip", "none"]
-"""How training images are shown: as they are, a part of them, a part of random area and shape (``resized``), mirrored or not."""
+"""How training images are shown: as they are, a part of them, a part of random area and shape
+(``resized``), mirrored or not.
+"""
 
 Decode = Literal["once", "always"]
 
@@ -26,7 +28,8 @@ class Facts:
         classes: number of classes.
         image: shape (c, h, w).
         train, test: number of published images.
-        augment: the augmentation of training images, unless :class:`~didact.data.Data` sets another.
+        augment: the augmentation of training images, unless :class:`~didact.data.Data` sets
+            another.
         padding: black pixels on every side before a crop.
         mean, std: of each channel over the training images as published, on the scale 0 to 1.
         source: where the images come from and under which terms.

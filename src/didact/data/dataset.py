@@ -1,4 +1,6 @@
-"""A data set in memory: uint8 pixels on the device, the part that a :class:`~didact.data.settings.Data` selects."""
+"""A data set in memory: uint8 pixels on the device, the part that a
+:class:`~didact.data.settings.Data` selects.
+"""
 
 from __future__ import annotations
 
@@ -24,20 +26,22 @@ from didact.spec import SpecError, canonical, to_json
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images of one data set. All are on one device, unless training images are decoded whenever they are shown: then the
-    others stay in memory, and batches go to the device.
+    """Images of one data set. All are on one device, unless training images are decoded whenever
+    they are shown: then the others stay in memory, and batches go to the device.
 
     Attributes:
         data: the settings that selected it.
         train, test: training and test images.
         validation: images set aside from the training set; None without a validation split.
         classes: number of classes; ``names``: what they are called.
-        image: shape (c, h, w) of what networks are shown; stored images are larger where ``data.crop`` says so.
+        image: shape (c, h, w) of what networks are shown; stored images are larger where
+            ``data.crop`` says so.
         mean, std: of each channel, on the scale 0 to 1.
         padding: black pixels on every side before a crop.
-        unlabelled: images without labels that are shown in training as well, with labels of -1; None where there are none.
-        order: 16 hexadecimal digits of the published training labels in order. Where it differs, the same index is another
-            image.
+        unlabelled: images without labels that are shown in training as well, with labels of -1;
+            None where there are none.
+        order: 16 hexadecimal digits of the published training labels in order. Where it differs,
+            the same index is another image.
     """
 
     data: Data
@@ -59,7 +63,9 @@ class Dataset:
         return self.train.device
 
     def record(self) -> dict[str, Any]:
-        """Which images were used, as plain JSON data. "index" is left out for a training set that is whole."""
+        """Which images were used, as plain JSON data. "index" is left out for a training set that
+        is whole.
+        """
         whole = len(self.train) == facts(self.data).train
         train = {"images": len(self.train)} | ({} if whole else {"index": self.train.index.tolist()})
         record = {"data": to_json(self.data), "order": self.order, "train": train, "test": {"images": len(self.test)}}
@@ -74,11 +80,12 @@ class Dataset:
 
 
 def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
-    """Read a data set, select what ``data`` keeps, and put it on ``device``. What is missing is downloaded first.
+    """Read a data set, select what ``data`` keeps, and put it on ``device``. What is missing is
+    downloaded first.
 
     Raises:
-        DataError: the files are missing and cannot be downloaded, differ from what was published, or exceed the memory; a
-            data set of the user's own has changed since ``data`` was made.
+        DataError: the files are missing and cannot be downloaded, differ from what was published,
+            or exceed the memory; a data set of the user's own has changed since ``data`` was made.
         SpecError: the validation split or the test set would be empty.
     """
     about = facts(data)
@@ -162,7 +169,9 @@ def _order(labels: Tensor) -> str:
 
 
 def _check_content(data: Data) -> None:
-    """Refuse a data set of the user's own that has changed since ``data`` was made. A folder is compared when it is read."""
+    """Refuse a data set of the user's own that has changed since ``data`` was made. A folder is
+    compared when it is read.
+    """
     if data.name == FOLDER:
         return
     now = checksum(data.name)
@@ -174,7 +183,9 @@ def _check_content(data: Data) -> None:
 
 
 def _check_memory(data: Data, images: int) -> None:
-    """Refuse images that do not fit into the memory of this machine, as far as its system says how much there is."""
+    """Refuse images that do not fit into the memory of this machine, as far as its system says how
+    much there is.
+    """
     shape = stored(data)
     size, there_is = images * math.prod(shape), memory()
     if there_is is not None and size > there_is:
@@ -186,16 +197,18 @@ def _check_memory(data: Data, images: int) -> None:
 
 
 def available(wanted: Iterable[Data], tell: Callable[[str], None] = lambda line: None) -> None:
-    """Make sure that the images of ``wanted`` are on this machine and can be read; download what is missing.
+    """Make sure that the images of ``wanted`` are on this machine and can be read; download what is
+    missing.
 
-    Every data set is read once, so that a damaged image or an empty validation split is reported before any training, not
-    when the training on another data set is over.
+    Every data set is read once, so that a damaged image or an empty validation split is reported
+    before any training, not when the training on another data set is over.
 
     Args:
         tell: receives what a user should know of a folder of images, a line each.
 
     Raises:
-        DataError: the files are missing and cannot be downloaded, differ from what was published, or exceed the memory.
+        DataError: the files are missing and cannot be downloaded, differ from what was published,
+            or exceed the memory.
         SpecError: the validation split or the test set would be empty.
     """
     settings = sorted(set(wanted), key=canonical)
@@ -229,10 +242,11 @@ def here(data: Data | str) -> int | None:
 
 @dataclass(frozen=True)
 class Listing:
-    """A line of a list of data sets: numbers of published images, whether they are on this machine and where.
+    """A line of a list of data sets: numbers of published images, whether they are on this machine
+    and where.
 
-    ``image``: None where the images differ in size. ``part``: how many training images are on this machine, where some are
-    missing.
+    ``image``: None where the images differ in size. ``part``: how many training images are on this
+    machine, where some are missing.
     """
 
     name: str

@@ -24,8 +24,9 @@ class Items(Protocol):
 
 
 Images: TypeAlias = "tuple[Any, Any] | Labelled | Items"
-"""(images, labels) as arrays or tensors: uint8 (n, c, h, w) and whole numbers (n,); or images that come when they are taken; or
-a torch ``Dataset`` of (image, label)."""
+"""(images, labels) as arrays or tensors: uint8 (n, c, h, w) and whole numbers (n,); or images that
+come when they are taken; or a torch ``Dataset`` of (image, label).
+"""
 
 
 class Checked:

@@ -15,7 +15,9 @@ from didact.spec.foreign import running
 
 
 def is_dataset(images: Any) -> bool:
-    """Whether ``images`` is a torch ``Dataset``, or anything else with a length and items that is none of Python's or NumPy's."""
+    """Whether ``images`` is a torch ``Dataset``, or anything else with a length and items that is
+    none of Python's or NumPy's.
+    """
     known = (tuple, list, dict, str, bytes, np.ndarray, Tensor)
     return not isinstance(images, known) and hasattr(images, "__getitem__") and hasattr(images, "__len__")
 
@@ -25,10 +27,12 @@ def gathered(part: str, items: Any) -> Split:
 
     Args:
         part: "train" or "test", for messages.
-        items: images are Pillow's, or uint8 arrays or tensors of the shape (channels, height, width) or (height, width).
+        items: images are Pillow's, or uint8 arrays or tensors of the shape (channels, height,
+            width) or (height, width).
 
     Raises:
-        SpecError: the user's code fails, or an item is no such pair, or has another shape than the first.
+        SpecError: the user's code fails, or an item is no such pair, or has another shape than the
+            first.
     """
     images, labels = [], []
     name = f"{part}: {type(items).__name__}"

@@ -1,4 +1,6 @@
-"""Batches. What happens to an image in an epoch depends on the seed, the epoch and the image, and on nothing else."""
+"""Batches. What happens to an image in an epoch depends on the seed, the epoch and the image, and
+on nothing else.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,11 @@ MAIN = ""
 
 
 class Loader:
-    """Training batches of a data set, on its device, in an order and with an augmentation drawn for each epoch.
+    """Training batches of a data set, on its device, in an order and with an augmentation drawn for
+    each epoch.
 
-    The last batch may be smaller; one of a single image is left out, because batch norm cannot use it. ``Batch.index`` is
-    the position in ``dataset.train``, from 0.
+    The last batch may be smaller; one of a single image is left out, because batch norm cannot use
+    it. ``Batch.index`` is the position in ``dataset.train``, from 0.
     """
 
     def __init__(
@@ -46,14 +49,16 @@ class Loader:
             batch_size: images in a batch.
             data_seed: order and augmentation of every epoch are drawn from it.
             views: names of further renderings to put into every batch.
-            renderings: by name, the seeds of further augmentations of the same images, like the main one; each is drawn from
-                its own seed alone, and is put among the batch's views under its name.
-            decoders: processes that decode images that are decoded whenever they are shown, 0 for this one alone; as many
-                as there are processors but one by default. Changes no pixel.
+            renderings: by name, the seeds of further augmentations of the same images, like the
+                main one; each is drawn from its own seed alone, and is put among the batch's views
+                under its name.
+            decoders: processes that decode images that are decoded whenever they are shown, 0 for
+                this one alone; as many as there are processors but one by default. Changes no
+                pixel.
 
         Raises:
-            SpecError: a view that the images cannot have, images that RandAugment cannot change, or fewer than two training
-                images.
+            SpecError: a view that the images cannot have, images that RandAugment cannot change, or
+                fewer than two training images.
         """
         check_views(views, dataset.image)
         self.magnitude, self.operations = dataset.data.randaugment, dataset.data.randaugment_operations
@@ -101,7 +106,9 @@ class Loader:
         return {MAIN: main} | turns | others
 
     def _changes(self, number: int) -> dict[str, Changes]:
-        """What RandAugment does to every image in an epoch, by rendering; nothing where it is not asked for."""
+        """What RandAugment does to every image in an epoch, by rendering; nothing where it is not
+        asked for.
+        """
         if self.magnitude is None:
             return {}
         seeds = {MAIN: self.data_seed, **self.renderings}
@@ -146,7 +153,8 @@ def _shown(dataset: Dataset) -> Shown:
 
 
 def evaluation_batches(dataset: Dataset, split: Split | Streamed, batch_size: int = 512) -> Iterator[Batch]:
-    """All images of ``split`` (one of ``dataset``'s) in order, cropped to the centre where ``data.crop`` says so, and normalised.
+    """All images of ``split`` (one of ``dataset``'s) in order, cropped to the centre where
+    ``data.crop`` says so, and normalised.
 
     ``Batch.index``: position in the split.
     """

@@ -1,14 +1,16 @@
-"""Mixed images and smoothed labels: what is done to whole batches after augmentation, on the device.
+"""Mixed images and smoothed labels: what is done to whole batches after augmentation, on the
+device.
 
     mixup (Zhang, Cisse, Dauphin, Lopez-Paz: mixup, ICLR 2018):   x = s x_i + (1 - s) x_j,   s from Beta(alpha, alpha)
     cutmix (Yun et al.: CutMix, ICCV 2019):   x is x_i with a rectangle of x_j in it, which covers the share 1 - s
     in both:   y = s y_i + (1 - s) y_j
     label smoothing (Szegedy et al., CVPR 2016):   y = (1 - epsilon) y + epsilon / k
 
-As in the authors' code one s is drawn for a batch, and j is a permutation of it; cutmix's rectangle is cut at the border, and s
-is then the share that is left. Where both are asked for, each batch takes one of them by an even chance (as in timm and
-torchvision). Everything is drawn from the data seed, the epoch and the batch: all networks of a cohort, and their teacher, are
-shown the same mixture, with which a teacher is patient and consistent (Beyer et al., CVPR 2022).
+As in the authors' code one s is drawn for a batch, and j is a permutation of it; cutmix's rectangle
+is cut at the border, and s is then the share that is left. Where both are asked for, each batch
+takes one of them by an even chance (as in timm and torchvision). Everything is drawn from the data
+seed, the epoch and the batch: all networks of a cohort, and their teacher, are shown the same
+mixture, with which a teacher is patient and consistent (Beyer et al., CVPR 2022).
 """
 
 from __future__ import annotations
@@ -83,7 +85,9 @@ def draw(mixing: Mixing, size: tuple[int, int, int], seed: int, epoch: int, batc
 
 
 def rectangle(share: float, y: int, x: int, height: int, width: int) -> Box:
-    """Around (y, x), with sides of sqrt(1 - share) times the image's, rounded down; cut at the border."""
+    """Around (y, x), with sides of sqrt(1 - share) times the image's, rounded down; cut at the
+    border.
+    """
     side = (1 - share) ** 0.5
     high, wide = int(height * side), int(width * side)
     top, left = y - high // 2, x - wide // 2
@@ -116,7 +120,9 @@ def probabilities(labels: Labels, classes: int, smoothing: float, drawn: Draw | 
 
 
 class MixedLoader:
-    """The batches of a loader, mixed; asked again, the same batches. Further views of the images are not mixed."""
+    """The batches of a loader, mixed; asked again, the same batches. Further views of the images
+    are not mixed.
+    """
 
     def __init__(self, loader: Loader, mixing: Mixing, classes: int) -> None:
         self.loader = loader
@@ -142,5 +148,7 @@ class MixedLoader:
 
 
 def mixing_loader(loader: Loader, mixing: Mixing, classes: int) -> Loader | MixedLoader:
-    """The loader with its batches mixed; the loader itself where nothing is mixed and no label smoothed."""
+    """The loader with its batches mixed; the loader itself where nothing is mixed and no label
+    smoothed.
+    """
     return loader if mixing == Mixing() else MixedLoader(loader, mixing, classes)

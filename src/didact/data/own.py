@@ -1,4 +1,6 @@
-"""Data sets of the user's own: images and labels in memory, or images that are decoded when they are taken."""
+"""Data sets of the user's own: images and labels in memory, or images that are decoded when they
+are taken.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,11 @@ from didact.spec.foreign import imported, running
 
 
 class ImageSet:
-    """A data set of the user's own. ``module:NAME`` names one, or a function without arguments that returns one.
+    """A data set of the user's own. ``module:NAME`` names one, or a function without arguments that
+    returns one.
 
-    What is not given is computed from the images. Means and deviations of images that are decoded one by one are those of a
-    sample of the training images.
+    What is not given is computed from the images. Means and deviations of images that are decoded
+    one by one are those of a sample of the training images.
     """
 
     def __init__(
@@ -40,7 +43,8 @@ class ImageSet:
     ) -> None:
         """
         Args:
-            train, test: images and labels. Every class has a training image; all images have one shape.
+            train, test: images and labels. Every class has a training image; all images have one
+                shape.
             names: of the classes, by label; the numbers 0, 1, ... by default.
             augment: "crop-flip", "crop", "resized-crop-flip" or "none".
             padding: black pixels on every side before a crop; an eighth of the size by default.
@@ -86,7 +90,9 @@ class ImageSet:
 
     @cached_property
     def checksum(self) -> str:
-        """16 hexadecimal digits of the labels, the images (a sample of those that are decoded one by one) and what was given."""
+        """16 hexadecimal digits of the labels, the images (a sample of those that are decoded one
+        by one) and what was given.
+        """
         content = hashlib.sha256(repr(self._given).encode())
         for images in (self._train, self._test):
             content.update(repr((len(images.labels), self.facts.image)).encode() + images.labels.numpy().tobytes())
@@ -99,7 +105,8 @@ def own(name: str) -> ImageSet:
     """The data set ``module:NAME``. A function of that name is called once.
 
     Raises:
-        SpecError: the module or the name does not exist, the function fails, or it is no :class:`ImageSet`.
+        SpecError: the module or the name does not exist, the function fails, or it is no
+            :class:`ImageSet`.
     """
     module, attribute = imported(name, "data set")
     value = getattr(module, attribute, None)

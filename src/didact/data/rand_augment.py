@@ -1,14 +1,16 @@
-"""RandAugment: every image is changed by some operations, drawn at random, all of one magnitude, after its crop and flip.
+"""RandAugment: every image is changed by some operations, drawn at random, all of one magnitude,
+after its crop and flip.
 
-Cubuk, Zoph, Shlens, Le: RandAugment (NeurIPS 2020). As in torchvision's version there are 14 operations, drawn with replacement,
-of magnitudes m from 0 to 30, and half of the signed ones go the other way: shear by 0.3 m/30, translation by 150/331 m/30 of the
-image's side, rotation by 30 m/30 degrees, brightness, colour, contrast and sharpness by the factor 1 +- 0.9 m/30, posterize to
-8 - 4 m/30 bits, solarize above 1 - m/30, auto-contrast, equalize, identity. Geometric operations interpolate bilinearly and leave
-black borders.
+Cubuk, Zoph, Shlens, Le: RandAugment (NeurIPS 2020). As in torchvision's version there are 14
+operations, drawn with replacement, of magnitudes m from 0 to 30, and half of the signed ones go the
+other way: shear by 0.3 m/30, translation by 150/331 m/30 of the image's side, rotation by 30 m/30
+degrees, brightness, colour, contrast and sharpness by the factor 1 +- 0.9 m/30, posterize to 8 - 4
+m/30 bits, solarize above 1 - m/30, auto-contrast, equalize, identity. Geometric operations
+interpolate bilinearly and leave black borders.
 
-What is done to pixels is kornia's (extra "augment"): it works on whole batches on any device and needs no torchvision. What is
-done to which image is drawn here, from the data seed, the epoch and the image alone. kornia's own RandAugment would do the same
-to all images of a batch.
+What is done to pixels is kornia's (extra "augment"): it works on whole batches on any device and
+needs no torchvision. What is done to which image is drawn here, from the data seed, the epoch and
+the image alone. kornia's own RandAugment would do the same to all images of a batch.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ Signs = Float[Tensor, "b"]
 
 @dataclass(frozen=True)
 class Changes:
-    """What one epoch does to each image, on the CPU: the batch is sorted by operation without waiting for a device.
+    """What one epoch does to each image, on the CPU: the batch is sorted by operation without
+    waiting for a device.
 
     Attributes:
         which: places in :data:`OPERATIONS`, one after another, (n, operations).
@@ -65,7 +68,8 @@ def check_changes(image: tuple[int, int, int], views: Iterable[str]) -> None:
     """Refuse images of the shape (c, h, w) or views that cannot be changed.
 
     Raises:
-        SpecError: kornia is not installed, images are neither grey nor of three colours, or there are further views.
+        SpecError: kornia is not installed, images are neither grey nor of three colours, or there
+            are further views.
     """
     if importlib.util.find_spec(LIBRARY) is None:
         raise SpecError(f"data.randaugment: needs {LIBRARY}, which is not installed: {installation(EXTRA)}")
@@ -187,4 +191,6 @@ CHANGE: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
     "auto_contrast": _auto_contrast,
     "equalize": _equalize,
 }
-"""The operations that leave every pixel at its place, by name: of images from 0 to 1, signs and the magnitude."""
+"""The operations that leave every pixel at its place, by name: of images from 0 to 1, signs and the
+magnitude.
+"""

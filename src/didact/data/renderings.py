@@ -1,6 +1,8 @@
-"""How training images are shown: which part of them, and whether mirrored. One class for each kind of crop.
+"""How training images are shown: which part of them, and whether mirrored. One class for each kind
+of crop.
 
-Each draws for an epoch (``draw``; ``turns`` for the four rotations of SSKD) and makes pixels of stored images (``make``).
+Each draws for an epoch (``draw``; ``turns`` for the four rotations of SSKD) and makes pixels of
+stored images (``make``).
 """
 
 from __future__ import annotations
@@ -73,7 +75,8 @@ Drawn = Draws | Crops
 
 
 def rotations(shown: Shown, images: Tensor, rows: Tensor, now: Drawn) -> Pixels:
-    """Each image turned by 0, 90, 180 and 270 degrees: (4b, c, h, w), rows 4i to 4i+3 of image i, channels-last.
+    """Each image turned by 0, 90, 180 and 270 degrees: (4b, c, h, w), rows 4i to 4i+3 of image i,
+    channels-last.
 
     One flip for all four, a crop for each (as SSKD does).
     """

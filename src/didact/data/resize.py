@@ -1,4 +1,6 @@
-"""Images of another size: a data set at a lower resolution, and images for a network that was trained at another size."""
+"""Images of another size: a data set at a lower resolution, and images for a network that was
+trained at another size.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ SAMPLE = 2_000
 
 
 def smaller(images: Labelled, size: int) -> Labelled:
-    """The same images at ``size`` x ``size``. A split is shrunk now; images in files when they are taken."""
+    """The same images at ``size`` x ``size``. A split is shrunk now; images in files when they are
+    taken.
+    """
     if isinstance(images, Split):
         return Split(area_averaged(images.images, size), images.labels, images.index)
     return Smaller(images, size)
@@ -47,7 +51,8 @@ class Smaller:
 
 
 def area_averaged(images: Tensor, size: int) -> Tensor:
-    """Images at size x size: a pixel is the mean of the area that it covers, rounded to whole levels, halves up.
+    """Images at size x size: a pixel is the mean of the area that it covers, rounded to whole
+    levels, halves up.
 
     The sums are whole numbers below 2^53, so every machine gets the same pixels.
 
@@ -70,7 +75,9 @@ def area_averaged(images: Tensor, size: int) -> Tensor:
 
 @functools.lru_cache(maxsize=256)
 def _overlaps(before: int, after: int) -> Tensor:
-    """How much of each old pixel each new one covers, in units of 1/``after`` of an old one: (before, after), float64."""
+    """How much of each old pixel each new one covers, in units of 1/``after`` of an old one:
+    (before, after), float64.
+    """
     edges = torch.arange(before + 1, dtype=torch.float64) * after
     starts = torch.arange(after, dtype=torch.float64)[:, None] * before
     covered = torch.minimum(edges[1:], starts + before) - torch.maximum(edges[:-1], starts)
@@ -78,7 +85,9 @@ def _overlaps(before: int, after: int) -> Tensor:
 
 
 def sample(images: Labelled) -> Split:
-    """All images of a split; :data:`SAMPLE` of them, evenly spaced, where images are decoded one by one."""
+    """All images of a split; :data:`SAMPLE` of them, evenly spaced, where images are decoded one by
+    one.
+    """
     if isinstance(images, Split):
         return images
     count = len(images.labels)
@@ -86,9 +95,11 @@ def sample(images: Labelled) -> Split:
 
 
 def statistics(images: Labelled) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel of a :func:`sample`, on the scale 0 to 1, to four digits.
+    """Mean and standard deviation of each channel of a :func:`sample`, on the scale 0 to 1, to four
+    digits.
 
-    They do not depend on the images that a setting keeps, so a teacher and a student that keep different ones share them.
+    They do not depend on the images that a setting keeps, so a teacher and a student that keep
+    different ones share them.
 
     Raises:
         SpecError: all images have the same value in a channel, which cannot be normalised.
@@ -111,9 +122,11 @@ def usual_padding(size: int) -> int:
 
 
 def resized(split: Split, size: int) -> Split:
-    """The images of ``split`` at size x size: bilinear, antialiased where it shrinks, rounded to whole levels.
+    """The images of ``split`` at size x size: bilinear, antialiased where it shrinks, rounded to
+    whole levels.
 
-    Computed on the CPU whatever the images' device, so that a network sees the same pixels wherever it runs.
+    Computed on the CPU whatever the images' device, so that a network sees the same pixels wherever
+    it runs.
     """
     if split.images.shape[2:] == (size, size):
         return split

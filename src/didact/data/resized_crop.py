@@ -1,8 +1,8 @@
-"""Random resized crops: a part of random area and shape, brought to one size (Szegedy et al.: Going Deeper with Convolutions,
-CVPR 2015, section 6; the SFTN paper, section 7.2).
+"""Random resized crops: a part of random area and shape, brought to one size (Szegedy et al.: Going
+Deeper with Convolutions, CVPR 2015, section 6; the SFTN paper, section 7.2).
 
-Numbers are drawn for an image before its size is known; :func:`boxes` makes places of them. So what happens to an image does not
-depend on when, where or in which batch it is decoded.
+Numbers are drawn for an image before its size is known; :func:`boxes` makes places of them. So what
+happens to an image does not depend on when, where or in which batch it is decoded.
 """
 
 from __future__ import annotations
@@ -26,16 +26,22 @@ ASPECT = (3 / 4, 4 / 3)
 """Width over height is drawn between these; its logarithm evenly."""
 
 TRIES = 10
-"""So many shapes are drawn; the first that lies in the image is taken, and the largest central one where none does."""
+"""So many shapes are drawn; the first that lies in the image is taken, and the largest central one
+where none does.
+"""
 
 NUMBERS = 2 * TRIES + 2
 """Numbers that decide on a crop: areas and shapes of the tries, top and left."""
 
 UNIT = 2**14
-"""Weights of pixels are whole numbers that add up to this. All sums are below 2^24, so exact in float32 in any order."""
+"""Weights of pixels are whole numbers that add up to this. All sums are below 2^24, so exact in
+float32 in any order.
+"""
 
 AT_ONCE = {"cpu": 2**20, "cuda": 2**26}
-"""Values that are held as floats at a time, by kind of device: on a CPU as many as its cache has room for."""
+"""Values that are held as floats at a time, by kind of device: on a CPU as many as its cache has
+room for.
+"""
 
 Boxes = Int[Tensor, "b 4"]
 Numbers = Float[Tensor, "... numbers"]
@@ -74,13 +80,16 @@ def draw_crops(images: int, seed: int, epoch: int) -> Crops:
 
 
 def draw_crop_rotations(main: Crops, seed: int, epoch: int) -> Crops:
-    """The crops of the four rotations, (n, 4, ...): the first is the main rendering's, the others have their own."""
+    """The crops of the four rotations, (n, 4, ...): the first is the main rendering's, the others
+    have their own.
+    """
     own = torch.rand(len(main.flip), TURNS - 1, NUMBERS, generator=stream(seed, "rotations", epoch))
     return Crops(torch.cat([main.numbers[:, None], own], 1), main.flip)
 
 
 def boxes(numbers: Numbers, height: int | Tensor, width: int | Tensor) -> Boxes:
-    """Top, left, height and width of the crops that ``numbers`` (b, :data:`NUMBERS`) stand for, int64 (b, 4).
+    """Top, left, height and width of the crops that ``numbers`` (b, :data:`NUMBERS`) stand for,
+    int64 (b, 4).
 
     Args:
         height, width: of the images; numbers, or int64 (b,).
@@ -105,7 +114,9 @@ def boxes(numbers: Numbers, height: int | Tensor, width: int | Tensor) -> Boxes:
 
 
 def _largest(high: Tensor, wide: Tensor) -> Tensor:
-    """Height and width of the largest crop of images whose own shape is beyond :data:`ASPECT`, (b, 2)."""
+    """Height and width of the largest crop of images whose own shape is beyond :data:`ASPECT`, (b,
+    2).
+    """
     aspect = wide / high
     tall = torch.where(aspect < ASPECT[0], (wide / ASPECT[0]).round().long(), high)
     broad = torch.where(aspect > ASPECT[1], (high * ASPECT[1]).round().long(), wide)
@@ -113,9 +124,11 @@ def _largest(high: Tensor, wide: Tensor) -> Tensor:
 
 
 def resized_crops(images: Stored, rows: Rows, crops: Crops, size: int) -> Cropped:
-    """Crops of the images at ``rows`` at size x size: bilinear, antialiased where they shrink, then mirrored.
+    """Crops of the images at ``rows`` at size x size: bilinear, antialiased where they shrink, then
+    mirrored.
 
-    By Pillow on a CPU, which is three times as fast there as :func:`on_device`; both agree within a level.
+    By Pillow on a CPU, which is three times as fast there as :func:`on_device`; both agree within a
+    level.
 
     Args:
         images: uint8, (n, c, h, w), fastest in channels-last order.
@@ -135,7 +148,9 @@ MODES = {1: "L", 3: "RGB"}
 
 
 def _by_pillow(images: Tensor, rows: Tensor, crops: Crops, size: int) -> Tensor:
-    """One image at a time, in as many threads as torch has; Pillow lets others work while it resizes."""
+    """One image at a time, in as many threads as torch has; Pillow lets others work while it
+    resizes.
+    """
     from PIL import Image
 
     channels, height, width = images.shape[1:]
@@ -176,7 +191,9 @@ def on_device(images: Stored, rows: Rows, crops: Crops, size: int) -> Cropped:
 
 @dataclass(frozen=True)
 class _Taps:
-    """Which pixels of a row each new pixel is summed from, and their weights in units of 1 / :data:`UNIT`: (b, size, taps)."""
+    """Which pixels of a row each new pixel is summed from, and their weights in units of 1 /
+    :data:`UNIT`: (b, size, taps).
+    """
 
     pixels: Tensor
     weights: Tensor
@@ -185,7 +202,8 @@ class _Taps:
     def of(cls, start: Tensor, length: Tensor, before: int, size: int) -> _Taps:
         """For crops of rows of ``before`` pixels that are brought to ``size`` pixels.
 
-        A triangle as wide as two new pixels, or two old ones where these are larger, cut off at the crop.
+        A triangle as wide as two new pixels, or two old ones where these are larger, cut off at the
+        crop.
         """
         first, last = start[:, None, None], (start + length - 1)[:, None, None]
         scale = length.double()[:, None, None] / size

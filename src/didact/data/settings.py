@@ -22,8 +22,9 @@ FOLDER = "folder"
 
 @spec
 class Data:
-    """Everything that decides which images a network sees. Defaults are filled in when it is made, so that a digest holds
-    what was used and not what happened to be the default."""
+    """Everything that decides which images a network sees. Defaults are filled in when it is made,
+    so that a digest holds what was used and not what happened to be the default.
+    """
 
     name: Annotated[
         str,
@@ -47,18 +48,28 @@ class Data:
     split_seed: Seed = 0
     """Draws which images are kept and which are set aside."""
     size: Count | None = None
-    """Images of so many pixels on each side, area-averaged; their own size when not given. A folder's are cut to squares."""
+    """Images of so many pixels on each side, area-averaged; their own size when not given. A
+    folder's are cut to squares.
+    """
     content: str | None = None
-    """Checksum of your own data set, filled in: with other images it is another run. Built-in data sets have none."""
+    """Checksum of your own data set, filled in: with other images it is another run. Built-in data
+    sets have none.
+    """
     skip_corrupt: Flag = False
     """Of a folder: leave out images that cannot be decoded, which are refused otherwise."""
 
     crop: Count | None = None
-    """Show so many pixels on each side of the images, which are larger: in training a random part, in a test the centre."""
+    """Show so many pixels on each side of the images, which are larger: in training a random part,
+    in a test the centre.
+    """
     decode: Decode | None = None
-    """When a folder's training images are decoded: once, or always when they are shown; by their size in all when not given."""
+    """When a folder's training images are decoded: once, or always when they are shown; by their
+    size in all when not given.
+    """
     randaugment: Annotated[int, Field(ge=1, le=LARGEST_CHANGE)] | None = None
-    """Magnitude, 1 to 30, of RandAugment, which changes training images after crop and flip; none when not given."""
+    """Magnitude, 1 to 30, of RandAugment, which changes training images after crop and flip; none
+    when not given.
+    """
     randaugment_operations: Annotated[int, Field(ge=1, le=20)] = 2
     """Of RandAugment: how many changes of every image."""
     unlabelled: str | None = None
@@ -108,7 +119,9 @@ class Data:
     @model_validator(mode="before")
     @classmethod
     def _looked_into(cls, given: Any) -> Any:
-        """Put what a folder holds in the place of its path: a digest does not depend on where images lie."""
+        """Put what a folder holds in the place of its path: a digest does not depend on where
+        images lie.
+        """
         values = given.kwargs or {} if isinstance(given, ArgsKwargs) else given
         if not isinstance(values, Mapping):
             return given
@@ -176,7 +189,9 @@ class Data:
     @field_validator("decode")
     @classmethod
     def _fits_in(cls, decode: Decode | None, info: ValidationInfo) -> Decode | None:
-        """Only what differs from the usual is kept, so that a digest does not depend on whether the usual was written."""
+        """Only what differs from the usual is kept, so that a digest does not depend on whether the
+        usual was written.
+        """
         holds = info.data.get("holds")
         if holds is None:
             if decode == "always":
@@ -221,7 +236,9 @@ class Data:
 
     @model_validator(mode="after")
     def _leaves_images(self) -> Data:
-        """Refuse shares that round to no image of a class, by the mean number of images of the classes."""
+        """Refuse shares that round to no image of a class, by the mean number of images of the
+        classes.
+        """
         if (self.name == FOLDER) != (self.holds is not None) or (self.holds is not None and self.content is None):
             raise ValueError("holds: belongs to a folder of images, and is filled in; write name=folder:PATH")
         whole = source(self).facts
@@ -253,7 +270,8 @@ def _of_folder(given: Mapping[str, Any]) -> dict[str, Any]:
     """What is filled in of settings for a folder of images; nothing for other data sets.
 
     Raises:
-        ValueError: there is no such folder, it holds no classes of images, or its size must be given.
+        ValueError: there is no such folder, it holds no classes of images, or its size must be
+            given.
     """
     name, size, content = given.get("name"), given.get("size"), given.get("content")
     size = size if isinstance(size, int) and size > 0 else None  # anything else has its own message
@@ -277,7 +295,8 @@ def _of_folder(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_labels(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is filled in for a folder of images without labels; nothing where there is none, or where it is filled in already.
+    """What is filled in for a folder of images without labels; nothing where there is none, or
+    where it is filled in already.
 
     Raises:
         ValueError: there is no such folder, or it holds no image.
@@ -305,7 +324,9 @@ def unlabelled_source(data: Data) -> folders.Folder | None:
 
 
 def _published(given: Mapping[str, Any]) -> Facts | None:
-    """The facts of the data set that fields name which are already checked; None where they are wrong."""
+    """The facts of the data set that fields name which are already checked; None where they are
+    wrong.
+    """
     if given.get("holds") is not None:
         return folders.Folder("", given["holds"], crop=True, skip=False).facts
     return find(given["name"]).facts if given.get("name", FOLDER) != FOLDER else None
@@ -321,10 +342,11 @@ def source(data: Data) -> DataSource:
 
 
 def facts(data: Data) -> Facts:
-    """The facts of the data set that ``data`` names, with as many classes as ``data`` keeps, at the size of its images.
+    """The facts of the data set that ``data`` names, with as many classes as ``data`` keeps, at the
+    size of its images.
 
-    ``mean`` and ``std`` are those of the published images; ``load`` takes those of smaller ones, and of a folder's, from the
-    images.
+    ``mean`` and ``std`` are those of the published images; ``load`` takes those of smaller ones,
+    and of a folder's, from the images.
     """
     whole = _uncropped(data)
     if data.crop is not None:
@@ -348,7 +370,9 @@ def _uncropped(data: Data) -> Facts:
 
 
 def training_images(data: Data) -> int:
-    """How many training images ``data`` leaves. An estimate where the classes of its data set differ in size."""
+    """How many training images ``data`` leaves. An estimate where the classes of its data set
+    differ in size.
+    """
     whole = source(data).facts
     kept = max(1, round(data.fraction * whole.train / whole.classes))
     kept = min(kept, data.per_class or kept)
@@ -356,7 +380,9 @@ def training_images(data: Data) -> int:
 
 
 def unlabelled_rows(share: float, batch_size: int) -> int:
-    """How many images of a batch have no label: the nearest number, but neither 0 nor, with a share below 1, all."""
+    """How many images of a batch have no label: the nearest number, but neither 0 nor, with a share
+    below 1, all.
+    """
     return batch_size if share == 1 else min(max(1, round(share * batch_size)), batch_size - 1)
 
 
@@ -373,11 +399,13 @@ def epoch_batches(data: Data, batch_size: int) -> int:
 
 
 def apart(taught: Data, shown: Data) -> str | None:
-    """How a network's training images and classes differ from those of another setting; None where they agree.
+    """How a network's training images and classes differ from those of another setting; None where
+    they agree.
 
-    A data set's name stands for its classes and their order, its channels and, with the size of its images, its normalisation;
-    the first classes of a data set keep their order. So two settings agree where name, number of classes and image size are
-    the same (and the checksum of a data set of the user's own); fraction, validation split and augmentation may differ.
+    A data set's name stands for its classes and their order, its channels and, with the size of its
+    images, its normalisation; the first classes of a data set keep their order. So two settings
+    agree where name, number of classes and image size are the same (and the checksum of a data set
+    of the user's own); fraction, validation split and augmentation may differ.
     """
     first, second = facts(taught), facts(shown)
     same = (taught.name, taught.content) == (shown.name, shown.content)

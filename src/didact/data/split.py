@@ -10,7 +10,9 @@ from torch import Tensor
 
 
 class Labelled(Protocol):
-    """Images whose labels are known; their pixels come when they are taken. A :class:`Split` is one."""
+    """Images whose labels are known; their pixels come when they are taken. A :class:`Split` is
+    one.
+    """
 
     @property
     def labels(self) -> Tensor:

@@ -1,4 +1,6 @@
-"""Which training images are kept and which are set aside: stratified, drawn from a named stream, recorded as indices."""
+"""Which training images are kept and which are set aside: stratified, drawn from a named stream,
+recorded as indices.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,9 @@ from didact.spec import SpecError
 def cut(labels: Tensor, data: Data) -> tuple[Tensor, Tensor | None]:
     """Rows to train on and rows set aside (None when ``data.validation`` is 0), both ascending.
 
-    Each class is shuffled by a stream of its own, so a smaller fraction keeps a subset of what a larger one keeps, and the
-    images set aside are the first of the kept ones. A class keeps at least one image to train on.
+    Each class is shuffled by a stream of its own, so a smaller fraction keeps a subset of what a
+    larger one keeps, and the images set aside are the first of the kept ones. A class keeps at
+    least one image to train on.
 
     Args:
         labels: classes of the published training images, (n,), on the CPU.

@@ -1,8 +1,9 @@
 """Batches in which some images have no label: networks see them, labels do not count for them.
 
-A batch has a fixed number of images without a label, after the others. Its targets are probabilities: 0 for every class of an
-image without a label, and for the others their class times b / (number of labels). So a cross entropy, which is a mean over the
-batch, is the mean over the images with a label, and no formula has to know of the others. Everything that a teacher or a peer
+A batch has a fixed number of images without a label, after the others. Its targets are
+probabilities: 0 for every class of an image without a label, and for the others their class times b
+/ (number of labels). So a cross entropy, which is a mean over the batch, is the mean over the
+images with a label, and no formula has to know of the others. Everything that a teacher or a peer
 answers counts for all images.
 """
 
@@ -29,11 +30,13 @@ PASSES = 2**20
 
 
 class PartlyLabelled:
-    """Batches of a data set and of its images without labels, each in an order and with an augmentation of its own.
+    """Batches of a data set and of its images without labels, each in an order and with an
+    augmentation of its own.
 
-    An epoch shows every image with a label once, and as many of the others as the share says. Where they are too few they are
-    gone through again, with another augmentation. With a share of 1 it shows every image without a label once, and no other.
-    ``Batch.index`` counts the images without labels after the training images.
+    An epoch shows every image with a label once, and as many of the others as the share says. Where
+    they are too few they are gone through again, with another augmentation. With a share of 1 it
+    shows every image without a label once, and no other. ``Batch.index`` counts the images without
+    labels after the training images.
     """
 
     def __init__(
@@ -88,7 +91,9 @@ class PartlyLabelled:
             yield self._joined(batch, other)
 
     def _endless(self, number: int) -> Iterator[Batch]:
-        """Whole batches without labels, again and again; smaller ones only where there are no others."""
+        """Whole batches without labels, again and again; smaller ones only where there are no
+        others.
+        """
         for turn in itertools.count(number * PASSES):
             for place, batch in enumerate(self.others.epoch(turn)):
                 if place == 0 or len(batch) == self.others.batch_size:

@@ -1,7 +1,9 @@
-"""How a published archive is unpacked: plain files below its own folder, and nothing else, whatever it holds.
+"""How a published archive is unpacked: plain files below its own folder, and nothing else, whatever
+it holds.
 
-Data sets are plain files, so links, devices, permissions and owners are never made. That is less than the extraction filters of
-:mod:`tarfile` allow, and it needs none of them: the first releases of Python 3.11 have no filters.
+Data sets are plain files, so links, devices, permissions and owners are never made. That is less
+than the extraction filters of :mod:`tarfile` allow, and it needs none of them: the first releases
+of Python 3.11 have no filters.
 """
 
 from __future__ import annotations
@@ -30,14 +32,18 @@ Wanted = Callable[[str], bool]
 """Whether the member of this name is to be unpacked."""
 
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError)
-"""What the libraries raise of an archive that is cut short or is none; the last: of a zip that is encrypted."""
+"""What the libraries raise of an archive that is cut short or is none; the last: of a zip that is
+encrypted.
+"""
 
 
 def unpack(path: Path, into: Path, wanted: Wanted) -> None:
-    """Write the wanted files of the archive ``path`` (zip, or tar however compressed) below the folder ``into``.
+    """Write the wanted files of the archive ``path`` (zip, or tar however compressed) below the
+    folder ``into``.
 
     Raises:
-        DataError: it is no archive, is cut short, cannot be written down, or holds what is no plain file of a relative name.
+        DataError: it is no archive, is cut short, cannot be written down, or holds what is no plain
+            file of a relative name.
     """
     try:
         _unzip(path, into, wanted) if zipfile.is_zipfile(path) else _untar(path, into, wanted)

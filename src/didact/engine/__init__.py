@@ -1,1 +1,3 @@
-"""The training loop: recipes, learners, the step, evaluation, and what is written to disk. It knows no method by name."""
+"""The training loop: recipes, learners, the step, evaluation, and what is written to disk. It knows
+no method by name.
+"""

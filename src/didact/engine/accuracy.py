@@ -25,7 +25,9 @@ class Accuracies:
             self._images[name] = self._images.get(name, 0) + len(labels)
 
     def percentages(self, prefix: str) -> dict[str, float]:
-        """Accuracies in percent: ``<prefix>_top1`` and ``<prefix>_top5``, and ``<prefix>_<name>_top1`` of the further ones."""
+        """Accuracies in percent: ``<prefix>_top1`` and ``<prefix>_top5``, and
+        ``<prefix>_<name>_top1`` of the further ones.
+        """
         row: dict[str, float] = {}
         for name, counted in self._hits.items():
             if not self._images[name]:
@@ -36,7 +38,8 @@ class Accuracies:
 
 
 def hits(logits: Logits, labels: Labels) -> Tensor:
-    """How many labels are the highest and among the five highest logits: two integers on the device.
+    """How many labels are the highest and among the five highest logits: two integers on the
+    device.
 
     An image without an answer (:func:`didact.tensors.answered`) counts as wrong.
     """

@@ -1,10 +1,12 @@
-"""A moving average of the weights: what is tested and kept, while the weights themselves go on training.
+"""A moving average of the weights: what is tested and kept, while the weights themselves go on
+training.
 
     decay_t = min(ema, (1 + t) / (10 + t)),  mean = decay_t mean + (1 - decay_t) weight     after step t = 1, 2, ...
 
-(Polyak and Juditsky 1992 for averages; the decay rises as in TensorFlow's ExponentialMovingAverage with ``num_updates``, so
-that the first weights are forgotten in a short training too.) Running statistics of batch norms are averaged like weights,
-as torchvision's and timm's averages do; all other buffers (counts, memory banks) are those of the training.
+(Polyak and Juditsky 1992 for averages; the decay rises as in TensorFlow's ExponentialMovingAverage
+with ``num_updates``, so that the first weights are forgotten in a short training too.) Running
+statistics of batch norms are averaged like weights, as torchvision's and timm's averages do; all
+other buffers (counts, memory banks) are those of the training.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ STATISTICS = ("running_mean", "running_var")
 
 
 class Average:
-    """The moving average of the parameters and running statistics of ``modules``, by name as in their state dicts."""
+    """The moving average of the parameters and running statistics of ``modules``, by name as in
+    their state dicts.
+    """
 
     def __init__(self, modules: Mapping[str, nn.Module], decay: float) -> None:
         self.decay = decay
@@ -62,7 +66,9 @@ class Average:
             self.means[name].copy_(own)
 
     def of(self, tensor: Tensor) -> Tensor:
-        """The mean of a tensor of the modules; the tensor itself where none is taken. Not within :meth:`in_place`."""
+        """The mean of a tensor of the modules; the tensor itself where none is taken. Not within
+        :meth:`in_place`.
+        """
         assert not self._in_place
         name = self._by_tensor.get(id(tensor))
         return tensor if name is None else self.means[name]

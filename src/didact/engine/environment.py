@@ -1,4 +1,6 @@
-"""The circumstances of a training: versions, processor, device, command. A record of them is no part of a run."""
+"""The circumstances of a training: versions, processor, device, command. A record of them is no
+part of a run.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ def environment(device: str) -> dict[str, Any]:
 
 
 def continued(before: dict[str, Any], epochs: int) -> dict[str, Any]:
-    """The environment of a run that goes on after so many epochs in this process; ``before``: what it was until now.
+    """The environment of a run that goes on after so many epochs in this process; ``before``: what
+    it was until now.
 
     On a processor, bits depend on the number of threads, so another number than before is added.
     """

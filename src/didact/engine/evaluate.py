@@ -1,4 +1,6 @@
-"""Figures after an epoch: accuracies of deployed networks, further metrics of methods, answers on held-out images."""
+"""Figures after an epoch: accuracies of deployed networks, further metrics of methods, answers on
+held-out images.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,13 @@ from didact.tensors import Batch, Logits, answered
 
 
 def evaluate(learners: Sequence[Learner], batches: Iterable[Batch], prefix: str) -> list[dict[str, float]]:
-    """Top-1 and top-5 accuracy in percent for each learner's deployed network, and for the further classifiers of its method.
+    """Top-1 and top-5 accuracy in percent for each learner's deployed network, and for the further
+    classifiers of its method.
 
-    Each batch goes through all networks before the next one is made. Weights are the averaged ones where the recipe keeps an
-    average. Keys: ``<prefix>_top1``, ``<prefix>_top5``, and
-    ``<prefix>_<name>_top1`` for the further classifiers; ``<prefix>_unanswered``, how many images the deployed network has
-    no answer for (:func:`didact.tensors.answered`), where there are any.
+    Each batch goes through all networks before the next one is made. Weights are the averaged ones
+    where the recipe keeps an average. Keys: ``<prefix>_top1``, ``<prefix>_top5``, and
+    ``<prefix>_<name>_top1`` for the further classifiers; ``<prefix>_unanswered``, how many images
+    the deployed network has no answer for (:func:`didact.tensors.answered`), where there are any.
     """
     with ExitStack() as averaged:
         for learner in learners:
@@ -63,7 +66,9 @@ def watched(learner: Learner) -> dict[str, float]:
 
 
 def refresh(groups: Iterable[Sequence[Learner]], dataset: Dataset) -> None:
-    """Give the methods that need them (``held``) the answers of their group's networks for the validation images."""
+    """Give the methods that need them (``held``) the answers of their group's networks for the
+    validation images.
+    """
     for group in groups:
         asking = [learner for learner in group if learner.needs.held]
         if asking:

@@ -1,4 +1,6 @@
-"""A learner: a network, its method, the method's extras, an optimiser, a random stream and a clock of its own."""
+"""A learner: a network, its method, the method's extras, an optimiser, a random stream and a clock
+of its own.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from didact.tensors import Batch, Needs, Outputs
 
 
 class Learner:
-    """What trains one network. Nothing in it is shared with other learners, so its result does not depend on them.
+    """What trains one network. Nothing in it is shared with other learners, so its result does not
+    depend on them.
 
     Args:
         label: what the learner is called in progress and errors.
@@ -32,8 +35,9 @@ class Learner:
         seed: names the learner's own random stream.
         device: where it trains.
         compiled: whether the network is compiled with torch.compile.
-        foreign: whether the network or the method is not didact's own and may draw from the process's global generators. Then
-            these begin a stream of the learner's own wherever its code runs.
+        foreign: whether the network or the method is not didact's own and may draw from the
+            process's global generators. Then these begin a stream of the learner's own wherever its
+            code runs.
     """
 
     def __init__(
@@ -89,7 +93,9 @@ class Learner:
 
     @property
     def own_images(self) -> bool:
-        """Whether it is shown an augmentation of its own, a view of the batch under its label, in any stage."""
+        """Whether it is shown an augmentation of its own, a view of the batch under its label, in
+        any stage.
+        """
         return self.method.needs.own_images or any(s.needs.own_images for s in self.stages if s.needs)
 
     @property
@@ -123,7 +129,9 @@ class Learner:
         return named + [(f"extras.{k}", p) for k, p in self.extras.named_parameters()]
 
     def _enter_stage(self) -> None:
-        """A stage has its own moving parameters, a fresh optimiser and average; what does not move gets no gradient."""
+        """A stage has its own moving parameters, a fresh optimiser and average; what does not move
+        gets no gradient.
+        """
         moving = []
         for name, parameter in self._named():
             moves = name in self._trainable and any(name.startswith(prefix) for prefix in self.stage.moves)
@@ -139,10 +147,12 @@ class Learner:
     # -------------------------------------------------------------------------------------------- what it does
 
     def draw_for(self, what: str, step: int = 0) -> None:
-        """Put the global generators where the learner's own code expects them: at the start of a stream for this ``step``.
+        """Put the global generators where the learner's own code expects them: at the start of a
+        stream for this ``step``.
 
-        The stream follows from the learner's seed and clock, so the code draws the same alone and in a cohort, and nothing has
-        to be kept for going on after an interruption. didact's own networks and methods never draw from them.
+        The stream follows from the learner's seed and clock, so the code draws the same alone and
+        in a cohort, and nothing has to be kept for going on after an interruption. didact's own
+        networks and methods never draw from them.
         """
         if self.foreign:
             reseed(self.seed, "global", what, self.total, step, device=self.device)
@@ -153,19 +163,25 @@ class Learner:
         self.extras.train()
 
     def shown(self, batch: Batch) -> Batch:
-        """The batch as this learner sees it: with an augmentation of its own where its method asks for one."""
+        """The batch as this learner sees it: with an augmentation of its own where its method asks
+        for one.
+        """
         return replace(batch, images=batch.views[self.label]) if self.needs.own_images else batch
 
     def forward(self, images: Tensor, asked: frozenset[str] = frozenset()) -> Outputs:
-        """What the network shows for ``images``, with gradient: the parts its method reads, those ``asked`` by peers, the logits.
+        """What the network shows for ``images``, with gradient: the parts its method reads, those
+        ``asked`` by peers, the logits.
 
-        A network of which nothing is read is not run: it would cost time and move its running statistics.
+        A network of which nothing is read is not run: it would cost time and move its running
+        statistics.
         """
         parts = self.needs.own | asked
         return self._forward(images, parts | {"logits"}) if parts else Outputs()
 
     def forward_after_update(self, images: Tensor, asked: frozenset[str]) -> Outputs:
-        """What the network shows now that it has moved: in training mode, without gradient, its running statistics unmoved."""
+        """What the network shows now that it has moved: in training mode, without gradient, its
+        running statistics unmoved.
+        """
         before = [(buffer, buffer.clone()) for buffer in self.net.buffers()]
         with torch.no_grad():
             shown = self._forward(images, asked)
@@ -174,10 +190,11 @@ class Learner:
         return shown
 
     def update(self, loss: Tensor, clock: Clock, images: int) -> None:
-        """Take in the gradient of ``loss``, the mean over a batch of so many images, and move where a step is due.
+        """Take in the gradient of ``loss``, the mean over a batch of so many images, and move where
+        a step is due.
 
-        A step takes ``recipe.accumulate`` batches, the last of an epoch those that are left. Its rate is that of a training in
-        batches so many times as large.
+        A step takes ``recipe.accumulate`` batches, the last of an epoch those that are left. Its
+        rate is that of a training in batches so many times as large.
         """
         every = self.recipe.accumulate
         self.updates.add(loss, images)
@@ -192,7 +209,9 @@ class Learner:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Within the block network and extras have the averaged weights, where the recipe says so: those to test and hand on."""
+        """Within the block network and extras have the averaged weights, where the recipe says so:
+        those to test and hand on.
+        """
         if self.average is None:
             yield
         else:
@@ -200,7 +219,9 @@ class Learner:
                 yield
 
     def deployed(self) -> nn.Module:
-        """The network to evaluate and hand on, in eval mode. Turns the learner's own modules to eval mode too."""
+        """The network to evaluate and hand on, in eval mode. Turns the learner's own modules to
+        eval mode too.
+        """
         self.net.eval()
         self.extras.eval()
         return self.method.deployed(self.extras, self.net).eval()
@@ -208,7 +229,9 @@ class Learner:
     # -------------------------------------------------------------------------------------------- what it remembers
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything needed to go on from here as if nothing had happened: tensors, and plain values."""
+        """Everything needed to go on from here as if nothing had happened: tensors, and plain
+        values.
+        """
         tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
         tensors |= {f"extras.{k}": v for k, v in self.extras.state_dict().items()}
         tensors["random"] = self.random.get_state()
@@ -220,7 +243,9 @@ class Learner:
         return tensors, values
 
     def weights(self) -> dict[str, Tensor]:
-        """The network and the extras as they are tested and handed on: with averaged weights where the recipe says so."""
+        """The network and the extras as they are tested and handed on: with averaged weights where
+        the recipe says so.
+        """
         parts = {"net": self.net.state_dict(keep_vars=True), "extras": self.extras.state_dict(keep_vars=True)}
         shown = {f"{part}.{k}": v for part, state in parts.items() for k, v in state.items()}
         return {k: (v if self.average is None else self.average.of(v)).detach() for k, v in shown.items()}

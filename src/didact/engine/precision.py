@@ -1,7 +1,8 @@
-"""Which precision ``auto`` is: the one in which this machine takes a training step in less time, measured once and kept.
+"""Which precision ``auto`` is: the one in which this machine takes a training step in less time,
+measured once and kept.
 
-That a processor has instructions for bfloat16 does not say that it is faster with them: of two that have them, one takes half
-the time of float32 and the other 1.4 times as long.
+That a processor has instructions for bfloat16 does not say that it is faster with them: of two that
+have them, one takes half the time of float32 and the other 1.4 times as long.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from didact.seeds import seeded
 
 Precision = Literal["fp32", "bf16"]
 GAIN = 1.1
-"""bf16 is taken where fp32 takes at least so many times as long: less could be noise, and would train the same run twice."""
+"""bf16 is taken where fp32 takes at least so many times as long: less could be noise, and would
+train the same run twice.
+"""
 NET, IMAGES = "resnet8x2", (8, 3, 16, 16)
 """What the step is measured on: widths from 32 to 128, some hundredths of a second."""
 SECONDS = 0.4
@@ -55,10 +58,11 @@ def file() -> Path:
 
 
 def times() -> Times:
-    """This machine's times: those kept in the user's cache folder, otherwise measured now and kept there.
+    """This machine's times: those kept in the user's cache folder, otherwise measured now and kept
+    there.
 
-    They hold for a processor and a version of torch. A file that cannot be read is written anew; where none can be written
-    they are measured once a process.
+    They hold for a processor and a version of torch. A file that cannot be read is written anew;
+    where none can be written they are measured once a process.
     """
     path = file()
     machine = f"{processor()}, torch {torch.__version__}"
@@ -93,9 +97,11 @@ def _times(entry: Any) -> Times | None:
 
 
 def measure() -> Times:
-    """Time training steps of a small network in fp32 and bf16 in turns; the first of each warms up. Takes a second or less.
+    """Time training steps of a small network in fp32 and bf16 in turns; the first of each warms up.
+    Takes a second or less.
 
-    One thread, and the time that it has the processor: whatever else runs, and how many threads train, changes little of it.
+    One thread, and the time that it has the processor: whatever else runs, and how many threads
+    train, changes little of it.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

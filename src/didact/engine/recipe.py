@@ -22,7 +22,9 @@ FIRST_RATE = 0.01
 
 @spec
 class Recipe:
-    """How a network is trained, whatever it learns from. Network and extras (what a method adds) share one optimiser."""
+    """How a network is trained, whatever it learns from. Network and extras (what a method adds)
+    share one optimiser.
+    """
 
     later: ClassVar = (
         "optimiser",
@@ -50,9 +52,13 @@ class Recipe:
     weight_decay: NonNegative = 5e-4
     """L2 penalty of SGD; of AdamW the decoupled decay."""
     schedule: Literal["steps", "one-cycle", "cosine", "constant"] = "steps"
-    """How the rate moves: drops at given shares of the epochs, one cycle, a cosine fall to zero, or not at all."""
+    """How the rate moves: drops at given shares of the epochs, one cycle, a cosine fall to zero, or
+    not at all.
+    """
     milestones: tuple[Share, ...] = (0.625, 0.75, 0.875)
-    """steps: shares of the epochs after which the rate falls, as a list: [0.625,0.75,0.875] is 150, 180 and 210 of 240."""
+    """steps: shares of the epochs after which the rate falls, as a list: [0.625,0.75,0.875] is 150,
+    180 and 210 of 240.
+    """
     decay: Positive = 0.1
     """steps: the factor of each fall."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.3
@@ -66,20 +72,32 @@ class Recipe:
     decay_norms: Flag = True
     """Weight decay also on norms and biases: on parameters of one dimension or none."""
     warmup_epochs: Annotated[int, Field(ge=0, le=MOST)] = 0
-    """cosine, steps, constant: epochs in which the rate rises, step by step, from a hundredth to its full value."""
+    """cosine, steps, constant: epochs in which the rate rises, step by step, from a hundredth to
+    its full value.
+    """
     clip: Positive | None = None
-    """Gradients are scaled down to at most this norm, over all parameters together; not at all when not given."""
+    """Gradients are scaled down to at most this norm, over all parameters together; not at all when
+    not given.
+    """
     accumulate: Count = 1
     """Batches per step of the optimiser. Batch norm still sees one batch at a time."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Decay of a moving average of the weights, by the step; the average is what is tested and kept. None when not given."""
+    """Decay of a moving average of the weights, by the step; the average is what is tested and
+    kept. None when not given.
+    """
 
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
-    """Alpha of the Beta distribution of the shares in which two images of a batch are mixed; 0: they are not."""
+    """Alpha of the Beta distribution of the shares in which two images of a batch are mixed; 0:
+    they are not.
+    """
     cutmix: Annotated[float, Field(ge=0, le=100)] = 0.0
-    """The same for a rectangle of another image; with mixup each batch takes one of them by an even chance."""
+    """The same for a rectangle of another image; with mixup each batch takes one of them by an even
+    chance.
+    """
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of every label that is spread evenly over all classes, in the cross entropies of any method."""
+    """Share of every label that is spread evenly over all classes, in the cross entropies of any
+    method.
+    """
 
     @model_validator(mode="after")
     def _possible(self) -> Recipe:
@@ -102,9 +120,11 @@ class Recipe:
         return self
 
     def lr(self, epoch: int, epochs: int, progress: float) -> float:
-        """The learning rate in ``epoch`` (from 0) of ``epochs``; ``progress`` is the share of all steps done, in [0, 1).
+        """The learning rate in ``epoch`` (from 0) of ``epochs``; ``progress`` is the share of all
+        steps done, in [0, 1).
 
-        A warm-up is a share of the epochs, ``warmup_epochs`` of the recipe's: shorter stages have shorter ones.
+        A warm-up is a share of the epochs, ``warmup_epochs`` of the recipe's: shorter stages have
+        shorter ones.
         """
         if self.schedule == "one-cycle":
             if progress < self.warmup:
@@ -128,15 +148,18 @@ class Recipe:
 
     @property
     def copies(self) -> int:
-        """How often every trained parameter is in memory: value, gradient, what the optimiser remembers, the average."""
+        """How often every trained parameter is in memory: value, gradient, what the optimiser
+        remembers, the average.
+        """
         return 2 + (2 if self.optimiser == "adamw" else 1) + (self.ema is not None)
 
 
 def best_precision(device: str) -> Precision:
-    """What ``auto`` stands for on ``device``: on a GPU bf16 where it multiplies it natively, on the CPU the faster one.
+    """What ``auto`` stands for on ``device``: on a GPU bf16 where it multiplies it natively, on the
+    CPU the faster one.
 
-    A processor's times are measured once and kept (:func:`~didact.engine.precision.times`), so that the same request is the
-    same run every time.
+    A processor's times are measured once and kept (:func:`~didact.engine.precision.times`), so that
+    the same request is the same run every time.
     """
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"

@@ -20,8 +20,8 @@ class NamedRecipe:
     Attributes:
         text: what it is, in a line.
         source: where its values are from, and what belongs to it but is no part of a recipe.
-        gentle: whether networks with a lower rate in the papers on CIFAR-100 (ShuffleNet, MobileNet) take so much less of this
-            one's, too.
+        gentle: whether networks with a lower rate in the papers on CIFAR-100 (ShuffleNet,
+            MobileNet) take so much less of this one's, too.
     """
 
     text: str
@@ -74,7 +74,9 @@ RECIPES: dict[str, NamedRecipe] = {
 
 
 def complete(recipe: Recipe) -> dict[str, Any]:
-    """Every field of a recipe as plain JSON data, also those that its canonical text leaves out at their defaults."""
+    """Every field of a recipe as plain JSON data, also those that its canonical text leaves out at
+    their defaults.
+    """
     return {field.name: to_json(getattr(recipe, field.name)) for field in dataclasses.fields(recipe)}
 
 

@@ -1,4 +1,5 @@
-"""One step of a cohort: one forward pass of the teacher, then forward pass, loss and optimiser step for each learner.
+"""One step of a cohort: one forward pass of the teacher, then forward pass, loss and optimiser step
+for each learner.
 
 There is no ``.item()`` here: sums stay on the device and are read once an epoch.
 """
@@ -32,7 +33,8 @@ class Answers(Protocol):
     """A teacher's answers for the batches of one epoch, as far as they were kept."""
 
     def recall(self, what: str, parts: frozenset[str], batch: Batch) -> Outputs | None:
-        """What the teacher showed for the next batch: ``parts`` of its outputs for ``what``, "main" or the name of a view.
+        """What the teacher showed for the next batch: ``parts`` of its outputs for ``what``, "main"
+        or the name of a view.
 
         None where that was not kept; what is then computed is given to :meth:`keep`.
         """
@@ -56,10 +58,12 @@ def teach(
     draw_for: Callable[[str], object] = lambda what: None,
     answers: Answers | None = None,
 ) -> TeacherOutputs:
-    """One pass of the teacher, without gradient, that keeps just what these learners read between them.
+    """One pass of the teacher, without gradient, that keeps just what these learners read between
+    them.
 
     Args:
-        draw_for: called before each pass with "main" or the name of the view, for teachers that draw from global generators.
+        draw_for: called before each pass with "main" or the name of the view, for teachers that
+            draw from global generators.
         answers: takes the place of a pass whose outputs it has, and is given those of the others.
     """
     learners = list(learners)
@@ -85,10 +89,12 @@ def teach(
 def advance(
     group: Sequence[Learner], batch: Batch, taught: TeacherOutputs, step: int, steps: int, tallies: dict[str, Tally]
 ) -> None:
-    """One step of a group of peers, or of a single learner: all forward passes first, then each update.
+    """One step of a group of peers, or of a single learner: all forward passes first, then each
+    update.
 
-    Where peers move one after the other (``sequential``), each that has moved gives the others its outputs after the update.
-    One that has yet to move needs no second pass: its weights are still those of its first.
+    Where peers move one after the other (``sequential``), each that has moved gives the others its
+    outputs after the update. One that has yet to move needs no second pass: its weights are still
+    those of its first.
     """
     precision = group[0].recipe.precision
     asked = frozenset[str]().union(*(one.needs.peers for one in group)) if len(group) > 1 else frozenset()
@@ -125,7 +131,9 @@ def advance(
 
 
 def _forward(group: Sequence[Learner], batches: Sequence[Batch], asked: frozenset[str], step: int) -> list[Outputs]:
-    """What every network of the group gives for its batch, with gradient; nothing where its method reads nothing of it."""
+    """What every network of the group gives for its batch, with gradient; nothing where its method
+    reads nothing of it.
+    """
     outputs = []
     with autocast(batches[0].images.device, group[0].recipe.precision):
         for learner, batch in zip(group, batches, strict=True):
@@ -135,7 +143,8 @@ def _forward(group: Sequence[Learner], batches: Sequence[Batch], asked: frozense
 
 
 def check_terms(method: Method, terms: object) -> None:
-    """Whether ``terms`` are what a method should give: named scalar tensors, of which one at least has a gradient.
+    """Whether ``terms`` are what a method should give: named scalar tensors, of which one at least
+    has a gradient.
 
     Raises:
         SpecError: they are not; the message names the method and the term.
@@ -159,7 +168,8 @@ def check_terms(method: Method, terms: object) -> None:
 
 
 def check_metrics(method: Method, figures: Mapping[str, Tensor], dimensions: int) -> None:
-    """Whether ``figures`` are what :meth:`Method.metrics` should give: logits (b, k), or scalars at the end of an epoch.
+    """Whether ``figures`` are what :meth:`Method.metrics` should give: logits (b, k), or scalars at
+    the end of an epoch.
 
     Raises:
         SpecError: they are not; the message names the method and the figure.
@@ -173,7 +183,9 @@ def check_metrics(method: Method, figures: Mapping[str, Tensor], dimensions: int
 
 
 class Tally:
-    """Sums over an epoch, kept on the device: loss terms, accuracies, and the first step at which a term was not finite."""
+    """Sums over an epoch, kept on the device: loss terms, accuracies, and the first step at which a
+    term was not finite.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.names: tuple[str, ...] = ()
@@ -182,7 +194,9 @@ class Tally:
         self.accuracies = Accuracies()
 
     def add(self, terms: dict[str, Tensor], logits: dict[str, Logits], batch: Batch, step: int) -> None:
-        """Add the sums of one batch, which stay on the device: loss terms, and hits of the ``logits`` by name."""
+        """Add the sums of one batch, which stay on the device: loss terms, and hits of the
+        ``logits`` by name.
+        """
         values = torch.stack([t.detach().float() for t in terms.values()])
         if not self.names:
             self.names, self.sums, self.bad = tuple(terms), torch.zeros_like(values), torch.full_like(values, torch.inf)

@@ -1,4 +1,5 @@
-"""The loop. A cohort's learners share the batches and one teacher pass; each could be trained alone with the same result.
+"""The loop. A cohort's learners share the batches and one teacher pass; each could be trained alone
+with the same result.
 
 for epoch in epochs:
     listeners: epoch_begins(epoch)
@@ -78,12 +79,14 @@ class Cohort:
     """Learners that share batches and one teacher pass.
 
     Attributes:
-        groups: learners that read each other's outputs form a group, in the order of their turns, and go on and stop
-            together; every other learner is a group of its own.
+        groups: learners that read each other's outputs form a group, in the order of their turns,
+            and go on and stop together; every other learner is a group of its own.
         loader: the batches, the same for all learners.
         teacher: the teacher of all learners; None when no method reads one.
-        foreign: whether the teacher's network is the user's own code and may draw from the process's global generators.
-        answers: gives the teacher's kept answers for an epoch, counted from 0; None where none are kept.
+        foreign: whether the teacher's network is the user's own code and may draw from the
+            process's global generators.
+        answers: gives the teacher's kept answers for an epoch, counted from 0; None where none are
+            kept.
     """
 
     groups: tuple[tuple[Learner, ...], ...]
@@ -99,11 +102,13 @@ class Cohort:
 
 
 def train(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], *, test_every: int = 1) -> None:
-    """Train every learner of the cohort to its end. Learners may be at different epochs (after an interruption).
+    """Train every learner of the cohort to its end. Learners may be at different epochs (after an
+    interruption).
 
-    A learner is stopped at the end of an epoch in which its loss, weights or running statistics are not finite, or at its end
-    when images have no finite answer. Its group is stopped with it, the others go on, and what was kept before stays.
-    Afterwards the global random generators are as they were before.
+    A learner is stopped at the end of an epoch in which its loss, weights or running statistics are
+    not finite, or at its end when images have no finite answer. Its group is stopped with it, the
+    others go on, and what was kept before stays. Afterwards the global random generators are as
+    they were before.
     """
     with preserved(cohort.learners[0].device):
         learners = cohort.learners
@@ -173,13 +178,17 @@ def _steps(
 
 
 def _draw_for(cohort: Cohort, epoch: int, step: int, what: str) -> None:
-    """Put the global generators at the start of a stream for one pass of the teacher, the same for all students."""
+    """Put the global generators at the start of a stream for one pass of the teacher, the same for
+    all students.
+    """
     if cohort.foreign:
         reseed(cohort.loader.data_seed, "teacher", epoch, step, what, device=cohort.learners[0].device)
 
 
 def _broken(learner: Learner) -> str | None:
-    """What of the network is not finite. A mask of -inf among its buffers is meant; NaN and +inf are not."""
+    """What of the network is not finite. A mask of -inf among its buffers is meant; NaN and +inf
+    are not.
+    """
     for name, parameter in learner.net.named_parameters():
         if not parameter.isfinite().all():
             return f"the weight '{name}' was not finite at the end"
@@ -190,7 +199,9 @@ def _broken(learner: Learner) -> str | None:
 
 
 def _speechless(learner: Learner, row: dict[str, Any]) -> str | None:
-    """How many images have no finite answer at the end of the training. Before its end a network may still recover."""
+    """How many images have no finite answer at the end of the training. Before its end a network
+    may still recover.
+    """
     for split in ("test", "validation") if learner.done else ():
         if images := row.get(f"{split}_unanswered"):
             return f"its logits were not finite for {images} {split} image{'s' if images > 1 else ''}"
@@ -216,8 +227,9 @@ def _stop(
 
 
 def _row(learner: Learner, tally: Tally, seconds: float, worked: float, learners: int) -> dict[str, Any]:
-    """The metrics of an epoch. ``seconds``: the whole cohort's; ``worked``: processor seconds of the process, all threads
-    together; images/s counts the images of all learners."""
+    """The metrics of an epoch. ``seconds``: the whole cohort's; ``worked``: processor seconds of
+    the process, all threads together; images/s counts the images of all learners.
+    """
     terms = tally.means()
     figures = watched(learner)
     return {
@@ -237,7 +249,9 @@ def _row(learner: Learner, tally: Tally, seconds: float, worked: float, learners
 
 
 def _test(learners: Sequence[Learner], dataset: Dataset, epoch: int, every: int) -> list[dict[str, float]]:
-    """Accuracies after an epoch on the test set, and on the validation split if any. The last epoch is always tested."""
+    """Accuracies after an epoch on the test set, and on the validation split if any. The last epoch
+    is always tested.
+    """
     due = [learner for learner in learners if learner.done or (epoch + 1) % every == 0]
     rows: dict[str, dict[str, float]] = {learner.label: {} for learner in learners}
     if due:

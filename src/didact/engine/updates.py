@@ -1,4 +1,6 @@
-"""Steps of an optimiser: its parameter groups, several batches a step, clipped gradients, and what is kept of it."""
+"""Steps of an optimiser: its parameter groups, several batches a step, clipped gradients, and what
+is kept of it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from didact.engine.recipe import Recipe
 
 
 def optimiser(recipe: Recipe, parameters: Sequence[nn.Parameter]) -> Optimizer:
-    """A fresh optimiser. Without ``decay_norms`` parameters of one dimension or none are a group that does not decay."""
+    """A fresh optimiser. Without ``decay_norms`` parameters of one dimension or none are a group
+    that does not decay.
+    """
     if recipe.decay_norms:
         groups = [{"params": list(parameters)}]
     else:
@@ -25,9 +29,11 @@ def optimiser(recipe: Recipe, parameters: Sequence[nn.Parameter]) -> Optimizer:
 
 
 class Updates:
-    """An optimiser that moves ``parameters`` as a recipe says, from the losses of one batch or several.
+    """An optimiser that moves ``parameters`` as a recipe says, from the losses of one batch or
+    several.
 
-    Gradients of several batches are averaged over their images. Sums for the metrics stay on the device.
+    Gradients of several batches are averaged over their images. Sums for the metrics stay on the
+    device.
     """
 
     def __init__(self, recipe: Recipe, parameters: Sequence[nn.Parameter]) -> None:
@@ -63,7 +69,9 @@ class Updates:
         self.optimiser.step()
 
     def figures(self) -> dict[str, float]:
-        """Since the last figures, of gradients that are clipped: their mean norm before it, and the share of steps clipped."""
+        """Since the last figures, of gradients that are clipped: their mean norm before it, and the
+        share of steps clipped.
+        """
         if self.recipe.clip is None or not self._norms:
             return {}
         norms = torch.stack(self._norms)
@@ -82,6 +90,7 @@ class Updates:
         for place, value in tensors.items():
             index, _, name = place.partition(".")
             parameter = moved[int(index)]
-            # a buffer takes the layout of its parameter, as if the optimiser had made it; AdamW's count stays on the CPU
+            # a buffer takes the layout of its parameter, as if the optimiser had made it; AdamW's
+            # count stays on the CPU
             kept = value.cpu().clone() if name == "step" else torch.empty_like(parameter).copy_(value)
             self.optimiser.state[parameter][name] = kept

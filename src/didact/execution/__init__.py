@@ -1,4 +1,6 @@
-"""Records for Runs: what a store has is read; what it lacks becomes jobs, which an executor has trained."""
+"""Records for Runs: what a store has is read; what it lacks becomes jobs, which an executor has
+trained.
+"""
 
 from didact.execution.dispatch import execute as execute
 from didact.execution.jobs import Outcome as Outcome

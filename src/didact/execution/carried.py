@@ -1,4 +1,6 @@
-"""Runs' folders as bytes, for machines that do not share a file system. What they hold is data and is checked when it is read."""
+"""Runs' folders as bytes, for machines that do not share a file system. What they hold is data and
+is checked when it is read.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,11 @@ from didact.files.reading import DamagedError
 
 
 def packed(root: Path, folders: Iterable[str]) -> bytes:
-    """The folders of these names under ``root/runs`` with all files in them, as an uncompressed tar archive.
+    """The folders of these names under ``root/runs`` with all files in them, as an uncompressed tar
+    archive.
 
-    Weights do not compress. A folder that is not there is left out; so are temporary files, whose names begin with a dot.
+    Weights do not compress. A folder that is not there is left out; so are temporary files, whose
+    names begin with a dot.
     """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:

@@ -27,12 +27,15 @@ def check_missing(
     *,
     trains: bool = True,
 ) -> None:
-    """Refuse, before any training, whatever cannot work. Parts of a method that teach nothing are said.
+    """Refuse, before any training, whatever cannot work. Parts of a method that teach nothing are
+    said.
 
     Args:
         missing: the runs without a Record.
-        finished, failed: digests of the runs that have a Record, and of those that are not trained as they failed before.
-        trains: whether they are to be trained now; otherwise neither their data nor a store to write in is asked for.
+        finished, failed: digests of the runs that have a Record, and of those that are not trained
+            as they failed before.
+        trains: whether they are to be trained now; otherwise neither their data nor a store to
+            write in is asked for.
 
     Raises:
         RequestError: as :func:`didact.execution.dispatch.execute`.
@@ -54,7 +57,8 @@ def check_missing(
 
 
 def _check_needed(missing: Sequence[Run], finished: Collection[str], store: Store) -> None:
-    """Refuse finished runs with code of the user's own that was edited and has other weights now, where others begin from them.
+    """Refuse finished runs with code of the user's own that was edited and has other weights now,
+    where others begin from them.
 
     Raises:
         RequestError: the message names the code.

@@ -34,8 +34,8 @@ SETTINGS = {
 def imported(address: str) -> Any:
     """The module ``ray``, set up for the cluster at ``address``.
 
-    A cluster that is started here has token authentication. Ray reads that from the environment when it is imported, so a
-    program that imports it first decides itself.
+    A cluster that is started here has token authentication. Ray reads that from the environment
+    when it is imported, so a program that imports it first decides itself.
 
     Raises:
         SpecError: it is not installed.
@@ -59,11 +59,12 @@ def _address(given: str) -> str:
 
 @contextlib.contextmanager
 def connected(address: str, cpus: int | None = None) -> Iterator[Any]:
-    """Ray, connected to the cluster at ``address``; a connection that is there already is used and left open.
+    """Ray, connected to the cluster at ``address``; a connection that is there already is used and
+    left open.
 
     Args:
-        address: "" starts a cluster on this machine, or uses the one that RAY_ADDRESS names; "auto", "HOST:PORT" or
-            "ray://HOST:PORT" is one that runs.
+        address: "" starts a cluster on this machine, or uses the one that RAY_ADDRESS names;
+            "auto", "HOST:PORT" or "ray://HOST:PORT" is one that runs.
         cpus: of a cluster that is started here; by default its cores.
 
     Raises:
@@ -146,7 +147,9 @@ def _refusal(address: str, error: Exception) -> str:
 
 
 def box(ray: Any) -> Any:
-    """A handle of an actor of class :class:`Box`, on the node to which this process is connected where that can be."""
+    """A handle of an actor of class :class:`Box`, on the node to which this process is connected
+    where that can be.
+    """
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     own = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)

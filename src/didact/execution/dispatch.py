@@ -1,4 +1,6 @@
-"""From a request to what came of it: Records that exist are read, the rest is checked, scheduled and trained."""
+"""From a request to what came of it: Records that exist are read, the rest is checked, scheduled
+and trained.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,9 @@ def execute(
 
     Raises:
         SpecError: no executor has this name, or it cannot use this device.
-        RequestError: a run cannot work (a network and its data, teacher or method do not fit), its data cannot be had, or it is
-            half-trained on another kind of device; nothing has been trained.
+        RequestError: a run cannot work (a network and its data, teacher or method do not fit), its
+            data cannot be had, or it is half-trained on another kind of device; nothing has been
+            trained.
     """
     executor = choose(Executor, execution.executor)
     for line in executor.check(execution.device):
@@ -62,7 +65,9 @@ def execute(
 
 
 def _records(runs: Iterable[Run], store: Store) -> dict[str, Record]:
-    """By digest, the Records that the store has. A damaged one is left out: it is trained again under its lock."""
+    """By digest, the Records that the store has. A damaged one is left out: it is trained again
+    under its lock.
+    """
     records: dict[str, Record] = {}
     for run in runs:
         with contextlib.suppress(DamagedError):
@@ -76,7 +81,9 @@ def _records(runs: Iterable[Run], store: Store) -> dict[str, Record]:
 
 
 def _tell_given(runs: Iterable[Run], records: Mapping[str, Record], store: Store) -> None:
-    """Say how good the networks with weights from files are that were measured before, as was said when they were measured."""
+    """Say how good the networks with weights from files are that were measured before, as was said
+    when they were measured.
+    """
     for run in runs:
         if run.given is not None and run.digest in records:
             images = facts(run.data)

@@ -1,4 +1,6 @@
-"""Teachers that an inference engine computes: whether it can, the network that is shown, and how far it is from the eager one."""
+"""Teachers that an inference engine computes: whether it can, the network that is shown, and how
+far it is from the eager one.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ def check(runs: Iterable[Run], device: str) -> None:
     """Refuse, before anything is trained, engines that cannot compute the teachers of ``runs``.
 
     Raises:
-        SpecError: the engine is not installed, has no word for an operation of the teacher, or cannot be used on the device.
+        SpecError: the engine is not installed, has no word for an operation of the teacher, or
+            cannot be used on the device.
     """
     wanted = {(run.teacher.net, run.data, run.engine.precision): run for run in runs if run.engine and run.teacher}
     for run in wanted.values():
@@ -69,9 +72,11 @@ def _calibration(engine: Engine, dataset: Dataset) -> Iterator[Tensor]:
 
 
 def compare(run: Run, net: BlockNet | None, teacher: Teacher | None, store: Store, dataset: Dataset) -> None:
-    """Say the accuracy of the teacher by its engine, and its KL to the eager float network, on the test images.
+    """Say the accuracy of the teacher by its engine, and its KL to the eager float network, on the
+    test images.
 
-    They choose nothing. They are measured once, and kept beside the teacher's Record. Along a route it is the finished teacher.
+    They choose nothing. They are measured once, and kept beside the teacher's Record. Along a route
+    it is the finished teacher.
     """
     assert run.teacher is not None and run.engine is not None and net is not None and teacher is not None
     record = store.get(run.teacher)
@@ -89,7 +94,9 @@ def compare(run: Run, net: BlockNet | None, teacher: Teacher | None, store: Stor
 
 
 def measured(shown: BlockNet, eager: BlockNet, dataset: Dataset) -> dict[str, float]:
-    """Test accuracy in percent of both networks ("accuracy", "eager"), and KL(eager || shown) in nats ("kl")."""
+    """Test accuracy in percent of both networks ("accuracy", "eager"), and KL(eager || shown) in
+    nats ("kl").
+    """
     with torch.no_grad():
         batches = list(evaluation_batches(dataset, dataset.test))
         zt, z = (torch.cat([net(batch.images).float() for batch in batches]) for net in (eager, shown))

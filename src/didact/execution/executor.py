@@ -18,7 +18,9 @@ class Work(Protocol):
 
 
 class Executor(Named, ABC):
-    """Where jobs run: in this process, in others, on other machines. Subclasses are frozen dataclasses (``spec``), one a file."""
+    """Where jobs run: in this process, in others, on other machines. Subclasses are frozen
+    dataclasses (``spec``), one a file.
+    """
 
     homes: ClassVar[tuple[str, ...]] = ("didact.execution.executors",)
 
@@ -31,7 +33,8 @@ class Executor(Named, ABC):
         return 1
 
     def check(self, device: str) -> Sequence[str]:
-        """Refuse, before anything is trained, what this executor cannot do on the device. Returns lines for the user.
+        """Refuse, before anything is trained, what this executor cannot do on the device. Returns
+        lines for the user.
 
         Raises:
             SpecError: the message says what to write instead.
@@ -42,7 +45,8 @@ class Executor(Named, ABC):
     def run(self, queue: Queue, work: Work, show: Show) -> None:
         """Run all jobs of ``queue``.
 
-        Each job that :meth:`Queue.next` gives is one call of ``work``, wherever that runs; its outcome goes to :meth:`Queue.end`.
-        Queue and ``show`` are used in the process and the thread of the caller only; events of other processes are brought here.
-        An error of a job, or an interrupt, ends the other jobs and is raised.
+        Each job that :meth:`Queue.next` gives is one call of ``work``, wherever that runs; its
+        outcome goes to :meth:`Queue.end`. Queue and ``show`` are used in the process and the thread
+        of the caller only; events of other processes are brought here. An error of a job, or an
+        interrupt, ends the other jobs and is raised.
         """

@@ -25,7 +25,8 @@ STEPS = 20
 
 
 class Planner(Executor):
-    """An executor that notes the jobs, and does none of them. Checks of networks, methods and settings come before, as ever.
+    """An executor that notes the jobs, and does none of them. Checks of networks, methods and
+    settings come before, as ever.
 
     Attributes:
         finished: digests of the runs that have a Record.
@@ -59,8 +60,10 @@ class Planned:
 
     Attributes:
         operations: floating-point operations, the teacher's passes once.
-        shared: those that the students' own passes of the teacher would add, if each were trained alone.
-        memory: bytes on the device: weights, gradients, the optimiser's state, activations, the images.
+        shared: those that the students' own passes of the teacher would add, if each were trained
+            alone.
+        memory: bytes on the device: weights, gradients, the optimiser's state, activations, the
+            images.
         disk: bytes of its Records; ``meanwhile``: of its checkpoints, while it trains.
         answers: bytes of its teacher's answers, if they were kept (logits and pooled vectors).
         again: operations of its teacher's passes that an earlier job does for the same batches.
@@ -171,7 +174,9 @@ def measured(jobs: Sequence[Planned], device: str) -> Speed:
 
 
 def makespan(jobs: Sequence[Planned], seconds: Mapping[int, float], devices: int) -> float:
-    """When the last job ends, if each of ``devices`` takes the next job that can begin. Seconds by a job's place."""
+    """When the last job ends, if each of ``devices`` takes the next job that can begin. Seconds by
+    a job's place.
+    """
     where = {run.digest: place for place, one in enumerate(jobs) for run in one.job.runs}
     needs = [{where[n.digest] for run in one.job.runs for n in run.needed if n.digest in where} for one in jobs]
     waiting, running, ended, now, free = list(range(len(jobs))), [], set[int](), 0.0, devices

@@ -22,7 +22,9 @@ from didact.store.record import Record
 from didact.store.store import Store
 
 PASSES = 2
-"""Passes of the test images when a network is measured: for its accuracy, and for which output is which class."""
+"""Passes of the test images when a network is measured: for its accuracy, and for which output is
+which class.
+"""
 
 
 def keep(run: Run, store: Store, dataset: Dataset, device: str) -> Record:
@@ -56,7 +58,9 @@ def keep(run: Run, store: Store, dataset: Dataset, device: str) -> Record:
 
 
 def told(run: Run, row: Mapping[str, Any], images: int, classes: int) -> list[str]:
-    """What a person should know of the network: its accuracy, and likely causes where that is chance."""
+    """What a person should know of the network: its accuracy, and likely causes where that is
+    chance.
+    """
     top1 = row["test_top1"]
     lines = [f"{run.label}: {top1:.2f} % of the test images of {run.data.label} are right"]
     level = chance(images, classes)

@@ -1,4 +1,6 @@
-"""Jobs: which runs are trained together, in which order, and what each job waits for. Plain values; nothing here trains."""
+"""Jobs: which runs are trained together, in which order, and what each job waits for. Plain values;
+nothing here trains.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ class Job:
         number: its place among the jobs of the request.
         groups: runs that can share batches and a teacher's pass.
         needs: numbers of earlier jobs that have to end before it begins.
-        anchors: by digest of a run, the epochs after which its network is kept for students along its route.
+        anchors: by digest of a run, the epochs after which its network is kept for students along
+            its route.
     """
 
     number: int
@@ -62,14 +65,17 @@ def schedule(
     memory: int | None = None,
     say: Callable[[str], object] = lambda line: None,
 ) -> tuple[list[Job], dict[str, str]]:
-    """The jobs that train what is missing of ``runs`` and all they need: teachers first, then by first appearance.
+    """The jobs that train what is missing of ``runs`` and all they need: teachers first, then by
+    first appearance.
 
     Args:
         finished: digests of the runs that have a Record.
         failed: by digest, why a run failed before; it is not trained again.
         cohort_size: the largest number of runs in a job; a group is never divided.
-        slots: how many jobs can run at once. Cohorts are divided while there are fewer, where that ends the training earlier.
-        memory: bytes of the device, which all jobs that run at once share; None where that is not known.
+        slots: how many jobs can run at once. Cohorts are divided while there are fewer, where that
+            ends the training earlier.
+        memory: bytes of the device, which all jobs that run at once share; None where that is not
+            known.
         say: receives a line for a cohort that is divided because it does not fit into the memory.
 
     Returns:
@@ -108,7 +114,9 @@ def _anchors(runs: Iterable[Run]) -> dict[str, frozenset[int]]:
 
 
 def _cohorts(groups: Iterable[Group], cohort_size: int) -> Iterator[tuple[Group, ...]]:
-    """Groups whose runs can share batches and a teacher's pass, at most ``cohort_size`` runs at a time."""
+    """Groups whose runs can share batches and a teacher's pass, at most ``cohort_size`` runs at a
+    time.
+    """
     alike: dict[Any, list[Group]] = {}
     for group in groups:
         alike.setdefault(group[0].cohort, []).append(group)
@@ -125,8 +133,9 @@ def _cohorts(groups: Iterable[Group], cohort_size: int) -> Iterator[tuple[Group,
 def divided(cohorts: list[tuple[Group, ...]], slots: int) -> list[tuple[Group, ...]]:
     """The cohorts, the longest ones divided until there are ``slots``.
 
-    Each part has a pass of the teacher of its own. So a cohort is divided only where its longer part takes at most
-    :data:`WORTH` of the whole; where the teacher's pass dominates, it stays together.
+    Each part has a pass of the teacher of its own. So a cohort is divided only where its longer
+    part takes at most :data:`WORTH` of the whole; where the teacher's pass dominates, it stays
+    together.
     """
     cohorts = list(cohorts)
     while len(cohorts) < slots:
@@ -144,7 +153,9 @@ def divided(cohorts: list[tuple[Group, ...]], slots: int) -> list[tuple[Group, .
 def fitting(
     cohorts: Iterable[tuple[Group, ...]], memory: int, say: Callable[[str], object] = lambda line: None
 ) -> list[tuple[Group, ...]]:
-    """The cohorts, halved until what their learners hold fits into ``memory`` bytes; a single group stays."""
+    """The cohorts, halved until what their learners hold fits into ``memory`` bytes; a single group
+    stays.
+    """
     found: list[tuple[Group, ...]] = []
     for cohort in cohorts:
         parts = [cohort]
@@ -165,7 +176,9 @@ def _held(groups: Iterable[Group]) -> int:
 
 
 def load(groups: Iterable[Group]) -> float:
-    """Multiply-accumulates of a cohort: of all its networks, and of the longest row of its teacher's passes."""
+    """Multiply-accumulates of a cohort: of all its networks, and of the longest row of its
+    teacher's passes.
+    """
     works = [work(run) for group in groups for run in group]
     return float(sum(one.own for one in works) + max((one.teacher for one in works), default=0))
 
@@ -205,7 +218,8 @@ def _remembered(group: Group, failed: Mapping[str, str]) -> str | None:
 
 
 class Queue:
-    """Jobs that wait and jobs that run. It says which job can begin now, and collects what came of the jobs.
+    """Jobs that wait and jobs that run. It says which job can begin now, and collects what came of
+    the jobs.
 
     Args:
         jobs: in order; a job comes after those that it needs.
@@ -218,7 +232,8 @@ class Queue:
         self._running: set[int] = set()
 
     def next(self) -> Job | None:
-        """The first job that can begin now, without the groups that need a failed run; None when no job can.
+        """The first job that can begin now, without the groups that need a failed run; None when no
+        job can.
 
         While jobs run, a later call may give one.
         """
@@ -245,7 +260,9 @@ class Queue:
         return replace(job, groups=tuple(groups))
 
     def end(self, job: Job, outcome: Outcome) -> None:
-        """Take what came of a job that :meth:`next` gave. A Record of one of its runs that is set aside is forgotten."""
+        """Take what came of a job that :meth:`next` gave. A Record of one of its runs that is set
+        aside is forgotten.
+        """
         self._running.remove(job.number)
         for run in job.runs:
             self.outcome.records.pop(run.digest, None)

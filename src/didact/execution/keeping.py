@@ -1,4 +1,6 @@
-"""The teacher's answers of a cohort, kept in the store: which series they belong to, and what they take."""
+"""The teacher's answers of a cohort, kept in the store: which series they belong to, and what they
+take.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ FORMAT = 1
 
 
 class Kept:
-    """Gives the kept answers of a cohort's teacher epoch by epoch (:attr:`didact.engine.train.Cohort.answers`).
+    """Gives the kept answers of a cohort's teacher epoch by epoch
+    (:attr:`didact.engine.train.Cohort.answers`).
 
     Args:
         run: any of the cohort's.
@@ -61,7 +64,9 @@ class Kept:
         self._images = len(dataset.train)
 
     def __call__(self, epoch: int) -> AbstractContextManager[EpochAnswers | None]:
-        """The answers for ``epoch``, from 0; None where nothing can be kept. After the teacher of the epoch is chosen."""
+        """The answers for ``epoch``, from 0; None where nothing can be kept. After the teacher of
+        the epoch is chosen.
+        """
         try:
             folder = self._answers.open(self._shared | {"weights": self._weights()}, self._net.label)
         except OSError as error:

@@ -1,4 +1,6 @@
-"""Which kernels torch takes. The choice holds for the whole process, so it is put back after a training."""
+"""Which kernels torch takes. The choice holds for the whole process, so it is put back after a
+training.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from didact import seeds
 
 @contextmanager
 def kernels(*, deterministic: bool) -> Iterator[None]:
-    """Take deterministic kernels, or search for the fastest: batches keep their shape, so a search pays.
+    """Take deterministic kernels, or search for the fastest: batches keep their shape, so a search
+    pays.
 
     Afterwards, also after an error, the process has the settings that it had before.
     """

@@ -1,4 +1,6 @@
-"""What Ray runs for the Ray executor: a job on a node, the box that its messages go through, and a look at the node."""
+"""What Ray runs for the Ray executor: a job on a node, the box that its messages go through, and a
+look at the node.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ class Begun:
 
 @dataclass(frozen=True)
 class Sent:
-    """An event of an attempt at a job. One that was thought dead may send some after the next has begun."""
+    """An event of an attempt at a job. One that was thought dead may send some after the next has
+    begun.
+    """
 
     attempt: str
     event: Event
@@ -49,14 +53,18 @@ class Sent:
 
 @dataclass(frozen=True)
 class Carried:
-    """An outcome of which the runs' folders come as bytes, by name; its Records lie on the node and are named only."""
+    """An outcome of which the runs' folders come as bytes, by name; its Records lie on the node and
+    are named only.
+    """
 
     outcome: Outcome
     folders: bytes
 
 
 class Box:
-    """Messages from nodes for the process that asked, and the last checkpoints of jobs on nodes without the store."""
+    """Messages from nodes for the process that asked, and the last checkpoints of jobs on nodes
+    without the store.
+    """
 
     def __init__(self) -> None:
         self.messages: list[Any] = []
@@ -147,7 +155,9 @@ def _temporary_store() -> Iterator[Path]:
 
 @dataclass
 class _Sender:
-    """The Show of a job on a node: sends events, few of those that only move a bar, and checkpoints from time to time."""
+    """The Show of a job on a node: sends events, few of those that only move a bar, and checkpoints
+    from time to time.
+    """
 
     box: Any
     attempt: str
@@ -184,7 +194,9 @@ class Seen:
 
 
 def look(mark: str) -> Seen:
-    """What this node is, and whether the file ``mark``, which the asking process has just written, is there."""
+    """What this node is, and whether the file ``mark``, which the asking process has just written,
+    is there.
+    """
     return Seen(platform.node(), versions(), os.path.exists(mark))
 
 

@@ -1,6 +1,8 @@
-"""The progress of jobs as plain values. A job's work sends these events; each can be pickled, so it may run in another process.
+"""The progress of jobs as plain values. A job's work sends these events; each can be pickled, so it
+may run in another process.
 
-Every event carries the number of its job. Events of several jobs may be mixed; those of one job come in order.
+Every event carries the number of its job. Events of several jobs may be mixed; those of one job
+come in order.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ class JobBegins:
 
 @dataclass(frozen=True)
 class EpochBegins:
-    """``epoch``, from 0, of ``epochs`` begins for the runs with these digests; it has ``steps`` steps."""
+    """``epoch``, from 0, of ``epochs`` begins for the runs with these digests; it has ``steps``
+    steps.
+    """
 
     job: int
     epoch: int
@@ -36,7 +40,9 @@ class EpochBegins:
 
 @dataclass(frozen=True)
 class StepEnds:
-    """``step`` steps of the epoch are done. The number is absolute, so an executor may leave some of these events out."""
+    """``step`` steps of the epoch are done. The number is absolute, so an executor may leave some
+    of these events out.
+    """
 
     job: int
     step: int
@@ -44,7 +50,9 @@ class StepEnds:
 
 @dataclass(frozen=True)
 class Learned:
-    """The run with this digest has ended an epoch, with the metrics ``row``; ``done``: it was its last epoch."""
+    """The run with this digest has ended an epoch, with the metrics ``row``; ``done``: it was its
+    last epoch.
+    """
 
     job: int
     run: str
@@ -63,7 +71,9 @@ class Failed:
 
 @dataclass(frozen=True)
 class JobEnds:
-    """The training that began with :class:`JobBegins` has ended, also when an error or an interrupt ended it."""
+    """The training that began with :class:`JobBegins` has ended, also when an error or an interrupt
+    ended it.
+    """
 
     job: int
 
@@ -79,7 +89,9 @@ class Said:
 Event = JobBegins | EpochBegins | StepEnds | Learned | Failed | JobEnds | Said
 
 Show = Callable[[Event], object]
-"""What progress is reported to: a terminal, a tracker. It heeds the events that it knows and no others."""
+"""What progress is reported to: a terminal, a tracker. It heeds the events that it knows and no
+others.
+"""
 
 
 def unseen(event: Event) -> None:

@@ -15,12 +15,15 @@ from didact.store.unfinished import Unfinished
 
 
 class Recorder(Listener):
-    """The listener that puts every epoch into the store and turns learners that are done into Records."""
+    """The listener that puts every epoch into the store and turns learners that are done into
+    Records.
+    """
 
     def __init__(self, store: Store, dataset: Dataset, outcome: Outcome, anchors: Mapping[str, frozenset[int]]) -> None:
         """
         Args:
-            outcome: the Records that exist when a group is admitted; Records and failures of the training are added.
+            outcome: the Records that exist when a group is admitted; Records and failures of the
+                training are added.
             anchors: by digest, after which epochs a run's network is kept for students.
         """
         self.anchors = anchors
@@ -49,9 +52,11 @@ class Recorder(Listener):
         self.groups.append(tuple(open_.values()))
 
     def _common_epoch(self, group: dict[Run, Learner]) -> int:
-        """The last epoch with a checkpoint of every run of the group; the end, where only Records are missing.
+        """The last epoch with a checkpoint of every run of the group; the end, where only Records
+        are missing.
 
-        Where a member has neither its Record nor its end, the group is trained again, with the members that have one.
+        Where a member has neither its Record nor its end, the group is trained again, with the
+        members that have one.
         """
         done = {run for run in group if run.digest in self.outcome.records}
         epochs = [{*self.unfinished[member.label].kept(member)} for run, member in group.items() if run not in done]

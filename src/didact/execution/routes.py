@@ -18,11 +18,14 @@ from didact.store.unfinished import Unfinished
 from didact.teaching.route import Along
 
 IMAGES = 2000
-"""A greedy route measures its student on the validation images, or where there are none on this many training images."""
+"""A greedy route measures its student on the validation images, or where there are none on this
+many training images.
+"""
 
 
 def check_kept(runs: Iterable[Run], store: Store) -> None:
-    """Refuse routes along teachers that are trained, in part or wholly, where an anchor was not kept.
+    """Refuse routes along teachers that are trained, in part or wholly, where an anchor was not
+    kept.
 
     Raises:
         RequestError: the message says which epochs are missing and what to do.
@@ -49,7 +52,8 @@ def along(
     frozen: Callable[[BlockNet], BlockNet],
     prepare: Callable[[BlockNet], BlockNet] = folded,
 ) -> Along:
-    """The teacher of ``run`` along its route; a greedy one goes on from the anchor of the run's last row.
+    """The teacher of ``run`` along its route; a greedy one goes on from the anchor of the run's
+    last row.
 
     Args:
         frozen: makes an anchor a teacher on the run's device.
@@ -61,7 +65,9 @@ def along(
     own_code = bool(involved(run))
 
     def draw_for(epoch: int, batch: int) -> None:
-        """So a greedy route is the same after an interruption, also where the student or its teacher draws."""
+        """So a greedy route is the same after an interruption, also where the student or its
+        teacher draws.
+        """
         if own_code:
             reseed(run.own_seed, "anchor", epoch + 1, batch, device=dataset.device)
 

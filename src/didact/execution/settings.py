@@ -11,19 +11,24 @@ from didact.store.answers import Keep
 
 @dataclass(frozen=True)
 class Execution:
-    """Where and how runs are computed; no part of what they are, so not in their digests. A plain value.
+    """Where and how runs are computed; no part of what they are, so not in their digests. A plain
+    value.
 
     Attributes:
         device: "cpu", "cuda", "cuda:1" ...
         compiled: whether networks are compiled with torch.compile.
         test_every: epochs between evaluations; the last epoch is always evaluated.
-        deterministic: whether torch uses deterministic kernels (slower on a GPU; on the CPU they always are).
-        cohort_size: the largest number of learners in a cohort; the rest follows. Bounds memory, changes no result.
-        executor: what runs the jobs, such as ``Workers(count=2)``, or its name: a file in ``execution/executors``, or
-            ``module:Class``.
-        keep: whether the answers of teachers are kept for later students of the same batches, and how many.
-        decoders: processes that decode images while a network trains, where images are decoded whenever they are shown; None
-            for as many as there are processors but one. Changes no result.
+        deterministic: whether torch uses deterministic kernels (slower on a GPU; on the CPU they
+            always are).
+        cohort_size: the largest number of learners in a cohort; the rest follows. Bounds memory,
+            changes no result.
+        executor: what runs the jobs, such as ``Workers(count=2)``, or its name: a file in
+            ``execution/executors``, or ``module:Class``.
+        keep: whether the answers of teachers are kept for later students of the same batches, and
+            how many.
+        decoders: processes that decode images while a network trains, where images are decoded
+            whenever they are shown; None for as many as there are processors but one. Changes no
+            result.
     """
 
     device: str = "cpu"

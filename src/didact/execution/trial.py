@@ -1,4 +1,6 @@
-"""What a training computes and holds in memory, counted in real steps on a few images of noise, one in every stage."""
+"""What a training computes and holds in memory, counted in real steps on a few images of noise, one
+in every stage.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,12 @@ FEW = 4
 
 @dataclass(frozen=True)
 class Trial:
-    """What a training takes, whatever computes it. A run of a group has an equal share of what its group takes.
+    """What a training takes, whatever computes it. A run of a group has an equal share of what its
+    group takes.
 
     Attributes:
-        own: floating-point operations of its network, its method and the test after every epoch, over the whole training.
+        own: floating-point operations of its network, its method and the test after every epoch,
+            over the whole training.
         teacher: those of its teacher's passes, which a cohort shares.
         first: operations for an image in its first stage, its teacher's pass included.
         image: bytes that a step holds for each image until its backward pass.
@@ -93,7 +97,9 @@ def _bytes(tensors: list[Tensor]) -> int:
 
 @dataclass(frozen=True)
 class _Step:
-    """Of a step, for each image: operations of the learners and of the teacher, and bytes held for the backward passes."""
+    """Of a step, for each image: operations of the learners and of the teacher, and bytes held for
+    the backward passes.
+    """
 
     own: float
     teacher: float

@@ -1,4 +1,6 @@
-"""The work of one job: its runs are locked, read or put where they were, trained, and left as Records."""
+"""The work of one job: its runs are locked, read or put where they were, trained, and left as
+Records.
+"""
 
 from __future__ import annotations
 
@@ -72,13 +74,16 @@ class StoreWork:
 
 
 def work(job: Job, settings: WorkSettings, show: Show = unseen) -> Outcome:
-    """Records of the job's runs, or why they stopped. While another process trains one of them, it waits.
+    """Records of the job's runs, or why they stopped. While another process trains one of them, it
+    waits.
 
-    ``job``, ``settings``, the outcome and all events are plain values, so this may run in another process.
+    ``job``, ``settings``, the outcome and all events are plain values, so this may run in another
+    process.
 
     Raises:
         RequestError: code of the user's own was edited since a run that is needed was trained.
-        OSError: the store cannot be written. What was kept before stays, and the work goes on from there.
+        OSError: the store cannot be written. What was kept before stays, and the work goes on from
+            there.
     """
 
     def say(text: str) -> None:
@@ -159,7 +164,9 @@ def _kept(
     steps: int,
     execution: Execution,
 ) -> Kept | None:
-    """The kept answers of a cohort's teacher, where they are asked for. What they take on disk is said before training."""
+    """The kept answers of a cohort's teacher, where they are asked for. What they take on disk is
+    said before training.
+    """
     if execution.keep is None or teacher is None or run.teacher is None:
         return None
     record = store.get(run.teacher)
@@ -200,7 +207,9 @@ def _learner(run: Run, store: Store, teacher: BlockNet | None, dataset: data.Dat
 def _loader(
     runs: Sequence[Run], dataset: data.Dataset, learners: Sequence[Learner], decoders: int
 ) -> data.Loader | data.MixedLoader | data.PartlyLabelled:
-    """The batches of a cohort: all share order and augmentation, and some learners have an augmentation of their own as well."""
+    """The batches of a cohort: all share order and augmentation, and some learners have an
+    augmentation of their own as well.
+    """
     views = frozenset().union(*(learner.views for learner in learners))
     own = {
         learner.label: derive(run.data_seed, "rendering", run.seed, run.turn)
@@ -215,7 +224,9 @@ def _loader(
 
 
 def _say_memory(store: Store, learners: Iterable[Learner]) -> None:
-    """Report large buffers of extras (CRD's banks) before training: they are written with every checkpoint."""
+    """Report large buffers of extras (CRD's banks) before training: they are written with every
+    checkpoint.
+    """
     for learner in learners:
         large = {name: b.nbytes for name, b in learner.extras.named_buffers() if b.nbytes >= LARGE}
         if large and not learner.done:

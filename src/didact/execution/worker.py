@@ -1,7 +1,9 @@
-"""One worker: a process that does one job after the other, so that torch is imported once. Both ends of its pipe are here.
+"""One worker: a process that does one job after the other, so that torch is imported once. Both
+ends of its pipe are here.
 
-The pipe carries jobs one way and events, outcomes and errors the other way. Where it ends, a worker ends at once, even in the
-middle of a job, so none outlives the process that started it. That does no harm: what a job keeps is whole at any moment.
+The pipe carries jobs one way and events, outcomes and errors the other way. Where it ends, a worker
+ends at once, even in the middle of a job, so none outlives the process that started it. That does
+no harm: what a job keeps is whole at any moment.
 """
 
 from __future__ import annotations
@@ -91,7 +93,9 @@ class Worker:
         return self.end()
 
     def end(self) -> int:
-        """End the process, whatever it does. Returns its exit code, or minus the signal that ended it."""
+        """End the process, whatever it does. Returns its exit code, or minus the signal that ended
+        it.
+        """
         self._process.kill()
         self._process.join()
         self.connection.close()
@@ -101,7 +105,9 @@ class Worker:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Processes that start here never receive Ctrl-C, which a terminal sends to all: this one heeds it and ends them."""
+    """Processes that start here never receive Ctrl-C, which a terminal sends to all: this one heeds
+    it and ends them.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -184,7 +190,9 @@ class _Sender:
 
 
 def portable(error: BaseException) -> BaseException:
-    """The error with the lines where it was raised; one of another class where its own cannot be pickled."""
+    """The error with the lines where it was raised; one of another class where its own cannot be
+    pickled.
+    """
     where = "".join(traceback.format_exception(error))
     try:
         error = pickle.loads(pickle.dumps(error))

@@ -1,8 +1,9 @@
 """The interface that a distillation method implements, and the inputs that it receives.
 
-A :class:`Method` is a frozen, keyword-only dataclass of hyper-parameters. The training loop asks five things and never which
-method answers: what it reads (``needs``), in which ``stages`` it trains, which parts it adds (``build``), what the loss is
-(``terms``), and which network to hand on (``deployed``). Everything else has a default:
+A :class:`Method` is a frozen, keyword-only dataclass of hyper-parameters. The training loop asks
+five things and never which method answers: what it reads (``needs``), in which ``stages`` it
+trains, which parts it adds (``build``), what the loss is (``terms``), and which network to hand on
+(``deployed``). Everything else has a default:
 
 - facts about the class, for the rooms above the loop: ``teaches``, ``learns_alone`` and so on;
 - ``idle``, before anything is trained: what of the method cannot teach a pair;

@@ -1,4 +1,6 @@
-"""What a method is given while it trains: the inputs of a step, of its metrics, and of its ``refresh``."""
+"""What a method is given while it trains: the inputs of a step, of its metrics, and of its
+``refresh``.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ class StepContext:
         views: by name, both networks' outputs for further views.
         clock: where the training is.
         random: the learner's own generator, on the batch's device.
-        net: the network that learns, for methods that take gradients with respect to its parameters.
+        net: the network that learns, for methods that take gradients with respect to its
+            parameters.
         position: the learner's own place among its peers, from 0.
     """
 
@@ -49,7 +52,9 @@ class StepContext:
 
     @property
     def group(self) -> tuple[Outputs, ...]:
-        """Outputs of all networks that learn together, own and peers, in the order of their turns: the same for each."""
+        """Outputs of all networks that learn together, own and peers, in the order of their turns:
+        the same for each.
+        """
         return (*self.peers[: self.position], self.own, *self.peers[self.position :])
 
 
@@ -58,8 +63,9 @@ class MetricsContext:
     """Inputs to :meth:`Method.metrics` at one of three moments.
 
     Attributes:
-        moment: "step", in a training step after its terms; "test", for a batch of held-out images, in eval mode and without
-            gradient; "epoch", once at the end of every epoch, without gradient.
+        moment: "step", in a training step after its terms; "test", for a batch of held-out images,
+            in eval mode and without gradient; "epoch", once at the end of every epoch, without
+            gradient.
         own: outputs of the learner's network for the batch; empty at the end of an epoch.
         views: as in :class:`StepContext`; "step" alone has them.
     """
@@ -71,7 +77,8 @@ class MetricsContext:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Answers of networks that learn together for held-out images, in eval mode and without gradient.
+    """Answers of networks that learn together for held-out images, in eval mode and without
+    gradient.
 
     Attributes:
         logits: (n, k) of every network, own and peers, in the order of their turns.

@@ -16,36 +16,48 @@ from didact.spec import Named
 from didact.tensors import Needs
 
 SoftLabels = Literal["mixed", "smoothed", "none"]
-"""Whether terms follow the labels of mixed images and smoothed ones, smoothed ones alone, or neither."""
+"""Whether terms follow the labels of mixed images and smoothed ones, smoothed ones alone, or
+neither.
+"""
 
 
 class Method(Named, ABC):
-    """How one network turns outputs into named, weighted loss terms. Subclasses are frozen dataclasses (``spec``)."""
+    """How one network turns outputs into named, weighted loss terms. Subclasses are frozen
+    dataclasses (``spec``).
+    """
 
     homes: ClassVar[tuple[str, ...]] = ("didact.methods", "didact.peers", "didact.teaching")
     learns_alone: ClassVar[bool] = False
-    """Whether it is a baseline that trains without a teacher, and is compared with students of the teacher in the request."""
+    """Whether it is a baseline that trains without a teacher, and is compared with students of the
+    teacher in the request.
+    """
     teaches: ClassVar[bool] = False
     """Whether it is a method on the teacher, chosen by ``teacher.method``."""
     branch_part: ClassVar[str] = ""
-    """The part of a teacher's extras that a student may begin with (``start=branches``), such as "branches.0.net": a network
-    that has its blocks under the student's own names. Empty: there is none."""
+    """The part of a teacher's extras that a student may begin with (``start=branches``), such as
+    "branches.0.net": a network that has its blocks under the student's own names. Empty: there is
+    none.
+    """
     examples: ClassVar[Mapping[str, Any]] = {}
     """Values for settings without a default, for where the method is described without any."""
 
     @property
     def needs(self) -> Needs:
-        """Which outputs the method reads, from itself, the teacher and peers, and which views of the images."""
+        """Which outputs the method reads, from itself, the teacher and peers, and which views of
+        the images.
+        """
         return Needs()
 
     @property
     def sequential(self) -> bool:
-        """How peers move in a step: one after the other, each after it has seen the updated outputs of those before it (True),
-        or all after all forward passes."""
+        """How peers move in a step: one after the other, each after it has seen the updated outputs
+        of those before it (True), or all after all forward passes.
+        """
         return False
 
     def soft_labels(self) -> SoftLabels:
-        """Which labels the terms follow but one class for each image. Recipes with others are refused before training.
+        """Which labels the terms follow but one class for each image. Recipes with others are
+        refused before training.
 
         - "mixed": all that is read of the labels is ``batch.targets``, which may be probabilities: images can be mixed.
         - "smoothed": the cross entropy reads ``batch.targets``, and something else the class of each image, ``batch.labels``.
@@ -54,26 +66,32 @@ class Method(Named, ABC):
         return "none"
 
     def stages(self) -> tuple[Stage, ...]:
-        """The stages of training in order; exactly one of them is the main one, which takes the recipe's epochs."""
+        """The stages of training in order; exactly one of them is the main one, which takes the
+        recipe's epochs.
+        """
         return (Stage(),)
 
     def build(self, pair: Pair) -> nn.Module:
         """The parts the method adds, with real shapes. Drawn under the run's own seed.
 
         Raises:
-            ValueError: the method cannot serve this pair; the message names the block, both shapes and the remedy.
+            ValueError: the method cannot serve this pair; the message names the block, both shapes
+                and the remedy.
         """
         return nn.Module()
 
     def idle(self, pair: Pair) -> tuple[Idle, ...]:
-        """The weighted parts that can teach this pair nothing: constant with two classes, with two images a batch and so on.
+        """The weighted parts that can teach this pair nothing: constant with two classes, with two
+        images a batch and so on.
 
         Checked before anything is trained.
         """
         return ()
 
     def refresh(self, extras: nn.Module, held: HeldOut) -> None:
-        """Called before every epoch where ``needs.held`` says so; what is to be remembered goes into the extras."""
+        """Called before every epoch where ``needs.held`` says so; what is to be remembered goes
+        into the extras.
+        """
 
     @abstractmethod
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
@@ -97,14 +115,19 @@ class Method(Named, ABC):
 
 @runtime_checkable
 class Teacher(Protocol):
-    """The teacher of a cohort: one frozen network, or a route of checkpoints that changes with the clock (RCO)."""
+    """The teacher of a cohort: one frozen network, or a route of checkpoints that changes with the
+    clock (RCO).
+    """
 
     def at(self, epoch: int) -> BlockNet:
-        """The network that teaches in ``epoch`` (counted over all stages from 0): frozen, in eval mode."""
+        """The network that teaches in ``epoch`` (counted over all stages from 0): frozen, in eval
+        mode.
+        """
         ...
 
     def end_epoch(self, epoch: int, deployed: Callable[[], nn.Module]) -> Mapping[str, int | float]:
-        """The teacher's own metrics of a student's ``epoch``, by name. Called once for each student after it is tested.
+        """The teacher's own metrics of a student's ``epoch``, by name. Called once for each student
+        after it is tested.
 
         Args:
             deployed: gives the network that the student would hand on now, in eval mode.

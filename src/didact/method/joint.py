@@ -11,7 +11,8 @@ from didact.tensors import Needs, reads
 
 @spec
 class Joint(Method):
-    """A method with a loss of its own, trained together with the labels and, with ``alpha``, with KD.
+    """A method with a loss of its own, trained together with the labels and, with ``alpha``, with
+    KD.
 
     L = gamma CE + alpha KD + beta (its own). The first two are ``didact.losses.task``.
     """
@@ -21,7 +22,9 @@ class Joint(Method):
     gamma: NonNegative = 1.0
     """Weight of the cross entropy with the labels."""
     alpha: NonNegative = 0.0
-    """Weight of KD; 1 in the preset ``+kd`` (the SFTN paper trains feature methods jointly with KD)."""
+    """Weight of KD; 1 in the preset ``+kd`` (the SFTN paper trains feature methods jointly with
+    KD).
+    """
     temperature: Positive = 4.0
     """Temperature of the KD term."""
 
@@ -29,5 +32,7 @@ class Joint(Method):
         return "mixed"
 
     def reading(self, own: str, teacher: str | None = None) -> Needs:
-        """:class:`Needs` for these parts (of both networks, unless the teacher's are named) and for the shared terms."""
+        """:class:`Needs` for these parts (of both networks, unless the teacher's are named) and for
+        the shared terms.
+        """
         return reads(f"logits {own}", teacher=f"{'logits ' if self.alpha else ''}{own if teacher is None else teacher}")

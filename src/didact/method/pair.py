@@ -19,8 +19,8 @@ class Pair:
         teacher: the network it learns from, frozen; None when there is none.
         image: shape (c, h, w) of an image.
         classes: how many there are.
-        labels: the class of every training image, (samples,), on the CPU; placeholders where a pair is built only for its
-            shapes or to load weights.
+        labels: the class of every training image, (samples,), on the CPU; placeholders where a pair
+            is built only for its shapes or to load weights.
         batch: images in a batch; the last one of an epoch may have fewer.
         peers: the shapes of the networks that learn together with it, in the order of their turns.
     """
@@ -57,7 +57,8 @@ class Idle:
 
     Attributes:
         why: the part, the reason, and what to write instead.
-        whole: whether that part is a whole term; the run is then refused. Otherwise a line reports it.
+        whole: whether that part is a whole term; the run is then refused. Otherwise a line reports
+            it.
     """
 
     why: str

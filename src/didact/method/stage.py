@@ -9,18 +9,22 @@ from didact.tensors import Needs, reads
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a training run. One that gives neither ``epochs`` nor ``share`` is the main one: it takes the recipe's epochs.
+    """A part of a training run. One that gives neither ``epochs`` nor ``share`` is the main one: it
+    takes the recipe's epochs.
 
     Attributes:
         name: shown in the metrics.
         epochs: its length.
-        share: its length as a share of the recipe's epochs, rounded, at least one (30 of 240 epochs are 0.125).
-        moves: which parameters are trained: names under ``net.`` or ``extras.``, as prefixes. "" is everything.
-        learning_rate: None for the recipe's. With a rate or with ``milestones`` of its own the stage does not follow the
-            recipe's schedule.
-        milestones: shares of the stage after which its learning rate falls to a tenth; none of them: a constant rate.
-        needs: what is read in this stage, where it differs from the method's ``needs``. A network from which nothing is read
-            is not run.
+        share: its length as a share of the recipe's epochs, rounded, at least one (30 of 240 epochs
+            are 0.125).
+        moves: which parameters are trained: names under ``net.`` or ``extras.``, as prefixes. "" is
+            everything.
+        learning_rate: None for the recipe's. With a rate or with ``milestones`` of its own the
+            stage does not follow the recipe's schedule.
+        milestones: shares of the stage after which its learning rate falls to a tenth; none of
+            them: a constant rate.
+        needs: what is read in this stage, where it differs from the method's ``needs``. A network
+            from which nothing is read is not run.
     """
 
     name: str = "train"
@@ -43,7 +47,8 @@ class Stage:
         return epochs if self.share is None else max(1, round(self.share * epochs))
 
     def lr(self, epoch: int, epochs: int, usual: float) -> float | None:
-        """The learning rate in ``epoch`` (from 0) of the stage's ``epochs``; None where the recipe's schedule holds.
+        """The learning rate in ``epoch`` (from 0) of the stage's ``epochs``; None where the
+        recipe's schedule holds.
 
         Args:
             usual: the recipe's learning rate.
@@ -57,8 +62,8 @@ class Stage:
 def initialising(epochs: int | None, parts: str, alpha: float) -> tuple[Stage, Stage]:
     """The two stages of a method that only initialises, as RepDistiller has them.
 
-    "init" trains stem, blocks and extras to resemble the teacher, at the recipe's rate throughout. The main stage trains on
-    the labels and no longer reads the teacher, unless it adds KD.
+    "init" trains stem, blocks and extras to resemble the teacher, at the recipe's rate throughout.
+    The main stage trains on the labels and no longer reads the teacher, unless it adds KD.
 
     Args:
         epochs: of the first stage; None for an eighth of the recipe's (30 of 240).
@@ -93,8 +98,10 @@ class Clock:
         return (self.epoch + self.step / self.steps) / self.epochs
 
     def warmup(self, share: float) -> float:
-        """The factor, in (0, 1], of a weight that rises epoch by epoch and is reached at the end of ``share`` of the stage.
+        """The factor, in (0, 1], of a weight that rises epoch by epoch and is reached at the end of
+        ``share`` of the stage.
 
-        (epoch + 1) / (share * epochs), at most 1, as the code of DKD and ReviewKD counts; 1 for no share.
+        (epoch + 1) / (share * epochs), at most 1, as the code of DKD and ReviewKD counts; 1 for no
+        share.
         """
         return min((self.epoch + 1) / (share * self.epochs), 1.0) if share else 1.0

@@ -36,16 +36,20 @@ class ForStudent(Method):
 
 @spec
 class ForPool(Method):
-    """A method on the teacher that prepares it for a pool of students, which share the weights of one supernet.
+    """A method on the teacher that prepares it for a pool of students, which share the weights of
+    one supernet.
 
-    ``didact search`` predicts the pool's students from that supernet, so they must have been trained whole: from the images.
+    ``didact search`` predicts the pool's students from that supernet, so they must have been
+    trained whole: from the images.
     """
 
     teaches: ClassVar = True
     examples: ClassVar = {"pool": "tiny"}
 
     pool: Students
-    """The students: a space by name (tiny, small, large, mobile), networks separated by commas, module:NAME, or its fields."""
+    """The students: a space by name (tiny, small, large, mobile), networks separated by commas,
+    module:NAME, or its fields.
+    """
 
     @model_validator(mode="before")
     @classmethod
@@ -63,8 +67,12 @@ class ForPool(Method):
 
     @abstractmethod
     def lacks_whole_students(self) -> str:
-        """What students lack that are not trained whole, and which setting changes it; an empty text where they are."""
+        """What students lack that are not trained whole, and which setting changes it; an empty
+        text where they are.
+        """
 
     @abstractmethod
     def with_whole_students(self, blocks: int) -> ForPool:
-        """This method, changed as little as possible, such that students are trained whole; ``blocks``: of the teacher."""
+        """This method, changed as little as possible, such that students are trained whole;
+        ``blocks``: of the teacher.
+        """

@@ -1,4 +1,6 @@
-"""Networks that are not didact's, by name: constructors of the user's own, and networks of other libraries, in blocks."""
+"""Networks that are not didact's, by name: constructors of the user's own, and networks of other
+libraries, in blocks.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,15 @@ SIZES = (32, 64, 224)
 """Heights of images that a network is tried with where nothing says what it will be shown."""
 
 _PLANS: OrderedDict[Hashable, Plan] = OrderedDict()
-"""How networks were split in this process, by what they are; each was compared with the whole network when it was split."""
+"""How networks were split in this process, by what they are; each was compared with the whole
+network when it was split.
+"""
 _MOST_PLANS = 256
 
 
 def of_library(name: str, num_classes: int, in_channels: int, size: int | None) -> BlockNet:
-    """The network ``name`` of another library, in blocks; with new last layers where the library's have another width.
+    """The network ``name`` of another library, in blocks; with new last layers where the library's
+    have another width.
 
     Raises:
         SpecError: the library does not have it, or it cannot be split for these images.
@@ -68,7 +73,8 @@ def own(name: str, num_classes: int, in_channels: int, size: int | None) -> Bloc
 
 
 def places(name: str, num_classes: int, in_channels: int = 3, size: int | None = None) -> tuple[Place, ...]:
-    """Where the network ``name``, of another library or of the user's own, can be cut; none of one that is a BlockNet.
+    """Where the network ``name``, of another library or of the user's own, can be cut; none of one
+    that is a BlockNet.
 
     Raises:
         SpecError: there is no such network, or it cannot be followed.
@@ -107,7 +113,8 @@ def _made(name: str, num_classes: int, in_channels: int) -> nn.Module:
             f"{name!r} is the class {make.__name__}, no network; a network is a function of (num_classes, in_channels) "
             "that returns a didact.nets.BlockNet or another torch.nn.Module"
         )
-    # real tensors even where only shapes are asked: a constructor may read numbers from tensors, or load weights
+    # real tensors even where only shapes are asked: a constructor may read numbers from tensors, or
+    # load weights
     real = torch.device("cpu") if torch.empty(0).is_meta else nullcontext()
     with running(name, "when it is called with (num_classes, in_channels)"), real:
         net = cast("Callable[..., object]", make)(num_classes, in_channels)
@@ -119,7 +126,9 @@ def _made(name: str, num_classes: int, in_channels: int) -> nn.Module:
 
 
 def _split(name: str, model: nn.Module, in_channels: int, sizes: tuple[int, ...]) -> BlockNet:
-    """``model``, which is the user's own, in blocks, for images of the first of ``sizes`` that it takes."""
+    """``model``, which is the user's own, in blocks, for images of the first of ``sizes`` that it
+    takes.
+    """
     refused: SpecError | None = None
     same = likeness(model)  # a constructor may make another network the next time
     for size in sizes:
@@ -133,7 +142,8 @@ def _split(name: str, model: nn.Module, in_channels: int, sizes: tuple[int, ...]
 
 
 def _divided(name: str, model: nn.Module, image: Shape, key: Hashable | None) -> tuple[BlockNet, int]:
-    """``model`` in blocks, and its number of logits; by the plan that is remembered for ``key``, if any.
+    """``model`` in blocks, and its number of logits; by the plan that is remembered for ``key``, if
+    any.
 
     Raises:
         SpecError: it cannot be split.

@@ -1,4 +1,6 @@
-"""From a Run back to ``didact train``: the command that trains it, and the one that distils from it."""
+"""From a Run back to ``didact train``: the command that trains it, and the one that distils from
+it.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ Settings = dict[str, Any]
 
 
 def alone(run: Run, store: Path) -> str | None:
-    """``didact train`` for this very run, with its teachers and peers. None for one that the command line cannot describe."""
+    """``didact train`` for this very run, with its teachers and peers. None for one that the
+    command line cannot describe.
+    """
     try:
         given = _Inherited.of(run)
         words = _words({"net": run.net} | _method(run.method, "method", "") | _surroundings(run, given) | given.flat(""))
@@ -81,7 +85,9 @@ def _planned(words: Sequence[str]) -> list[Run]:
 
 @dataclass(frozen=True)
 class _Inherited:
-    """What a request says of a network and its teacher takes over: settings with a name, and the data seed."""
+    """What a request says of a network and its teacher takes over: settings with a name, and the
+    data seed.
+    """
 
     data: Settings
     recipe: Settings
@@ -107,7 +113,8 @@ class _Inherited:
 
 
 def _data(data: Data) -> Settings:
-    """The data set's name and the settings that do not follow from it. The size of a folder's images is always given.
+    """The data set's name and the settings that do not follow from it. The size of a folder's
+    images is always given.
 
     Raises:
         SpecError: it is a folder that is not on this machine.
@@ -131,7 +138,9 @@ def _differing(own: Any, known: Any) -> Settings:
 
 
 def _recipe(recipe: Recipe, net: str, inherited: Settings) -> Settings:
-    """The fewest settings that make the recipe of ``net``, laid over the inherited ones; its precision is always given once."""
+    """The fewest settings that make the recipe of ``net``, laid over the inherited ones; its
+    precision is always given once.
+    """
     own = complete(recipe)
     choices = []
     for name in RECIPES:

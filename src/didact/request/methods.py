@@ -1,4 +1,6 @@
-"""Methods of a request: several at once, with settings for all and, below a method's name, settings for it alone."""
+"""Methods of a request: several at once, with settings for all and, below a method's name, settings
+for it alone.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,12 @@ def methods(fields: Mapping[str, Any], at: str, teaches: str | None = None) -> l
     """The methods that ``fields`` name, each with the settings for all and those for it alone.
 
     Args:
-        fields: "name", one or several separated by commas; settings; and by method's name the settings for it alone.
+        fields: "name", one or several separated by commas; settings; and by method's name the
+            settings for it alone.
         at: their path, for messages.
-        teaches: the student, where they train its teacher: "standard" is then the labels alone and takes none of the settings,
-            and a method for one student takes this one where no other is given.
+        teaches: the student, where they train its teacher: "standard" is then the labels alone and
+            takes none of the settings, and a method for one student takes this one where no other
+            is given.
 
     Raises:
         SpecError: unknown names, settings that not every method has, wrong values.
@@ -82,7 +86,9 @@ def _own(fields: Mapping[str, Any], names: Collection[str], at: str) -> dict[str
 
 
 def _check_shared(key: str, value: Any, takes: Takes, at: str) -> None:
-    """Refuse a setting for all that only some methods have, and say which; or none, and say which is near."""
+    """Refuse a setting for all that only some methods have, and say which; or none, and say which
+    is near.
+    """
     having = [name for name, settings in takes.items() if key in settings]
     lacking = [name for name in takes if name not in having]
     known = {setting for settings in takes.values() for setting in settings}

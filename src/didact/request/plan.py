@@ -22,18 +22,21 @@ from didact.teaching.route import Route
 
 
 def plan(wanted: Mapping[str, Any] | Request, device: str = "cpu") -> list[Run]:
-    """The runs that ``wanted`` describes, as a grid over networks, teachers, methods and seeds; students only.
+    """The runs that ``wanted`` describes, as a grid over networks, teachers, methods and seeds;
+    students only.
 
-    Teachers are part of the runs and are trained before them. Values that depend on the device (``precision="auto"``) or on
-    the network (the paper's learning rates) are filled in here, so that a run's digest says what was computed.
+    Teachers are part of the runs and are trained before them. Values that depend on the device
+    (``precision="auto"``) or on the network (the paper's learning rates) are filled in here, so
+    that a run's digest says what was computed.
 
     Args:
-        wanted: a :class:`Request`, or its settings as a tree: ``{"net": "resnet8", "teacher": {"net": "resnet20", "method":
-            "sftn"}}`` for ``--net resnet8 --teacher.net resnet20 --teacher.method sftn``.
+        wanted: a :class:`Request`, or its settings as a tree: ``{"net": "resnet8", "teacher":
+            {"net": "resnet20", "method": "sftn"}}`` for ``--net resnet8 --teacher.net resnet20
+            --teacher.method sftn``.
 
     Raises:
-        SpecError: unknown or misspelt settings at any depth, wrong types or values, unknown names. A message names a setting
-            by its path, and a value as in teacher.method=sftn.
+        SpecError: unknown or misspelt settings at any depth, wrong types or values, unknown names.
+            A message names a setting by its path, and a value as in teacher.method=sftn.
     """
     request = _complete(wanted if isinstance(wanted, Request) else from_json(Request, wanted))
     from_json(Data, request.data, "data")  # the student's settings are checked before its teacher's, which inherit them
@@ -131,7 +134,9 @@ def _student(request: Request, net: str, teacher: Run | None, method: Method, se
 
 
 def _peers(given: PeersRequest, recipe: Mapping[str, Any], own: Peer, device: str) -> list[Peer]:
-    """The networks that learn together with ``own``. They take its recipe where the request gives them none of their own."""
+    """The networks that learn together with ``own``. They take its recipe where the request gives
+    them none of their own.
+    """
     if given.net is None:
         raise SpecError("peers.net: say which networks learn together with it, e.g. peers.net=resnet20")
     chosen = methods({"name": "", **given.method}, "peers.method") if given.method is not None else [own.method]
@@ -174,7 +179,8 @@ def _teachers(parent: Request | TeacherRequest, student: str, device: str, at: s
 
 
 def _inherited(parent: Request | TeacherRequest, teacher: TeacherRequest) -> TeacherRequest:
-    """The teacher's request with its student's data, recipe and data seed where it has none of its own.
+    """The teacher's request with its student's data, recipe and data seed where it has none of its
+    own.
 
     Images without labels are the student's alone.
     """

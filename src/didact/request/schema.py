@@ -1,7 +1,8 @@
-"""Everything that a request may hold: the settings of ``didact train``, which :func:`didact.plan` takes as a tree.
+"""Everything that a request may hold: the settings of ``didact train``, which :func:`didact.plan`
+takes as a tree.
 
-Help, reference page and error messages come from these classes. A setting that is left out, or null, takes what its
-:class:`Setting` names as the default.
+Help, reference page and error messages come from these classes. A setting that is left out, or
+null, takes what its :class:`Setting` names as the default.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Setting:
         kind: its type in a word or two.
         default: what holds where it is left out.
         below: the spec that holds the settings below it, shown one by one.
-        defaults: by setting below it, what holds where it is left out, where that is not the spec's own default.
+        defaults: by setting below it, what holds where it is left out, where that is not the spec's
+            own default.
     """
 
     kind: str
@@ -95,7 +97,9 @@ class PeersRequest:
     method: Annotated[Fields, Setting("name", "its own")] = None
     """How they learn, where not like it; by ce they are looked at only."""
     recipe: Annotated[Fields, Setting("name", "its own")] = None
-    """Where theirs differs: recipe.learning_rate and so on; epochs, batches (and what is mixed) and precision are shared."""
+    """Where theirs differs: recipe.learning_rate and so on; epochs, batches (and what is mixed) and
+    precision are shared.
+    """
     seed: Annotated[Seed | None, Setting("int", "its own")] = None
     """Their own seed."""
 
@@ -107,9 +111,13 @@ class TeacherRequest:
     net: Annotated[str | None, Setting("name")] = None
     """The network that teaches."""
     method: Annotated[Fields, Setting("names", "standard")] = None
-    """How it is trained: standard (the labels alone), sftn, gtn, several (standard,sftn), or a student's method."""
+    """How it is trained: standard (the labels alone), sftn, gtn, several (standard,sftn), or a
+    student's method.
+    """
     teacher: Annotated[TeacherRequest | None, BeforeValidator(_teacher), Setting("as teacher", "none")] = None
-    """Makes the teacher an assistant (by teacher.method=kd or another student's method): the network it learns from."""
+    """Makes the teacher an assistant (by teacher.method=kd or another student's method): the
+    network it learns from.
+    """
     data: Annotated[Fields, Setting("as data", "the student's")] = None
     """Where its data differ: data.fraction and so on."""
     recipe: Annotated[Fields, Setting("as recipe", "the student's")] = None
@@ -119,13 +127,19 @@ class TeacherRequest:
     data_seed: Annotated[Seed | None, Setting("int", "the student's")] = None
     """Order and augmentation of its batches."""
     start: Annotated[Literal["standard", "weights"] | None, Setting("standard | weights")] = None
-    """Fine-tune: a teacher that is not standard, such as an SFTN teacher, from the standard one; any, from its weights."""
+    """Fine-tune: a teacher that is not standard, such as an SFTN teacher, from the standard one;
+    any, from its weights.
+    """
     weights: Annotated[str | None, Setting("path")] = None
-    """A file of weights, a folder from didact share, or hub:owner/name: the teacher is measured, not trained."""
+    """A file of weights, a folder from didact share, or hub:owner/name: the teacher is measured,
+    not trained.
+    """
     outputs: Annotated[
         tuple[Output, ...] | None, BeforeValidator(_outputs), Setting("ints, or path", "all, in their order")
     ] = None
-    """Which outputs of the weights' network stand for the classes, in their order; or a file with a number a line."""
+    """Which outputs of the weights' network stand for the classes, in their order; or a file with a
+    number a line.
+    """
     mean: Annotated[Levels, Setting("numbers", "the data's")] = None
     """The mean of each channel (on the scale 0 to 1) with which the weights were trained."""
     std: Annotated[Levels, Setting("numbers", "the data's")] = None
@@ -133,7 +147,9 @@ class TeacherRequest:
     size: Annotated[Count | None, Setting("int", "the data's")] = None
     """Images of so many pixels on each side for this teacher alone, bilinear."""
     engine: Annotated[Literal["onnx"] | None, Setting("onnx", "torch")] = None
-    """What computes it while it teaches: ONNX Runtime instead of torch (pip install 'didact-distill[onnx]')."""
+    """What computes it while it teaches: ONNX Runtime instead of torch (pip install
+    'didact-distill[onnx]').
+    """
     precision: Annotated[Literal["fp32", "int8"] | None, Setting("fp32 | int8", "fp32")] = None
     """In which precision the engine computes it. That of its training is recipe.precision."""
 
@@ -163,7 +179,9 @@ class Request:
     net: Annotated[Names, Setting("names", "required")] = None
     """The student, or several, separated by commas."""
     method: Annotated[Fields, Setting("names", "kd; dml with peers, ce without a teacher")] = None
-    """How it learns, or several: kd,at,crd; a preset after a plus sign: fitnet+kd; module:Class for one of your own."""
+    """How it learns, or several: kd,at,crd; a preset after a plus sign: fitnet+kd; module:Class for
+    one of your own.
+    """
     teacher: Annotated[TeacherRequest | None, BeforeValidator(_teacher), Setting("name")] = None
     """The network that teaches; short for teacher.net."""
     route: Annotated[Fields, Setting("equal | greedy", "none", Route)] = None
@@ -173,7 +191,9 @@ class Request:
     start: Annotated[Literal["branches"] | None, Setting("branches")] = None
     """Begin the student with the blocks of its teacher's first branch (SFTN)."""
     weights: Annotated[str | None, Setting("path")] = None
-    """Weights (as teacher.weights) that the student begins with; a fresh last layer where the numbers of classes differ."""
+    """Weights (as teacher.weights) that the student begins with; a fresh last layer where the
+    numbers of classes differ.
+    """
     seeds: Annotated[Seeds | None, Setting("int", "1")] = None
     """How many training seeds, from 0."""
     seed: Annotated[Seed | None, Setting("int", "0")] = None

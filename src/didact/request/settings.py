@@ -1,4 +1,6 @@
-"""Settings as people give them: names where there are fields, several names at once, one layer over another."""
+"""Settings as people give them: names where there are fields, several names at once, one layer over
+another.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ from didact.spec import SpecError, shown, under
 
 
 def recipe_fields(given: Mapping[str, Any], net: str, device: str, at: str) -> dict[str, Any]:
-    """All fields of the recipe ``given``, a name and settings, for ``net``: what depends on the network or the device is
-    filled in. ``at``: their path."""
+    """All fields of the recipe ``given``, a name and settings, for ``net``: what depends on the
+    network or the device is filled in. ``at``: their path.
+    """
     fields = {"precision": "auto", **given}
     if fields["precision"] == "auto":
         fields["precision"] = best_precision(device)
@@ -24,7 +27,8 @@ def recipe_fields(given: Mapping[str, Any], net: str, device: str, at: str) -> d
 
 
 def named(given: Any, default: str, at: str) -> dict[str, Any]:
-    """Settings with a name: ``given`` as they are, under the name ``default`` where they have none. ``at``: their path.
+    """Settings with a name: ``given`` as they are, under the name ``default`` where they have none.
+    ``at``: their path.
 
     Raises:
         SpecError: neither a name, nor a list of names, nor settings; or a name that is no text.
@@ -44,7 +48,9 @@ def named(given: Any, default: str, at: str) -> dict[str, Any]:
 
 
 def as_given(given: Any, at: str) -> dict[str, Any]:
-    """Settings as :func:`named` takes them, with a name only where one is given. ``at``: their path."""
+    """Settings as :func:`named` takes them, with a name only where one is given. ``at``: their
+    path.
+    """
     fields = named(given, "", at)
     return {key: fields[key] for key in given} if isinstance(given, Mapping) else fields
 
@@ -75,7 +81,8 @@ def several(given: Any, at: str) -> list[str]:
 
 
 def read_outputs(path: Any, at: str) -> list[int]:
-    """The whole numbers in a text file, one a line or separated by white space or commas. ``at``: the setting's path.
+    """The whole numbers in a text file, one a line or separated by white space or commas. ``at``:
+    the setting's path.
 
     Raises:
         SpecError: there is no such file, or it holds something else.

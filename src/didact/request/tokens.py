@@ -22,13 +22,15 @@ Path = tuple[str, ...]
 
 
 def parse(tokens: Sequence[str]) -> dict[str, Any]:
-    """A tree of settings from tokens; values are JSON where they can be (numbers, true, null, lists), text otherwise.
+    """A tree of settings from tokens; values are JSON where they can be (numbers, true, null,
+    lists), text otherwise.
 
-    A name with settings below it is one of them: ``--method kd --method.alpha 0.5`` is the name and alpha of a method.
+    A name with settings below it is one of them: ``--method kd --method.alpha 0.5`` is the name and
+    alpha of a method.
 
     Raises:
-        SpecError: something that is not ``--key value``, a key without a value, a setting that is given twice, or
-            settings more than 20 levels deep.
+        SpecError: something that is not ``--key value``, a key without a value, a setting that is
+            given twice, or settings more than 20 levels deep.
     """
     given: dict[Path, tuple[Any, str]] = {}
     for key, text in _pairs(tokens):
@@ -78,7 +80,9 @@ def _leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
 
 
 def _spelt_out(given: Mapping[Path, tuple[Any, str]]) -> dict[Path, tuple[Any, str]]:
-    """``given``, with names that stand where settings are moved below: to ``name``, or to ``net`` of teachers and peers."""
+    """``given``, with names that stand where settings are moved below: to ``name``, or to ``net``
+    of teachers and peers.
+    """
     inner = {path[:at] for path in given for at in range(1, len(path))}
     found = dict(given)
     for path in sorted(set(given) & inner, key=len):

@@ -64,7 +64,8 @@ def file_of(path: str | None, outputs: Sequence[int] | None, at: str) -> Given |
 
 
 def net_in(path: str | None) -> str | None:
-    """The network that a packed one says that it is; None for other files, and where that would name code to import.
+    """The network that a packed one says that it is; None for other files, and where that would
+    name code to import.
 
     Raises:
         SpecError: the packed network is damaged.

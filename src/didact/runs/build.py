@@ -20,7 +20,8 @@ from didact.seeds import seeded
 def network(run: Run) -> BlockNet:
     """The run's network, freshly initialised on the CPU under its own seed.
 
-    A student that has its teacher's network and seed would begin as its teacher began; it has a stream of its own.
+    A student that has its teacher's network and seed would begin as its teacher began; it has a
+    stream of its own.
     """
     about = facts(run.data)
     twin = run.teacher is not None and (run.teacher.net, run.teacher.seed) == (run.net, run.seed)
@@ -31,7 +32,9 @@ def network(run: Run) -> BlockNet:
 
 
 def _adaptation(inputs: Inputs, about: Facts) -> Shown:
-    """How the network is shown the images; their own mean and standard deviation are those of the published images."""
+    """How the network is shown the images; their own mean and standard deviation are those of the
+    published images.
+    """
     for name, values in (("mean", inputs.mean), ("std", inputs.std)):
         if values is not None and len(values) != about.image[0]:
             raise ValueError(f"{name}: found {len(values)}, and the images have {about.image[0]}; one number a channel")
@@ -55,7 +58,8 @@ def pair(run: Run, net: BlockNet, teacher: BlockNet | None, labels: Tensor) -> P
     """Both networks with their shapes for this run's images. ``labels``: of the training images.
 
     Raises:
-        ValueError: the images do not survive a network's strides, or the teacher was trained for other classes.
+        ValueError: the images do not survive a network's strides, or the teacher was trained for
+            other classes.
     """
     about = facts(run.data)
     shapes = net.shapes(about.image)
@@ -78,13 +82,16 @@ def placeholders(run: Run, samples: int) -> Tensor:
 
 
 def extras(run: Run, two: Pair) -> nn.Module:
-    """The parts that the run's method adds, freshly initialised on the CPU under the run's own seed."""
+    """The parts that the run's method adds, freshly initialised on the CPU under the run's own
+    seed.
+    """
     with seeded(run.own_seed, "extras"):
         return run.method.build(two)
 
 
 def begin(net: BlockNet, tensors: dict[str, Any], part: str) -> None:
-    """Load the weights of ``part`` of a Record into ``net``: all of them for "net", else those that the part holds.
+    """Load the weights of ``part`` of a Record into ``net``: all of them for "net", else those that
+    the part holds.
 
     Raises:
         ValueError: the part does not exist, or its weights do not fit the network.

@@ -24,12 +24,12 @@ def check(run: Run, memory: int | None = None) -> list[str]:
     Args:
         memory: bytes that the device has; None where they do not matter.
 
-    Returns what to tell of a run that can work: the parts of its method that will teach it nothing, and how a file of weights
-    fits.
+    Returns what to tell of a run that can work: the parts of its method that will teach it nothing,
+    and how a file of weights fits.
 
     Raises:
-        SpecError: the network, the method and the teacher do not fit, or a term of the method can teach nothing; the message
-            says which run, and why.
+        SpecError: the network, the method and the teacher do not fit, or a term of the method can
+            teach nothing; the message says which run, and why.
     """
     mine = ", ".join(involved(run))
     built = running(mine, "while it is built") if mine else nullcontext()
@@ -62,7 +62,9 @@ def check(run: Run, memory: int | None = None) -> list[str]:
 
 
 def _check_images(run: Run) -> None:
-    """The images have the shape that the method's views need, and are like those that the teacher was trained on."""
+    """The images have the shape that the method's views need, and are like those that the teacher
+    was trained on.
+    """
     views = run.method.needs.views.union(*(s.needs.views for s in run.method.stages() if s.needs))
     check_views(views, facts(run.data).image)
     if run.data.randaugment is not None:
@@ -87,7 +89,9 @@ def _check_steps(run: Run) -> None:
 
 
 def _check_memory(run: Run, trained: int, frozen: int, memory: int) -> None:
-    """The weights of a network and its teacher fit into memory while it is trained, without any activation."""
+    """The weights of a network and its teacher fit into memory while it is trained, without any
+    activation.
+    """
     size = 4 * (run.recipe.copies * trained + frozen)
     if size > memory:
         raise ValueError(
@@ -108,7 +112,9 @@ def _check_teacher(run: Run) -> None:
 
 
 def _check_start(run: Run, net: BlockNet) -> list[str]:
-    """Whether the weights fit that the run is given or begins with, from a file or a run. Returns what to tell of a file."""
+    """Whether the weights fit that the run is given or begins with, from a file or a run. Returns
+    what to tell of a file.
+    """
     file = run.given or (run.start.file if run.start is not None else None)
     if file is not None:
         return tensors(bare(net), run.net, file, facts(run.data).classes, fresh=run.given is None)[1]

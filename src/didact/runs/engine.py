@@ -16,7 +16,9 @@ class Engine:
     name: Literal["onnx"] = "onnx"
     """ONNX Runtime, on the CPU."""
     precision: Literal["fp32", "int8"] = "fp32"
-    """int8 is static: activations of 8 bits without sign, weights of 7 bits with a scale for each output channel."""
+    """int8 is static: activations of 8 bits without sign, weights of 7 bits with a scale for each
+    output channel.
+    """
     calibration: Annotated[int, Field(ge=16, le=MOST)] = 512
     """int8: how many training images the ranges of the activations are taken from."""
     seed: Seed = 0

@@ -1,4 +1,6 @@
-"""Code that is not didact's and that runs name: which it is, where it is built, and what it was when a run was trained."""
+"""Code that is not didact's and that runs name: which it is, where it is built, and what it was
+when a run was trained.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ from didact.spec.foreign import checksum
 
 
 def foreign(run: Run) -> list[str]:
-    """What of the run's network and method is not didact's, in alphabetical order: every ``module:name`` in them, of the user's
-    own or of another library."""
+    """What of the run's network and method is not didact's, in alphabetical order: every
+    ``module:name`` in them, of the user's own or of another library.
+    """
 
     def names(value: Any) -> Iterator[str]:
         if isinstance(value, dict | list):
@@ -35,7 +38,8 @@ def involved(run: Run) -> list[str]:
 
 
 def formed(run: Run) -> AbstractContextManager[object]:
-    """Where a run's networks and extras are built when only shapes are needed: on the meta device, which costs nothing.
+    """Where a run's networks and extras are built when only shapes are needed: on the meta device,
+    which costs nothing.
 
     On the CPU where code of others is among them: it may read numbers from tensors.
     """
@@ -43,8 +47,8 @@ def formed(run: Run) -> AbstractContextManager[object]:
 
 
 def sources(run: Run) -> dict[str, str]:
-    """By name, the SHA-256 of the source file of the user's own code that is involved, as it is now; of a network of another
-    library that library's name and version.
+    """By name, the SHA-256 of the source file of the user's own code that is involved, as it is
+    now; of a network of another library that library's name and version.
 
     Code that has no file, such as that of an interactive session, is left out.
     """

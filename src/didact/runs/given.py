@@ -33,7 +33,9 @@ class Given:
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     """Checksum of the file."""
     outputs: tuple[Output, ...] | None = None
-    """Which outputs of the file's network stand for the classes of the data, in their order; all in order when not given."""
+    """Which outputs of the file's network stand for the classes of the data, in their order; all in
+    order when not given.
+    """
 
     @model_validator(mode="after")
     def _once(self) -> Given:
@@ -112,7 +114,8 @@ def tensors(net: BlockNet, name: str, given: Given, classes: int, *, fresh: bool
 
     Args:
         net: the network ``name`` for ``classes``, also on the meta device.
-        fresh: whether a last layer for other classes is left out, and stays as it is in ``net``; otherwise it is refused.
+        fresh: whether a last layer for other classes is left out, and stays as it is in ``net``;
+            otherwise it is refused.
 
     Raises:
         WeightsError: the file is not where it was, has changed, or its weights do not fit; or one
@@ -156,7 +159,9 @@ def _check_values(fit: Match, own: Tensors) -> None:
 
 
 def _rows(fit: Match, given: Given, classes: int, *, fresh: bool) -> tuple[dict[str, Tensor], bool]:
-    """The tensors with a row of the last layer for each class, and whether the last layer is left out."""
+    """The tensors with a row of the last layer for each class, and whether the last layer is left
+    out.
+    """
     if given.outputs is not None:
         _check_outputs(given.outputs, fit.outputs, classes)
         index = torch.tensor(given.outputs, device="cpu")

@@ -1,4 +1,6 @@
-"""Peers: the other networks of a group that learns together, as a Run names them, and what must agree between them."""
+"""Peers: the other networks of a group that learns together, as a Run names them, and what must
+agree between them.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,16 @@ SHARED = ("epochs", "batch_size", "precision", "mixup", "cutmix", "label_smoothi
 
 @spec
 class Peer:
-    """A network that learns together with the Run's own: on the same images, from the same teacher if any."""
+    """A network that learns together with the Run's own: on the same images, from the same teacher
+    if any.
+    """
 
     net: str
     """The network; a name of the zoo, or module:function."""
     recipe: Recipe = Recipe()
-    """How it is trained: as long as the Run's own, in batches of the same size and in the same precision."""
+    """How it is trained: as long as the Run's own, in batches of the same size and in the same
+    precision.
+    """
     method: Chosen[Method]
     """What it learns from."""
     seed: Seed = 0
@@ -35,7 +41,8 @@ class Peer:
 
 
 def placed(own: Peer, others: Sequence[Peer]) -> tuple[tuple[Peer, ...], int]:
-    """The peers and the turn with which ``own`` describes itself in a group of it and ``others``, in this order.
+    """The peers and the turn with which ``own`` describes itself in a group of it and ``others``,
+    in this order.
 
     Without turns the order means nothing: all orders are made the same, so that they are one group.
     """
@@ -47,7 +54,8 @@ def placed(own: Peer, others: Sequence[Peer]) -> tuple[tuple[Peer, ...], int]:
 
 
 def agree(own: Peer, peers: Sequence[Peer], turn: int, held: bool) -> None:
-    """Whether a network and its peers can learn together; a network without peers can if it reads none.
+    """Whether a network and its peers can learn together; a network without peers can if it reads
+    none.
 
     Args:
         held: whether there are held-out images.

@@ -1,4 +1,6 @@
-"""Runs in a few words, for tables, figures and progress: how a network was taught, by whom, with which recipe."""
+"""Runs in a few words, for tables, figures and progress: how a network was taught, by whom, with
+which recipe.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from didact.spec import plural, to_json
 
 
 def recipe_label(run: Run) -> str:
-    """The recipe in a few words: always what is most often changed, and anything else that is not its default.
+    """The recipe in a few words: always what is most often changed, and anything else that is not
+    its default.
 
     "not trained" for a network with weights from a file.
     """
@@ -30,9 +33,11 @@ def recipe_label(run: Run) -> str:
 
 
 def teacher_summary(run: Run, student: str = "") -> str:
-    """How a teacher was trained: "standard", or its method, with what is not default, and for whom if not for ``student``.
+    """How a teacher was trained: "standard", or its method, with what is not default, and for whom
+    if not for ``student``.
 
-    An assistant names its own teacher, and how that one was trained where it is not standard: "kd from resnet20 (sftn)".
+    An assistant names its own teacher, and how that one was trained where it is not standard: "kd
+    from resnet20 (sftn)".
     """
     if run.given is not None:
         return _given(run)
@@ -50,8 +55,9 @@ def teacher_label(run: Run) -> str:
 
 
 def row_label(run: Run) -> str:
-    """The method's label with its changed settings; with whom it learned; "alone" if with nobody, from no teacher and not as a
-    teacher; how the student began if not from scratch."""
+    """The method's label with its changed settings; with whom it learned; "alone" if with nobody,
+    from no teacher and not as a teacher; how the student began if not from scratch.
+    """
     if run.given is not None:
         return _given(run)
     label = method_label(run.method) + _changed(run.method)
@@ -64,7 +70,9 @@ def row_label(run: Run) -> str:
 
 
 def _given(run: Run) -> str:
-    """A network with weights from a file: the start of the file's checksum, and what of its outputs and inputs is its own."""
+    """A network with weights from a file: the start of the file's checksum, and what of its outputs
+    and inputs is its own.
+    """
     assert run.given is not None
     return run.way.replace("-", " ") + _own_ways(run, run.given)
 
@@ -87,7 +95,8 @@ def _start(run: Run) -> str:
 
 
 def peers_label(run: Run) -> str:
-    """The peers' names in the order of their turns, with what they do otherwise: "resnet20, resnet14 by ce".
+    """The peers' names in the order of their turns, with what they do otherwise: "resnet20,
+    resnet14 by ce".
 
     Says the network's own turn where it matters and is not the first.
     """
@@ -100,7 +109,9 @@ def peers_label(run: Run) -> str:
 
 
 def _changed(method: Method, student: str = "") -> str:
-    """The settings that neither the defaults nor the preset in the method's label give: " (kl_weight=1.0)"."""
+    """The settings that neither the defaults nor the preset in the method's label give: "
+    (kl_weight=1.0)".
+    """
     preset = "+" in method_label(method)
     shown = []
     for name, field_ in type(method).__dataclass_fields__.items():  # type: ignore[attr-defined]

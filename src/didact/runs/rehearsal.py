@@ -1,4 +1,6 @@
-"""A rehearsal of code of the user's own: real steps on a few images, so that what is wrong says so before training."""
+"""A rehearsal of code of the user's own: real steps on a few images, so that what is wrong says so
+before training.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +37,12 @@ REST = 2
 
 
 def rehearse(run: Run) -> None:
-    """Do what training does once where code of the user's own is involved: a step in every stage, and the test. Nothing is kept.
+    """Do what training does once where code of the user's own is involved: a step in every stage,
+    and the test. Nothing is kept.
 
-    There is a step with a smaller last batch, too, where the run's epochs have one. The images are noise; the networks are
-    fresh ones, on the CPU. Mixed images have a class that does not exist, so that no term can be taken with it.
+    There is a step with a smaller last batch, too, where the run's epochs have one. The images are
+    noise; the networks are fresh ones, on the CPU. Mixed images have a class that does not exist,
+    so that no term can be taken with it.
 
     Raises:
         SpecError: the code raises something, or does not do what a method or a network should.
@@ -66,7 +70,9 @@ def rehearse(run: Run) -> None:
 
 
 def learner(run: Run, label: str, teacher: BlockNet | None, dataset: Dataset, batch: int, device: str = "cpu") -> Learner:
-    """A learner for ``run`` as its training would begin it, on the images of ``dataset`` in batches of ``batch``."""
+    """A learner for ``run`` as its training would begin it, on the images of ``dataset`` in batches
+    of ``batch``.
+    """
     net = network(run)
     two = replace(pair(run, net, teacher, dataset.train.labels), batch=batch)
     return Learner(

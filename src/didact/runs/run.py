@@ -1,4 +1,6 @@
-"""Run: the full description of one trained network. Its teacher is another Run. Its digest is its address."""
+"""Run: the full description of one trained network. Its teacher is another Run. Its digest is its
+address.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from didact.spec import Chosen, Seed, choose, digest, spec
 from didact.teaching.route import Route
 
 BASELINE: Method = CE()
-"""The training on the labels alone, which a run does unless it says otherwise; a teacher trained so is "standard"."""
+"""The training on the labels alone, which a run does unless it says otherwise; a teacher trained so
+is "standard".
+"""
 
 
 @spec
@@ -34,7 +38,9 @@ class Start:
     run: Run | None = None
     """The run they come from."""
     part: str = "net"
-    """"net" for the whole network; otherwise a part of the run's extras, such as "branches.0.net" of an SFTN teacher."""
+    """"net" for the whole network; otherwise a part of the run's extras, such as "branches.0.net"
+    of an SFTN teacher.
+    """
     file: Given | None = None
     """The file they come from."""
 
@@ -72,7 +78,9 @@ class Run:
     turn: Annotated[int, Field(ge=0, le=1000)] = 0
     """This network's own place in that order."""
     route: Route | None = None
-    """The route of the teacher's training that is followed; none: the finished teacher teaches throughout."""
+    """The route of the teacher's training that is followed; none: the finished teacher teaches
+    throughout.
+    """
     given: Given | None = None
     """The weights of a network that was trained elsewhere; it is not trained here."""
     inputs: Inputs | None = None
@@ -139,7 +147,9 @@ class Run:
 
     @property
     def group(self) -> tuple[Run, ...]:
-        """The runs that are trained together with this one, itself among them, in the order of their turns."""
+        """The runs that are trained together with this one, itself among them, in the order of
+        their turns.
+        """
         if not self.peers:
             return (self,)
         members = [*self.peers[: self.turn], self.peer, *self.peers[self.turn :]]
@@ -158,12 +168,16 @@ class Run:
 
     @property
     def duplicates_before(self) -> int:
-        """How many earlier networks of its group have its architecture and seed: they began otherwise."""
+        """How many earlier networks of its group have its architecture and seed: they began
+        otherwise.
+        """
         return sum((one.net, one.seed) == (self.net, self.seed) for one in self.peers[: self.turn])
 
     @property
     def own_seed(self) -> int:
-        """What initialisation and the learner's own random streams are drawn from: the seed, if it has no earlier twin."""
+        """What initialisation and the learner's own random streams are drawn from: the seed, if it
+        has no earlier twin.
+        """
         return derive(self.seed, "twin", self.duplicates_before) if self.duplicates_before else self.seed
 
     @cached_property
@@ -173,7 +187,9 @@ class Run:
 
     @property
     def way(self) -> str:
-        """How its weights came about, in a word or two: its method's label, or "given" with the start of a file's checksum."""
+        """How its weights came about, in a word or two: its method's label, or "given" with the
+        start of a file's checksum.
+        """
         return method_label(self.method) if self.given is None else f"given-{self.given.sha256[:6]}"
 
     @property

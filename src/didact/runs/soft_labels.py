@@ -1,4 +1,6 @@
-"""Whether a method can follow the labels that a recipe gives: those of mixed images, and smoothed ones."""
+"""Whether a method can follow the labels that a recipe gives: those of mixed images, and smoothed
+ones.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from didact.method import Method
 
 
 def check_labels(method: Method, recipe: Recipe) -> None:
-    """Refuse a recipe that mixes images or smooths labels where the method reads one class for each image.
+    """Refuse a recipe that mixes images or smooths labels where the method reads one class for each
+    image.
 
     Raises:
         ValueError: the message names the settings and what to write instead.
@@ -39,7 +42,8 @@ def check_labels(method: Method, recipe: Recipe) -> None:
 
 
 def check_unlabelled(method: Method, recipe: Recipe, data: Data) -> None:
-    """Refuse images without labels where the method reads the class of each image, or nothing but classes.
+    """Refuse images without labels where the method reads the class of each image, or nothing but
+    classes.
 
     Raises:
         ValueError: the message names the setting and what to write instead.

@@ -1,10 +1,11 @@
 """Figures over seeds: their mean, spread and differences, where some of them may not be defined.
 
-A figure that is no finite number (the CKA of a network that shows the same for every image, a KL without bound, seconds that
-were not measured) is not defined. It is "-" in tables and null in JSON; means, spreads, differences and pictures leave it out.
+A figure that is no finite number (the CKA of a network that shows the same for every image, a KL
+without bound, seconds that were not measured) is not defined. It is "-" in tables and null in JSON;
+means, spreads, differences and pictures leave it out.
 
-A difference is paired: the mean of the differences over the seeds that both sides have. Every table takes it by
-:meth:`Sample.minus`.
+A difference is paired: the mean of the differences over the seeds that both sides have. Every table
+takes it by :meth:`Sample.minus`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ CONFIDENCE = 0.95
 """Of the interval of a mean."""
 
 Seed = int | tuple[int, ...]
-"""What a figure was drawn under: the student's training seed, and where that does not tell figures apart, further ones."""
+"""What a figure was drawn under: the student's training seed, and where that does not tell figures
+apart, further ones.
+"""
 
 
 def defined(value: float | None) -> TypeGuard[float]:
@@ -38,14 +41,18 @@ def text(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
 
 @dataclass(frozen=True)
 class Sample:
-    """Figures of the same quantity over seeds; ``seeds`` says which figure is whose. None is not defined, like NaN."""
+    """Figures of the same quantity over seeds; ``seeds`` says which figure is whose. None is not
+    defined, like NaN.
+    """
 
     values: tuple[float | None, ...]
     seeds: tuple[Seed, ...] = ()
 
     @classmethod
     def of(cls, figures: Iterable[tuple[Run, float | None]]) -> Sample | None:
-        """The figures of runs; None where there are none. The teacher's seed counts where the runs' own are not enough."""
+        """The figures of runs; None where there are none. The teacher's seed counts where the runs'
+        own are not enough.
+        """
         given = list(figures)
         own = {run.seed for run, _ in given}
         seeds = tuple(run.seed if len(own) == len(given) else (run.seed, *_teachers(run)) for run, _ in given)
@@ -91,10 +98,11 @@ class Sample:
         return {"values": values, "n": self.n, "mean": self.mean, "std": self.std}
 
     def minus(self, other: Sample) -> Sample:
-        """The differences over the seeds under which both have a value; a sample of no values where there are none.
+        """The differences over the seeds under which both have a value; a sample of no values where
+        there are none.
 
-        A figure of a seed alone is set against all that were drawn under it: students without a teacher against those of
-        several teachers.
+        A figure of a seed alone is set against all that were drawn under it: students without a
+        teacher against those of several teachers.
         """
         mine, its = (
             [(_key(seed), value) for seed, value in zip(one.seeds, one.values, strict=True) if defined(value)]
@@ -107,7 +115,9 @@ class Sample:
 
 
 def difference(sample: Sample) -> dict[str, Any]:
-    """Paired differences (:meth:`Sample.minus`) for programs: as :meth:`Sample.plain`, with "ci95" and the seeds of the pairs."""
+    """Paired differences (:meth:`Sample.minus`) for programs: as :meth:`Sample.plain`, with "ci95"
+    and the seeds of the pairs.
+    """
     return sample.plain() | {"ci95": sample.interval, "seeds": [list(_key(seed)) for seed in sample.seeds]}
 
 

@@ -1,4 +1,6 @@
-"""How long a step of a training takes on this machine, measured on a few steps with images of noise. Nothing is kept."""
+"""How long a step of a training takes on this machine, measured on a few steps with images of
+noise. Nothing is kept.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,11 @@ WARM_UP = 2
 
 
 def step_seconds(run: Run, device: str = "cpu", steps: int = STEPS) -> float:
-    """Median wall-clock seconds of one step of ``run`` alone: batch, teacher's pass, forward, backward and update.
+    """Median wall-clock seconds of one step of ``run`` alone: batch, teacher's pass, forward,
+    backward and update.
 
-    The networks are fresh and the images are noise, which changes no operation. A method with several stages is measured in
-    its first. The process's threads are used as they are set.
+    The networks are fresh and the images are noise, which changes no operation. A method with
+    several stages is measured in its first. The process's threads are used as they are set.
 
     Args:
         run: a training without peers.

@@ -1,4 +1,6 @@
-"""How much a training computes and holds: multiply-accumulates of its network and its teacher's passes; bytes of its learner."""
+"""How much a training computes and holds: multiply-accumulates of its network and its teacher's
+passes; bytes of its learner.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ _known: dict[tuple[str, Data], int] = {}
 
 
 def held(run: Run) -> int:
-    """Bytes that the run's learner holds throughout its training: weights, gradients, what the optimiser remembers, buffers."""
+    """Bytes that the run's learner holds throughout its training: weights, gradients, what the
+    optimiser remembers, buffers.
+    """
     key = (run.net, run.data, run.recipe.copies, run.method, run.teacher and run.teacher.net)
     known = _held.get(key)
     if known is None:

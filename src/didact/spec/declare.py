@@ -31,7 +31,8 @@ def spec(cls: type[T]) -> type[T]:
     declared = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=_CONFIG)(cls)
     for name, info in declared.__pydantic_fields__.items():
         inherited = (getattr(base, "__pydantic_fields__", {}).get(name) for base in declared.__mro__[1:])
-        info.description = info.description or next((field.description for field in inherited if field), None)
+        text = info.description or next((field.description for field in inherited if field), None)
+        info.description = None if text is None else " ".join(text.split())
     declared.__init__ = _explained(declared.__init__)  # type: ignore[method-assign]
     return typing.cast("type[T]", declared)
 

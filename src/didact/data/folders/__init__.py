@@ -1,7 +1,8 @@
 """A user's folder of images as a data set, named ``folder:PATH``.
 
-Its files are listed (``tree``), described by a checksum that does not depend on where they lie (``contents``), and decoded once
-into a file of pixels (``pixels``) that all later epochs and processes read.
+Its files are listed (``tree``), described by a checksum that does not depend on where they lie
+(``contents``), and decoded once into a file of pixels (``pixels``) that all later epochs and
+processes read.
 """
 
 from didact.data.folders.contents import Contents, contents

@@ -1,8 +1,10 @@
-"""What a folder of images holds, independent of where it lies: a checksum, counts and the size of its images.
+"""What a folder of images holds, independent of where it lies: a checksum, counts and the size of
+its images.
 
-The checksum is of every image's path in the folder, class and number of bytes, and of the bytes of a sample: of all images where
-there are no more than :data:`~didact.data.resize.SAMPLE`. It is remembered in the user's cache folder, with the place where the
-folder was seen last, until a file's size or time of change differs.
+The checksum is of every image's path in the folder, class and number of bytes, and of the bytes of
+a sample: of all images where there are no more than :data:`~didact.data.resize.SAMPLE`. It is
+remembered in the user's cache folder, with the place where the folder was seen last, until a file's
+size or time of change differs.
 """
 
 from __future__ import annotations
@@ -62,14 +64,18 @@ class Contents:
 
     @cached_property
     def image(self) -> tuple[int, int] | None:
-        """Height and width of the images; None where they differ. Images that cannot be read have none."""
+        """Height and width of the images; None where they differ. Images that cannot be read have
+        none.
+        """
         known = self._remembered.get("image")
         if known is None:
             known = self._remember("image", self._common_size())
         return (known[0], known[1]) if known else None
 
     def unreadable(self) -> dict[int, str]:
-        """By row of :attr:`paths`, why training images cannot be decoded. Found out once, by decoding all of them."""
+        """By row of :attr:`paths`, why training images cannot be decoded. Found out once, by
+        decoding all of them.
+        """
         known = self._remembered.get("unreadable")
         if known is None:
             jobs = [(row, str(self.tree.root / path)) for row, path in enumerate(self.tree.train.paths)]
@@ -82,7 +88,9 @@ class Contents:
         return "unreadable" in self._remembered
 
     def place(self, image: tuple[int, int]) -> tuple[Path, Path]:
-        """Where its pixels are kept at the size ``image``: files of the pixels and of their checksums."""
+        """Where its pixels are kept at the size ``image``: files of the pixels and of their
+        checksums.
+        """
         start = folder_of(self.checksum)
         name = f"{image[0]}x{image[1]}.{VERSION}"
         return start / f"{name}.pixels", start / f"{name}.sums"
@@ -145,7 +153,8 @@ _SEEN: dict[str, Contents] = {}
 
 
 def contents(name: str) -> Contents:
-    """What the data set ``folder:PATH`` or ``folder:PATH#CLASSES`` holds, remembered until a file is added or removed.
+    """What the data set ``folder:PATH`` or ``folder:PATH#CLASSES`` holds, remembered until a file
+    is added or removed.
 
     Raises:
         SpecError: there is no such folder, or it holds no classes of images.
@@ -168,7 +177,9 @@ def contents(name: str) -> Contents:
 
 
 def last_name(checksum: str) -> str | None:
-    """The name of the folder with this checksum where it was seen last; None where it was not seen on this machine."""
+    """The name of the folder with this checksum where it was seen last; None where it was not seen
+    on this machine.
+    """
     with contextlib.suppress(DamagedError, DataError):
         known = read_json(folder_of(checksum) / "place.json")
         if isinstance(known, dict) and isinstance(known.get("path"), str):
@@ -178,7 +189,9 @@ def last_name(checksum: str) -> str | None:
 
 
 def last_place(checksum: str) -> Path | None:
-    """Where the folder with this checksum was seen last; None where it was not seen on this machine."""
+    """Where the folder with this checksum was seen last; None where it was not seen on this
+    machine.
+    """
     name = last_name(checksum)
     return None if name is None else Path(divided(name.removeprefix(PREFIX))[0])
 
@@ -187,7 +200,8 @@ def found_again(checksum: str) -> Contents:
     """The folder with this checksum, where it was seen last.
 
     Raises:
-        DataError: it was not seen on this machine, is not there any more, or holds something else now.
+        DataError: it was not seen on this machine, is not there any more, or holds something else
+            now.
     """
     name = last_name(checksum)
     if name is None:

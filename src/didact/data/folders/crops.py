@@ -1,7 +1,9 @@
-"""Random resized crops straight from an image's file: of a JPEG no more pixels are computed than its crops need.
+"""Random resized crops straight from an image's file: of a JPEG no more pixels are computed than
+its crops need.
 
-A JPEG can be decoded at a half, a quarter or an eighth of its size, which is what averaging would give and takes a part of the
-time. simplejpeg is used where it is installed; it gives Pillow's pixels, sooner.
+A JPEG can be decoded at a half, a quarter or an eighth of its size, which is what averaging would
+give and takes a part of the time. simplejpeg is used where it is installed; it gives Pillow's
+pixels, sooner.
 """
 
 from __future__ import annotations
@@ -21,14 +23,17 @@ SHARES = (8, 4, 2)
 """A JPEG is decoded at one of these parts of its height and width."""
 
 GAP = 2
-"""What is decoded at a part of its size is still so many times larger than what it becomes: then it hardly looks otherwise."""
+"""What is decoded at a part of its size is still so many times larger than what it becomes: then it
+hardly looks otherwise.
+"""
 
 Box = Sequence[int]
 """Top, left, height and width."""
 
 
 def cropped(path: Path, boxes: Sequence[Box], flips: Sequence[bool], size: int) -> np.ndarray:
-    """Parts of an image at size x size: bilinear, antialiased where they shrink, then mirrored where ``flips``.
+    """Parts of an image at size x size: bilinear, antialiased where they shrink, then mirrored
+    where ``flips``.
 
     Args:
         boxes: of the upright image.
@@ -57,7 +62,9 @@ def cropped(path: Path, boxes: Sequence[Box], flips: Sequence[bool], size: int) 
 
 
 def _jpeg(path: Path, image: Image, part: int) -> Image | None:
-    """The image decoded by simplejpeg at ``part`` of its size; None where that is not installed, or is not for this image."""
+    """The image decoded by simplejpeg at ``part`` of its size; None where that is not installed, or
+    is not for this image.
+    """
     if image.format != "JPEG" or image.mode not in ("RGB", "L"):
         return None
     try:
@@ -76,7 +83,9 @@ def _jpeg(path: Path, image: Image, part: int) -> Image | None:
 
 
 def _resized(image: Image, box: Box, full: tuple[int, int], size: int) -> np.ndarray:
-    """The part ``box`` of an image, which was decoded at a part of its ``full`` width and height, at size x size."""
+    """The part ``box`` of an image, which was decoded at a part of its ``full`` width and height,
+    at size x size.
+    """
     from PIL.Image import Resampling
 
     top, left, height, width = box

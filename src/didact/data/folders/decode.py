@@ -1,7 +1,9 @@
-"""One image of a file as pixels: red, green and blue, upright, on white, of the size that is wanted.
+"""One image of a file as pixels: red, green and blue, upright, on white, of the size that is
+wanted.
 
-Grey images get three equal channels, 16 bits become 8, the first frame of several is taken, what an image's EXIF data says of its
-orientation is done, and what is transparent shows white. Colour profiles are not applied.
+Grey images get three equal channels, 16 bits become 8, the first frame of several is taken, what an
+image's EXIF data says of its orientation is done, and what is transparent shows white. Colour
+profiles are not applied.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-"""What is tried, whatever a file's name ends with. Formats that start other programs, such as EPS, are not."""
+"""What is tried, whatever a file's name ends with. Formats that start other programs, such as EPS,
+are not.
+"""
 
 SIDEWAYS = (5, 6, 7, 8)
 """Orientations of EXIF in which height and width are exchanged."""
@@ -36,8 +40,8 @@ def decoded(path: Path, image: tuple[int, int], *, crop: bool) -> np.ndarray:
 
     Args:
         image: height and width that are wanted.
-        crop: cut the central square and bring it to this size: area-averaged where it is larger, bilinear where it is
-            smaller. Otherwise the image must have this size.
+        crop: cut the central square and bring it to this size: area-averaged where it is larger,
+            bilinear where it is smaller. Otherwise the image must have this size.
 
     Raises:
         UnreadableError: it cannot be decoded, or has another size.
@@ -52,7 +56,9 @@ def decoded(path: Path, image: tuple[int, int], *, crop: bool) -> np.ndarray:
 
 
 def image_size(path: Path) -> list[int] | None:
-    """Height and width of an upright image, from the head of its file; None where it cannot be read."""
+    """Height and width of an upright image, from the head of its file; None where it cannot be
+    read.
+    """
     try:
         with opened(path) as image:
             size = [image.height, image.width]
@@ -94,7 +100,9 @@ def opened(path: Path) -> Iterator[Image]:
 
 
 def orientation(image: Image) -> int:
-    """What its EXIF data says of how the camera was held: 1 for upright, which also stands for none."""
+    """What its EXIF data says of how the camera was held: 1 for upright, which also stands for
+    none.
+    """
     try:
         return int(image.getexif().get(0x0112, 1))
     except (TypeError, ValueError):

@@ -1,4 +1,6 @@
-"""A folder of images as a data set: facts that a run holds, and images that are decoded when they are taken."""
+"""A folder of images as a data set: facts that a run holds, and images that are decoded when they
+are taken.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ class Decoded:
     """Some images of a folder: those at ``rows`` of its file of pixels.
 
     Attributes:
-        labels: int64 classes, (n,). index: int64 positions among the training or the test images, (n,).
+        labels: int64 classes, (n,).
+        index: int64 positions among the training or the test images, (n,).
         rows: int64, (n,), ascending.
     """
 
@@ -43,7 +46,8 @@ class Decoded:
     rows: Tensor
 
     def take(self, rows: Tensor) -> Split:
-        """The images at ``rows`` (int64, (m,)), in that order. Images that lie one after another are not copied into memory.
+        """The images at ``rows`` (int64, (m,)), in that order. Images that lie one after another
+        are not copied into memory.
 
         Raises:
             DataError: files that cannot be decoded.
@@ -62,8 +66,8 @@ class Decoded:
         self.check(torch.zeros(0, dtype=torch.long), places)
 
     def check(self, shown: Tensor, kept: Tensor) -> None:
-        """Refuse images that cannot be decoded: those at ``shown`` (rows), of which nothing is kept, and at ``kept``, places of
-        the file of pixels, which are decoded now.
+        """Refuse images that cannot be decoded: those at ``shown`` (rows), of which nothing is
+        kept, and at ``kept``, places of the file of pixels, which are decoded now.
 
         Raises:
             DataError: there are such files; all of them are counted.
@@ -104,7 +108,9 @@ class Folder:
 
     @property
     def facts(self) -> Facts:
-        """What is known without decoding. Mean and deviation stand for no images; ``load`` takes those of the training images."""
+        """What is known without decoding. Mean and deviation stand for no images; ``load`` takes
+        those of the training images.
+        """
         classes, train, test, height, width = self.holds
         return Facts(
             classes=classes,
@@ -120,7 +126,9 @@ class Folder:
 
     @property
     def title(self) -> str:
-        """The folder's name where it was seen, with the beginning of its checksum: two may have one name."""
+        """The folder's name where it was seen, with the beginning of its checksum: two may have one
+        name.
+        """
         place = last_place(self.checksum)
         return f"{clean(place.name)} ({self.checksum[:8]})" if place else f"folder {self.checksum[:8]}"
 
@@ -146,7 +154,8 @@ class Folder:
         """Training images, test images and names of the classes.
 
         Raises:
-            DataError: the folder is not there any more or has changed; with ``skip``, a class has no image that can be decoded.
+            DataError: the folder is not there any more or has changed; with ``skip``, a class has
+                no image that can be decoded.
         """
         contents = found_again(self.checksum)
         tree, image = contents.tree, (self.holds[3], self.holds[4])
@@ -176,7 +185,9 @@ class Folder:
         return faults | self.decoded(contents, pixels, torch.arange(shown, pixels.count))
 
     def decoded(self, contents: Contents, pixels: Pixels, rows: Tensor) -> dict[int, str]:
-        """Decode those of the images at ``rows`` that are not decoded yet. Returns, by row, why images cannot be decoded."""
+        """Decode those of the images at ``rows`` that are not decoded yet. Returns, by row, why
+        images cannot be decoded.
+        """
         missing = pixels.missing(rows.numpy())
         if not missing:
             return {}
@@ -203,7 +214,9 @@ class Folder:
 
     @property
     def left_out(self) -> str | None:
-        """Which images were left out when it was read, as they cannot be decoded; None where there are none."""
+        """Which images were left out when it was read, as they cannot be decoded; None where there
+        are none.
+        """
         return _LEFT_OUT.get(self.checksum)
 
 
@@ -212,7 +225,9 @@ _LEFT_OUT: dict[str, str] = {}
 
 
 LIMIT = 2**35
-"""Images that take more bytes than this once they are decoded are decoded whenever they are shown, unless a setting decides."""
+"""Images that take more bytes than this once they are decoded are decoded whenever they are shown,
+unless a setting decides.
+"""
 
 
 def size(holds: Holds) -> int:
@@ -227,12 +242,15 @@ def volume(holds: Holds) -> str:
 
 
 def too_large(holds: Holds) -> bool:
-    """Whether images are decoded whenever they are shown, unless a setting decides. The same on every machine."""
+    """Whether images are decoded whenever they are shown, unless a setting decides. The same on
+    every machine.
+    """
     return size(holds) > LIMIT
 
 
 def decode_together(train: Labelled, test: Labelled, shown: Tensor, tested: Tensor, aside: Tensor | None) -> None:
-    """Decode the training images at ``shown`` and ``aside`` and the test images at ``tested``, where they are a folder's.
+    """Decode the training images at ``shown`` and ``aside`` and the test images at ``tested``,
+    where they are a folder's.
 
     Those at ``shown`` are only read through where they are decoded whenever they are shown.
 
@@ -255,7 +273,8 @@ def _named(contents: Contents, faults: dict[int, str], asked: int) -> str:
 
 
 def chosen(contents: Contents, size: int | None) -> Holds:
-    """Counts and image size of a folder of which images of the size ``size`` are wanted; their own size by default.
+    """Counts and image size of a folder of which images of the size ``size`` are wanted; their own
+    size by default.
 
     Raises:
         SpecError: no size is given, and the images differ in size.
@@ -287,7 +306,9 @@ def without_labels(path: str) -> Contents:
 
 
 def resized(holds: Any, size: int | None) -> Any:
-    """The same counts, with images of the size ``size`` where one is given. What are no counts is left as it is."""
+    """The same counts, with images of the size ``size`` where one is given. What are no counts is
+    left as it is.
+    """
     if size is None or not isinstance(holds, (tuple, list)) or len(holds) != 5:
         return tuple(holds) if isinstance(holds, list) else holds
     return (*holds[:3], size, size)

@@ -1,7 +1,9 @@
-"""Image data sets in the format of Hugging Face ``datasets``, named ``hf:PATH``: their files become a folder of images.
+"""Image data sets in the format of Hugging Face ``datasets``, named ``hf:PATH``: their files become
+a folder of images.
 
-An image column holds encoded files, so they are written as they are, class by class, into the user's cache folder; from there on
-they are like any other folder. Nothing is downloaded: a name that is no path must be in the cache of ``datasets``.
+An image column holds encoded files, so they are written as they are, class by class, into the
+user's cache folder; from there on they are like any other folder. Nothing is downloaded: a name
+that is no path must be in the cache of ``datasets``.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from didact.data.contract import DataError
 from didact.spec import SpecError, clean, shown
 
 PREFIX = "hf:"
-"""The name of such a data set is this, then a path; then, if wanted, ``#`` and the column with the labels."""
+"""The name of such a data set is this, then a path; then, if wanted, ``#`` and the column with the
+labels.
+"""
 
 TESTS = ("test", "validation", "val")
 """Splits that may be the test set; the first with labels is taken."""
@@ -41,7 +45,8 @@ def exported(name: str) -> Path:
     """The folder with the images of ``name``, which is written where it is missing.
 
     Raises:
-        SpecError: ``datasets`` is not installed, there is no such data set, or it has no images with classes.
+        SpecError: ``datasets`` is not installed, there is no such data set, or it has no images
+            with classes.
         DataError: the folder cannot be written.
     """
     source, _, column = name.removeprefix(PREFIX).partition("#")

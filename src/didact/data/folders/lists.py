@@ -1,4 +1,6 @@
-"""Classes of images from a list: a user's CSV file, and the lists with which ImageNet and Tiny ImageNet are published."""
+"""Classes of images from a list: a user's CSV file, and the lists with which ImageNet and Tiny
+ImageNet are published.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,14 @@ from didact.data.folders.walk import File, Found, file_of
 from didact.spec import SpecError, clean, shown
 
 TRUTH = "ILSVRC2012_validation_ground_truth.txt"
-"""ImageNet's own list: the number of the class of each image, in the alphabetical order of the images."""
+"""ImageNet's own list: the number of the class of each image, in the alphabetical order of the
+images.
+"""
 
 NAMES = ("val_annotations.txt", "LOC_val_solution.csv", "val.txt", TRUTH)
-"""Lists that are looked for in the folder of the images and in the one above it. All but the last name an image and its class
-in every line."""
+"""Lists that are looked for in the folder of the images and in the one above it. All but the last
+name an image and its class in every line.
+"""
 
 SPLITS = ("train", "val", "validation", "test")
 
@@ -72,9 +77,11 @@ def _row(table: Path, line: int, values: dict[str, str | None], splits: bool) ->
 
 
 def labels(root: Path, within: str, found: Found, names: tuple[str, ...], notes: list[str]) -> dict[str, int] | None:
-    """The images in the folder ``within`` that a list beside them names, with their labels; None where there is no list.
+    """The images in the folder ``within`` that a list beside them names, with their labels; None
+    where there is no list.
 
-    A class is named by its folder's name, or by its number in the alphabetical order of those, from 0.
+    A class is named by its folder's name, or by its number in the alphabetical order of those, from
+    0.
 
     Raises:
         SpecError: the list names an unknown class, or images that are not there.
@@ -117,7 +124,9 @@ def _pairs(path: Path) -> Iterator[tuple[int, str, str]]:
 
 
 def _truth(path: Path, images: list[str]) -> Iterator[tuple[int, str, str]]:
-    """The same of ImageNet's own list; which number stands for which folder, ``meta.mat`` of its development kit says."""
+    """The same of ImageNet's own list; which number stands for which folder, ``meta.mat`` of its
+    development kit says.
+    """
     from scipy.io import loadmat
 
     numbers = _text(path).split()

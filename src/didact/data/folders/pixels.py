@@ -1,8 +1,9 @@
-"""Decoded images in a file that is mapped into memory: every epoch and every process reads the same pages.
+"""Decoded images in a file that is mapped into memory: every epoch and every process reads the same
+pages.
 
-The file has room for all images. An image's checksum is written after its pixels, into a second file; an image whose checksum
-does not fit is decoded again. So a process that is killed, or two that decode the same image, do no harm. Both files may be
-deleted at any time.
+The file has room for all images. An image's checksum is written after its pixels, into a second
+file; an image whose checksum does not fit is decoded again. So a process that is killed, or two
+that decode the same image, do no harm. Both files may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ class Pixels:
                 os.close(handle)
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """The images at ``rows``, uint8 (n, height, width, 3); mapped where they lie one after another, and copied otherwise.
+        """The images at ``rows``, uint8 (n, height, width, 3); mapped where they lie one after
+        another, and copied otherwise.
 
         What is written into mapped ones stays in this process.
         """

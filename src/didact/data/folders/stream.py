@@ -1,7 +1,9 @@
-"""Training images that are decoded whenever they are shown, by worker processes, as they would not fit once decoded.
+"""Training images that are decoded whenever they are shown, by worker processes, as they would not
+fit once decoded.
 
-A worker is given the paths of a batch and what was drawn for them, and gives pixels back. So what happens to an image does not
-depend on who decodes it, and the number of workers changes no pixel. Each worker has at most :data:`AHEAD` batches waiting.
+A worker is given the paths of a batch and what was drawn for them, and gives pixels back. So what
+happens to an image does not depend on who decodes it, and the number of workers changes no pixel.
+Each worker has at most :data:`AHEAD` batches waiting.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ WHOLE = ""
 """The name under which workers give images that the caller crops."""
 
 Made = dict[str, Tensor]
-"""Pixels by the name of the rendering, uint8 (b, c, h, w) in channels-last order, or (4b, c, h, w) of four renderings each."""
+"""Pixels by the name of the rendering, uint8 (b, c, h, w) in channels-last order, or (4b, c, h, w)
+of four renderings each.
+"""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ class Streamed:
         """The images at ``order`` (rows on the CPU, a tensor for each batch).
 
         Args:
-            drawn: by name, what was drawn for every image; without it images come whole, under the name :data:`WHOLE`.
+            drawn: by name, what was drawn for every image; without it images come whole, under the
+                name :data:`WHOLE`.
             size: height and width of the crops.
             workers: processes that decode; 0 for this one alone.
 
@@ -178,16 +183,22 @@ class _Decoder(Dataset[Any]):
 
 
 def _sent(pixels: np.ndarray) -> Any:
-    """As it goes to the other process: through shared memory where there is plenty of it, otherwise through a pipe."""
+    """As it goes to the other process: through shared memory where there is plenty of it, otherwise
+    through a pipe.
+    """
     pixels = np.ascontiguousarray(pixels)
     return torch.from_numpy(pixels) if _shared_memory() > 64 * pixels.nbytes else pixels
 
 
 def _shared_memory() -> int:
-    """Bytes that are free for it. In a container there may be few, and a process that writes beyond them is killed."""
+    """Bytes that are free for it. In a container there may be few, and a process that writes beyond
+    them is killed.
+    """
     return shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else 0
 
 
 def usual_decoders() -> int:
-    """As many processes as there are processors, but one for the network; none where there is one processor."""
+    """As many processes as there are processors, but one for the network; none where there is one
+    processor.
+    """
     return processors() - 1

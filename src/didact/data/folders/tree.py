@@ -5,9 +5,11 @@
     <class>/...        of which one image in five of each class, drawn by a fixed seed, is for the test
     labels.csv         with the columns path, label and, if wanted, split
 
-Of a folder of classes only those may be taken that a list names, such as the 200 of Tiny ImageNet among the 1,000 of ImageNet.
+Of a folder of classes only those may be taken that a list names, such as the 200 of Tiny ImageNet
+among the 1,000 of ImageNet.
 
-Classes are numbered in the alphabetical order of their folders' names. Folders inside a class belong to it.
+Classes are numbered in the alphabetical order of their folders' names. Folders inside a class
+belong to it.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ class Tree:
     Attributes:
         names: of the classes, by label.
         notes: what a user should know of it, a sentence each.
-        stamps: the times of last change of its folders and lists: where they are the same, no file was added or removed.
+        stamps: the times of last change of its folders and lists: where they are the same, no file
+            was added or removed.
     """
 
     root: Path
@@ -81,11 +84,13 @@ def look(path: str, chosen: str | None = None) -> Tree:
     """The images below the folder ``path``, or of the CSV file ``path``.
 
     Args:
-        chosen: what names the classes that are taken, as :func:`didact.data.folders.wordnet.listed` reads it; all by default.
-            ``ALL`` takes all images, whatever folder they are in, as one class.
+        chosen: what names the classes that are taken, as :func:`didact.data.folders.wordnet.listed`
+            reads it; all by default. ``ALL`` takes all images, whatever folder they are in, as one
+            class.
 
     Raises:
-        SpecError: there is no such folder, or it holds no classes of images; the message says what was expected.
+        SpecError: there is no such folder, or it holds no classes of images; the message says what
+            was expected.
     """
     root = Path(os.path.abspath(os.path.expanduser(path)))
     if chosen == ALL and root.is_dir():

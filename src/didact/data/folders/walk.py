@@ -19,7 +19,9 @@ SUFFIXES = (
 
 
 class File(NamedTuple):
-    """An image: its size in bytes and the time of its last change in nanoseconds; 0 for a link that leads nowhere."""
+    """An image: its size in bytes and the time of its last change in nanoseconds; 0 for a link that
+    leads nowhere.
+    """
 
     size: int
     changed: int
@@ -31,7 +33,8 @@ class Found:
 
     Attributes:
         images: the images, by path.
-        folders: the folders that are not hidden, by path, with the time of their last change; "" is the folder itself.
+        folders: the folders that are not hidden, by path, with the time of their last change; "" is
+            the folder itself.
         others: files that are no images, by path, with the same.
         hidden: number of hidden files and folders, which are left out.
         outside: links that lead out of the folder, and are followed.
@@ -48,7 +51,9 @@ class Found:
         return sorted(path.rpartition("/")[2] for path in self.folders if path and path.rpartition("/")[0] == folder)
 
     def notes(self, lists: Collection[str]) -> Iterator[str]:
-        """What a user should know of files that are left out, and of links. ``lists``: names of files that are read."""
+        """What a user should know of files that are left out, and of links. ``lists``: names of
+        files that are read.
+        """
         if self.hidden:
             yield f"left out: hidden files or folders ({self.hidden:,})"
         names = [path.rpartition("/")[2] for path in self.others]
@@ -110,7 +115,9 @@ def _enter(
 
 
 def file_of(entry: os.DirEntry[str] | Path) -> File:
-    """Size and time of last change; zeros for a link that leads nowhere, which is named when it is decoded."""
+    """Size and time of last change; zeros for a link that leads nowhere, which is named when it is
+    decoded.
+    """
     try:
         about = entry.stat()
     except OSError:

@@ -1,4 +1,6 @@
-"""Classes of ImageNet by their WordNet numbers: the 200 of Tiny ImageNet, and lists of a user's own."""
+"""Classes of ImageNet by their WordNet numbers: the 200 of Tiny ImageNet, and lists of a user's
+own.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ TINY_IMAGENET = tuple(_NUMBERS.split())
 
 
 def divided(path: str) -> tuple[str, str | None]:
-    """A path and, after a ``#``, what names some of its classes: ``TINY``, ``ALL`` or the absolute path of a list."""
+    """A path and, after a ``#``, what names some of its classes: ``TINY``, ``ALL`` or the absolute
+    path of a list.
+    """
     start, mark, chosen = path.rpartition("#")
     if not mark or os.path.lexists(os.path.expanduser(path)):
         return path, None
@@ -49,7 +53,8 @@ def divided(path: str) -> tuple[str, str | None]:
 
 
 def listed(chosen: str) -> tuple[str, ...]:
-    """The classes that ``chosen`` names, ``TINY`` or a file with a class in every line; what follows a space is not read.
+    """The classes that ``chosen`` names, ``TINY`` or a file with a class in every line; what
+    follows a space is not read.
 
     Raises:
         SpecError: there is no such file, or it names a class twice or none at all.

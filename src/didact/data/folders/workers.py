@@ -1,8 +1,9 @@
-"""Images decoded by several processes, this one among them. Each writes the pixels of its share where all find them.
+"""Images decoded by several processes, this one among them. Each writes the pixels of its share
+where all find them.
 
-Another process is a fresh Python that is given its share as JSON. So it works wherever the caller runs: in a script without a
-main guard, in a notebook, or in a worker that may have no children of :mod:`multiprocessing`. An image is decoded on its own, so
-the number of processes changes no pixel.
+Another process is a fresh Python that is given its share as JSON. So it works wherever the caller
+runs: in a script without a main guard, in a notebook, or in a worker that may have no children of
+:mod:`multiprocessing`. An image is decoded on its own, so the number of processes changes no pixel.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from didact.machine import processors
 from didact.spec import clean
 
 SHARE = 4_000
-"""A process has at least so many images: to start one takes as long as to decode some thousand small ones."""
+"""A process has at least so many images: to start one takes as long as to decode some thousand
+small ones.
+"""
 
 Job = tuple[int, str]
 """The row of an image, and its path."""
@@ -34,7 +37,8 @@ def decode(jobs: Sequence[Job], pixels: Pixels, *, crop: bool, processes: int | 
     Args:
         jobs: the images.
         crop: as of :func:`didact.data.folders.decode.decoded`.
-        processes: how many there are; by default as many as there are processors, each with :data:`SHARE` images at least.
+        processes: how many there are; by default as many as there are processors, each with
+            :data:`SHARE` images at least.
 
     Raises:
         DataError: the disk is full, or a process ended before its share was done.
@@ -74,7 +78,9 @@ def _shared_out(jobs: Sequence[Job], pixels: Pixels | None, crop: bool, processe
 
 
 def _start(jobs: Sequence[Job], pixels: Pixels | None, crop: bool) -> subprocess.Popen[str]:
-    """A process that decodes its share. Its input is written at once; it answers when it has read all of it."""
+    """A process that decodes its share. Its input is written at once; it answers when it has read
+    all of it.
+    """
     package = str(Path(__file__).parents[3])
     above = os.environ.get("PYTHONPATH")
     process = subprocess.Popen(

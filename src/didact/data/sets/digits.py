@@ -1,7 +1,9 @@
-"""Handwritten digits that need no download: scikit-learn's 1,797 real 8x8 images, scaled up to 16x16.
+"""Handwritten digits that need no download: scikit-learn's 1,797 real 8x8 images, scaled up to
+16x16.
 
-The published values 0..16 are scaled to 0..255 and interpolated bilinearly between pixel centres, so that an image
-survives three strides. Each class gives 100 training images, drawn once by a named stream; the other 797 are the test set.
+The published values 0..16 are scaled to 0..255 and interpolated bilinearly between pixel centres,
+so that an image survives three strides. Each class gives 100 training images, drawn once by a named
+stream; the other 797 are the test set.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ class Digits:
         """Nothing is downloaded."""
 
     def read(self) -> tuple[Split, Split, tuple[str, ...]]:
-        """Training and test images, uint8 (1000, 1, 16, 16) and (797, 1, 16, 16), and the names of the classes."""
+        """Training and test images, uint8 (1000, 1, 16, 16) and (797, 1, 16, 16), and the names of
+        the classes.
+        """
         pixels, labels = _published()
         train, test = _rows(labels)
         return Split.whole(pixels[train], labels[train]), Split.whole(pixels[test], labels[test]), tuple("0123456789")
@@ -44,7 +48,9 @@ class Digits:
 
 @cache
 def _published() -> tuple[Tensor, Tensor]:
-    """All pixels and labels; kept, since reading scikit-learn's text file takes longer than all the rest."""
+    """All pixels and labels; kept, since reading scikit-learn's text file takes longer than all the
+    rest.
+    """
     from sklearn.datasets import load_digits
 
     values, classes = load_digits(return_X_y=True)
@@ -54,7 +60,8 @@ def _published() -> tuple[Tensor, Tensor]:
 def enlarge(values: Tensor) -> Tensor:
     """(n, 8, 8) values 0..16 as uint8 (n, 1, 16, 16) pixels 0..255.
 
-    All products are multiples of 1/256 below 256, exact in float32, so every machine rounds to the same pixels.
+    All products are multiples of 1/256 below 256, exact in float32, so every machine rounds to the
+    same pixels.
     """
     larger = functional.interpolate(values[:, None], scale_factor=2, mode="bilinear", align_corners=False)
     return (larger * 255 / 16).round().to(torch.uint8)

@@ -1,8 +1,9 @@
-"""STL-10: 13,000 labelled colour images of 96x96 pixels in 10 classes, in the published binary form.
+"""STL-10: 13,000 labelled colour images of 96x96 pixels in 10 classes, in the published binary
+form.
 
-Pixels and labels lie in files of their own. An image is 27,648 bytes: its red, green and blue plane, each written column by
-column (MATLAB's order); the reader transposes it. Labels are bytes from 1. The 100,000 images without labels and the ten
-folds are left out.
+Pixels and labels lie in files of their own. An image is 27,648 bytes: its red, green and blue
+plane, each written column by column (MATLAB's order); the reader transposes it. Labels are bytes
+from 1. The 100,000 images without labels and the ten folds are left out.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@
     words.txt                   what WordNet calls them                       val/images/val_<number>.JPEG
     val/val_annotations.txt     file and class of every validation image      test/: without labels, left out
 
-Classes are numbered in the order of their WordNet numbers, training images class by class in the order of theirs; the labelled
-validation images are the test set. A copy may hold a part of the training images, as many of every class; an image's index is
-its place among all that were published, so that it is the same image in every copy. Only what is asked for is decoded.
+Classes are numbered in the order of their WordNet numbers, training images class by class in the
+order of theirs; the labelled validation images are the test set. A copy may hold a part of the
+training images, as many of every class; an image's index is its place among all that were
+published, so that it is the same image in every copy. Only what is asked for is decoded.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from didact.data.contract import DataError, Facts
 from didact.data.split import Split
 
 _NUMBER = re.compile(r"[^.].*_([0-9]+)\.JPEG")
-"""The name of an image. Those that begin with a dot belong to the system that copied the folder, not to the data set."""
+"""The name of an image. Those that begin with a dot belong to the system that copied the folder,
+not to the data set.
+"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Files:
 
     Attributes:
         paths: one an image.
-        labels: int64 classes, (n,). index: int64 positions in the full published set, (n,).
+        labels: int64 classes, (n,).
+        index: int64 positions in the full published set, (n,).
         size: pixels on each side.
     """
 
@@ -47,7 +51,8 @@ class Files:
         return len(self.paths)
 
     def take(self, rows: Tensor) -> Split:
-        """The images at ``rows`` (int64, (m,)), decoded, in that order. Grey ones get three equal channels.
+        """The images at ``rows`` (int64, (m,)), decoded, in that order. Grey ones get three equal
+        channels.
 
         Raises:
             DataError: a file is missing, damaged, or an image of another size.

@@ -25,9 +25,11 @@ WAIT_SECONDS = 0.3
 
 @spec
 class Ray(Executor):
-    """Each job is a task of a Ray cluster, which finds a node for it. One whose node dies goes on at another.
+    """Each job is a task of a Ray cluster, which finds a node for it. One whose node dies goes on
+    at another.
 
-    Where the nodes see the store, they write to it. Where they do not, Records and checkpoints are carried.
+    Where the nodes see the store, they write to it. Where they do not, Records and checkpoints are
+    carried.
     """
 
     address: str = ""
@@ -43,10 +45,14 @@ class Ray(Executor):
     """How often a job is begun again after its node or its process died. Then its runs fail."""
 
     carry: bool | None = None
-    """Whether Records are carried to the nodes. By default where one of them does not see the store."""
+    """Whether Records are carried to the nodes. By default where one of them does not see the
+    store.
+    """
 
     keep_seconds: Annotated[float, Field(ge=0)] = 30.0
-    """Where they are carried: a job sends its checkpoints back at most this often, and goes on from the last one."""
+    """Where they are carried: a job sends its checkpoints back at most this often, and goes on from
+    the last one.
+    """
 
     def check(self, device: str) -> Sequence[str]:
         """Refuse what cannot work on any cluster.

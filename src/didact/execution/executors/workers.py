@@ -27,7 +27,8 @@ EACH = 3 * 2**29
 
 @spec
 class Workers(Executor):
-    """Jobs that do not need each other run at once, each in a worker process, which then takes the next job.
+    """Jobs that do not need each other run at once, each in a worker process, which then takes the
+    next job.
 
     A job whose worker dies goes on in a new one from its last epoch.
     """
@@ -36,14 +37,18 @@ class Workers(Executor):
     """The number of workers."""
 
     threads: Count | None = None
-    """Threads of each worker. By default OMP_NUM_THREADS, or where that is not set the threads of this process, divided."""
+    """Threads of each worker. By default OMP_NUM_THREADS, or where that is not set the threads of
+    this process, divided.
+    """
 
     restarts: Annotated[int, Strict(), Field(ge=0, le=100)] = 3
     """How often a job is begun again after its worker died. Then its runs fail."""
 
     @classmethod
     def automatic(cls, device: str) -> Executor:
-        """What ``--workers auto`` stands for (:func:`free_places`); on a GPU or a single core, this process."""
+        """What ``--workers auto`` stands for (:func:`free_places`); on a GPU or a single core, this
+        process.
+        """
         cores = processors()
         if not device.startswith("cpu") or cores == 1:
             return Here()
@@ -56,7 +61,9 @@ class Workers(Executor):
         return self.count
 
     def check(self, device: str) -> Sequence[str]:
-        """Refuse a GPU, which is no faster with several processes; say if there are more threads than cores."""
+        """Refuse a GPU, which is no faster with several processes; say if there are more threads
+        than cores.
+        """
         if not device.startswith("cpu") and self.count > 1:
             raise SpecError(
                 f"workers: {self.count} workers would share the device {device}, and train no faster; write --workers 1. "
@@ -103,8 +110,8 @@ class Workers(Executor):
 def free_places(cores: int, memory: int | None, threads: int | None = None) -> tuple[int, int]:
     """How many workers a machine has room for, and the threads of each.
 
-    Threads follow from the number of cores alone, or are given; never from the request, the load or the memory. So a Run has the
-    same bits on a machine whatever it is asked for together with.
+    Threads follow from the number of cores alone, or are given; never from the request, the load or
+    the memory. So a Run has the same bits on a machine whatever it is asked for together with.
 
     Args:
         memory: bytes that are available; None where that is not known.
@@ -213,7 +220,9 @@ class _Crew:
         return Outcome(failures={run.digest: reason for run in task.job.runs})
 
     def _close(self, task: _Task, reason: str | None = None) -> None:
-        """Send the events that a dead worker cannot send: the end of its training, and with a reason its failure."""
+        """Send the events that a dead worker cannot send: the end of its training, and with a
+        reason its failure.
+        """
         if task.begun is None:
             return
         if reason is not None:

@@ -1,4 +1,6 @@
-"""Hugging Face transformers: classifiers from configurations, without weights. Nothing is downloaded, no remote code runs."""
+"""Hugging Face transformers: classifiers from configurations, without weights. Nothing is
+downloaded, no remote code runs.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,9 @@ _BACKBONE = ("stage_names", "out_features", "out_indices")
 class Transformers(Library):
     """``hf:vit+hidden_size=192``: a type of model and settings of its configuration.
 
-    ``hf:FOLDER`` and ``hf:owner/name`` are read from a folder with a config.json, or from what transformers has downloaded
-    before; the canonical name holds the settings that differ from the type's.
+    ``hf:FOLDER`` and ``hf:owner/name`` are read from a folder with a config.json, or from what
+    transformers has downloaded before; the canonical name holds the settings that differ from the
+    type's.
     """
 
     package: ClassVar = "transformers"
@@ -69,7 +72,9 @@ class Transformers(Library):
         return {**config.to_dict(), **dict.fromkeys(getattr(config, "attribute_map", ()))}
 
     def _found(self, spelling: Spelling) -> Spelling:
-        """``spelling`` of a folder, or of a model that was downloaded before, as a type and its settings."""
+        """``spelling`` of a folder, or of a model that was downloaded before, as a type and its
+        settings.
+        """
         held = self._held(spelling.net)
         kind = str(held.get("model_type"))
         if kind not in self.names():
@@ -85,7 +90,9 @@ class Transformers(Library):
         return Spelling("hf", kind, {**settings, **spelling.arguments}, spelling.structure)
 
     def _held(self, name: str) -> Mapping[str, Any]:
-        """The configuration that lies on this machine under a folder's or a model's name, as plain data."""
+        """The configuration that lies on this machine under a folder's or a model's name, as plain
+        data.
+        """
         if not (Path(name).is_dir() or "/" in name):
             raise SpecError(f"transformers has no classifier of images {shown(name)}{nearest(name, self.names())}")
         try:

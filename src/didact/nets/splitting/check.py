@@ -16,7 +16,8 @@ from didact.seeds import preserved
 
 
 def protect(net: BlockNet, images: Tensor) -> None:
-    """Have each part copy what it is given, where its operations would change it in place: methods read features later.
+    """Have each part copy what it is given, where its operations would change it in place: methods
+    read features later.
 
     Its images are ``images``, of a few samples.
     """
@@ -46,7 +47,8 @@ def protect(net: BlockNet, images: Tensor) -> None:
 
 
 def check(net: BlockNet, model: nn.Module, names: dict[str, str], images: Tensor) -> None:
-    """Compare ``net`` with the ``model`` that it was made of: logits in eval mode, a training step, its random numbers.
+    """Compare ``net`` with the ``model`` that it was made of: logits in eval mode, a training step,
+    its random numbers.
 
     Args:
         names: the model's name of each entry of the net's state dict.
@@ -71,7 +73,9 @@ def check(net: BlockNet, model: nn.Module, names: dict[str, str], images: Tensor
 
 
 def _step(net: nn.Module, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits in eval mode, logits in training mode, and the state of the random generator after a training step."""
+    """Logits in eval mode, logits in training mode, and the state of the random generator after a
+    training step.
+    """
     with preserved():
         torch.manual_seed(0)
         with mode(net, training=False), torch.no_grad():

@@ -1,4 +1,6 @@
-"""Which of the places become the ends of blocks: the ends of resolutions, equal depths, or those that a person names."""
+"""Which of the places become the ends of blocks: the ends of resolutions, equal depths, or those
+that a person names.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,11 @@ from didact.nets.splitting.trace import ROOT, stack
 
 
 def choose(places: list[Point], blocks: int) -> tuple[Point | None, list[Point]]:
-    """The end of the stem (None: the images enter the first block) and the ends of at most ``blocks`` blocks.
+    """The end of the stem (None: the images enter the first block) and the ends of at most
+    ``blocks`` blocks.
 
-    Blocks end where resolutions end. Where a network has fewer resolutions than blocks, the longest are divided at equal depth;
-    where it has more, the first ones belong to the stem.
+    Blocks end where resolutions end. Where a network has fewer resolutions than blocks, the longest
+    are divided at equal depth; where it has more, the first ones belong to the stem.
     """
     groups = _resolutions(places)
     ends = [_end(group) for group in groups]
@@ -36,7 +39,9 @@ def choose(places: list[Point], blocks: int) -> tuple[Point | None, list[Point]]
 
 
 def _inside(group: list[Point], stem: Point | None, start: int, end: Point, pieces: int) -> list[Point]:
-    """Points that divide what lies between ``start`` (in layers) and ``end`` into pieces of equal depth, at outer boundaries."""
+    """Points that divide what lies between ``start`` (in layers) and ``end`` into pieces of equal
+    depth, at outer boundaries.
+    """
     chosen: list[Point] = []
     inner = [p for p in group if (stem is None or p.index > stem.index) and start < p.layers < end.layers]
     step = (end.layers - start) / pieces
@@ -66,7 +71,9 @@ def _resolutions(places: list[Point]) -> list[list[Point]]:
 
 
 def _end(group: list[Point]) -> Point:
-    """The last point, or one before it at an outer boundary where less than half of the layers come after that."""
+    """The last point, or one before it at an outer boundary where less than half of the layers come
+    after that.
+    """
     end = group[-1]
     for point in reversed(group):
         if point.outer < end.outer and 2 * (end.layers - point.layers) < _length(group):
@@ -79,7 +86,9 @@ def _length(group: list[Point]) -> int:
 
 
 def _first(group: list[Point]) -> Point | None:
-    """The first outer boundary in the first half of the group, where maps travel: after an activation, if the group has any."""
+    """The first outer boundary in the first half of the group, where maps travel: after an
+    activation, if the group has any.
+    """
     early = [p for p in group if not p.layout.extra and p.layers and p.layers - group[0].layers < _length(group) / 2]
     early = [p for p in early if p.index < group[-1].index]
     if any(p.activated for p in group):
@@ -88,7 +97,8 @@ def _first(group: list[Point]) -> Point | None:
 
 
 def named(places: list[Point], known: Flow, names: Iterable[str], net: nn.Module) -> tuple[Point | None, list[Point]]:
-    """The end of the stem and the ends of blocks by name: each block ends with a module, or with an operation of :func:`cuts`.
+    """The end of the stem and the ends of blocks by name: each block ends with a module, or with an
+    operation of :func:`cuts`.
 
     Raises:
         ValueError: no such point, or names that are not in order.

@@ -12,7 +12,8 @@ from didact.nets.splitting.trace import ROOT, Whole
 
 
 def last_layers(whole: Whole, known: Flow) -> list[fx.Node]:
-    """The linear layers and convolutions after which no other comes on the way to the logits; several, where logits are averaged.
+    """The linear layers and convolutions after which no other comes on the way to the logits;
+    several, where logits are averaged.
 
     Raises:
         ValueError: there is a way from the images to the logits without such a layer.
@@ -43,8 +44,9 @@ def _linear(whole: Whole, node: fx.Node) -> bool:
 
 
 def pooled(whole: Whole, known: Flow, after: int) -> list[fx.Node]:
-    """What the last layers read: one value, or several vectors. The last single value before them where that is a vector from
-    which all of theirs are computed, as where one vector is normalised for each of two heads, and where the logits need more.
+    """What the last layers read: one value, or several vectors. The last single value before them
+    where that is a vector from which all of theirs are computed, as where one vector is normalised
+    for each of two heads, and where the logits need more.
 
     Args:
         after: the last cut; what is returned comes no earlier.

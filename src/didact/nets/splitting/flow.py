@@ -21,11 +21,12 @@ class Flow:
     Attributes:
         shapes: of tensors that have one row for each image, without the batch.
         constant: what does not depend on the images.
-        free: what does not depend on the images but for their size; any part can compute it for itself.
+        free: what does not depend on the images but for their size; any part can compute it for
+            itself.
         batch: sizes of the batch; any part can read it from what it is given.
         devices: where the images are; likewise.
-        fixed: other numbers that are the same for every batch, such as height and width. A part that needs one computed by an
-            earlier part has it as it was for the images of the split.
+        fixed: other numbers that are the same for every batch, such as height and width. A part
+            that needs one computed by an earlier part has it as it was for the images of the split.
         state: the entries of the state dict that a node reads, by identity.
     """
 
@@ -62,7 +63,9 @@ class _Watch(fx.Interpreter):
 
 
 def flow(whole: Whole, graph: fx.Graph, images: Tensor) -> Flow:
-    """What the values of the graph are, from running it on ``images`` (of :data:`LARGE`) and on fewer of them."""
+    """What the values of the graph are, from running it on ``images`` (of :data:`LARGE`) and on
+    fewer of them.
+    """
     runs = []
     for size in (SMALL, LARGE):
         watch = _Watch(whole, graph)
@@ -117,7 +120,9 @@ def attribute(whole: nn.Module, path: str) -> Any:
 
 
 def single(known: Flow) -> list[int]:
-    """The indices of nodes after which nothing but their own value is needed, and no entry of the state dict is read again."""
+    """The indices of nodes after which nothing but their own value is needed, and no entry of the
+    state dict is read again.
+    """
     travelling = [node for node in known.nodes if known.travels(node)]
     ends = {node: max((known.index[user] for user in node.users), default=-1) for node in travelling}
     first: dict[int, int] = {}

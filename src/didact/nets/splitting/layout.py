@@ -1,4 +1,6 @@
-"""How the values inside a network lie in memory, and the maps (b, c, h, w) that methods read of them."""
+"""How the values inside a network lie in memory, and the maps (b, c, h, w) that methods read of
+them.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,14 @@ _MOST_EXTRA = 16
 class Layout:
     """What a value inside a network is.
 
-    A value travels from block to block as the map that methods read, which costs nothing: a map is another view of it. Only a row
-    of tokens in which class or register tokens come first has more in it than a map has; it travels as it is. A part that takes
-    such a row takes a map as well, as another network's part gives it: the mean over its positions stands for each extra token.
+    A value travels from block to block as the map that methods read, which costs nothing: a map is
+    another view of it. Only a row of tokens in which class or register tokens come first has more
+    in it than a map has; it travels as it is. A part that takes such a row takes a map as well, as
+    another network's part gives it: the mean over its positions stands for each extra token.
 
     Attributes:
-        kind: "map" (b, c, h, w); "channels last" (b, h, w, c); "tokens" (b, extra + h w, c); "vector" (b, c).
+        kind: "map" (b, c, h, w); "channels last" (b, h, w, c); "tokens" (b, extra + h w, c);
+            "vector" (b, c).
         extra: class and register tokens, which come first.
         grid: (h, w); where images are of another size, tokens keep this ratio of height to width.
     """

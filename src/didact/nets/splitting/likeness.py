@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 
 def likeness(model: nn.Module) -> Hashable:
-    """What networks have in common that were made in the same way: classes and plain attributes of their modules, functions that
-    they hold, and shapes of their parameters and buffers.
+    """What networks have in common that were made in the same way: classes and plain attributes of
+    their modules, functions that they hold, and shapes of their parameters and buffers.
 
-    None where some attribute is neither plain nor a module: then two networks that look alike might differ.
+    None where some attribute is neither plain nor a module: then two networks that look alike might
+    differ.
     """
     seen = _Seen()
     total = hashlib.sha256()

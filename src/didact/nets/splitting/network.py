@@ -38,7 +38,8 @@ class Place:
         kind: of the network's own value: "map", "channels last", "tokens" or "vector".
         extra: class and register tokens, which travel on with the tokens of the map.
         activated: whether an activation ends there; then methods can read the value before it.
-        block: the number of the block that ends there when the network is split; 0: the stem; None: no part.
+        block: the number of the block that ends there when the network is split; 0: the stem; None:
+            no part.
     """
 
     name: str
@@ -69,7 +70,9 @@ def cuts(
 
 @dataclass(frozen=True)
 class _Parts:
-    """A followed network, the places where it can be cut, the end of its stem if that has operations, the ends of its blocks."""
+    """A followed network, the places where it can be cut, the end of its stem if that has
+    operations, the ends of its blocks.
+    """
 
     whole: Whole
     known: Flow
@@ -81,8 +84,9 @@ class _Parts:
 def _best(model: nn.Module, image: Shape, blocks: int, cuts: Sequence[str] | None) -> _Parts:
     """The parts of ``model``.
 
-    Modules that branch on sizes stay whole. Where too few blocks are left then, or none that ends with a module of ``cuts``, they
-    are followed as well, for images of this size only, if that gives more.
+    Modules that branch on sizes stay whole. Where too few blocks are left then, or none that ends
+    with a module of ``cuts``, they are followed as well, for images of this size only, if that
+    gives more.
     """
     try:
         found = _parts(model, image, blocks, cuts, sized=False)
@@ -118,24 +122,26 @@ def split(
 ) -> BlockNet:
     """``model`` as a BlockNet of at most ``blocks`` blocks that shares its parameters and buffers.
 
-    The parts follow what the forward did for images of this shape. Where they need numbers that follow from it and that another
-    part computes, such as the height and width of a map, the network refuses images of another shape.
+    The parts follow what the forward did for images of this shape. Where they need numbers that
+    follow from it and that another part computes, such as the height and width of a map, the
+    network refuses images of another shape.
 
-    Blocks end where the resolution is about to fall; where there are fewer resolutions than blocks, as in a row of tokens, long
-    ones are divided at equal depth. A block that ends in an activation shows the value before it. The pooled vector is what the
-    last linear layer reads.
+    Blocks end where the resolution is about to fall; where there are fewer resolutions than blocks,
+    as in a row of tokens, long ones are divided at equal depth. A block that ends in an activation
+    shows the value before it. The pooled vector is what the last linear layer reads.
 
     Args:
         model: a module with a forward that takes a batch of images and returns logits (b, k).
         image: (c, h, w) of the images that it will be shown.
         blocks: how many blocks at most.
-        cuts: the ends of the blocks by name instead, as :func:`cuts` lists them: ``["layer1", "layer2"]``.
-        checked: whether copies of both are run, forwards and backwards, and compared bit by bit. A network on the meta device
-            has no bits to compare.
+        cuts: the ends of the blocks by name instead, as :func:`cuts` lists them: ``["layer1",
+            "layer2"]``.
+        checked: whether copies of both are run, forwards and backwards, and compared bit by bit. A
+            network on the meta device has no bits to compare.
 
     Raises:
-        ValueError: the forward takes or returns something else, cannot be followed, or cannot be cut; the message names the
-            operation and what to write instead.
+        ValueError: the forward takes or returns something else, cannot be followed, or cannot be
+            cut; the message names the operation and what to write instead.
     """
     return divided(model, image, blocks, cuts, checked=checked)[0]
 
@@ -143,7 +149,8 @@ def split(
 def divided(
     model: nn.Module, image: Shape, blocks: int = 4, cuts: Sequence[str] | None = None, *, checked: bool = True
 ) -> tuple[BlockNet, Plan]:
-    """What :func:`split` gives, and the plan by which another network of the same structure can be built in blocks.
+    """What :func:`split` gives, and the plan by which another network of the same structure can be
+    built in blocks.
 
     Raises:
         ValueError: as :func:`split`.
@@ -162,10 +169,12 @@ def divided(
 
 
 def with_classes(model: nn.Module, num_classes: int, image: Shape = (3, 224, 224)) -> nn.Module:
-    """``model`` with new last layers for ``num_classes``, drawn as torch draws them; the model itself where it has as many.
+    """``model`` with new last layers for ``num_classes``, drawn as torch draws them; the model
+    itself where it has as many.
 
     Raises:
-        ValueError: the last layers are no :class:`~torch.nn.Linear` or :class:`~torch.nn.Conv2d`; else as :func:`split`.
+        ValueError: the last layers are no :class:`~torch.nn.Linear` or :class:`~torch.nn.Conv2d`;
+            else as :func:`split`.
     """
     whole, known = _followed(model, image)
     classifier.resize(whole, known, num_classes)

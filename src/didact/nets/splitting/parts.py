@@ -23,7 +23,8 @@ from didact.tensors import Feature, Logits
 
 @dataclass(frozen=True, eq=False)
 class Written:
-    """A row of operations without the network: Python code that any network of the same structure can run.
+    """A row of operations without the network: Python code that any network of the same structure
+    can run.
 
     Attributes:
         source: a function ``forward(self, x)``; one value in, one out.
@@ -32,7 +33,8 @@ class Written:
         takes, gives: the layouts of the two values.
         constants: tensors that the network's forward made from sizes.
         careful: whether the operations would change what they are given.
-        only: the shape of the images, without the batch, where the operations hold for no other; for the part that takes them.
+        only: the shape of the images, without the batch, where the operations hold for no other;
+            for the part that takes them.
     """
 
     source: str
@@ -55,7 +57,9 @@ class Written:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Plain data but for functions and classes, which are pickled by name; modules have their names here."""
+        """Plain data but for functions and classes, which are pickled by name; modules have their
+        names here.
+        """
         state = {key: value for key, value in vars(self).items() if key != "function"}
         modules = {key: value.__name__ for key, value in self.space.items() if isinstance(value, ModuleType)}
         rest = {key: value for key, value in self.space.items() if key not in (*modules, "__builtins__")}
@@ -67,7 +71,9 @@ class Written:
 
 
 def write(whole: nn.Module, graph: fx.Graph, takes: Layout, gives: Layout) -> Written:
-    """The operations of ``graph`` as code, with the paths of a network's own modules, parameters and buffers."""
+    """The operations of ``graph`` as code, with the paths of a network's own modules, parameters
+    and buffers.
+    """
     held: dict[str, None] = {}
     constants = {str(node.target): getattr(whole, str(node.target)) for node in graph.nodes if constant(node)}
     for node in graph.nodes:
@@ -84,7 +90,8 @@ def own_path(target: str) -> str:
 
 
 class Operations(nn.Module):
-    """A row of a network's operations, with the network's own modules, parameters and buffers under their own names.
+    """A row of a network's operations, with the network's own modules, parameters and buffers under
+    their own names.
 
     Args:
         whole: the traced module, or another one of the same structure.
@@ -167,9 +174,10 @@ class Cut(Block):
 class CutHead(Head):
     """The head of a network that was split.
 
-    ``body`` leads from the last feature to what the last linear layer reads, and ``classifier`` from there to the logits. The
-    pooled vector is what lies between. Where that is still a map, as before a last convolution, it is the mean over positions;
-    the classifier takes such a vector as a map of a single position.
+    ``body`` leads from the last feature to what the last linear layer reads, and ``classifier``
+    from there to the logits. The pooled vector is what lies between. Where that is still a map, as
+    before a last convolution, it is the mean over positions; the classifier takes such a vector as
+    a map of a single position.
     """
 
     def __init__(self, body: Operations, classifier: Operations) -> None:
@@ -195,10 +203,12 @@ class CutHead(Head):
 def carve(
     known: Flow, nodes: list[fx.Node], ends: list[fx.Node], inputs: list[fx.Node], borrowed: set[fx.Node] | None = None
 ) -> fx.Graph:
-    """The graph of ``nodes``, which are given ``inputs`` and give ``ends``: one value, or several vectors next to each other.
+    """The graph of ``nodes``, which are given ``inputs`` and give ``ends``: one value, or several
+    vectors next to each other.
 
     Args:
-        borrowed: numbers that other parts compute, and that stay as they were for the images of the split, are added to it.
+        borrowed: numbers that other parts compute, and that stay as they were for the images of the
+            split, are added to it.
     """
     graph = fx.Graph()
     given = graph.placeholder("x")
@@ -242,7 +252,9 @@ def carve(
 
 
 def _follow_device(graph: fx.Graph, node: fx.Node, given: fx.Node) -> None:
-    """Let a device that was written down while the network was traced be that of what the part is given."""
+    """Let a device that was written down while the network was traced be that of what the part is
+    given.
+    """
 
     def now(value: Any) -> Any:
         if not isinstance(value, torch.device):

@@ -1,4 +1,6 @@
-"""How a network is divided, without the network: any other of the same structure can be divided in the same way, untraced."""
+"""How a network is divided, without the network: any other of the same structure can be divided in
+the same way, untraced.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class Plan:
     classes: int
 
     def build(self, model: nn.Module) -> BlockNet:
-        """``model``, which has the structure that the plan was made from, as a BlockNet that shares its parameters."""
+        """``model``, which has the structure that the plan was made from, as a BlockNet that shares
+        its parameters.
+        """
         whole = Whole(model)
         stem = nn.Identity() if self.stem is None else Operations(whole, self.stem)
         row = [
@@ -92,7 +96,9 @@ def _part(
 def _block(
     whole: Whole, known: Flow, start: fx.Node, takes: Layout, stop: fx.Node, gives: Layout, borrowed: set[fx.Node]
 ) -> tuple[Written, Written | None]:
-    """From ``start`` to ``stop``; its last activation apart, where that shares no parameters with what comes before."""
+    """From ``start`` to ``stop``; its last activation apart, where that shares no parameters with
+    what comes before.
+    """
     before = stop.all_input_nodes[0]
     own = known.state[stop]
     inner = known.nodes[known.index[start] + 1 : known.index[stop]]
@@ -127,7 +133,9 @@ def _head(
 
 
 def _hold_rest(whole: Whole, net: BlockNet) -> None:
-    """Give every entry of the network's state dict a place: second names of a tensor with the first, what is never read last."""
+    """Give every entry of the network's state dict a place: second names of a tensor with the
+    first, what is never read last.
+    """
     parts = list(operations(net))
     homes = {id(tensor): part for part in parts for tensor in part.state_dict(keep_vars=True).values()}
     held = set(own_names(net).values())

@@ -1,4 +1,6 @@
-"""Where a network can be cut: after the operations that everything from the images to the logits goes through."""
+"""Where a network can be cut: after the operations that everything from the images to the logits
+goes through.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class Point:
 
 
 def points(whole: Whole, known: Flow, image: Shape, stop: int) -> list[Point]:
-    """Where the network can be cut, in order, up to node ``stop``: where the single value has a layout."""
+    """Where the network can be cut, in order, up to node ``stop``: where the single value has a
+    layout.
+    """
     places: list[Point] = []
     before: tuple[int, int] | None = None
     layers = 0

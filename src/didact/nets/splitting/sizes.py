@@ -1,4 +1,6 @@
-"""What numbers and comparisons of sizes are while a network is traced, for forwards that branch on them or count with them."""
+"""What numbers and comparisons of sizes are while a network is traced, for forwards that branch on
+them or count with them.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class Sizes:
         self._images = [images[:size].clone() for size in (SMALL, LARGE)]
 
     def value(self, node: fx.Node) -> int | float | bool | None:
-        """The number that ``node`` is for images of this shape, whatever the batch; None where it follows from anything else."""
+        """The number that ``node`` is for images of this shape, whatever the batch; None where it
+        follows from anything else.
+        """
         self._go_on()
         found = [run.env[node] for run in self._runs]
         if not isinstance(found[0], bool | int | float) or found[0] != found[1] or not self._of_sizes(node):
@@ -35,7 +39,9 @@ class Sizes:
         return found[0]
 
     def _go_on(self) -> None:
-        """Compute what was written since the last time, in order: some operations change values in place."""
+        """Compute what was written since the last time, in order: some operations change values in
+        place.
+        """
         with preserved(), torch.no_grad():
             for node in self._graph.nodes:
                 if node not in self._runs[0].env:

@@ -1,8 +1,9 @@
 """The operations of a network as one graph that holds in training and in eval mode.
 
-torch.fx runs the forward on stand-ins for tensors and writes down what is called. Python that looks at a tensor or at its shape
-cannot be followed so. Then the submodule that contains it becomes a leaf, which is called as a whole, and tracing starts again.
-The forward runs once in each mode; where the modes differ by more than a flag, that submodule becomes a leaf too.
+torch.fx runs the forward on stand-ins for tensors and writes down what is called. Python that looks
+at a tensor or at its shape cannot be followed so. Then the submodule that contains it becomes a
+leaf, which is called as a whole, and tracing starts again. The forward runs once in each mode;
+where the modes differ by more than a flag, that submodule becomes a leaf too.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ ROOT = "net"
 
 
 class Whole(nn.Module):
-    """A network as a part of a module with a single argument: its other arguments keep their defaults."""
+    """A network as a part of a module with a single argument: its other arguments keep their
+    defaults.
+    """
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -38,7 +41,9 @@ class Whole(nn.Module):
 
 
 def answer(given: Any) -> Any:
-    """The logits that a network returns; those in an object that has an attribute of this name, as transformers' have."""
+    """The logits that a network returns; those in an object that has an attribute of this name, as
+    transformers' have.
+    """
     return given if isinstance(given, Tensor | fx.Proxy) else getattr(given, "logits", given)
 
 
@@ -50,7 +55,8 @@ def traced(net: nn.Module, images: Tensor, *, sized: bool = False) -> tuple[Whol
         sized: whether modules that branch on sizes are followed so, too.
 
     Raises:
-        ValueError: the forward of the network itself cannot be traced, or does something else in training mode.
+        ValueError: the forward of the network itself cannot be traced, or does something else in
+            training mode.
     """
     leaves: set[type[nn.Module]] = set()
     while True:
@@ -71,7 +77,9 @@ def traced(net: nn.Module, images: Tensor, *, sized: bool = False) -> tuple[Whol
 
 
 def stack(node: fx.Node) -> tuple[str, ...]:
-    """The calls of modules that the node lies in, the outermost first, by path: a second call of one is "path@1"."""
+    """The calls of modules that the node lies in, the outermost first, by path: a second call of
+    one is "path@1".
+    """
     return tuple(node.meta.get("nn_module_stack", ()))
 
 
@@ -91,7 +99,8 @@ class _Tracer(fx.Tracer):
         return whole or super().is_leaf_module(m, module_qualified_name)
 
     def to_bool(self, obj: fx.Proxy) -> bool:
-        # whether two tensors have one type or device is no matter of values; the check that follows would find a wrong answer
+        # whether two tensors have one type or device is no matter of values; the check that follows
+        # would find a wrong answer
         node = obj.node
         if node.target in (operator.eq, operator.ne) and all(_kind(x) for x in node.args):
             return node.target is operator.eq
@@ -102,7 +111,9 @@ class _Tracer(fx.Tracer):
         return super().proxy(node) if self.images is None else SizedProxy(node, self)
 
     def size_of(self, obj: fx.Proxy) -> int | float | bool | None:
-        """The number that ``obj`` is for images of this shape; None where it follows from anything else."""
+        """The number that ``obj`` is for images of this shape; None where it follows from anything
+        else.
+        """
         assert self.images is not None
         if self._sizes is None:
             self._sizes = Sizes(self.root, self.graph, self.images)
@@ -123,7 +134,8 @@ class _Tracer(fx.Tracer):
             isinstance(a, Tensor) and not isinstance(a, nn.Parameter) and a not in self.tensor_attrs and not self._buffer(a)
         )
         if made and (self.images is None or not torch.equal(self._random, torch.get_rng_state())):
-            # it would stay as it is for ever; for images of one size that is right, if it is not random
+            # it would stay as it is for ever; for images of one size that is right, if it is not
+            # random
             raise TypeError("its forward makes a tensor from plain numbers")
         return super().create_arg(a)
 
@@ -175,7 +187,8 @@ def mode(net: nn.Module, *, training: bool) -> Iterator[None]:
 def _difference(training: fx.Graph, evaluating: fx.Graph, whole: Whole) -> nn.Module | None:
     """The module in which the graphs part; None where they are the same but for flags.
 
-    A flag that is the mode itself (or its opposite) in both graphs is read at run time afterwards, in ``evaluating``.
+    A flag that is the mode itself (or its opposite) in both graphs is read at run time afterwards,
+    in ``evaluating``.
     """
     pairs = dict(zip(training.nodes, evaluating.nodes, strict=False))
     flags: list[tuple[fx.Node, bool]] = []
@@ -222,7 +235,9 @@ def _alike(a: Any, b: Any, pairs: dict[fx.Node, fx.Node], flags: list[Any]) -> b
 
 
 def _follow_mode(graph: fx.Graph, node: fx.Node, training: fx.Node) -> None:
-    """Let the flags of ``node`` that differ from those of ``training`` follow the mode of the part that runs it."""
+    """Let the flags of ``node`` that differ from those of ``training`` follow the mode of the part
+    that runs it.
+    """
 
     def merged(a: Any, b: Any) -> Any:
         if isinstance(b, bool) and a is not b:
@@ -238,7 +253,9 @@ def _follow_mode(graph: fx.Graph, node: fx.Node, training: fx.Node) -> None:
 
 
 def _owner(a: fx.Node, b: fx.Node, whole: Whole) -> nn.Module:
-    """The innermost module with a forward of its own that one of two different operations is called from."""
+    """The innermost module with a forward of its own that one of two different operations is called
+    from.
+    """
     callers = (_callers(node) for node in (a, b))
     path = max(callers, key=len, default=(ROOT,))
     return whole.get_submodule(path[-1].partition("@")[0]) if path else whole.net
