@@ -43,15 +43,22 @@ def shows(precision: str) -> frozenset[str]:
     return PARTS - {"preacts"} if precision == "int8" else PARTS
 
 
-def check_installed() -> None:
+class Unsupported(Exception):
+    """ONNX, or its runtime, has no word for an operation of a network; the message names it."""
+
+
+def check_installed(setting: str = "teacher.engine") -> None:
     """Refuse an engine that is not installed.
+
+    Args:
+        setting: what asks for it, for the message.
 
     Raises:
         SpecError: the message names the extra.
     """
     missing = [name for name in LIBRARIES if find_spec(name) is None]
     if missing:
-        raise SpecError(f"teacher.engine: onnx needs {', '.join(missing)}, which is not installed: {installation('onnx')}")
+        raise SpecError(f"{setting}: onnx needs {', '.join(missing)}, which is not installed: {installation('onnx')}")
 
 
 def runtime() -> str:
@@ -72,7 +79,7 @@ class Computed(BlockNet):
     def __init__(self, model: bytes, shapes: Shapes, threads: int) -> None:
         super().__init__(None, (), None)
         self._shapes = shapes
-        self._session = _session(model, threads)
+        self._session = session(model, threads)
         self._names = [output.name for output in self._session.get_outputs()]
         self.eval()
 
@@ -102,7 +109,8 @@ def _tensor(values: Any) -> Tensor:
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
 
 
-def _session(model: bytes, threads: int) -> Any:
+def session(model: bytes, threads: int) -> Any:
+    """ONNX Runtime on the CPU with ``model``; ``threads`` compute an operation."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -145,31 +153,45 @@ def exported(net: BlockNet, image: Shape, precision: str = "fp32") -> bytes:
     """
     check_installed()
     parts = sorted(shows(precision))
-    shown = _Shown(net, parts).eval()
-    images = torch.zeros(2, *image)
     names = [f"{part}.{i}" for part in parts for i in range(len(net) if part in ("features", "preacts") else 1)]
+    try:
+        return converted(_Shown(net, parts).eval(), image, names)
+    except Unsupported as error:
+        raise SpecError(
+            f"teacher.engine: this network cannot be computed by ONNX Runtime: {error}; leave teacher.engine out"
+        ) from error
+
+
+def converted(module: nn.Module, image: Shape, outputs: list[str]) -> bytes:
+    """``module``, frozen and in eval mode, as an ONNX model that ONNX Runtime accepts, in float32.
+
+    Args:
+        image: (c, h, w); the input is called ``images``, and takes any number of them.
+        outputs: a name for each tensor that the module returns.
+
+    Raises:
+        Unsupported: the exporter, or the runtime, has no word for an operation.
+    """
+    images = torch.zeros(2, *image)
     dynamic = ({0: torch.export.Dim("batch", min=1)},)
     with _quiet(), tempfile.TemporaryDirectory() as folder, torch.no_grad():
         path = Path(folder) / "net.onnx"
         try:
             torch.onnx.export(
-                shown,
+                module,
                 (images,),
                 path,
                 input_names=["images"],
-                output_names=names,
+                output_names=outputs,
                 dynamic_shapes=dynamic,
                 dynamo=True,
                 external_data=False,
                 verbose=False,
             )
             model = path.read_bytes()
-            _session(model, 1)
+            session(model, 1)
         except Exception as error:  # of the exporter, of the network's code, of the runtime: it may be any
-            raise SpecError(
-                f"teacher.engine: this network cannot be computed by ONNX Runtime: {_first_cause(error)}; "
-                "leave teacher.engine out"
-            ) from error
+            raise Unsupported(_first_cause(error)) from error
     return model
 
 

@@ -4,16 +4,15 @@ far it is from the eager one.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from didact.analysis.divergence import accuracy, kl
-from didact.data import Dataset, Loader, evaluation_batches, facts
+from didact.data import Dataset, evaluation_batches, facts
+from didact.deploy.calibration import calibration
 from didact.deploy.engine import Computed, check_installed, exported, quantised, runtime
 from didact.method import Teacher
 from didact.nets.blocks import BlockNet
@@ -21,13 +20,9 @@ from didact.nets.folded import folded
 from didact.runs.build import network
 from didact.runs.engine import Engine
 from didact.runs.run import Run
-from didact.seeds import derive
 from didact.spec import SpecError, to_json
 from didact.store.results import Results
 from didact.store.store import Store
-
-CALIBRATED = 64
-"""Images of a batch from which ranges are taken."""
 
 
 def check(runs: Iterable[Run], device: str) -> None:
@@ -59,16 +54,8 @@ def computed(net: BlockNet, engine: Engine, dataset: Dataset) -> Computed:
     """``net`` as the engine computes it. It is calibrated on training images only."""
     model = exported(folded(net), dataset.image, engine.precision)
     if engine.precision == "int8":
-        model = quantised(model, _calibration(engine, dataset))
+        model = quantised(model, calibration(dataset, engine.calibration, engine.seed))
     return Computed(model, net.shapes(dataset.image), torch.get_num_threads())
-
-
-def _calibration(engine: Engine, dataset: Dataset) -> Iterator[Tensor]:
-    """Training images, augmented as in training, by the engine's seed."""
-    loader = Loader(dataset, batch_size=CALIBRATED, data_seed=derive(engine.seed, "calibration"))
-    steps = -(-engine.calibration // CALIBRATED)
-    for number, batch in enumerate(itertools.islice(loader.epoch(0), steps)):
-        yield batch.images[: engine.calibration - number * CALIBRATED]
 
 
 def compare(run: Run, net: BlockNet | None, teacher: Teacher | None, store: Store, dataset: Dataset) -> None:

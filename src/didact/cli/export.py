@@ -1,0 +1,46 @@
+"""``didact export``. Imports no torch before it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from didact.cli import answer
+from didact.cli.options import STORE, StorePath, TrustStore, exactly
+from didact.spec import Count
+
+
+def export(
+    run: Annotated[str, Parameter(help="A digest, or the beginning of one, or a folder's name.")],
+    *,
+    to: Annotated[str, Parameter(help="The file's form: onnx.")] = "onnx",
+    bits: Annotated[int, Parameter(converter=exactly(Count), help="32, or 8: quantised.")] = 32,
+    output: Annotated[
+        Path | None, Parameter(name=["--output", "-o"], help="A new file that ends in .onnx; named like the run by default.")
+    ] = None,
+    calibration: Annotated[
+        int | None,
+        Parameter(
+            converter=exactly(Count),
+            help="With 8 bits: training images from which ranges are taken; 512 by default, or all where there are fewer.",
+        ),
+    ] = None,
+    store: StorePath = STORE,
+    trust_store: TrustStore = False,
+) -> int:
+    """Convert, measure and write; the help stands where the command is named."""
+    from didact import streams
+    from didact.sharing import export as exporting
+    from didact.store.choice import chosen
+
+    records = answer.opened(store, trust_store)
+    found, record = chosen(records, run)
+    path = exporting.usual_place(records, found, bits) if output is None else output.expanduser()
+    done = exporting.export(records, found, record, path, to=to, bits=bits, images=calibration)
+    for line in exporting.summary(done):
+        streams.say(line)
+    if done.warning is not None:
+        streams.say(done.warning, to_stderr=True)
+    return 0

@@ -1,0 +1,273 @@
+"""A finished run as a file for an inference engine, checked and measured before it is written."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from didact import __version__
+from didact.data import Dataset, evaluation_batches, facts, load, stored, training_images
+from didact.deploy.calibration import calibration
+from didact.deploy.engine import Unsupported, check_installed, quantised, runtime
+from didact.deploy.onnx_file import described, logits_of, model_of
+from didact.engine.accuracy import hits
+from didact.files.checked import json_text, write
+from didact.nets import title
+from didact.runs.run import Run
+from didact.spec import RequestError, SpecError, clean, plural, shown
+from didact.store.record import Record
+from didact.store.store import Store
+
+FORMAT = 1
+"""Rises when the description is read otherwise."""
+
+BITS = (32, 8)
+
+TOLERANCE = 1e-4
+"""How far a logit in 32 bits may be from the network's: that far, or that share of the largest logit
+where it is above 1."""
+
+USUAL, FEWEST = 512, 16
+"""Training images from which ranges are taken in 8 bits, unless said, and at least."""
+
+LOSS = 0.5
+"""Points of accuracy that 8 bits may lose without a warning."""
+
+SEED = 0
+"""Which training images these are."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written.
+
+    Attributes:
+        path: the file; ``about``: its description, which lies at ``beside`` as JSON.
+        size: of the file in bytes; ``float_size``: of the same network in 32 bits.
+    """
+
+    path: Path
+    about: dict[str, Any]
+    size: int
+    float_size: int
+
+    @property
+    def beside(self) -> Path:
+        """The description as JSON."""
+        return description_of(self.path)
+
+    @property
+    def warning(self) -> str | None:
+        """What a person should know before the file is used; None where there is nothing."""
+        accuracy = self.about["accuracy"]
+        lost = accuracy["float32"] - accuracy["file"]
+        if lost <= LOSS:
+            return None
+        return (
+            f"WARNING: {self.about['bits']} bits lose {lost:.2f} points of accuracy; write --bits 32, "
+            "or calibrate on more images with --calibration"
+        )
+
+
+def description_of(path: Path) -> Path:
+    """The place of the description of the file at ``path``."""
+    return path.with_suffix(".json")
+
+
+def usual_place(store: Store, run: Run, bits: int) -> Path:
+    """A file in the working directory, named like the run's folder."""
+    return Path(f"{store.folder(run).name}.{bits}bit.onnx")
+
+
+def check(run: Run, path: Path, to: str, bits: int, images: int | None) -> int:
+    """Refuse what cannot be exported before any work. The number of calibration images, 0 in 32
+    bits.
+
+    Raises:
+        SpecError: an unknown form or bit width, a missing extra, too few or too many calibration
+            images.
+        RequestError: there is something at ``path``, or nothing can be written there.
+    """
+    if to != "onnx":
+        raise SpecError(f"to: onnx is the only form so far, found {shown(to)}; write --to onnx")
+    if bits not in BITS:
+        raise SpecError(f"bits: 32 (float) or 8 (quantised), found {bits}; write --bits 32 or --bits 8")
+    check_installed("to")
+    _check_place(path)
+    if bits == 32:
+        if images is not None:
+            raise SpecError("calibration: is for 8 bits; write --bits 8, or leave --calibration out")
+        return 0
+    there = training_images(run.data)
+    wanted = min(USUAL, there) if images is None else images
+    if wanted < FEWEST or wanted > there:
+        raise SpecError(
+            f"calibration: {wanted} training images are asked for; 8 bits need at least {FEWEST}, "
+            f"and {run.data.label} has {there}"
+        )
+    return wanted
+
+
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        raise RequestError(f"output: {path} is a folder; name a file in it, such as {path / 'net.onnx'}")
+    if path.suffix != ".onnx":
+        raise SpecError(f"output: the name of a file that ends in .onnx, found {shown(str(path))}")
+    for place in (path, description_of(path)):
+        if place.exists() or place.is_symlink():
+            raise RequestError(f"output: {place} exists; name another, or remove it")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        tempfile.TemporaryFile(dir=above).close()
+    except OSError as error:
+        raise RequestError(f"output: nothing can be written in {above}: {error.strerror}; name another place") from None
+
+
+def export(
+    store: Store,
+    run: Run,
+    record: Record,
+    path: Path,
+    *,
+    to: str = "onnx",
+    bits: int = 32,
+    images: int | None = None,
+) -> Exported:
+    """Write the network that ``run`` deploys to the ONNX file at ``path``, and its description as
+    JSON next to it.
+
+    The file takes images on the scale 0 to 1 and normalises them itself. In 32 bits its logits on
+    all test images are compared with the network's; in both widths its accuracy on them is
+    measured. They choose nothing. Both files are there completely or not at all.
+
+    Args:
+        bits: 32, or 8: static quantisation as :mod:`didact.deploy.engine` has it.
+        images: in 8 bits, how many training images the ranges are taken from (512, or all where
+            there are fewer).
+
+    Raises:
+        SpecError: see :func:`check`; or an operation of the network has no counterpart.
+        RequestError: see :func:`check`; or the file's logits are not those of the network.
+        DataError: the images are missing.
+    """
+    count = check(run, path, to, bits, images)
+    net = store.deployed(run).requires_grad_(False)
+    known, kept = facts(run.data), record.images()
+    mean, std = kept.get("mean", list(known.mean)), kept.get("std", list(known.std))
+    try:
+        exact = model_of(net, known.image, mean, std)
+    except Unsupported as error:
+        raise SpecError(f"{run.label} cannot be exported to ONNX: {error}") from error
+    dataset = load(run.data)
+    raw = replace(dataset, mean=(0.0,) * len(mean), std=(1.0,) * len(std))
+    shown_images: list[int] = []
+    model = exact if bits == 32 else quantised(exact, _counted(calibration(raw, count, SEED), shown_images))
+    own, found = _answers(net, model, dataset, raw)
+    difference = _compared(run, own, found, bits)
+    about = {
+        "format": FORMAT,
+        "didact": __version__,
+        "digest": run.digest,
+        "run": clean(run.label),
+        "net": title(run.net),
+        "data": run.data.label,
+        "bits": bits,
+        "image": list(known.image),
+        "resize": list(stored(run.data)[1:]),
+        "scale": [0.0, 1.0],
+        "mean": list(mean),
+        "std": list(std),
+        "classes": list(dataset.names),
+        "accuracy": {
+            "file": _accuracy(found, dataset.test.labels),
+            "float32": _accuracy(own, dataset.test.labels),
+            "record": record.final()["test_top1"],
+            "test_images": len(dataset.test),
+        },
+        "difference": difference,
+        "calibration": None if bits == 32 else {"training_images": sum(shown_images), "seed": SEED},
+        "onnxruntime": runtime(),
+    }
+    return _written(path, described(model, about), about, len(described(exact, about)))
+
+
+def _counted(batches: Iterable[Tensor], counts: list[int]) -> Iterator[Tensor]:
+    """``batches``; the images of each that was read are added to ``counts``."""
+    for images in batches:
+        counts.append(len(images))
+        yield images
+
+
+@torch.no_grad()
+def _answers(net: nn.Module, model: bytes, dataset: Dataset, raw: Dataset) -> tuple[Tensor, Tensor]:
+    """Logits of the network and of the file for all test images."""
+    own = torch.cat([net(batch.images).float() for batch in evaluation_batches(dataset, dataset.test)])
+    return own, logits_of(model, (batch.images for batch in evaluation_batches(raw, raw.test)))
+
+
+def _compared(run: Run, own: Tensor, found: Tensor, bits: int) -> float:
+    """The largest difference between two logits.
+
+    Raises:
+        RequestError: it is too large in 32 bits, or there is a logit that is no number.
+    """
+    if not own.isfinite().all():
+        raise RequestError(f"{run.label} answers with logits that are no numbers; train it again, and export that run")
+    difference = float((own - found).abs().max())
+    allowed = TOLERANCE * max(1.0, float(own.abs().max())) if bits == 32 else float("inf")
+    if not found.isfinite().all() or difference > allowed:
+        raise RequestError(
+            f"the logits of ONNX Runtime are up to {difference:.2g} from those of {run.label} on the test images, "
+            f"and {allowed:.2g} is allowed in {bits} bits; nothing was written"
+        )
+    return difference
+
+
+def _accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Top-1 accuracy in percent, counted as in training."""
+    return 100 * int(hits(logits, labels)[0]) / len(labels)
+
+
+def _written(path: Path, model: bytes, about: dict[str, Any], float_size: int) -> Exported:
+    """Write the description, then the file, so that where the file is, both are."""
+    done = Exported(path, about, len(model), float_size)
+    beside = about | {"sha256": hashlib.sha256(model).hexdigest(), "bytes": len(model)}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(done.beside, json_text(beside))
+        try:
+            write(path, model)
+        except BaseException:
+            done.beside.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise RequestError(f"output: {error}") from None
+    return done
+
+
+def summary(done: Exported) -> list[str]:
+    """What was measured, in lines for a person."""
+    accuracy, bits = done.about["accuracy"], done.about["bits"]
+    size = _kilobytes(done.size) + ("" if bits == 32 else f" ({_kilobytes(done.float_size)} in 32 bits)")
+    lines = [f"exported {done.about['run']} ({done.about['digest']}) in {bits} bits: {done.path}, {size}"]
+    if bits == 8:
+        images = done.about["calibration"]["training_images"]
+        lines.append(f"calibrated on {plural(images, 'training image')}, seed {SEED}")
+    else:
+        lines.append(f"logits within {done.about['difference']:.1g} of the network's on the test images")
+    lines.append(
+        f"test accuracy on {accuracy['test_images']:,} images: {accuracy['file']:.2f} % by this file, "
+        f"{accuracy['float32']:.2f} % by torch in float32, {accuracy['record']:.2f} % in the Record"
+    )
+    return [*lines, f"its description: {done.beside}"]
+
+
+def _kilobytes(size: int) -> str:
+    return f"{size / 1000:,.1f} kB"

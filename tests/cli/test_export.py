@@ -1,0 +1,98 @@
+"""``didact export`` from a trained run to a file that others serve, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+
+from didact.cli.main import main
+from didact.data import Data, load
+
+SMALL = ["--net", "resnet8", "--data.per_class", "6", "--epochs", "1", "--recipe.batch_size", "16", "--test-every", "9"]
+PAGE = Path(__file__).parents[2] / "docs/export.md"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    where = str(tmp_path_factory.mktemp("store"))
+    assert main(["train", *SMALL, "--store", where]) == 0
+    return where
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_file_in_eight_bits(store: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["export", "resnet8", "--to", "onnx", "--bits", "8", "--store", store]) == 0
+    said = capsys.readouterr().out
+    name = next(here.glob("*.onnx")).name
+    assert re.fullmatch(r"resnet8\.ce\.s0\.[0-9a-f]+\.8bit\.onnx", name)
+    assert f"in 8 bits: {name}" in said and "kB in 32 bits" in said
+    assert "calibrated on 60 training images, seed 0" in said
+    assert re.search(r"797 images: [\d.]+ % by this file, [\d.]+ % by torch in float32, [\d.]+ % in the Record", said)
+
+
+def test_the_example_of_the_page_serves_it(store: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "resnet8", "-o", "student.onnx", "--store", store]) == 0
+    image = load(Data(name="digits")).test.images[3]
+    np.save("image.npy", image.permute(1, 2, 0).numpy())
+    example = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert example is not None and len([line for line in example[1].splitlines() if line]) <= 10
+    assert "didact" not in re.findall(r"^(?:import|from) (\w+)", example[1], re.MULTILINE)
+    capsys.readouterr()
+    names: dict[str, Any] = {}
+    exec(example[1], names)
+    assert capsys.readouterr().out.strip() in json.loads(Path("student.json").read_text())["classes"]
+    assert names["logits"].shape == (1, 10)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["nothing"], "'nothing' fits no finished run"),
+        (["resnet8", "--bits", "16"], "bits: 32 (float) or 8 (quantised), found 16"),
+        (["resnet8", "--bits", "8.5"], "bits"),
+        (["resnet8", "--to", "tflite"], "to: onnx is the only form so far, found 'tflite'"),
+        (
+            ["resnet8", "-o", "folder.onnx"],
+            "output: folder.onnx is a folder; name a file in it, such as folder.onnx/net.onnx",
+        ),
+        (["resnet8", "-o", "net.pt"], "output: the name of a file that ends in .onnx, found 'net.pt'"),
+        (["resnet8", "-o", "there.onnx"], "output: there.onnx exists; name another, or remove it"),
+        (["resnet8", "-o", "described.onnx"], "output: described.json exists"),
+        (["resnet8", "-o", "there.onnx/net.onnx"], "output: nothing can be written in"),
+        (["resnet8", "--calibration", "32"], "calibration: is for 8 bits"),
+        (["resnet8", "--bits", "8", "--calibration", "15"], "15 training images are asked for; 8 bits need at least 16"),
+        (["resnet8", "--bits", "8", "--calibration", "61"], "and digits 6 per class has 60"),
+    ],
+)
+def test_what_is_refused(asked: list[str], said: str, store: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "folder.onnx").mkdir()
+    for name in ("there.onnx", "described.json"):
+        (here / name).write_text("mine")
+    capsys.readouterr()
+    assert main(["export", *asked, "--store", store]) == 2
+    assert said in capsys.readouterr().err
+    assert sorted(path.name for path in here.iterdir()) == ["described.json", "folder.onnx", "there.onnx"]
+    assert (here / "there.onnx").read_text() == "mine"
+
+
+def test_what_is_not_installed_is_named(
+    store: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("didact.deploy.engine.find_spec", lambda name: None)
+    assert main(["export", "resnet8", "--store", store]) == 2
+    said = capsys.readouterr().err
+    assert "to: onnx needs onnx, onnxscript, onnxruntime, which is not installed: pip install 'didact-distill[onnx]'" in said

@@ -1,0 +1,139 @@
+"""A finished run as an ONNX file: what is in it, what is measured, and that it is whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+
+from didact.data import load
+from didact.deploy.engine import session
+from didact.deploy.onnx_file import KEY, logits_of
+from didact.execution import Execution, execute
+from didact.runs.run import Run
+from didact.sharing import export as exporting
+from didact.sharing.export import Exported, export
+from didact.spec import RequestError, SpecError
+from didact.store.store import Store
+from support.tiny import DATA, RECIPE, make
+
+
+def sftn() -> Run:
+    from didact.teaching.sftn import SFTN as Method
+
+    return Run(net="resnet8", data=DATA, recipe=RECIPE, method=Method(student="resnet8"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    records = Store(tmp_path_factory.mktemp("store"))
+    execute([make("simkd"), sftn()], records, Execution())
+    return records
+
+
+def exported(store: Store, run: Run, path: Path, **options: Any) -> Exported:
+    record = store.get(run)
+    assert record is not None
+    return export(store, run, record, path, **options)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("make_run", [lambda: make("simkd"), sftn], ids=["simkd", "sftn"])
+def test_the_deployed_network_is_in_it(store: Store, tmp_path: Path, make_run: Any) -> None:
+    run = make_run()
+    done = exported(store, run, tmp_path / "new" / "net.onnx")
+    dataset = load(DATA)
+    pixels = dataset.test.images[:7]
+    mean, std = (torch.tensor(values)[:, None, None] for values in (dataset.mean, dataset.std))
+    wanted = store.deployed(run)((pixels / 255 - mean) / std)
+    data = done.path.read_bytes()
+    torch.testing.assert_close(logits_of(data, [pixels / 255]), wanted, rtol=1e-4, atol=1e-4)
+    known = json.loads(done.beside.read_text())
+    assert known["sha256"] == hashlib.sha256(data).hexdigest() and known["bytes"] == len(data) == done.size
+    within = json.loads(session(data, 1).get_modelmeta().custom_metadata_map[KEY])
+    assert within == done.about == {key: value for key, value in known.items() if key not in ("sha256", "bytes")}
+    assert within["digest"] == run.digest and within["classes"] == list(dataset.names) and within["image"] == [1, 16, 16]
+    assert within["accuracy"]["file"] == pytest.approx(within["accuracy"]["float32"], abs=0.2)
+    assert within["accuracy"]["test_images"] == len(dataset.test) and within["difference"] <= 1e-4
+    parameters = sum(p.numel() for p in store.deployed(run).parameters())
+    assert done.size < 4 * parameters + 25_000, "branches and notes of the exporter are gone"
+    assert done.warning is None and sorted(p.name for p in done.path.parent.iterdir()) == ["net.json", "net.onnx"]
+
+
+def test_eight_bits_are_calibrated_on_training_images_and_measured(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Tensor] = []
+    quantised = exporting.quantised
+
+    def watched(model: bytes, batches: Any) -> bytes:
+        seen.extend(batches)
+        return quantised(model, seen)
+
+    monkeypatch.setattr(exporting, "quantised", watched)
+    done = exported(store, make("simkd"), tmp_path / "net.onnx", bits=8, images=20)
+    assert sum(map(len, seen)) == 20 and float(seen[0].min()) >= 0 and float(seen[0].max()) <= 1
+    assert done.about["calibration"] == {"training_images": 20, "seed": 0}
+    assert done.size < 0.5 * done.float_size
+    dataset = load(DATA)
+    right = logits_of(done.path.read_bytes(), [dataset.test.images / 255]).argmax(1) == dataset.test.labels
+    assert done.about["accuracy"]["file"] == pytest.approx(100 * float(right.float().mean()), abs=0.3)
+    assert [line for line in exporting.summary(done) if "20 training images, seed 0" in line]
+
+
+def test_a_loss_of_accuracy_is_said() -> None:
+    def told(file: float) -> str | None:
+        about = {"bits": 8, "accuracy": {"file": file, "float32": 70.0, "record": 70.0}}
+        return Exported(Path("net.onnx"), about, 1, 4).warning
+
+    assert told(69.5) is None
+    assert "8 bits lose 0.60 points" in str(told(69.4))
+
+
+@pytest.mark.parametrize(("off", "said"), [(1.0, "and 0.0001 is allowed in 32 bits"), (float("nan"), "up to nan")])
+def test_other_logits_than_the_networks_are_not_written(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: float, said: str
+) -> None:
+    monkeypatch.setattr(exporting, "logits_of", lambda model, batches: logits_of(model, batches) + off)
+    with pytest.raises(RequestError, match=f"{said}.*nothing was written"):
+        exported(store, make("simkd"), tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_it_is_whole_or_not_there(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = exporting.write
+
+    def full(path: Path, data: bytes) -> None:
+        if path.suffix == ".onnx":
+            raise OSError(28, f"cannot write {path}: No space left on device")
+        write(path, data)
+
+    monkeypatch.setattr(exporting, "write", full)
+    with pytest.raises(RequestError, match=r"output: .*No space left"):
+        exported(store, make("simkd"), tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_operation_without_a_counterpart_is_named(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> bytes:
+        raise exporting.Unsupported("No ONNX function found for aten.strange")
+
+    monkeypatch.setattr(exporting, "model_of", refuse)
+    with pytest.raises(SpecError, match=r"resnet8.simkd.s0 cannot be exported to ONNX: No ONNX function found for aten"):
+        exported(store, make("simkd"), tmp_path / "net.onnx")
+
+
+def test_a_network_of_a_library(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="transformers builds the network")
+    run = make("ce", net="hf:resnet+depths=1/1+embedding_size=8+hidden_sizes=8/8+layer_type=basic")
+    store = Store(tmp_path / "store", trust=True)
+    execute([run], store, Execution())
+    done = exported(store, run, tmp_path / "net.onnx")
+    assert done.about["difference"] <= 1e-4 and len(logits_of(done.path.read_bytes(), [torch.rand(1, 1, 16, 16)])) == 1
