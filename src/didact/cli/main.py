@@ -162,6 +162,14 @@ app.command(
 )
 
 app.command(
+    "didact.cli.predict:predict",
+    help="""What a file from didact export says of images: classes with their probabilities.
+
+    didact predict student.onnx cat.jpg dog.png --top 3
+    """,
+)
+
+app.command(
     "didact.cli.show:show",
     help="""Show one run of the store: settings, environment, metrics, folder.""",
 )

@@ -17,6 +17,9 @@ from didact.spec import strict_json
 KEY = "didact"
 """The entry of the file's metadata that holds the description, as JSON."""
 
+FORMAT = 1
+"""Rises when the description is read otherwise."""
+
 
 class Normalised(nn.Module):
     """``net`` for images that are not normalised yet: ``net((images - mean) / std)``."""

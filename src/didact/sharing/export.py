@@ -16,7 +16,7 @@ from didact import __version__
 from didact.data import Dataset, evaluation_batches, facts, load, stored, training_images
 from didact.deploy.calibration import calibration
 from didact.deploy.engine import Unsupported, check_installed, quantised, runtime
-from didact.deploy.onnx_file import described, logits_of, model_of
+from didact.deploy.onnx_file import FORMAT, described, logits_of, model_of
 from didact.engine.accuracy import hits
 from didact.files.checked import json_text, write
 from didact.nets import title
@@ -24,9 +24,6 @@ from didact.runs.run import Run
 from didact.spec import RequestError, SpecError, clean, plural, shown
 from didact.store.record import Record
 from didact.store.store import Store
-
-FORMAT = 1
-"""Rises when the description is read otherwise."""
 
 BITS = (32, 8)
 

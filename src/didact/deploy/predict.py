@@ -1,0 +1,99 @@
+"""What an exported file says of images: it is run by ONNX Runtime, and its own metadata say how
+images are shown to it and what its classes are called."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from didact.data.folders.decode import UnreadableError, decoded
+from didact.deploy.engine import check_installed, session
+from didact.deploy.onnx_file import FORMAT, KEY
+from didact.files.reading import content, is_file
+from didact.spec import RequestError, clean
+
+GREY = np.array([299, 587, 114])
+"""Thousandths of red, green and blue in a grey level (ITU-R 601)."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The classes of one image with the highest probabilities, the most probable first."""
+
+    image: Path
+    classes: tuple[tuple[str, float], ...]
+
+
+class Predictor:
+    """An exported file, ready to answer.
+
+    Args:
+        path: a file from ``didact export``.
+
+    Raises:
+        SpecError: the extra is not installed.
+        RequestError: there is no such file, it is damaged, or not from ``didact export``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        check_installed("predict")
+        if not is_file(path):
+            raise RequestError(f"{clean(path)} is no file; 'didact export RUN -o FILE.onnx' makes one")
+        try:
+            self._session = session(content(path, largest=None), torch.get_num_threads())
+        except Exception as error:  # of the runtime, which has many kinds
+            reason = clean(str(error).splitlines()[0])[:200]
+            raise RequestError(f"{clean(path)} cannot be read by ONNX Runtime: {reason}; export it again") from None
+        self.about = _about(path, self._session.get_modelmeta().custom_metadata_map)
+
+    def answers(self, images: Iterable[Path], top: int = 5) -> list[Answer]:
+        """The ``top`` classes of each image, or all where there are fewer.
+
+        An image is brought to the file's size as images of a folder are in training: its central
+        square, area-averaged where it is larger.
+
+        Raises:
+            RequestError: an image cannot be decoded; the message names it.
+        """
+        return [Answer(path, self._answer(self._pixels(path), top)) for path in images]
+
+    def _answer(self, pixels: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
+        logits = self._session.run(["logits"], {"images": pixels})[0][0].astype(np.float64)
+        shares = np.exp(logits - logits.max())
+        shares /= shares.sum()
+        order = np.argsort(-shares, kind="stable")[:top]
+        return tuple((self.about["classes"][at], float(shares[at])) for at in order)
+
+    def _pixels(self, path: Path) -> np.ndarray:
+        """The image, (1, c, h, w), float32 on the scale 0 to 1."""
+        if not is_file(path):
+            raise RequestError(f"{clean(path)} is no file; name an image")
+        (channels, height, width), (tall, wide) = self.about["image"], self.about["resize"]
+        try:
+            pixels = decoded(path, (tall, wide), crop=tall == wide)
+        except UnreadableError as error:
+            raise RequestError(f"{clean(path)} {clean(str(error))}; name an image") from None
+        if channels == 1:
+            pixels = ((pixels.astype(np.int64) @ GREY + 500) // 1000)[..., None]
+        top, left = (tall - height) // 2, (wide - width) // 2
+        part = pixels[top : top + height, left : left + width]
+        return np.ascontiguousarray(part.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255)
+
+
+def _about(path: Path, entries: dict[str, str]) -> dict[str, Any]:
+    """What the file says of itself."""
+    try:
+        about = json.loads(entries[KEY])
+        if about["format"] == FORMAT and len(about["image"]) == 3 and len(about["resize"]) == 2 and about["classes"]:
+            return about
+    except (KeyError, ValueError, TypeError):
+        pass  # as where it is of another version
+    raise RequestError(
+        f"{clean(path)} has no description of this version of didact; 'didact export RUN -o FILE.onnx' makes a file that has"
+    )
