@@ -64,6 +64,7 @@ def test_the_deployed_network_is_in_it(store: Store, tmp_path: Path, make_run: A
     assert within["accuracy"]["test_images"] == len(dataset.test) and within["difference"] <= 1e-4
     parameters = sum(p.numel() for p in store.deployed(run).parameters())
     assert done.size < 4 * parameters + 25_000, "branches and notes of the exporter are gone"
+    assert f"{done.about['difference']:.2g}" in exporting.summary(done)[1]
     assert done.warning is None and sorted(p.name for p in done.path.parent.iterdir()) == ["net.json", "net.onnx"]
 
 

@@ -258,7 +258,7 @@ def summary(done: Exported) -> list[str]:
         images = done.about["calibration"]["training_images"]
         lines.append(f"calibrated on {plural(images, 'training image')}, seed {SEED}")
     else:
-        lines.append(f"logits within {done.about['difference']:.1g} of the network's on the test images")
+        lines.append(f"largest difference from the network's logits on the test images: {done.about['difference']:.2g}")
     lines.append(
         f"test accuracy on {accuracy['test_images']:,} images: {accuracy['file']:.2f} % by this file, "
         f"{accuracy['float32']:.2f} % by torch in float32, {accuracy['record']:.2f} % in the Record"
