@@ -80,3 +80,8 @@ def test_the_sign_turns_somewhere() -> None:
     worse, better = turning_point(known)
     assert worse is not None and better is not None and worse < 80 < better
     assert turning_point([]) == (None, None)
+
+
+def test_a_request_outside_the_trials_gets_no_wilder_figure() -> None:
+    gains = [options(asked(epochs=epochs), "cpu", trials())[1].gain for epochs in (1, 15)]
+    assert gains[0] == gains[1], "the shortest trial has 15 epochs"

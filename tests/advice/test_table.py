@@ -54,3 +54,10 @@ def test_a_teacher_that_cannot_serve_says_why() -> None:
 def test_lengths_that_differ_are_said() -> None:
     tree = {**TREE, "teacher": {"net": "resnet14", "recipe": {"epochs": 60}}}
     assert any("different numbers of epochs" in line for line in sentences(options(tree, "cpu", trials()), trials()))
+
+
+def test_lengths_that_no_trial_had_are_said() -> None:
+    for epochs, words in ((4, "No trial was as short"), (2000, "No trial was as long")):
+        found = options({**TREE, "epochs": epochs}, "cpu", trials())
+        assert any(line.startswith(words) for line in sentences(found, trials()))
+    assert not any(line.startswith("No trial") for line in sentences(options(TREE, "cpu", trials()), trials()))

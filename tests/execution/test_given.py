@@ -154,7 +154,7 @@ def test_a_network_at_chance_is_warned_of_with_the_likely_cause() -> None:
     assert len(told(run, {"test_top1": 90.0, "test_regrouped": 90.0}, 800, 10)) == 1
     assert "give teacher.outputs" in told(run, {"test_top1": 9.0, "test_regrouped": 90.0}, 800, 10)[1]
     assert "teacher.mean, teacher.std or teacher.size" in told(run, {"test_top1": 9.0, "test_regrouped": 20.0}, 800, 10)[1]
-    assert "no better than chance (10.00 %)" in told(run, {"test_top1": 9.0}, 800, 10)[1]
+    assert "cannot be told from chance (10.00 %)" in told(run, {"test_top1": 9.0}, 800, 10)[1]
 
 
 def test_chance_by_hand() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from didact.advice.law import Interval, Line, Verdict, law, regimes
+from didact.advice.law import Interval, Line, Verdict, law
 from didact.advice.records import steps
 from didact.advice.trials import Trial
 from didact.request.plan import plan
@@ -106,8 +106,7 @@ def turning_point(trials: Sequence[Trial]) -> tuple[int | None, int | None]:
     line = law(trials)
     if line is None:
         return None, None
-    longest = 2 * max(regime.epochs for regime in regimes(trials))
-    verdicts = {epochs: line.at(1 / epochs).verdict for epochs in range(1, longest + 1)}
+    verdicts = {epochs: line.at(1 / epochs).verdict for epochs in range(shortest(trials), 2 * longest(trials) + 1)}
     worse = [epochs for epochs, verdict in verdicts.items() if verdict == "standard"]
     better = [epochs for epochs, verdict in verdicts.items() if verdict == "friendly"]
     return max(worse, default=None), min(better, default=None)
@@ -133,7 +132,18 @@ def _expected(option: Option, trials: Sequence[Trial]) -> Option:
     line: Line | None = law(known)
     if line is None or not option.students or not _of_one_length(option):
         return replace(option, evidence=tuple(known))
-    return replace(option, gain=line.at(1 / option.students[0].epochs), evidence=tuple(known))
+    epochs = max(option.students[0].epochs, shortest(known))
+    return replace(option, gain=line.at(1 / epochs), evidence=tuple(known))
+
+
+def shortest(trials: Sequence[Trial]) -> int:
+    """The fewest epochs of a trial; 0 where there is none. Below it the line would leave what was seen."""
+    return min((trial.epochs for trial in trials), default=0)
+
+
+def longest(trials: Sequence[Trial]) -> int:
+    """The most epochs of a trial; 0 where there is none."""
+    return max((trial.epochs for trial in trials), default=0)
 
 
 def _of_one_length(option: Option) -> bool:

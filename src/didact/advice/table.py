@@ -8,7 +8,15 @@ from dataclasses import asdict
 from typing import Any
 
 from didact.advice.law import Interval, held_out, law, regimes, scores
-from didact.advice.options import NAMES, Option, break_even, of_kind, turning_point
+from didact.advice.options import (
+    NAMES,
+    Option,
+    break_even,
+    longest,
+    of_kind,
+    shortest,
+    turning_point,
+)
 from didact.advice.trials import KINDS, Trial
 from didact.runs.spread import defined
 from didact.tables.table import Cell, Table
@@ -26,8 +34,8 @@ def tables(found: Sequence[Option], known: Sequence[Trial]) -> list[Table]:
     rows = tuple((option.name, _gain(option.gain), _words(option), _duration(option.seconds)) for option in found)
     note = (
         "Expected gain: percentage points of the students' test accuracy over those of a standard teacher, with the 95 % "
-        "interval of the expectation; a single setting strays from it. Time: a few steps on this machine, times the steps of "
-        "the training of all teachers."
+        "interval of the expectation; a single setting strays from it. Time: the fastest of a few steps on this machine, as "
+        "busy as it is, times the steps of the training of all teachers."
     )
     columns = ("teacher", "expected gain", "advice", "time to train")
     return [Table(columns, rows, title, note), *_evidence(known)]
@@ -71,7 +79,21 @@ def sentences(found: Sequence[Option], known: Sequence[Trial]) -> list[str]:
     lengths = {run.epochs for option in found for run in (*option.students, *option.teachers)}
     if len(lengths) > 1:
         lines.append("Teachers and students have different numbers of epochs here; no trial had, so no gain is expected.")
-    return lines + [f"{option.name} cannot serve this request: {option.refused}" for option in found if option.refused]
+    return (
+        lines
+        + _outside(found)
+        + [f"{option.name} cannot serve this request: {option.refused}" for option in found if option.refused]
+    )
+
+
+def _outside(found: Sequence[Option]) -> list[str]:
+    """Lengths that no trial had."""
+    epochs, known = found[0].students[0].epochs, [trial for option in found for trial in option.evidence]
+    if known and epochs < shortest(known):
+        return [f"No trial was as short: the expectations are those of {shortest(known)} epochs."]
+    if known and epochs > longest(known):
+        return [f"No trial was as long: the longest has {longest(known)} epochs."]
+    return []
 
 
 def _decision(found: Sequence[Option]) -> str:

@@ -59,10 +59,9 @@ def advise(
 def _own(store: Path) -> list[Trial]:
     """The trials of the store, where there is one."""
     from didact.advice.records import trials
-    from didact.report.text import stderr
     from didact.store.store import Store
 
-    return trials(Store(store, stderr().print).runs()) if (store / "runs").is_dir() else []
+    return trials(Store(store).runs()) if (store / "runs").is_dir() else []
 
 
 def _with_pilot(tree: dict[str, Any], found: list[Option], share: float, store: Path, device: str) -> list[Option]:

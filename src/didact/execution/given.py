@@ -74,10 +74,10 @@ def told(run: Run, row: Mapping[str, Any], images: int, classes: int) -> list[st
         )
     else:
         cause = (
-            "it was trained on other classes, or is shown the images otherwise than when it was trained: give its own "
-            "teacher.mean, teacher.std or teacher.size"
+            "it has hardly been trained, or on other classes, or it is shown the images otherwise than when it was trained: "
+            "give its own teacher.mean, teacher.std or teacher.size"
         )
-    return [*lines, f"{run.label}: WARNING: that is no better than chance ({100 / classes:.2f} %); {cause}"]
+    return [*lines, f"{run.label}: WARNING: that cannot be told from chance ({100 / classes:.2f} %); {cause}"]
 
 
 def chance(images: int, classes: int) -> float:

@@ -91,7 +91,7 @@ class Kept:
         epochs = max(learner.epochs for learner in learners)
         used = sum(one.bytes for one in self._answers.series())
         return (
-            f"answers of {self._net.label}: {epoch / 1e6:,.1f} MB an epoch, {epochs * epoch / 1e9:,.2f} GB in all; "
+            f"answers of {self._net.label}: {epoch / 1e6:,.3g} MB an epoch, {epochs * epoch / 1e9:,.3g} GB in all; "
             f"{used / 1e9:,.2f} of {self._keep.limit / 1e9:,.2f} GB are in use"
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from didact.execution.forecast import Planned, Speed, makespan
 from didact.runs.labels import teacher_label
+from didact.spec import plural
 from didact.tables.table import Cell, Table
 
 COLUMNS = ("job", "trains", "taught by", "data", "after", "epochs", "PFLOP", "memory (GB)", "disk (MB)", "time")
@@ -77,20 +78,20 @@ def _notes(
     jobs: Sequence[Planned], finished: int, speed: Speed, devices: int, available: int | None, ends: float
 ) -> list[str]:
     runs, total = sum(len(one.job.runs) for one in jobs), sum(one.operations for one in jobs)
-    lines = [f"{finished} runs are finished; {runs} are missing, in {len(jobs)} jobs."]
+    lines = [f"Finished: {plural(finished, 'run')}. Missing: {runs}, in {plural(len(jobs), 'job')}."]
     if not jobs:
         return lines
     lines.append(
         f"Time: operations / {speed.rate / 1e9:,.1f} GFLOP/s, {speed.how}. All jobs one after the other: "
-        f"{total / 1e15:,.3f} PFLOP, {duration(total / speed.rate)}; on {devices} at once: {duration(ends)}."
+        f"{total / 1e15:,.3g} PFLOP, {duration(total / speed.rate)}; on {devices} at once: {duration(ends)}."
     )
     shared, again = sum(one.shared for one in jobs), sum(one.again for one in jobs)
     if shared:
-        lines.append(f"Shared passes of teachers save {shared / 1e15:,.3f} PFLOP ({100 * shared / (total + shared):.0f} %).")
+        lines.append(f"Shared passes of teachers save {shared / 1e15:,.3g} PFLOP ({100 * shared / (total + shared):.0f} %).")
     answers = sum(one.answers for one in jobs if not one.again)
     if again:
         lines.append(
-            f"--keep-answers would save {again / 1e15:,.3f} PFLOP ({100 * again / total:.0f} %), where jobs of the same batches "
+            f"--keep-answers would save {again / 1e15:,.3g} PFLOP ({100 * again / total:.0f} %), where jobs of the same batches "
             f"come one after the other, and take {answers / 1e9:,.2f} GB."
         )
     elif answers:
