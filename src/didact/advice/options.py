@@ -137,7 +137,9 @@ def _expected(option: Option, trials: Sequence[Trial]) -> Option:
 
 
 def shortest(trials: Sequence[Trial]) -> int:
-    """The fewest epochs of a trial; 0 where there is none. Below it the line would leave what was seen."""
+    """The fewest epochs of a trial; 0 where there is none. Below it the line would leave what was
+    seen.
+    """
     return min((trial.epochs for trial in trials), default=0)
 
 

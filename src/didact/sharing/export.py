@@ -28,8 +28,9 @@ from didact.store.store import Store
 BITS = (32, 8)
 
 TOLERANCE = 1e-4
-"""How far a logit in 32 bits may be from the network's: that far, or that share of the largest logit
-where it is above 1."""
+"""How far a logit in 32 bits may be from the network's: that far, or that share of the largest
+logit where it is above 1.
+"""
 
 USUAL, FEWEST = 512, 16
 """Training images from which ranges are taken in 8 bits, unless said, and at least."""
