@@ -42,7 +42,7 @@ def test_a_teacher_from_a_file(path: Path, tmp_path: Path, capsys: pytest.Captur
     shown = capsys.readouterr()
     said = shown.err.splitlines()
     assert "% of the test images of digits 6 per class are right" in said[0]
-    assert "WARNING: that is no better than chance (10.00 %)" in said[1]
+    assert "WARNING: that cannot be told from chance (10.00 %)" in said[1]
     assert "the teacher" in shown.out and "given" in shown.out
 
 

@@ -123,10 +123,10 @@ def test_the_table_says_time_sharing_disk_and_memory(tiny: Tiny, tmp_path: Path)
     table, plain = forecast(several, 4, Speed(1e9, "as stated"), 2, 10**6)
     assert [row[0] for row in table.rows] == [1, 2, 3] and [row[4] for row in table.rows] == ["-", "1", "1"]
     assert table.rows[1][1] == "resnet8 kd" and "resnet8" in str(table.rows[1][2])
-    assert "4 runs are finished; 3 are missing, in 3 jobs" in table.note and "as stated" in table.note
+    assert "Finished: 4 runs. Missing: 3, in 3 jobs" in table.note and "as stated" in table.note
     assert "--keep-answers would save" in table.note and "which is too little" in table.note
     assert plain["seconds"] < plain["seconds_of_one_device"] == pytest.approx(plain["operations"] / 1e9)
-    assert forecast([], 1, Speed(1e9, ""), 1, None)[0].note == "1 runs are finished; 0 are missing, in 0 jobs."
+    assert forecast([], 1, Speed(1e9, ""), 1, None)[0].note == "Finished: 1 run. Missing: 0, in 0 jobs."
 
 
 def test_some_steps_are_timed(tiny: Tiny, tmp_path: Path) -> None:
