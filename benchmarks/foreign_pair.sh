@@ -3,7 +3,7 @@
 #
 #     DIDACT_DATA=... OMP_NUM_THREADS=1 bash benchmarks/foreign_pair.sh STORE
 #
-# It can be stopped and started again. docs/results/foreign-networks.md has the figures.
+# It can be stopped and started again. The last command prints the tables.
 set -eu
 store=${1:?write the folder of the store}
 epochs=${2:-5}
