@@ -201,4 +201,5 @@ def errors(trials: Sequence[Trial]) -> dict[str, float]:
 
 
 def _rms(values: Iterable[float]) -> float:
-    return math.sqrt(statistics.fmean(value**2 for value in values))
+    squares = [value**2 for value in values]
+    return math.sqrt(statistics.fmean(squares)) if squares else math.nan

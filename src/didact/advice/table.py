@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from didact.advice.law import Interval, held_out, law, regimes, scores
+from didact.advice.law import Interval, errors, held_out, law, regimes, scores
 from didact.advice.options import (
     NAMES,
     Option,
@@ -59,6 +59,7 @@ def plain(found: Sequence[Option], known: Sequence[Trial]) -> dict[str, Any]:
         ],
         "generic_from_students": break_even(found[1], found[2]),
         "trials": [asdict(trial) for trial in known],
+        "errors": {kind: errors(of_kind(known, kind)) for kind in KINDS},
         "held_out": {kind: {who: asdict(score) for who, score in scores(of_kind(known, kind)).items()} for kind in KINDS},
     }
 
