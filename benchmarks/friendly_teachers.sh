@@ -1,9 +1,9 @@
 #!/bin/bash
 # Trains everything that docs/results/friendly-teachers.md reports, in the order of that page.
 #
-#     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length]
+#     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length|rivals]
 #
-# "lines" (the default) trains the page's lines 1 to 10 on all images, "length" its line 13 on 5,000.
+# "lines" (the default) trains the page's lines 1 to 10 on all images, "length" its line 13 on 5,000 and "rivals" its lines 14 to 18.
 #
 # It can be stopped and started again at any time: finished runs are read, an unfinished one continues after its last epoch.
 set -eu
@@ -22,6 +22,20 @@ if [ "$part" = length ]; then
         train --data.per_class 50 --epochs $epochs --teacher.net resnet20 --net resnet8 --method kd,ce --teacher.method standard
         train --data.per_class 50 --epochs $epochs --teacher.net resnet20 --net resnet8 --method kd --teacher.method sftn
     done
+    exit
+fi
+
+# 14 to 18. Line 13 at 240 epochs: other explanations of its gain, and more teachers.
+if [ "$part" = rivals ]; then
+    rival() {
+        train --data.per_class 50 --epochs 240 --teacher.net resnet20 --net resnet8 --method kd "$@"
+    }
+    rival --teacher.method sftn --teacher.method.kl_weight 0
+    rival --teacher.method ce --teacher.method.label_smoothing 0.1
+    rival --teacher.method standard,sftn --teacher.seed 1
+    rival --teacher.method standard --teacher.recipe.epochs 60
+    rival --teacher.method standard --method.temperature 8
+    rival --teacher.method standard,sftn --teacher.seed 2
     exit
 fi
 
