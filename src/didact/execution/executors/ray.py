@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, Strict
 
+from didact.execution.attempts import Attempts
 from didact.execution.carried import packed, unpack
 from didact.execution.cluster import box, connected, imported, nodes
 from didact.execution.executor import Executor, Work
 from didact.execution.jobs import Job, Outcome, Queue
-from didact.execution.node import Begun, Carried, MovableWork, Parcel, run_job
-from didact.execution.progress import Event, Failed, JobBegins, JobEnds, Said, Show
+from didact.execution.node import Carried, MovableWork, Parcel, run_job
+from didact.execution.progress import Show
 from didact.execution.worker import Raised
 from didact.spec import Count, RequestError, SpecError, spec
 from didact.store.store import Store
@@ -98,10 +99,9 @@ class _Crew:
     """The tasks of a request."""
 
     def __init__(self, asked: Ray, ray: Any, queue: Queue, work: Work, show: Show) -> None:
-        self.asked, self.ray, self.queue, self.work, self.show = asked, ray, queue, work, show
+        self.asked, self.ray, self.queue, self.work = asked, ray, queue, work
+        self.attempts = Attempts(show)
         self.tasks: dict[Any, Job] = {}
-        self.begun: dict[int, JobBegins] = {}
-        self.attempts: dict[int, Begun] = {}
         self.box = box(ray)
         self.store = self._carried_from()
         options: dict[str, Any] = {"num_cpus": asked.threads, "max_retries": asked.restarts}
@@ -126,6 +126,7 @@ class _Crew:
         """Give every job that can begin to the cluster; whether there was one."""
         any_new = False
         while (job := self.queue.next()) is not None:
+            self.attempts.add(job)
             self.tasks[self.task.remote(self._parcel(job), self.box)] = job
             any_new = True
         return any_new
@@ -148,7 +149,9 @@ class _Crew:
         self._messages()
         for task in ready:
             job = self.tasks.pop(task)
-            self.queue.end(job, self._outcome(task, job))
+            outcome = self._outcome(task, job)
+            self.attempts.close(job)
+            self.queue.end(job, outcome)
 
     def _outcome(self, task: Any, job: Job) -> Outcome:
         try:
@@ -173,17 +176,7 @@ class _Crew:
 
     def _messages(self) -> None:
         for message in self._taken():
-            if isinstance(message, Begun):
-                self._began(message)
-            elif message.attempt == self.attempts[message.event.job].attempt:
-                self._event(message.event)
-
-    def _event(self, event: Event) -> None:
-        if isinstance(event, JobBegins):
-            self.begun[event.job] = event
-        elif isinstance(event, JobEnds):
-            self.begun.pop(event.job, None)
-        self.show(event)
+            self.attempts.receive(message)
 
     def _taken(self) -> Iterator[Any]:
         try:
@@ -191,30 +184,16 @@ class _Crew:
         except (self.ray.exceptions.RayError, self.ray.exceptions.GetTimeoutError):
             return  # the box's node died; a new box is started, and only messages are lost
 
-    def _began(self, attempt: Begun) -> None:
-        before = self.attempts.get(attempt.job)
-        self.attempts[attempt.job] = attempt
-        if before is None:
-            return
-        if self.begun.pop(attempt.job, None) is not None:
-            self.show(JobEnds(attempt.job))
-        self.show(Said(attempt.job, f"the job on {before.host} was lost; it goes on from its last epoch on {attempt.host}"))
-
     def _lost(self, job: Job, error: Exception) -> Outcome:
         """The failure of a job whose nodes died too often."""
         kind = type(error).__name__
         reason = f"its node or its process died {self.asked.restarts + 1} times ({kind}); ask again and it goes on"
-        if self.begun.pop(job.number, None) is not None:
-            for run in job.runs:
-                self.show(Failed(job.number, run.digest, reason))
-            self.show(JobEnds(job.number))
+        self.attempts.lose(job, reason)
         return Outcome(failures={run.digest: reason for run in job.runs})
 
     def end(self) -> None:
         """Stop what still runs."""
         for task in self.tasks:
             self.ray.cancel(task, force=True)
-        for number in list(self.begun):
-            self.begun.pop(number)
-            self.show(JobEnds(number))
+        self.attempts.end()
         self.ray.kill(self.box)
