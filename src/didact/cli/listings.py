@@ -95,8 +95,8 @@ def _machine() -> Listing:
     import torch
 
     from didact.engine import precision
-    from didact.engine.environment import processor
     from didact.engine.recipe import best_precision
+    from didact.machine import processor
     from didact.tables.listings import Listing
     from didact.tables.table import Cell, Table
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from didact.machine import processor
+
 
 def environment(device: str) -> dict[str, Any]:
     """What the run was computed with; a record of the circumstances, not a part of the run."""
@@ -40,12 +42,3 @@ def continued(before: dict[str, Any], epochs: int) -> dict[str, Any]:
     if before["device"] != "cpu" or now == last:
         return before
     return before | {"threads_later": [*changes, {"after_epoch": epochs, "threads": now}]}
-
-
-def processor() -> str:
-    """The name of the processor; what Python says of the platform where it is not known."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()

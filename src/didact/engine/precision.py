@@ -17,8 +17,8 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 
-from didact.engine.environment import processor
 from didact.files.checked import DamagedError, read_json, write_json
+from didact.machine import processor
 from didact.nets import create
 from didact.seeds import seeded
 

@@ -1,0 +1,45 @@
+"""A table of what exported files need: size, memory, latency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from didact.deploy.bench import Benched, Settings
+from didact.machine import processor
+from didact.spec import clean, plural
+from didact.tables.table import Cell, Quantity, Table
+
+
+def table(found: Sequence[Benched], settings: Settings) -> Table:
+    """A row for each file; the note says how it was measured."""
+    batches = sorted({one.batch for each in found for one in each.latencies})
+    columns = ["file", "size (kB)", "activations (kB)", "memory (MB)"]
+    columns += [head for batch in batches for head in (f"ms, batch {batch}", f"p95, batch {batch}")]
+    rows = tuple(_row(each, batches) for each in found)
+    return Table((*columns, "runtime"), rows, note=_note(found, settings))
+
+
+def _row(found: Benched, batches: Sequence[int]) -> tuple[Cell, ...]:
+    by_batch = {one.batch: one for one in found.latencies}
+    cells: list[Cell] = [clean(found.path), f"{found.size / 1000:,.1f}"]
+    cells.append("-" if found.activations is None else f"{found.activations / 1000:,.1f}")
+    cells.append("-" if found.memory is None else f"{found.memory / 1e6:.1f}")
+    for batch in batches:
+        one = by_batch.get(batch)
+        cells += ["-", "-"] if one is None else [Quantity.single(one.median, 3), Quantity.single(one.p95, 3)]
+    return (*cells, found.runtime)
+
+
+def _note(found: Sequence[Benched], settings: Settings) -> str:
+    lines = [
+        f"Measured here, on {processor()}: {plural(settings.threads, 'thread')}, {settings.passes} passes after a warm-up of "
+        f"{settings.warm_up}, files in turns; median and 95th percentile.",
+        "Size: the file. Activations: their peak for one image, computed from the file's graph, not measured. Memory: growth",
+        "of the peak resident memory of the process from before the file is opened, at the smallest batch; weights, the",
+        "runtime's copies of them and its working memory included.",
+    ]
+    lines += [f"Activations unknown: {each.unknown}" for each in found if each.unknown]
+    fixed = [clean(each.path.name) for each in found if len(each.latencies) < len(set(settings.batches))]
+    if fixed:
+        lines.append(f"Takes a fixed number of images: {', '.join(fixed)}")
+    return "\n".join(lines)
