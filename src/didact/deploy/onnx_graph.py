@@ -114,7 +114,7 @@ def _owners(nodes: list[Any], depends: set[str], readers: Counter[str]) -> dict[
 
 def _stored(own: dict[str, str], name: str) -> str:
     """The tensor that ``name`` stands for."""
-    return own[name] if name in own else name
+    return str(own.get(name, name))
 
 
 def _size(name: str, sizes: dict[str, int]) -> int:
