@@ -244,6 +244,14 @@ app.command(
 )
 
 app.command(
+    "didact.cli.report:report",
+    help="""Tables and interactive curves of finished runs as one HTML file that needs no network.
+
+    didact report 1f0c,77ab -o report.html
+    """,
+)
+
+app.command(
     "didact.cli.probe:probe",
     help="""Transfer: accuracy of a linear classifier on other data, from the frozen features of finished runs.
 

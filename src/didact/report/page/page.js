@@ -1,0 +1,213 @@
+// Tables that sort and filter, legends that hide groups, and panels drawn from the tables that hold their data.
+"use strict";
+(() => {
+  const every = (selector, inside = document) => [...inside.querySelectorAll(selector)];
+  const text = (cell) => cell.textContent.trim();
+
+  // ---------------------------------------------------------------- tables
+
+  const value = (cell) => ("v" in cell.dataset ? Number(cell.dataset.v) : text(cell));
+  const empty = (v) => v === "" || v === "-" || Number.isNaN(v);
+
+  function order(a, b) {
+    if (typeof a === "number" && typeof b === "number") return a - b;
+    if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+    return a.localeCompare(b, "en", { numeric: true });
+  }
+
+  function sort(table, at, heading) {
+    const down = heading.getAttribute("aria-sort") === "ascending";
+    const body = table.tBodies[0];
+    const rows = [...body.rows].map((row) => [value(row.cells[at]), row]);
+    // rows without a value stay at the end in both directions
+    rows.sort(([a], [b]) => (empty(a) || empty(b) ? empty(a) - empty(b) : (down ? -1 : 1) * order(a, b)));
+    body.append(...rows.map(([, row]) => row));
+    every("th[aria-sort]", table.tHead).forEach((th) => th.removeAttribute("aria-sort"));
+    heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+  }
+
+  function sortable(table) {
+    [...table.tHead.rows[0].cells].forEach((heading, at) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = text(heading);
+      button.addEventListener("click", () => sort(table, at, heading));
+      heading.replaceChildren(button);
+    });
+  }
+
+  function filterable(table) {
+    const rows = [...table.tBodies[0].rows];
+    if (rows.length < 4) return;
+    const box = document.createElement("div");
+    box.className = "filter";
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+    const status = document.createElement("span");
+    input.type = "search";
+    input.id = `${table.id}-filter`;
+    status.className = "status";
+    status.setAttribute("role", "status");
+    label.append("Filter rows: ", input);
+    box.append(label, status);
+    input.addEventListener("input", () => {
+      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let shown = 0;
+      for (const row of rows) {
+        const line = row.textContent.toLowerCase();
+        row.hidden = !words.every((word) => line.includes(word));
+        shown += row.hidden ? 0 : 1;
+      }
+      status.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+    });
+    table.closest(".scroll").before(box);
+  }
+
+  // ---------------------------------------------------------------- data of panels
+
+  const number = (cell) => (text(cell) === "" ? null : Number(text(cell)));
+  const either = (cell) => (cell.classList.contains("n") ? number(cell) : text(cell));
+
+  const read = {
+    wide(table) {
+      const heads = [...table.tHead.rows[0].cells];
+      const found = [];
+      for (const row of table.tBodies[0].rows) {
+        const x = number(row.cells[0]);
+        for (let at = 1; at < heads.length; at++) {
+          const y = number(row.cells[at]);
+          if (y === null) continue;
+          const { group, dashed } = heads[at].dataset;
+          found.push({ x, y, name: text(heads[at]), group, dashed: dashed ? 1 : 0 });
+        }
+      }
+      return found;
+    },
+    long(table, measured) {
+      return [...table.tBodies[0].rows].map((row, order) => {
+        const [name, group, x, y, spread] = row.cells;
+        const point = { name: text(name), group: text(group), x: either(x), y: either(y), order };
+        const half = spread ? number(spread) : null;
+        if (half !== null) Object.assign(point, { low: point[measured] - half, high: point[measured] + half });
+        return point;
+      });
+    },
+    matrix(table) {
+      const heads = [...table.tHead.rows[0].cells].map(text);
+      return [...table.tBodies[0].rows].flatMap((row) =>
+        [...row.cells].slice(1).map((cell, at) => ({ y: text(row.cells[0]), x: heads[at + 1], value: number(cell) })));
+    },
+  };
+
+  // ---------------------------------------------------------------- panels
+
+  const font = getComputedStyle(document.body).fontFamily;
+  const config = {
+    background: null,
+    font,
+    axis: {
+      labelColor: "var(--text)", titleColor: "var(--text)", gridColor: "var(--line)", domainColor: "var(--soft)",
+      tickColor: "var(--soft)", labelFontSize: 11, titleFontWeight: "normal", titleFontSize: 12, labelOverlap: true,
+    },
+    title: { color: "var(--text)", fontSize: 13, fontWeight: 600 },
+    legend: { labelColor: "var(--text)", titleColor: "var(--text)" },
+    view: { stroke: "var(--line)" },
+  };
+
+  async function draw(chart) {
+    const specification = JSON.parse(chart.querySelector("script").textContent);
+    const table = document.getElementById(chart.dataset.table);
+    const rows = read[chart.dataset.shape](table, chart.dataset.measured);
+    const place = document.createElement("div");
+    place.className = "chart";
+    chart.append(place);
+    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+    const options = { renderer: "svg", actions: false, config, tooltip: { theme: dark ? "dark" : "light" } };
+    specification.datasets = { rows };
+    const { view } = await vegaEmbed(place, specification, options);
+    return view;
+  }
+
+  function legend(figure, views) {
+    const hidden = new Set();
+    for (const entry of every(".legend li", figure)) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...entry.childNodes);
+      button.setAttribute("aria-pressed", "true");
+      button.addEventListener("click", () => {
+        const group = text(button);
+        if (!hidden.delete(group)) hidden.add(group);
+        button.setAttribute("aria-pressed", String(!hidden.has(group)));
+        for (const view of views) view.signal("hidden", [...hidden]).runAsync();
+      });
+      entry.replaceChildren(button);
+    }
+  }
+
+  async function pictures() {
+    for (const figure of every("figure")) {
+      const views = [];
+      legend(figure, views);
+      for (const chart of every("[data-shape]", figure)) {
+        views.push(await draw(chart));
+        await new Promise((done) => setTimeout(done));
+      }
+    }
+    document.documentElement.dataset.drawn = "yes";
+  }
+
+  // ---------------------------------------------------------------- a live page
+
+  const KEY = "didact-report";
+
+  function keep() {
+    const open = every("details[open]").map((each) => each.id);
+    const filters = every(".filter input").map((each) => [each.id, each.value]).filter(([, typed]) => typed);
+    sessionStorage.setItem(KEY, JSON.stringify({ open, filters, focus: document.activeElement?.id, at: scrollY }));
+  }
+
+  function restore() {
+    const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+    if (!kept) return;
+    for (const id of kept.open) document.getElementById(id)?.setAttribute("open", "");
+    for (const [id, typed] of kept.filters) {
+      const input = document.getElementById(id);
+      if (!input) continue;
+      input.value = typed;
+      input.dispatchEvent(new Event("input"));
+    }
+    if (kept.focus) document.getElementById(kept.focus)?.focus({ preventScroll: true });
+    scrollTo(0, kept.at);
+  }
+
+  async function watch(state, seconds) {
+    const status = document.getElementById("live");
+    for (;;) {
+      await new Promise((done) => setTimeout(done, 1000 * seconds));
+      try {
+        const answer = await fetch("state");
+        if (answer.ok && (await answer.text()) !== state) {
+          keep();
+          location.reload();
+          return;
+        }
+        status.textContent = "Live: the page follows the store.";
+      } catch {
+        status.textContent = "The server has ended; the page shows what it last sent.";
+      }
+    }
+  }
+
+  for (const table of every("table")) {
+    sortable(table);
+    if (!table.closest("details")) filterable(table);
+  }
+  const live = document.body.dataset;
+  if (live.state) restore();
+  pictures().then(() => {
+    if (!live.state) return;
+    scrollTo(0, JSON.parse(sessionStorage.getItem(KEY) ?? '{"at": 0}').at || scrollY);
+    watch(live.state, Number(live.seconds));
+  });
+})();

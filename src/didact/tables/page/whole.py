@@ -1,0 +1,36 @@
+"""The whole report of some runs: every section that has something to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from didact import __version__
+from didact.measure.similarity import Similarity
+from didact.spec import plural
+from didact.tables.comparison import comparisons
+from didact.tables.page import curves, origin, runs
+from didact.tables.page.parts import Page, Section, shown
+from didact.tables.page.trained import Trained, families
+
+
+def page(title: str, trained: Sequence[Trained], similar: Mapping[str, Similarity], before: Sequence[Section] = ()) -> Page:
+    """The report of ``trained``.
+
+    Args:
+        title: of the page.
+        trained: runs, finished or not, and their teachers.
+        similar: similarity of students and teachers by the student's digest, as far as known.
+        before: sections that come first, such as a study's tables.
+    """
+    finished = [(one.run, one.record) for one in trained if one.record is not None]
+    compared = comparisons(finished, {run.digest for run, _ in finished}, similar or None)
+    sections = [
+        *before,
+        runs.results(compared),
+        curves.section(families(trained)),
+        runs.runs(trained, similar),
+        origin.section(trained),
+    ]
+    running = len(trained) - len(finished)
+    lines = [f"{plural(len(finished), 'finished run')}{f', {running} unfinished' if running else ''}; didact {__version__}."]
+    return Page(title, tuple(lines), shown(sections))
