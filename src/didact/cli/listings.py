@@ -61,7 +61,7 @@ def _listing(what: str | None, store: Path, pair: dict[str, str], library: str |
     Raises:
         SpecError: no word, or an unknown one. The message names the nearest word, or all.
     """
-    from didact.tables import fit, libraries, listings
+    from didact.tables import fit, libraries, listings, runs
 
     known: dict[str, Callable[[], Listing]] = {
         "nets": listings.networks if library is None else lambda: libraries.classifiers(library),
@@ -73,7 +73,7 @@ def _listing(what: str | None, store: Path, pair: dict[str, str], library: str |
         "recipes": listings.recipes,
         "settings": _settings,
         "machine": _machine,
-        "runs": lambda: listings.runs(answer.opened(store, trust)),
+        "runs": lambda: runs.runs(answer.opened(store, trust)),
     }
     if what not in known:
         near = difflib.get_close_matches(str(what).lower(), known, n=1)

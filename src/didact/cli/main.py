@@ -138,6 +138,8 @@ app.command(
     """,
 )
 
+app.command("didact.cli.runs:app", name="runs")
+
 app.command(
     "didact.cli.methods:explain",
     help="""Explain a method: paper, formula, a command, settings with defaults, presets, inputs, stages.""",

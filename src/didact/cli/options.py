@@ -27,7 +27,7 @@ def exactly(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
     return convert
 
 
-def _folder(type_: Any, tokens: Sequence[Token]) -> Path:
+def folder(type_: Any, tokens: Sequence[Token]) -> Path:
     """A folder's name as a person types it; the empty text would be the working directory, which
     nobody means by it."""
     text = tokens[0].value
@@ -37,7 +37,7 @@ def _folder(type_: Any, tokens: Sequence[Token]) -> Path:
 
 
 StorePath = Annotated[
-    Path, Parameter(name="--store", help="Folder of Records.", env_var="DIDACT_STORE", converter=_folder, n_tokens=1)
+    Path, Parameter(name="--store", help="Folder of Records.", env_var="DIDACT_STORE", converter=folder, n_tokens=1)
 ]
 TrustStore = Annotated[
     bool,

@@ -44,6 +44,7 @@ def details(store: Store, name: str) -> dict[str, Any]:
     from didact.measure.similarity import known
     from didact.store.choice import entry_of
     from didact.store.entries import Finished
+    from didact.store.notes import note
 
     entry = entry_of(store, name)
     record = entry.record
@@ -54,6 +55,7 @@ def details(store: Store, name: str) -> dict[str, Any]:
         "digest": entry.run.digest if isinstance(entry, Finished) else entry.digest,
         "folder": str(record.folder),
         **built,
+        "your_note": note(record.folder) or None,
         "environment": record.environment(),
         "final": record.final(),
         "test_top1_by_epoch": [row.get("test_top1") for row in record.metrics()],

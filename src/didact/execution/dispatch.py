@@ -20,6 +20,7 @@ from didact.files.checked import DamagedError
 from didact.machine import memory
 from didact.runs.run import Run, everything
 from didact.spec import choose
+from didact.store.claims import claimed
 from didact.store.entries import codes
 from didact.store.locks import most
 from didact.store.record import Record
@@ -50,18 +51,37 @@ def execute(
         store.say(line)
     store.named |= set().union(*map(codes, runs))
     needed = everything(list(runs))
+    records, failed = _looked(needed, store, execution, trains=executor.trains, retry=retry)
+    trains = executor.trains and len(records) < len(needed)
+    with claimed(store.root, (run.digest for run in needed)) if trains else contextlib.nullcontext():
+        if not all((record.folder / "record.json").exists() for record in records.values()):  # removed before the claim
+            records, failed = _looked(needed, store, execution, trains=executor.trains, retry=retry)
+        if len(records) < len(needed):
+            _tell_given(needed, records, store)
+        size, there = min(execution.cohort_size, most()), memory(execution.device)
+        jobs, failures = schedule(needed, records, failed, size, executor.slots, there, store.say)
+        queue = Queue(jobs, Outcome(records, failures))
+        settings = WorkSettings(
+            store.root.absolute(), store.trust, frozenset(store.named), frozenset(store.noted), execution
+        )
+        executor.run(queue, StoreWork(settings), partial(_receive, store, show or unseen))
+    return queue.outcome
+
+
+def _looked(
+    needed: Sequence[Run], store: Store, execution: Execution, *, trains: bool, retry: bool
+) -> tuple[dict[str, Record], dict[str, str]]:
+    """By digest, the Records that the store has, and why others failed before. What is missing is
+    checked.
+
+    Raises:
+        RequestError: as :func:`execute`.
+    """
     records = _records(needed, store)
     missing = [run for run in needed if run.digest not in records]
     failed = {} if retry else {run.digest: reason for run in missing if (reason := store.failure(run)) is not None}
-    check_missing(missing, records, failed, store, execution, trains=executor.trains)
-    if missing:
-        _tell_given(needed, records, store)
-    size, there = min(execution.cohort_size, most()), memory(execution.device)
-    jobs, failures = schedule(needed, records, failed, size, executor.slots, there, store.say)
-    queue = Queue(jobs, Outcome(records, failures))
-    settings = WorkSettings(store.root.absolute(), store.trust, frozenset(store.named), frozenset(store.noted), execution)
-    executor.run(queue, StoreWork(settings), partial(_receive, store, show or unseen))
-    return queue.outcome
+    check_missing(missing, records, failed, store, execution, trains=trains)
+    return records, failed
 
 
 def _records(runs: Iterable[Run], store: Store) -> dict[str, Record]:

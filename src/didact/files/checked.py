@@ -19,7 +19,8 @@ from torch import Tensor
 from didact.files.reading import DamagedError, content, is_file, parsed
 from didact.spec import strict_json
 
-_TEMPORARY = re.compile(r"\..+\.\d+\.tmp", re.DOTALL)
+TEMPORARY = re.compile(r"\..+\.\d+\.tmp", re.DOTALL)
+"""The name of a temporary file of :func:`write`."""
 
 
 def write(path: Path, data: bytes) -> None:
@@ -39,7 +40,7 @@ def write(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):  # a read-only disk allows no removal either
             temporary.unlink(missing_ok=True)
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}; what was kept before is intact") from error
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def clear_temporary(folder: Path) -> None:
@@ -49,11 +50,12 @@ def clear_temporary(folder: Path) -> None:
     No other process may write to the folder. Links are not followed.
     """
     for parent, _, names in os.walk(folder):
-        for name in filter(_TEMPORARY.fullmatch, names):
+        for name in filter(TEMPORARY.fullmatch, names):
             Path(parent, name).unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make names in ``folder`` last, where the system can."""
     if hasattr(os, "O_DIRECTORY"):
         handle = os.open(folder, os.O_DIRECTORY)
         try:

@@ -37,11 +37,13 @@ class Lost:
         folder: the folder.
         why: the reason, a sentence that begins with the folder's name or its damaged file.
         running: whether the training has begun and not ended, so that nothing is wrong.
+        damaged: whether a file is missing or not what was written.
     """
 
     folder: Path
     why: str
     running: bool = False
+    damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def unsealed(folder: Path) -> Lost:
     if (folder / "failed.json").exists():
         return Lost(folder, f"{name} has stopped; --retry goes on from its last good state", running=True)
     if (folder / "weights.safetensors").exists() and not (folder / "checkpoint.safetensors").exists():
-        return Lost(folder, damaged(DamagedError(f"{folder / 'record.json'} is missing")))
+        return Lost(folder, damaged(DamagedError(f"{folder / 'record.json'} is missing")), damaged=True)
     return Lost(folder, f"{name} is not finished; the same command continues it", running=True)
 
 

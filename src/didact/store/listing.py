@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,8 +19,9 @@ from typing import Any
 from didact import __version__
 from didact.files.checked import DamagedError, read_json, write
 from didact.runs.labels import recipe_label, row_label, teacher_label
-from didact.spec import canonical, clean
-from didact.store.entries import Entry, Finished, Lost, codes
+from didact.spec import canonical, clean, to_json
+from didact.store.entries import Entry, Finished, Lost, code_names
+from didact.store.kin import group, needed
 from didact.store.record import CHECKED
 from didact.store.store import Store
 
@@ -36,6 +37,10 @@ class Row:
         trusted: whether a Run was built; without it, ``data``, ``teacher`` and ``recipe`` are
             empty.
         top1: the last epoch's test accuracy in percent.
+        net, method, dataset, seed, epochs: of the run by themselves, where its spec.json has them;
+            ``method`` with its preset, ``dataset`` the name of the data.
+        needs: digests of the runs that this one needs, at any depth.
+        group: digests of the runs that are trained together with it, itself among them.
     """
 
     digest: str
@@ -44,17 +49,29 @@ class Row:
     data: str
     teacher: str
     recipe: str
+    net: str
+    method: str
+    dataset: str
+    seed: int
+    epochs: int
     top1: float
     code: tuple[str, ...]
+    needs: tuple[str, ...]
+    group: tuple[str, ...]
     trusted: bool
 
 
 def rows(store: Store) -> Iterator[Row | Lost]:
     """Every folder of the store, in alphabetical order: a row for each Record, otherwise the reason
     for none."""
+    return (row for _, row in placed(store))
+
+
+def placed(store: Store) -> Iterator[tuple[Path, Row | Lost]]:
+    """The same, each after its folder."""
     index = _Index(store)
     for folder in store.folders():
-        yield index.row(folder)
+        yield folder, index.row(folder)
     index.write()
 
 
@@ -98,15 +115,40 @@ class _Index:
 
 
 _FIELDS = tuple(Row.__dataclass_fields__)
+_KINDS: Mapping[str, Any] = dict.fromkeys(_FIELDS, str) | {
+    "seed": int,
+    "epochs": int,
+    "top1": (int, float),
+    "code": list,
+    "needs": list,
+    "group": list,
+    "trusted": bool,
+}
 
 
 def _row(entry: Entry) -> Row:
     assert not isinstance(entry, Lost)
     top1 = entry.record.final()["test_top1"]
     if not isinstance(entry, Finished):
-        how = f"{entry.method} (code not trusted)"
-        return Row(entry.digest, entry.label, how, "", "", "", top1, entry.code, trusted=False)
-    run = entry.run
+        return Row(
+            digest=entry.digest,
+            label=entry.label,
+            how=f"{entry.method} (code not trusted)",
+            data="",
+            teacher="",
+            recipe="",
+            net=entry.net,
+            method=entry.method,
+            dataset=clean(_at(entry.spec, "data", "name") or ""),
+            seed=_whole(_at(entry.spec, "seed")),
+            epochs=_whole(_at(entry.spec, "recipe", "epochs")),
+            top1=top1,
+            code=entry.code,
+            needs=tuple(sorted(needed(entry.spec))),
+            group=tuple(group(entry.spec)),
+            trusted=False,
+        )
+    run, spec = entry.run, to_json(entry.run)
     return Row(
         digest=run.digest,
         label=clean(run.label),
@@ -114,10 +156,28 @@ def _row(entry: Entry) -> Row:
         data=clean(run.data.label),
         teacher=clean(teacher_label(run.teacher)) if run.teacher else "",
         recipe=recipe_label(run),
+        net=clean(run.net),
+        method=clean(run.way),
+        dataset=clean(run.data.name),
+        seed=run.seed,
+        epochs=run.epochs,
         top1=top1,
-        code=tuple(sorted(codes(run))),
+        code=tuple(sorted(code_names(spec))),
+        needs=tuple(sorted(needed(spec))),
+        group=tuple(group(spec)),
         trusted=True,
     )
+
+
+def _at(spec: Any, *keys: str) -> Any:
+    """The value at a path of plain data; None if there is none."""
+    for key in keys:
+        spec = spec.get(key) if isinstance(spec, Mapping) else None
+    return spec
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -132,14 +192,15 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _parsed(known: dict[str, Any]) -> Row | None:
     """The row of an entry of the file; None if the entry is invalid."""
-    values = {name: known.get(name) for name in _FIELDS}
-    code, top1 = values.pop("code"), values.pop("top1")
-    trusted = values.pop("trusted")
-    texts = all(isinstance(text, str) for text in values.values())
-    if not texts or not isinstance(code, list) or not isinstance(top1, (int, float)) or not isinstance(trusted, bool):
+    values: dict[str, Any] = {name: known.get(name) for name in _FIELDS}
+    if not all(isinstance(values[name], kinds) for name, kinds in _KINDS.items()):
         return None
-    cleaned = {name: clean(text) for name, text in values.items()}
-    return Row(**cleaned, top1=top1, code=tuple(map(str, code)), trusted=trusted)
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = tuple(map(str, value))
+        elif isinstance(value, str):
+            values[name] = clean(value)
+    return Row(**values)
 
 
 def _stamp(folder: Path) -> list[int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -48,6 +49,32 @@ def check_writable(store: Store) -> None:
             ) from None
 
 
+def lock_path(root: Path, digest: str) -> Path:
+    """The file that is locked while the run with this digest is trained."""
+    return root / "locks" / f"{digest}.lock"
+
+
+@contextlib.contextmanager
+def if_free(path: Path) -> Iterator[bool]:
+    """Hold the lock at ``path`` within the block, unless another process has it; whether it is
+    held.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
 @contextlib.contextmanager
 def locked(store: Store, runs: Sequence[Run]) -> Iterator[None]:
     """Lock these runs against other processes. The system releases the locks when this process
@@ -58,7 +85,7 @@ def locked(store: Store, runs: Sequence[Run]) -> Iterator[None]:
     """
     with contextlib.ExitStack() as locks:
         for run in sorted(runs, key=lambda r: r.digest):
-            path = store.root / "locks" / f"{run.digest}.lock"
+            path = lock_path(store.root, run.digest)
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(path)
             try:

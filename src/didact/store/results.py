@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 from filelock import FileLock
 
 from didact.files.checked import DamagedError, file_checksum, write
+from didact.files.reading import DEEPEST, depth
 from didact.spec import canonical, finite
 from didact.store.record import Record
 
@@ -136,6 +137,17 @@ class Results:
             answers = [*others, entry]
             whole = {"of": self._seal, "answers": answers, "sha256": _checksum(self._seal, answers)}
             write(path, (json.dumps(whole, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+
+
+def is_of(data: bytes, seal: str) -> bool:
+    """Whether ``data`` is the content of a file of results of the Record with this ``seal``."""
+    try:
+        whole = json.loads(data, parse_constant=_refused) if depth(data) <= DEEPEST else None
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(whole, dict) or whole.keys() != {"of", "answers", "sha256"}:
+        return False
+    return whole["of"] == seal and whole["sha256"] == _checksum(seal, whole["answers"])
 
 
 def _checksum(of: Any, answers: Any) -> str:

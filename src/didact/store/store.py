@@ -154,7 +154,7 @@ class Store:
             prefix: only folders with a name, label or digest that begins with it.
         """
         for folder in self.folders():
-            if _begins(folder, prefix):
+            if begins(folder, prefix):
                 yield self.entry(folder)
 
     def folders(self) -> list[Path]:
@@ -173,7 +173,7 @@ class Store:
             spec = record.spec()
             record.final()
         except DamagedError as error:
-            return Lost(folder, damaged(error))
+            return Lost(folder, damaged(error), damaged=True)
         code = code_names(spec)
         try:
             if not self.trusts(code):
@@ -253,7 +253,7 @@ def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.+-]", "-", name)
 
 
-def _begins(folder: Path, prefix: str) -> bool:
+def begins(folder: Path, prefix: str) -> bool:
     """Whether the folder's name or digest begins with ``prefix``, which may be a label from a
     list."""
     return any(name.startswith((prefix, _safe(prefix))) for name in (folder.name, folder.suffix[1:]))

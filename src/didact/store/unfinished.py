@@ -35,6 +35,8 @@ from didact.store.run_folder import RunFolder, bytes_of, exists
 from didact.store.store import Store
 
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "previous.safetensors"
+TRAINING = (CHECKPOINT, PREVIOUS, "failed.json")
+"""Files that only a run's training needs."""
 OTHERS = ("weights.safetensors", "failed.json")
 """Files of a run that stopped, or that was killed while it was finished."""
 
@@ -250,7 +252,7 @@ class Unfinished:
 
     def sweep(self) -> None:
         """Remove the files that only training needs. Only for a run that is a Record."""
-        for name in (CHECKPOINT, PREVIOUS, "failed.json"):
+        for name in TRAINING:
             (self.folder / name).unlink(missing_ok=True)
 
 

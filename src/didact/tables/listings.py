@@ -1,4 +1,4 @@
-"""Tables of networks, pools, methods, data sets and recipes, and of the runs of a store."""
+"""Tables of networks, pools, methods, data sets and recipes, and of the answers that a store keeps."""
 
 from __future__ import annotations
 
@@ -20,10 +20,7 @@ from didact.nets.architecture import cost, parse
 from didact.nets.blocks import parameters
 from didact.nets.supernet import SPACES
 from didact.spec import catalogue, clean, from_json
-from didact.store import listing
 from didact.store.answers import Series
-from didact.store.entries import Lost, untrusted
-from didact.store.store import Store
 from didact.tables.table import Cell, Table
 
 
@@ -121,22 +118,6 @@ def _method(described: Described) -> tuple[Cell, ...]:
     stages = ", ".join(map(stage_text, described.stages))
     joined = (", ".join(parts) for parts in (reads["own"], of_others, reads["views"]))
     return (described.name, about.heading, about.year or "", *joined, stages)
-
-
-def runs(store: Store) -> Listing:
-    """The finished runs of a store. Runs that cannot be listed are reported by ``store.say``."""
-    rows: list[list[Cell]] = []
-    code: set[str] = set()
-    for row in listing.rows(store):
-        if isinstance(row, Lost):
-            if not row.running:
-                store.say(row.why)
-            continue
-        rows.append([row.digest, row.label, row.how, row.data, row.teacher, row.recipe, round(row.top1, 2)])
-        code.update(() if row.trusted else row.code)
-    if code:
-        store.say(f"listed only: a Record that {untrusted(tuple(sorted(code)))}")
-    return Listing.of(["digest", "run", "how", "data", "teacher", "recipe", "test top-1 (%)"], rows)
 
 
 def kept_answers(series: Sequence[Series]) -> Listing:

@@ -1,0 +1,188 @@
+"""What can be asked of the runs of a list: short fields, and every setting, last metric and
+circumstance by its path.
+
+    data, method, seed, top1 ...    the short fields (:data:`SHORT`), from the list alone
+    recipe.learning_rate            a setting of spec.json; teacher.method.name is one of the teacher
+    last.train_top1                 the last epoch's row of metrics
+    environment.torch               a circumstance of the training
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from didact.files.checked import DamagedError
+from didact.spec import SpecError, clean, shown
+from didact.store.listing import Row
+from didact.store.notes import note
+from didact.store.query import Facts, Query, Value, parse
+from didact.store.record import Record
+from didact.store.sizes import size
+
+SHORT: Mapping[str, str] = {
+    "digest": "its address",
+    "run": "network, method and seed, as in the list",
+    "net": "the network",
+    "method": "the method, with its preset: fitnet+kd",
+    "how": "the method with its changed settings, as in the list",
+    "data": "the data set's name",
+    "images": "the data set with what is used of it, as in the list",
+    "teacher": "how the teacher was trained and its network, as in the list",
+    "recipe": "the recipe, as in the list",
+    "epochs": "how many it was trained for",
+    "seed": "the training seed",
+    "top1": "test top-1 (%), as in the list",
+    "finished": "when, as 2026-11-29 18:30",
+    "mb": "megabytes on disk",
+    "note": "the user's note",
+}
+"""The fields that every run has, with what they are."""
+
+_FILES = {"last": Record.final, "environment": Record.environment}
+"""What the first part of a path reads; any other reads spec.json."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run of a list, its folder, and what was asked of it."""
+
+    folder: Path
+    row: Row
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which runs of a list are shown, and in which order.
+
+    Attributes:
+        where: which; None for all.
+        sort: by which fields, and whether from the largest.
+    """
+
+    where: Query | None = None
+    sort: tuple[tuple[str, bool], ...] = ()
+
+    @classmethod
+    def read(cls, where: str | None, sort: str | None) -> Selection:
+        """From the texts of ``--where`` and ``--sort``.
+
+        Raises:
+            SpecError: one of them makes no sense.
+        """
+        keys = [] if sort is None else [key.strip() for key in sort.split(",")]
+        if not all(key.removeprefix("-") for key in keys):
+            raise SpecError(f"sort: fields with commas between them, such as -top1,seed, found {shown(sort)}")
+        order = tuple((key.removeprefix("-"), key.startswith("-")) for key in keys)
+        return cls(None if where is None else parse(where), order)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that are named, each once."""
+        named = (*(key for key, _ in self.sort), *sorted(self.where.fields if self.where else ()))
+        return tuple(dict.fromkeys(named))
+
+    def of(self, rows: Iterable[tuple[Path, Row]]) -> list[Found]:
+        """The runs that are meant, in order.
+
+        Raises:
+            SpecError: no run has a field that is named, or a number is compared with a word.
+        """
+        found = [Found(folder, row, facts(folder, row, self.fields)) for folder, row in rows]
+        self._check(found)
+        if self.where is not None:
+            found = [one for one in found if self.where.fits(one.facts)]
+        for key, down in reversed(self.sort):
+            found.sort(key=lambda one: _order(one.facts.get(key)), reverse=down)
+            found.sort(key=lambda one: one.facts.get(key) is None)  # a run without the field comes last either way
+        return found
+
+    def _check(self, found: Sequence[Found]) -> None:
+        known = set(SHORT).union(*(one.facts for one in found))
+        for field in self.fields:
+            if field not in known and found:
+                close = difflib.get_close_matches(field[:100].lower(), known, n=2, cutoff=0.6)
+                near = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+                raise SpecError(
+                    f"no run has a field {shown(field)}{near}{'' if near else '; didact runs --fields lists them'}"
+                )
+
+
+def facts(folder: Path, row: Row, fields: Collection[str]) -> Facts:
+    """What is known of a run: the short fields among ``fields``, and everything in the files that
+    the others are read from."""
+    known: dict[str, Value] = {name: _short(folder, row, name) for name in fields if name in SHORT}
+    heads = {field.partition(".")[0] for field in fields if field not in SHORT}
+    for head in heads & _FILES.keys():
+        known.update(_flat(_content(folder, _FILES[head]), head))
+    if heads - _FILES.keys():
+        known.update((key, value) for key, value in _flat(_content(folder, Record.spec)) if key not in SHORT)
+    return known
+
+
+def everything(folder: Path, row: Row) -> Facts:
+    """All fields of a run."""
+    return facts(folder, row, (*SHORT, *_FILES, "spec"))
+
+
+def _content(folder: Path, read: Any) -> Any:
+    try:
+        return read(Record(folder))
+    except DamagedError:  # since it was listed; whoever uses the Record is told
+        return {}
+
+
+def _short(folder: Path, row: Row, name: str) -> Value:
+    match name:
+        case "run":
+            return row.label
+        case "data":
+            return row.dataset or None
+        case "images":
+            return row.data or None
+        case "top1":
+            return round(row.top1, 2)
+        case "note":
+            return note(folder) or None
+        case "mb":
+            return round(size(folder) / 1e6, 2)
+        case "finished":
+            return finished(folder)
+        case _:
+            return getattr(row, name) or (None if isinstance(getattr(row, name), str) else 0)
+
+
+def finished(folder: Path) -> str | None:
+    """When the run in ``folder`` became a Record, in local time."""
+    try:
+        return datetime.fromtimestamp((folder / "record.json").stat().st_mtime).isoformat(" ", "minutes")
+    except (OSError, OverflowError, ValueError):
+        return None
+
+
+def _flat(value: Any, at: str = "") -> Iterator[tuple[str, Value]]:
+    """The values of plain data by their paths; a list of plain values is a text with commas."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{at}.{key}" if at else str(key))
+    elif isinstance(value, list) and any(isinstance(inner, (list, Mapping)) for inner in value):
+        for place, inner in enumerate(value):
+            yield from _flat(inner, f"{at}.{place}")
+    elif isinstance(value, list):
+        yield clean(at), ",".join(clean(inner) for inner in value)
+    elif value is None or isinstance(value, (bool, int, float)):
+        yield clean(at), value
+    else:
+        yield clean(at), clean(value)
+
+
+def _order(value: Value) -> tuple[int, float, str]:
+    """Numbers in order, then texts."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return (0, float(value or 0), "")
+    return (1, 0.0, value.lower())

@@ -1,0 +1,167 @@
+"""Takes Records from elsewhere into a store.
+
+Each is written to a folder apart, checked there as a whole, and put in place by one rename. What
+the store has is kept. A kill leaves whole Records, and a folder that
+:mod:`didact.store.leftovers` finds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from didact.files.checked import DamagedError, sync_folder
+from didact.spec import clean
+from didact.store import kin, notes, portable
+from didact.store.entries import Lost
+from didact.store.leftovers import STAGING
+from didact.store.locks import if_free, lock_path
+from didact.store.record import Record
+from didact.store.run_folder import RunFolder
+from didact.store.store import Store
+
+CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A Record that may be taken in.
+
+    Attributes:
+        name: of its folder.
+        digest: of its run.
+        weights: SHA-256 of its weights.
+        spec: the run, as plain JSON data.
+        note: the user's note on it.
+        fill: writes all its files into a new folder. Raises DamagedError where one is not what it
+            should be.
+    """
+
+    name: str
+    digest: str
+    weights: str
+    spec: Mapping[str, Any]
+    note: str
+    fill: Callable[[Path], None]
+
+
+@dataclass
+class Taken:
+    """What came of an intake: names of runs, and sentences about those that were not taken."""
+
+    new: list[str] = field(default_factory=list)
+    same: list[str] = field(default_factory=list)
+    other: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def take(store: Store, offers: Iterable[Offer]) -> Taken:
+    """Take in what the store lacks, teachers first.
+
+    Raises:
+        OSError: the store cannot be written, or the disk is full; whole Records are kept, and the
+            same command goes on.
+    """
+    taken = Taken()
+    here = {folder.name.rpartition(".")[2]: folder for folder in store.folders()}
+    (store.root / "runs").mkdir(parents=True, exist_ok=True)
+    with _staging(store) as stage:
+        for offer in sorted(offers, key=lambda one: kin.depth(one.spec)):
+            with if_free(lock_path(store.root, kin.group(offer.spec)[0])) as free:
+                if not free:
+                    taken.refused.append(f"{clean(offer.name)} is being trained by another process")
+                elif (folder := here.get(offer.digest)) is None or _makes_room(store, folder, offer, taken):
+                    _put(store, stage, offer, taken)
+    return taken
+
+
+@contextlib.contextmanager
+def _staging(store: Store) -> Iterator[Store]:
+    """A store of its own within the store, for Records that are being checked."""
+    name = f"{STAGING}{uuid.uuid4().hex[:16]}"
+    lock = lock_path(store.root, name)
+    with if_free(lock):
+        stage = Store(store.root / name, trust=store.trust, named=store.named)
+        try:
+            (stage.root / "runs").mkdir(parents=True)
+            yield stage
+        finally:
+            shutil.rmtree(stage.root, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                lock.unlink()
+
+
+def _makes_room(store: Store, folder: Path, offer: Offer, taken: Taken) -> bool:
+    """Whether the run's folder in the store holds nothing that is kept: a damaged Record is set
+    aside."""
+    try:
+        record = Record.open(folder)
+    except DamagedError as error:
+        RunFolder(folder, store.say).set_aside(f"damaged: {error}")
+        return True
+    if record is None:
+        taken.other.append(f"{clean(folder.name)} is not finished here; what is here is kept")
+        return False
+    if record.sums["weights.safetensors"] == offer.weights:
+        taken.same.append(offer.name)
+        if offer.note and not notes.note(folder):
+            notes.put(folder, offer.note)
+        return False
+    taken.other.append(f"{clean(folder.name)} has other weights here ({_top1(record)}); what is here is kept")
+    return False
+
+
+def _top1(record: Record) -> str:
+    try:
+        return f"test {record.final()['test_top1']:.2f} %"
+    except DamagedError:
+        return "without a test accuracy"
+
+
+def _put(store: Store, stage: Store, offer: Offer, taken: Taken) -> None:
+    folder = stage.root / "runs" / offer.name
+    try:
+        folder.mkdir()
+        offer.fill(folder)
+        entry = stage.entry(folder)
+        if isinstance(entry, Lost):
+            raise DamagedError(entry.why)
+        portable.check(entry.record)
+    except DamagedError as error:
+        taken.refused.append(f"{clean(offer.name)} is not taken: {error}")
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    sync_folder(folder)
+    folder.rename(store.root / "runs" / offer.name)
+    sync_folder(store.root / "runs")
+    taken.new.append(offer.name)
+
+
+def copy(source: BinaryIO, target: Path, bytes_: int, expected: str | None, mtime: float | None = None) -> None:
+    """Write ``bytes_`` bytes of ``source`` to ``target``, which is synced.
+
+    Raises:
+        DamagedError: they are fewer, or their SHA-256 is not the ``expected`` one.
+        OSError: the disk is full or not writable.
+    """
+    target.parent.mkdir(exist_ok=True)
+    total, left = hashlib.sha256(), bytes_
+    with open(target, "wb") as file:
+        while left and (chunk := source.read(min(CHUNK, left))):
+            total.update(chunk)
+            file.write(chunk)
+            left -= len(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    if left or (expected is not None and total.hexdigest() != expected):
+        raise DamagedError(f"{target.name} is not what was written")
+    if mtime is not None:
+        with contextlib.suppress(OSError, OverflowError, ValueError):
+            os.utime(target, (mtime, mtime))

@@ -1,0 +1,211 @@
+"""What a store holds that no run needs any more: what stopped trainings, damage and kills leave.
+
+Nothing that a running training uses is among it: a run in training is locked, and what a request
+needs is claimed (:mod:`didact.store.claims`). Both are looked at again when something is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from didact.files.checked import TEMPORARY, DamagedError
+from didact.spec import clean, plural
+from didact.store.answers import STALE, Answers, Series
+from didact.store.claims import claims, upkeep
+from didact.store.locks import if_free, lock_path
+from didact.store.record import Record
+from didact.store.removal import Member, drop, members
+from didact.store.sizes import size
+from didact.store.store import Store
+from didact.store.unfinished import TRAINING
+
+ABANDONED = 30
+"""Days after which an unfinished run that nobody has touched counts as abandoned."""
+STAGING = "incoming-"
+"""Beginning of the folders in which Records that come from elsewhere are checked."""
+_ASIDE = re.compile(r"(?P<name>.+)\.(damaged|aside)-(?P<when>\d+)", re.DOTALL)
+_YOUNG = 60.0
+"""Seconds for which what was set aside is left alone: the one who does it may not be done."""
+DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something that can go.
+
+    Attributes:
+        paths: files, or one folder.
+        kind: what it is, in a few words.
+        why: of which run or teacher.
+        bytes: on disk.
+        lock: the digest of the run that must not be in training; empty if none.
+        claim: the digest that no running request may need; empty if none.
+    """
+
+    paths: tuple[Path, ...]
+    kind: str
+    why: str
+    bytes: int
+    lock: str = ""
+    claim: str = ""
+
+
+def leftovers(store: Store, days: float = ABANDONED, *, verify: bool = False) -> list[Leftover]:
+    """Everything that can go, by kind.
+
+    Args:
+        store: the store.
+        days: after how many days without a change an unfinished run counts as abandoned.
+        verify: whether every file of every Record is read and compared with its checksum; otherwise
+            only what a list reads.
+    """
+    found = [*_set_aside(store)]
+    all_ = members(store)
+    for one in all_:
+        found += _of_run(one, days, verify=verify)
+    found += _answers(store, all_)
+    going = {path for one in found for path in one.paths}
+    found += _temporary(store, [one.folder for one in all_ if one.folder not in going])
+    return [one for one in found if not _in_training(store, one)]
+
+
+def _of_run(one: Member, days: float, *, verify: bool) -> Iterator[Leftover]:
+    name = f"{one.label} ({one.digest})"
+    lock = {"lock": one.group[0], "claim": one.digest}
+    if one.state == "damaged" or (one.state == "finished" and verify and _is_damaged(one.folder)):
+        yield Leftover((one.folder,), "damaged Record", name, size(one.folder), **lock)
+    elif one.state == "finished":
+        names = set(os.listdir(one.folder))
+        paths = tuple(one.folder / file for file in TRAINING if file in names)
+        if paths:
+            yield Leftover(paths, "checkpoint of a finished run", name, sum(map(size, paths)), one.group[0])
+    elif one.state == "unfinished" and (idle := (time.time() - _touched(one.folder)) / DAY) >= days:
+        why = f"{name}, {plural(int(idle), 'day')} untouched"
+        yield Leftover((one.folder,), "abandoned run", why, size(one.folder), **lock)
+
+
+def _is_damaged(folder: Path) -> bool:
+    try:
+        return Record.open(folder) is None
+    except DamagedError:
+        return True
+
+
+def _touched(folder: Path) -> float:
+    """When a file of the folder was last written, in seconds since 1970."""
+    times = [0.0]
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                times.append(os.lstat(os.path.join(parent, name)).st_mtime)
+    return max(times)
+
+
+def _set_aside(store: Store) -> Iterator[Leftover]:
+    runs = store.root / "runs"
+    for name in sorted(os.listdir(runs)) if runs.is_dir() else []:
+        match = _ASIDE.fullmatch(name)
+        if match and time.time() - int(match["when"]) / 1e9 >= _YOUNG:
+            yield Leftover((runs / name,), "set aside", clean(match["name"]), size(runs / name))
+
+
+def _answers(store: Store, all_: Iterable[Member]) -> Iterator[Leftover]:
+    """Series of teachers that are gone, or that have other weights now."""
+    folders = {one.digest: one.folder for one in all_}
+    for series in Answers(store.root, 1).series():
+        teacher = str(series.about.get("teacher", ""))
+        name = f"{clean(series.about.get('label', series.folder.name))} ({clean(teacher)})"
+        why = _unreferenced(series, folders.get(teacher))
+        if why:
+            yield Leftover((series.folder,), "answers of a teacher", f"{name} {why}", series.bytes, claim=teacher)
+
+
+def _unreferenced(series: Series, folder: Path | None) -> str:
+    """Why no student can read the series; empty if one can."""
+    if not series.about:
+        return "without a description"
+    if folder is None:
+        return "that is not in the store"
+    with contextlib.suppress(DamagedError):
+        record = Record.at(folder)
+        if record is not None and series.about.get("weights") not in record.sums.values():
+            return "with other weights than now"
+    return ""
+
+
+def _temporary(store: Store, folders: Sequence[Path]) -> Iterator[Leftover]:
+    """Temporary files of processes that have died, and folders of imports that were killed."""
+    for folder in (store.root, *folders, *(path / "route" for path in folders)):
+        if folder.is_symlink() or not folder.is_dir():
+            continue
+        for file in sorted(os.listdir(folder)):
+            path = folder / file
+            with contextlib.suppress(OSError):
+                if TEMPORARY.fullmatch(file) and time.time() - path.lstat().st_mtime > STALE:
+                    yield Leftover((path,), "temporary file", clean(path.relative_to(store.root)), size(path))
+    for path in sorted(store.root.glob(f"{STAGING}*")):
+        if path.is_dir() and not path.is_symlink():
+            yield Leftover((path,), "stopped import", clean(path.name), size(path), lock=path.name)
+
+
+def _in_training(store: Store, one: Leftover) -> bool:
+    """Whether a lock is held that concerns it; nothing is written to find out where there is no
+    lock."""
+    path = lock_path(store.root, one.lock)
+    if not one.lock or not path.exists():
+        return False
+    try:
+        with if_free(path) as free:
+            return not free
+    except (OSError, NotImplementedError):
+        return False
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """What came of a removal: bytes that are free, and what stays, with the reason."""
+
+    freed: int
+    kept: tuple[str, ...]
+
+
+def clear(store: Store, found: Sequence[Leftover]) -> Cleared:
+    """Remove leftovers, except what a training of another process uses by now.
+
+    Raises:
+        OSError: something cannot be removed; what came before it is gone.
+    """
+    freed, kept = 0, list[str]()
+    with upkeep(store.root):
+        claimed = claims(store.root)
+        for one in found:
+            if one.claim and one.claim in claimed:
+                kept.append(f"{one.why}: a training that is running needs it")
+                continue
+            with if_free(lock_path(store.root, one.lock)) if one.lock else contextlib.nullcontext(True) as free:
+                if free:
+                    freed += sum(map(_remove, one.paths))
+                else:
+                    kept.append(f"{one.why}: another process uses it")
+    return Cleared(freed, tuple(kept))
+
+
+def _remove(path: Path) -> int:
+    """Remove a file or folder; returns the bytes that this frees."""
+    bytes_ = size(path)
+    if not os.path.lexists(path):
+        return 0
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return bytes_
+    if path.parent.name == "runs":
+        return drop(path)
+    shutil.rmtree(path)
+    return bytes_

@@ -1,0 +1,143 @@
+"""Tables of the runs of a store: those that are meant, what can be asked of them, what can go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from didact.spec import SpecError, plural
+from didact.store.entries import Lost, untrusted
+from didact.store.fields import SHORT, Found, Selection, everything
+from didact.store.leftovers import Leftover
+from didact.store.listing import Row, placed
+from didact.store.notes import note
+from didact.store.query import Value
+from didact.store.removal import Member
+from didact.store.sizes import size
+from didact.store.store import Store
+from didact.tables.listings import Listing
+from didact.tables.table import Cell, Table
+
+_SHOWN = frozenset({"digest", "run", "how", "images", "teacher", "recipe", "top1", "note", "data", "method", "net", "seed"})
+"""The fields that the columns of the list say already."""
+
+
+def runs(store: Store, selection: Selection | None = None) -> Listing:
+    """The finished runs of a store. Runs that cannot be listed are reported by ``store.say``.
+
+    Fields that were asked for, and that no column shows, have columns of their own.
+
+    Raises:
+        SpecError: no run has a field that was asked for.
+    """
+    chosen = selection or Selection()
+    found = chosen.of(finished(store))
+    more = [field for field in chosen.fields if field not in _SHOWN]
+    notes = [note(one.folder) for one in found]
+    columns = [
+        "digest",
+        "run",
+        "how",
+        "data",
+        "teacher",
+        "recipe",
+        "test top-1 (%)",
+        *more,
+        *(["note"] if any(notes) else []),
+    ]
+    rows: list[list[Cell]] = []
+    for one, said in zip(found, notes, strict=True):
+        row = one.row
+        cells: list[Cell] = [row.digest, row.label, row.how, row.data, row.teacher, row.recipe, round(row.top1, 2)]
+        rows.append([*cells, *(_cell(one.facts.get(field)) for field in more), *([said] if any(notes) else [])])
+    table = Listing.of(columns, rows).table
+    return Listing(table, [_plain(one, said, more) for one, said in zip(found, notes, strict=True)])
+
+
+def finished(store: Store) -> Iterator[tuple[Path, Row]]:
+    """The Records of a store with their folders. What else there is is reported."""
+    code: set[str] = set()
+    for folder, row in placed(store):
+        if isinstance(row, Lost):
+            if not row.running:
+                store.say(row.why)
+            continue
+        code.update(() if row.trusted else row.code)
+        yield folder, row
+    if code:
+        store.say(f"listed only: a Record that {untrusted(tuple(sorted(code)))}")
+
+
+def _cell(value: Value) -> Cell:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else value
+
+
+def _plain(one: Found, said: str, more: Sequence[str]) -> dict[str, Any]:
+    row = one.row
+    return {
+        "digest": row.digest,
+        "run": row.label,
+        "how": row.how,
+        "data": row.data,
+        "teacher": row.teacher,
+        "recipe": row.recipe,
+        "test top-1 (%)": round(row.top1, 2),
+        **{field: one.facts.get(field) for field in more},
+        **({"note": said} if said else {}),
+    }
+
+
+def fields(store: Store) -> Listing:
+    """Every field of the runs of a store, with a value that one of them has, and what it is.
+
+    Raises:
+        SpecError: the store has no finished run.
+    """
+    known: dict[str, Value] = {}
+    for folder, row in finished(store):
+        for field, value in everything(folder, row).items():
+            if known.get(field) is None:
+                known[field] = value
+    if not known:
+        raise SpecError(f"fields: {store.root} holds no finished run, of which they would be")
+    rows: list[list[Cell]] = []
+    for field in (*SHORT, *sorted(known.keys() - SHORT.keys())):
+        rows.append([field, _cell(known.get(field)), SHORT.get(field, _path(field))])
+    return Listing.of(["field", "such as", "what it is"], rows)
+
+
+def _path(field: str) -> str:
+    head = field.partition(".")[0]
+    return {"last": "of the last epoch", "environment": "of the training's circumstances"}.get(head, "of the run's settings")
+
+
+def leaving(members: Sequence[Member], needed: Mapping[str, Sequence[Member]]) -> Listing:
+    """Runs that are to be removed: their state, what they take, how many runs that stay need
+    them."""
+    rows: list[list[Cell]] = []
+    for one in members:
+        by = needed.get(one.digest, ())
+        named = ", ".join(other.label for other in by[:3]) + (f" and {len(by) - 3} more" if len(by) > 3 else "")
+        rows.append([one.digest, one.label, one.state, _megabytes(size(one.folder)), named])
+    return Listing.of(["digest", "run", "state", "MB", "needed by"], rows)
+
+
+def leftovers(found: Sequence[Leftover], root: Path) -> Listing:
+    """What can go from a store, by kind, and what that frees."""
+    rows: list[list[Cell]] = []
+    for one in found:
+        files = [str(path.relative_to(root)) for path in one.paths]
+        rows.append([one.kind, one.why, _megabytes(one.bytes), ", ".join(files)])
+    listing = Listing.of(["what", "of", "MB", "files"], rows)
+    note = f"{plural(len(found), 'item')}, {freed(sum(one.bytes for one in found))}"
+    return Listing(Table(listing.table.columns, listing.table.rows, note=note), listing.plain)
+
+
+def _megabytes(bytes_: int) -> float:
+    return round(bytes_ / 1e6, 2)
+
+
+def freed(bytes_: int) -> str:
+    """An amount of disk in words."""
+    return f"{bytes_ / 1e9:,.2f} GB" if bytes_ >= 1e9 else f"{bytes_ / 1e6:,.2f} MB"

@@ -1,0 +1,143 @@
+"""``didact runs``: list, rm, gc, note."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from didact.cli.main import main
+from support.shelf import Shelf, shelf
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Shelf:
+    return shelf(tmp_path)
+
+
+class Console(io.StringIO):
+    """A terminal with a person who types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+Read = pytest.CaptureFixture[str]
+
+
+def runs(full: Shelf, *words: str) -> int:
+    return main(["runs", *words, "--store", str(full.store.root)])
+
+
+def listed(full: Shelf, capsys: Read, *words: str) -> list[dict[str, object]]:
+    assert runs(full, *words, "--json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_list_is_filtered_and_sorted_and_shows_what_was_asked(full: Shelf, capsys: Read) -> None:
+    assert [one["run"] for one in listed(full, capsys)] == [one["run"] for one in listed(full, capsys, "list")]
+    assert main(["list", "runs", "--store", str(full.store.root), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == listed(full, capsys)
+    found = listed(full, capsys, "--where", "data=digits and method~kd and recipe.batch_size=16", "--sort", "-seed")
+    assert [one["run"] for one in found] == ["resnet8.kd.s1", "resnet8.kd.s0"]
+    assert found[0]["recipe.batch_size"] == 16
+    assert runs(full, "--where", "seed=5", "--format", "csv") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert listed(full, capsys, "--where", "seed=6") == []
+    fields = {one["field"]: one["such as"] for one in listed(full, capsys, "--fields")}
+    assert fields["data.per_class"] == 6 and fields["teacher.net"] == "resnet14" and "top1" in fields
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--where", "metod=kd"], "no run has a field 'metod'; did you mean 'method'"),
+        (["--where", "method"], "one of = != ~"),
+        (["--fields", "--where", "seed=1"], "leave these out"),
+        (["rm"], "name runs by their digests, or by --where"),
+        (["rm", "zzzz"], "'zzzz' fits no run"),
+        (["rm", ""], "fits no run"),
+        (["rm", "--where", "seed=77"], "no finished run"),
+        (["note", "resnet8", "text"], "fits 3 runs"),
+        (["note", "resnet14", "x" * 3000], "at most 2000 characters"),
+        (["note", "resnet14", "text", "--clear"], "two things to do"),
+        (["gc", "--abandoned", "-1"], "0 or more"),
+        (["remove"], "remove"),
+    ],
+)
+def test_wrong_requests_are_refused_and_remove_nothing(full: Shelf, words: list[str], said: str, capsys: Read) -> None:
+    assert runs(full, *words) == 2
+    assert said in capsys.readouterr().err
+    assert len(full.store.folders()) == 4
+
+
+def test_a_removal_asks_and_says_what_it_frees(full: Shelf, capsys: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = full.loner.digest[:8]
+    assert runs(full, "rm", name) == 2
+    assert "nobody to ask; add --yes" in capsys.readouterr().err
+    for typed, code in (("n\n", 1), ("", 1), ("y\n", 0)):
+        monkeypatch.setattr(sys, "stdin", Console(typed))
+        assert runs(full, "rm", name) == code
+        said = capsys.readouterr()
+        assert "remove 1 run? [y/N]" in said.err and (code == 1) == ("nothing is removed" in said.out)
+    assert "removed 1 run" in said.out and "MB are free" in said.out
+    assert full.store.get(full.loner) is None and len(full.store.folders()) == 3
+
+
+def test_a_teacher_goes_only_when_told(full: Shelf, capsys: Read) -> None:
+    assert runs(full, "rm", full.teacher.digest, "--yes") == 2
+    said = capsys.readouterr()
+    assert "1 run of these is needed by runs that stay" in said.err and "resnet8.kd.s0, resnet8.kd.s1" in said.out
+    assert runs(full, "rm", full.teacher.digest, "--even-needed", "--yes") == 0
+    assert len(full.store.folders()) == 3
+    assert runs(full, "rm", "--where", "method=kd and seed=0", "-y") == 0
+    assert len(full.store.folders()) == 2
+
+
+def test_students_go_with_their_teacher(full: Shelf, capsys: Read) -> None:
+    assert runs(full, "rm", full.teacher.digest, "--with-students", "--yes") == 0
+    assert "removed 3 runs" in capsys.readouterr().out and len(full.store.folders()) == 1
+
+
+def test_leftovers_are_shown_first(full: Shelf, capsys: Read) -> None:
+    path = full.folder(full.teacher) / "checkpoint.safetensors"
+    path.write_bytes(b"x" * 2_000_000)
+    assert runs(full, "gc") == 0
+    said = capsys.readouterr()
+    assert "checkpoint of a finished run" in said.out and "1 item, 2.00 MB" in said.out and "--yes removes" in said.err
+    assert path.exists()
+    assert listed(full, capsys, "gc", "--yes")[0]["MB"] == 2.0
+    assert not path.exists() and listed(full, capsys, "gc") == []
+
+
+def test_a_note_is_printed_wherever_the_run_is(full: Shelf, capsys: Read) -> None:
+    name, folder = full.loner.digest, full.folder(full.loner)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert runs(full, "note", name, "the one\x1b[2J in the paper") == 0
+    assert runs(full, "note", name) == 0
+    assert "the one\\x1b[2J in the paper" in capsys.readouterr().out
+    (one,) = (one for one in listed(full, capsys) if "note" in one)
+    assert one["digest"] == name and listed(full, capsys, "--where", "note~paper") == [one]
+    assert main(["show", full.loner.digest, "--store", str(full.store.root), "--json"]) in (0, 2)
+    capsys.readouterr()
+    assert all((folder / file).read_bytes() == data for file, data in before.items())
+    assert runs(full, "note", name, "--clear") == 0 and runs(full, "note", name) == 0
+    assert "no note" in capsys.readouterr().out
+    (folder / "note.json").write_text("[" * 10**5)
+    assert runs(full, "note", name) == 0
+
+
+def test_a_store_that_cannot_be_written_is_an_error_in_words(
+    full: Shelf, capsys: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from didact.store import notes
+
+    def denied(path: Path, value: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(notes, "write_json", denied)
+    assert runs(full, "note", full.loner.digest, "text") == 1
+    assert "Permission denied" in capsys.readouterr().err

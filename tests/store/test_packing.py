@@ -1,0 +1,175 @@
+"""An archive carries Records as they are; a store takes them in whole, and keeps what it has."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from didact.files.checked import DamagedError, write_tensors
+from didact.spec import SpecError, to_json
+from didact.store import intake, packing
+from didact.store.intake import Taken, take
+from didact.store.leftovers import STAGING
+from didact.store.locks import locked
+from didact.store.merging import offers
+from didact.store.notes import note, put
+from didact.store.packing import pack
+from didact.store.record import Record
+from didact.store.results import Results
+from didact.store.store import Store
+from didact.store.unpacking import Archive
+from support.recorded import recorded
+from support.shelf import Shelf, shelf
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Shelf:
+    return shelf(tmp_path / "one")
+
+
+@pytest.fixture
+def target(full: Shelf, tmp_path: Path) -> Shelf:
+    """An empty store; its runs are those of the other."""
+    said: list[str] = []
+    return replace(full, store=Store(tmp_path / "two", said.append), said=said)
+
+
+def records(full: Shelf) -> list[Record]:
+    return [Record(folder) for folder in full.store.folders()]
+
+
+def packed(full: Shelf) -> Path:
+    path = full.store.root.parent / "runs.tar"
+    pack(path, records(full))
+    return path
+
+
+def carried(path: Path, target: Shelf) -> Taken:
+    return take(target.store, Archive(path).offers())
+
+
+def contents(store: Store) -> dict[str, bytes]:
+    runs = store.root / "runs"
+    return {path.relative_to(runs).as_posix(): path.read_bytes() for path in sorted(runs.rglob("*")) if path.is_file()}
+
+
+def test_there_and_back_with_notes_and_results(full: Shelf, target: Shelf) -> None:
+    put(full.folder(full.loner), "mine")
+    Results(Record(full.folder(full.loner))).put("similarity", 1, {"kl": 0.5})
+    (full.folder(full.teacher) / "checkpoint.safetensors").write_bytes(b"left over")
+    (full.folder(full.teacher) / "script.py").write_text("print()")
+    (full.folder(full.teacher) / "foreign.json").write_text("{}")
+    taken = carried(packed(full), target)
+    assert len(taken.new) == 4 and not (taken.same or taken.other or taken.refused)
+    kept = {
+        k: v
+        for k, v in contents(full.store).items()
+        if not k.endswith(("checkpoint.safetensors", ".py", "foreign.json", ".lock"))
+    }
+    assert contents(target.store) == kept
+    assert target.store.get(full.students[0]) is not None and note(target.folder(full.loner)) == "mine"
+    assert Results(Record(target.folder(full.loner))).get("similarity", 1, lambda x: x["kl"]) == 0.5
+    again = carried(full.store.root.parent / "runs.tar", target)
+    assert len(again.same) == 4 and not again.new
+    assert not list(target.store.root.glob(f"{STAGING}*")) and not list(target.store.root.glob("locks/incoming-*"))
+
+
+def test_the_same_records_make_the_same_archive(full: Shelf, tmp_path: Path) -> None:
+    pack(tmp_path / "a.tar", records(full))
+    pack(tmp_path / "b.tar", records(full))
+    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+    assert tarfile.is_tarfile(tmp_path / "a.tar")
+    with pytest.raises(SpecError, match="exists; name another"):
+        pack(tmp_path / "a.tar", records(full))
+
+
+def test_a_damaged_record_is_not_packed(full: Shelf, tmp_path: Path) -> None:
+    path = full.folder(full.loner) / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(DamagedError, match="is not what was written"):
+        pack(tmp_path / "a.tar", records(full))
+    assert not list(tmp_path.glob("*.tar*")) and not list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_full_disk_leaves_nothing_of_an_archive(full: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(packing.os, "fsync", full_disk)
+    with pytest.raises(OSError, match=r"a\.tar: No space left on device; nothing is left of it"):
+        pack(tmp_path / "a.tar", records(full))
+    assert not list(tmp_path.glob("*.tar*")) and not list(tmp_path.glob(".*.tmp"))
+
+
+def test_what_is_here_is_kept_and_what_differs_is_said(full: Shelf, target: Shelf) -> None:
+    path = packed(full)
+    other = recorded(target.store.root, to_json(full.loner), full.loner.label)
+    write_tensors(other.folder / "weights.safetensors", {"net.x": torch.ones(1)}, {"samples": 1})
+    Record.seal(other.folder)
+    half = target.folder(full.students[0])
+    half.mkdir(parents=True)
+    (half / "checkpoint.safetensors").write_bytes(b"half")
+    before = contents(target.store)
+    with locked(target.store, [full.students[1]]):
+        taken = carried(path, target)
+    assert len(taken.new) == 1 and "being trained by another process" in taken.refused[0]
+    assert any("has other weights here (test 50.00 %)" in line for line in taken.other)
+    assert any("is not finished here" in line for line in taken.other)
+    assert contents(target.store).items() >= before.items()
+    assert carried(path, target).new == [full.folder(full.students[1]).name]
+
+
+def test_a_damaged_record_is_set_aside_for_a_whole_one(full: Shelf, target: Shelf) -> None:
+    path = packed(full)
+    assert len(carried(path, target).new) == 4
+    (target.folder(full.loner) / "metrics.jsonl").write_text("")
+    assert len(carried(path, target).new) == 1 and "moved" in target.said[0]
+    assert target.store.get(full.loner) is not None and list(target.store.root.glob("runs/*.aside-*"))
+
+
+def test_code_that_a_record_names_is_data_and_stays_it(full: Shelf, target: Shelf) -> None:
+    recorded(full.store.root, to_json(full.loner) | {"net": "os:system"}, "strange")
+    taken = carried(packed(full), target)
+    assert len(taken.new) == 5 and not target.said
+
+
+def test_a_kill_leaves_whole_records_and_the_next_command_goes_on(
+    full: Shelf, target: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, own, count = packed(full), intake.sync_folder, iter(range(100))
+
+    def killed(folder: Path) -> None:
+        if next(count) == 4:  # of the third Record, before it is renamed
+            raise KeyboardInterrupt
+        own(folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(intake, "sync_folder", killed)
+        patched.setattr(intake.shutil, "rmtree", lambda *_, **__: None)  # nothing is tidied up
+        with pytest.raises(KeyboardInterrupt):
+            carried(path, target)
+    assert len(target.store.folders()) == 2 and all(Record.open(folder) for folder in target.store.folders())
+    assert list(target.store.root.glob(f"{STAGING}*"))
+    taken = carried(path, target)
+    assert len(taken.new) == 2 and len(taken.same) == 2
+
+
+def test_two_stores_are_merged(full: Shelf, target: Shelf) -> None:
+    put(full.folder(full.loner), "mine")
+    shutil.copytree(full.folder(full.loner), target.folder(full.loner))
+    (target.folder(full.loner) / "note.json").unlink()
+    damaged = full.folder(full.students[1])
+    (damaged / "weights.safetensors").write_bytes(b"x")
+    (full.folder(full.students[0]) / "record.json").unlink()
+    (full.folder(full.students[0]) / "weights.safetensors").unlink()
+    before = contents(full.store)
+    taken = take(target.store, offers(full.store))
+    assert taken.new == [full.folder(full.teacher).name] and taken.same == [full.folder(full.loner).name]
+    assert "weights.safetensors is not what was written" in taken.refused[0] and not taken.other
+    assert full.said == [f"1 unfinished in {full.store.root}: only Records are taken"]
+    assert note(target.folder(full.loner)) == "mine" and contents(full.store) == before
