@@ -70,7 +70,10 @@ def test_it_trains_the_very_teacher() -> None:
         line = alone(run, Path("my store"))
         assert line is not None and line.endswith("--store 'my store'") and plan(parse(shlex.split(line)[2:-2])) == [run]
     first = Run(net="resnet20", data=DATA)
-    assert alone(Run(net="resnet20", data=DATA, method=GTN(pool=OWN), start=Start(run=first)), Path("s")) is None
+    begun = Run(net="resnet20", data=DATA, method=GTN(pool=OWN), start=Start(run=first))
+    line = alone(begun, Path("s"))
+    assert line is not None and plan(parse(shlex.split(line)[2:-2]), find={first.digest: first}.__getitem__) == [begun]
+    assert alone(Run(net="resnet20", data=DATA, start=Start(run=first, part="branches.0.net")), Path("s")) is None
 
 
 SAMPLE: list[dict[str, Any]] = [

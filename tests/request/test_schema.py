@@ -47,7 +47,7 @@ def test_a_request_makes_the_runs_of_its_tree(request_: Request, tree: dict[str,
                 "teacher.start=weights (its own weights), or leave it out; found 'x'"
             ],
         ),
-        ({"start": "x"}, ["start: write start=branches, or leave start out; found 'x'"]),
+        ({"start": 3}, ["start: expected a name, or names separated by commas, found 3"]),
         ({"peers": 3}, ["peers: expected networks' names or settings such as peers.net, found 3"]),
         ({"teacher": {"recipe": 5}}, ["teacher.recipe: expected a name, or settings such as teacher.recipe.name; found 5"]),
         ({"seed": -1, "nett": "a"}, ["seed: expected 0 or more (found -1)", "nett: no such setting; did you mean 'net'?"]),

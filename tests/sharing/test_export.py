@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ import torch
 pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 
-from didact.data import load
+from didact.data import evaluation_batches, load
 from didact.deploy.engine import session
 from didact.deploy.onnx_file import KEY, logits_of
 from didact.execution import Execution, execute
 from didact.runs.run import Run
 from didact.sharing import export as exporting
 from didact.sharing.export import Exported, export
+from didact.sharing.folder import pack_run
 from didact.spec import RequestError, SpecError
 from didact.store.store import Store
 from support.tiny import DATA, RECIPE, make
@@ -91,11 +93,11 @@ def test_eight_bits_are_calibrated_on_training_images_and_measured(
 
 def test_a_loss_of_accuracy_is_said() -> None:
     def told(file: float) -> str | None:
-        about = {"bits": 8, "accuracy": {"file": file, "float32": 70.0, "record": 70.0}}
+        about = {"digest": "1f0c", "bits": 8, "accuracy": {"file": file, "float32": 70.0, "record": 70.0}}
         return Exported(Path("net.onnx"), about, 1, 4).warning
 
     assert told(69.5) is None
-    assert "8 bits lose 0.60 points" in str(told(69.4))
+    assert "8 bits lose 0.60 points" in str(told(69.4)) and "--start 1f0c --recipe.bits 8" in str(told(69.4))
 
 
 @pytest.mark.parametrize(("off", "said"), [(1.0, "and 0.0001 is allowed in 32 bits"), (float("nan"), "up to nan")])
@@ -138,3 +140,28 @@ def test_a_network_of_a_library(tmp_path: Path) -> None:
     execute([run], store, Execution())
     done = exported(store, run, tmp_path / "net.onnx")
     assert done.about["difference"] <= 1e-4 and len(logits_of(done.path.read_bytes(), [torch.rand(1, 1, 16, 16)])) == 1
+
+
+def test_a_run_of_eight_bits_keeps_the_integers_of_its_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file answers as the network that was trained; nothing is calibrated."""
+    monkeypatch.setattr(exporting, "quantised", None)
+    store = Store(tmp_path / "store")
+    run = make("ce", recipe=replace(RECIPE, bits=8))
+    execute([run], store, Execution(test_every=9))
+    done = exported(store, run, tmp_path / "net.onnx", bits=8)
+    accuracy = done.about["accuracy"]
+    assert accuracy["simulated"] == accuracy["record"]
+    assert accuracy["file"] == pytest.approx(accuracy["record"], abs=2), "hardly trained, so its logits are close together"
+    assert accuracy["float32"] > 0 and done.about["calibration"] is None and done.size < 0.5 * done.float_size
+    logits = [store.deployed(run)(b.images) for b in evaluation_batches(load(DATA), load(DATA).test)]
+    assert done.about["difference"] < 0.1 * float(torch.cat(logits).abs().max())
+    lines = exporting.summary(done)
+    assert "integers and ranges are those of its training in 8 bits" in lines and "by torch in 8 bits" in lines[2]
+    with pytest.raises(SpecError, match=r"bits: resnet8.ce.s0 was trained in 8 bits; write --bits 8"):
+        exported(store, run, tmp_path / "other.onnx")
+    with pytest.raises(SpecError, match=r"calibration: .* leave --calibration out"):
+        exported(store, run, tmp_path / "other.onnx", bits=8, images=20)
+    record = store.get(run)
+    assert record is not None
+    with pytest.raises(SpecError, match="was trained in 8 bits, and a packed network has 32"):
+        pack_run(store, run, record, tmp_path / "packed")

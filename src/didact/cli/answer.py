@@ -182,6 +182,20 @@ def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:
     return records
 
 
+def finished(store: Path, name: str) -> Run:
+    """The finished run of the store that ``--start`` names.
+
+    Raises:
+        SpecError: there is no such run, or no store.
+    """
+    from didact.store.choice import chosen
+
+    try:
+        return chosen(opened(store, trust=False), name)[0]
+    except SpecError as error:
+        raise SpecError(f"start: {error}") from None
+
+
 def report(
     store: Store, runs: list[Run], finished: list[tuple[Run, Record]], device: str, picture: Path | None, form: Form
 ) -> None:

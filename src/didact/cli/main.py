@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Annotated
 
@@ -117,7 +118,7 @@ def train(
         decoders=decoders,
     )
     planner = answer.planner(plan, throughput, devices, execution.executor)
-    runs = planned(parse(settings), where)
+    runs = planned(parse(settings), where, partial(answer.finished, store))
     line = warning(runs)
     if line is not None:
         streams.say(line, to_stderr=True)

@@ -18,6 +18,7 @@ from didact.engine.updates import Updates
 from didact.method import Clock, Method, Stage
 from didact.nets.blocks import BlockNet
 from didact.nets.layers import index_strides
+from didact.nets.quantised import settle
 from didact.seeds import reseed, stream
 from didact.tensors import Batch, Needs, Outputs
 
@@ -158,9 +159,11 @@ class Learner:
             reseed(self.seed, "global", what, self.total, step, device=self.device)
 
     def train_mode(self) -> None:
-        """Put the network and the extras into train mode."""
+        """Put the network and the extras into train mode; what is settled in 8 bits stays as it is."""
         self.net.train()
         self.extras.train()
+        if self.recipe.settled(self.total, self.epochs):
+            settle(self.net)
 
     def shown(self, batch: Batch) -> Batch:
         """The batch as this learner sees it: with an augmentation of its own where its method asks

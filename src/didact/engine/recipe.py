@@ -37,6 +37,8 @@ class Recipe:
         "mixup",
         "cutmix",
         "label_smoothing",
+        "bits",
+        "settle",
     )
 
     epochs: Count = 240
@@ -99,6 +101,15 @@ class Recipe:
     method.
     """
 
+    bits: Literal[32, 8] = 32
+    """8: weights and activations are rounded to 8 bits in every forward pass, as an exported file
+    has them.
+    """
+    settle: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """bits=8: share of the epochs, at least one, after which ranges of activations and statistics of
+    norms stay.
+    """
+
     @model_validator(mode="after")
     def _possible(self) -> Recipe:
         if self.optimiser == "adamw":
@@ -117,6 +128,13 @@ class Recipe:
                 f"warmup_epochs: {self.warmup_epochs} of {self.epochs} epochs leave none at the full rate; "
                 + (f"write {self.epochs - 1} or less" if self.epochs > 1 else "leave it out")
             )
+        if self.bits == 8 and self.precision != "fp32":
+            raise ValueError(
+                f"precision: with bits=8 the values of 8 bits are computed in float32; write precision=fp32 "
+                f"(found {self.precision})"
+            )
+        if self.bits != 8 and self.settle != Recipe.settle:
+            raise ValueError(f"settle: is for bits=8; write bits=8, or leave it out (found {self.settle:g})")
         return self
 
     def lr(self, epoch: int, epochs: int, progress: float) -> float:
@@ -140,6 +158,12 @@ class Recipe:
 
     def _cosine(self, progress: float, begin: float) -> float:
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - begin) / (1 - begin)))
+
+    def settled(self, epoch: int, epochs: int) -> bool:
+        """Whether ranges and statistics stay as they are in ``epoch`` (from 0) of ``epochs``, over
+        all stages.
+        """
+        return self.bits == 8 and epoch >= max(1, round(self.settle * epochs))
 
     @property
     def mixing(self) -> Mixing:

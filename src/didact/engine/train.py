@@ -239,6 +239,7 @@ def _row(learner: Learner, tally: Tally, seconds: float, worked: float, learners
         "terms": terms,
         **({"watched": figures} if figures else {}),
         **tally.accuracies.percentages("train"),
+        **({"bits": learner.recipe.bits} if learner.recipe.bits != 32 else {}),
         "lr": learner.updates.rate,
         **learner.updates.figures(),
         "seconds": round(seconds, 4),

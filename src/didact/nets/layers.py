@@ -40,10 +40,16 @@ class StridedPointwise(nn.Conv2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.device.type != "cpu" or not (torch.is_grad_enabled() and self.weight.requires_grad):
-            return super().forward(input)
-        rows, columns = self.stride
-        return F.conv2d(input[:, :, ::rows, ::columns].contiguous(memory_format=torch.channels_last), self.weight, self.bias)
+        return strided(self, input, self.weight)
+
+
+def strided(conv: nn.Conv2d, x: Tensor, weight: Tensor) -> Tensor:
+    """What ``conv`` gives for ``x`` with ``weight`` in its weight's place; see
+    :class:`StridedPointwise`."""
+    if x.device.type != "cpu" or not (torch.is_grad_enabled() and weight.requires_grad):
+        return conv._conv_forward(x, weight, conv.bias)
+    rows, columns = conv.stride
+    return F.conv2d(x[:, :, ::rows, ::columns].contiguous(memory_format=torch.channels_last), weight, conv.bias)
 
 
 def needs_indexing(conv: nn.Conv2d) -> bool:

@@ -18,7 +18,8 @@ from didact.engine.recipes import RECIPES, complete, settings
 from didact.method import ForStudent, Method
 from didact.nets.supernet import SPACES, Pool, Space
 from didact.request.plan import plan
-from didact.request.settings import labelled, merged
+from didact.request.schema import BRANCHES
+from didact.request.settings import in_floats, labelled, merged
 from didact.request.tokens import parse
 from didact.runs.given import Given, last_place
 from didact.runs.run import BASELINE, Run, method_label
@@ -37,7 +38,7 @@ def alone(run: Run, store: Path) -> str | None:
         words = _words({"net": run.net} | _method(run.method, "method", "") | _surroundings(run, given) | given.flat(""))
     except SpecError:  # its images or weights are not on this machine
         return None
-    return _command(words, store) if [planned.digest for planned in _planned(words)] == [run.digest] else None
+    return _command(words, store) if [planned.digest for planned in _planned(words, run)] == [run.digest] else None
 
 
 def command(teacher: Run, students: Sequence[str], store: Path) -> str | None:
@@ -72,10 +73,13 @@ def _text(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def _planned(words: Sequence[str]) -> list[Run]:
-    """The runs that the words describe; none where they are refused."""
+def _planned(words: Sequence[str], described: Run | None = None) -> list[Run]:
+    """The runs that the words describe; none where they are refused. ``described``: the run that
+    they should describe.
+    """
+    first = described.start and described.start.run if described is not None else None
     try:
-        return plan(parse(words))
+        return plan(parse(words)) if first is None else plan(parse(words), find=lambda name: first)
     except SpecError:
         return []
 
@@ -109,7 +113,7 @@ class _Inherited:
         if "name" in data or "content" in data:
             data = _data(run.data)
         data.pop("holds", None)  # follows from the size
-        return _Inherited(data, _recipe(run.recipe, run.net, self.recipe), run.data_seed)
+        return _Inherited(data, _recipe(run.recipe, run.net, in_floats(self.recipe)), run.data_seed)
 
 
 def _data(data: Data) -> Settings:
@@ -187,7 +191,7 @@ def _pool(pool: Space | Pool) -> Any:
 
 def _surroundings(run: Run, given: _Inherited) -> Settings:
     """Seed, teacher, route, peers and start of a student."""
-    found: Settings = {"seed": run.seed} if run.seed else {}
+    found: Settings = {"seed": run.seed} if run.seed or run.start is not None else {}
     if run.teacher is not None:
         found |= _teacher(run.teacher, run.net, given, "teacher") | _engine(run, "teacher")
     if run.route is not None:
@@ -197,8 +201,8 @@ def _surroundings(run: Run, given: _Inherited) -> Settings:
         found |= _peers(run, given)
     if run.start is not None and run.start.file is not None:
         found["weights"] = _place(run.start.file)
-    elif run.start is not None:
-        found["start"] = "branches"
+    elif run.start is not None and run.start.run is not None:
+        found["start"] = run.start.run.digest if run.start.part == "net" else BRANCHES
     return found
 
 
@@ -213,7 +217,7 @@ def _teacher(run: Run, student: str, given: _Inherited, at: str) -> Settings:
     found |= {f"{at}.data_seed": run.data_seed} if run.data_seed != given.data_seed else {}
     found |= _below(f"{at}.data", own.data) | _below(f"{at}.recipe", own.recipe)
     if run.teacher is not None:
-        passed = _Inherited(merged(given.data, own.data), merged(given.recipe, own.recipe), run.data_seed)
+        passed = _Inherited(merged(given.data, own.data), merged(in_floats(given.recipe), own.recipe), run.data_seed)
         found |= _teacher(run.teacher, run.net, passed, f"{at}.teacher") | _engine(run, f"{at}.teacher")
     standard = run.start is not None and run.start.run is not None
     return found | ({f"{at}.start": "standard"} if standard else {})

@@ -12,7 +12,8 @@ from didact.engine.recipe import Recipe
 from didact.method import Method
 from didact.request.methods import methods
 from didact.request.schema import PeersRequest, Request, TeacherRequest
-from didact.request.settings import below, labelled, merged, recipe_fields
+from didact.request.settings import below, in_floats, labelled, merged, recipe_fields
+from didact.request.start import Find, begun, no_store
 from didact.request.weights import check_weights, file_of, inputs_of, net_in
 from didact.runs.engine import Engine
 from didact.runs.groups import Peer, placed
@@ -21,7 +22,7 @@ from didact.spec import SpecError, from_json, shown
 from didact.teaching.route import Route
 
 
-def plan(wanted: Mapping[str, Any] | Request, device: str = "cpu") -> list[Run]:
+def plan(wanted: Mapping[str, Any] | Request, device: str = "cpu", find: Find = no_store) -> list[Run]:
     """The runs that ``wanted`` describes, as a grid over networks, teachers, methods and seeds;
     students only.
 
@@ -33,12 +34,21 @@ def plan(wanted: Mapping[str, Any] | Request, device: str = "cpu") -> list[Run]:
         wanted: a :class:`Request`, or its settings as a tree: ``{"net": "resnet8", "teacher":
             {"net": "resnet20", "method": "sftn"}}`` for ``--net resnet8 --teacher.net resnet20
             --teacher.method sftn``.
+        find: gives the finished runs that ``start`` names.
 
     Raises:
         SpecError: unknown or misspelt settings at any depth, wrong types or values, unknown names.
             A message names a setting by its path, and a value as in teacher.method=sftn.
     """
-    request = _complete(wanted if isinstance(wanted, Request) else from_json(Request, wanted))
+    request = wanted if isinstance(wanted, Request) else from_json(Request, wanted)
+    runs = [run for one, first in begun(request, find) for run in _grid(_complete(one), first, device)]
+    return list({run.digest: run for run in runs}.values())
+
+
+def _grid(request: Request, first: Run | None, device: str) -> list[Run]:
+    """The runs of a complete request. ``first``: the run with which they begin; its teacher is
+    theirs where the request has none.
+    """
     from_json(Data, request.data, "data")  # the student's settings are checked before its teacher's, which inherit them
     with below("net"):
         students = [nets.resolve(name) for name in request.net or ()]
@@ -46,13 +56,14 @@ def plan(wanted: Mapping[str, Any] | Request, device: str = "cpu") -> list[Run]:
     runs: list[Run] = []
     for net in students:
         from_json(Recipe, recipe_fields(request.recipe or {}, net, device, "recipe"), "recipe")
-        for teacher in _teachers(request, net, device):
+        inherits = first is not None and request.teacher is None
+        for teacher in [first.teacher] if first is not None and inherits else _teachers(request, net, device):
             usual = "kd" if teacher else "dml" if request.peers else "ce"
             for method in methods({"name": usual, **(request.method or {})}, "method"):
                 _check_teacher_is_read(method, teacher, request)
-                runs += [_student(request, net, teacher, method, seed, device) for seed in seeds]
+                runs += [_student(request, first, net, teacher, method, seed, device) for seed in seeds]
     _check_all_is_read(request, runs)
-    return list({run.digest: run for run in runs}.values())
+    return runs
 
 
 def _complete(request: Request) -> Request:
@@ -103,7 +114,9 @@ def _check_all_is_read(request: Request, runs: Sequence[Run]) -> None:
         raise SpecError("peers: no method of the request reads peers; write method=dml or method=kdcl, or leave peers out")
 
 
-def _student(request: Request, net: str, teacher: Run | None, method: Method, seed: int, device: str) -> Run:
+def _student(
+    request: Request, first: Run | None, net: str, teacher: Run | None, method: Method, seed: int, device: str
+) -> Run:
     recipe = from_json(Recipe, recipe_fields(request.recipe or {}, net, device, "recipe"), "recipe")
     tree: dict[str, Any] = {
         "net": net,
@@ -121,7 +134,9 @@ def _student(request: Request, net: str, teacher: Run | None, method: Method, se
     if method.needs.peers and request.peers is not None:
         own = Peer(net=net, recipe=recipe, method=method, seed=seed)
         tree["peers"], tree["turn"] = placed(own, _peers(request.peers, request.recipe or {}, own, device))
-    if request.start is not None:
+    if first is not None:
+        tree["start"] = {"run": first}
+    elif request.start is not None:
         part = teacher.method.branch_part if teacher else ""
         if not part:
             raise SpecError("start: needs a teacher that has branches, such as teacher.method=sftn")
@@ -182,12 +197,12 @@ def _inherited(parent: Request | TeacherRequest, teacher: TeacherRequest) -> Tea
     """The teacher's request with its student's data, recipe and data seed where it has none of its
     own.
 
-    Images without labels are the student's alone.
+    Images without labels and 8 bits are the student's alone.
     """
     return replace(
         teacher,
         data=merged(labelled(parent.data or {}), teacher.data),
-        recipe=merged(parent.recipe or {}, teacher.recipe),
+        recipe=merged(in_floats(parent.recipe or {}), teacher.recipe),
         data_seed=parent.data_seed if teacher.data_seed is None else teacher.data_seed,
     )
 

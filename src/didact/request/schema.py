@@ -24,6 +24,10 @@ from didact.teaching.route import Route
 _SHORT = complete(RECIPES["short"].recipe) | {"precision": "auto"}
 
 
+BRANCHES = "branches"
+"""The start of a student that begins with its teacher's branch, among names of runs."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """How a setting is shown to a person.
@@ -188,8 +192,10 @@ class Request:
     """Follow the teacher's route from its early anchors on (RCO)."""
     peers: Annotated[PeersRequest | None, BeforeValidator(_peers), Setting("names")] = None
     """The networks it learns together with; short for peers.net."""
-    start: Annotated[Literal["branches"] | None, Setting("branches")] = None
-    """Begin the student with the blocks of its teacher's first branch (SFTN)."""
+    start: Annotated[Names, Setting("branches | names")] = None
+    """Begin with finished runs of the store (net, data, teacher and seed are theirs where not given), or
+    with the blocks of the teacher's first branch (branches; SFTN).
+    """
     weights: Annotated[str | None, Setting("path")] = None
     """Weights (as teacher.weights) that the student begins with; a fresh last layer where the
     numbers of classes differ.
@@ -208,10 +214,3 @@ class Request:
     """What it is trained and tested on; short for data.name."""
     recipe: Annotated[Fields, Setting("name", "short", Recipe, _SHORT)] = None
     """short, paper, imagenet or modern (didact explain NAME); the fields below change it."""
-
-    @field_validator("start", mode="before")
-    @classmethod
-    def _branches(cls, start: Any) -> Any:
-        if start in (None, "branches"):
-            return start
-        raise SpecError(f"{HERE}: write {HERE}=branches, or leave {HERE} out; found {shown(start)}")

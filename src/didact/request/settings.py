@@ -21,7 +21,7 @@ def recipe_fields(given: Mapping[str, Any], net: str, device: str, at: str) -> d
     """
     fields = {"precision": "auto", **given}
     if fields["precision"] == "auto":
-        fields["precision"] = best_precision(device)
+        fields["precision"] = "fp32" if fields.get("bits") == 8 else best_precision(device)
     with below(at):
         return settings(fields.pop("name"), net) | fields
 
@@ -59,6 +59,11 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any] | None) -> dict[s
     """The settings ``second`` laid over ``first``; another name starts afresh."""
     second = second or {}
     return {**second} if second.get("name", first["name"]) != first["name"] else {**first, **second}
+
+
+def in_floats(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a recipe without those of 8 bits, which are a student's alone."""
+    return {key: value for key, value in recipe.items() if key not in ("bits", "settle")}
 
 
 def labelled(data: Mapping[str, Any]) -> dict[str, Any]:

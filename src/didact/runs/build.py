@@ -11,6 +11,7 @@ from didact import nets
 from didact.data import Facts, facts
 from didact.method import Pair
 from didact.nets.blocks import BlockNet
+from didact.nets.quantised import Points, is_range, points, quantise
 from didact.nets.shown import Shown, bare, shown
 from didact.runs.given import Inputs, load
 from didact.runs.run import Run
@@ -18,17 +19,43 @@ from didact.seeds import seeded
 
 
 def network(run: Run) -> BlockNet:
-    """The run's network, freshly initialised on the CPU under its own seed.
+    """The run's network, freshly initialised on the CPU under its own seed; with ``bits=8`` it
+    computes with the values that it has in 8 bits.
 
     A student that has its teacher's network and seed would begin as its teacher began; it has a
     stream of its own.
     """
+    return _in_its_bits(run, unquantised(run))
+
+
+def unquantised(run: Run) -> BlockNet:
+    """:func:`network` in 32 bits."""
     about = facts(run.data)
     twin = run.teacher is not None and (run.teacher.net, run.teacher.seed) == (run.net, run.seed)
     size = run.inputs.size if run.inputs is not None and run.inputs.size is not None else about.image[1]
     with seeded(run.own_seed, "net", *(["taught"] if twin else [])):
         net = nets.create(run.net, about.classes, about.image[0], size)
     return net if run.inputs is None else shown(net, _adaptation(run.inputs, about))
+
+
+def in_floats(run: Run, net: BlockNet) -> BlockNet:
+    """The network of a run that was trained in 8 bits, ``net``, with the same weights in 32 bits."""
+    plain = unquantised(run)
+    begin(plain, {f"net.{k}": v for k, v in net.state_dict().items()}, "net")
+    return plain.eval()
+
+
+def _in_its_bits(run: Run, net: BlockNet) -> BlockNet:
+    if run.recipe.bits == 32:
+        return net
+    key = (run.net, run.data, run.inputs)
+    if key not in _where:
+        _where[key] = points(net, facts(run.data).image)
+    return quantise(net, _where[key])
+
+
+_where: dict[Any, Points] = {}
+"""Where networks are quantised, by what their structure follows from: it takes a pass to find out."""
 
 
 def _adaptation(inputs: Inputs, about: Facts) -> Shown:
@@ -47,11 +74,11 @@ def beginning(run: Run) -> BlockNet:
     Raises:
         WeightsError: the file is not where it was, has changed, or does not fit.
     """
-    net = network(run)
+    net = unquantised(run)
     file = run.given or (run.start.file if run.start is not None else None)
     if file is not None:
         load(bare(net), run.net, file, facts(run.data).classes, fresh=run.given is None)
-    return net
+    return _in_its_bits(run, net)
 
 
 def pair(run: Run, net: BlockNet, teacher: BlockNet | None, labels: Tensor) -> Pair:
@@ -91,7 +118,7 @@ def extras(run: Run, two: Pair) -> nn.Module:
 
 def begin(net: BlockNet, tensors: dict[str, Any], part: str) -> None:
     """Load the weights of ``part`` of a Record into ``net``: all of them for "net", else those that
-    the part holds.
+    the part holds. Ranges of activations are taken where both have them.
 
     Raises:
         ValueError: the part does not exist, or its weights do not fit the network.
@@ -101,8 +128,9 @@ def begin(net: BlockNet, tensors: dict[str, Any], part: str) -> None:
     own = net.state_dict()
     if not given:
         raise ValueError(f"the run to start from has no part {part!r}")
+    given = {k: v for k, v in given.items() if k in own or not is_range(k)}
     wrong = [k for k, v in given.items() if k not in own or own[k].shape != v.shape]
-    if wrong or (part == "net" and len(given) != len(own)):
-        example = wrong[0] if wrong else next(k for k in own if k not in given)
-        raise ValueError(f"the weights to start from do not fit this network (first difference: {example})")
-    net.load_state_dict(given, strict=part == "net")
+    lacking = [k for k in own if k not in given and not is_range(k)] if part == "net" else []
+    if wrong or lacking:
+        raise ValueError(f"the weights to start from do not fit this network (first difference: {(wrong or lacking)[0]})")
+    net.load_state_dict(given, strict=False)

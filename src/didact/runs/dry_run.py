@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
+from torch import nn
+
 from didact.data import apart, epoch_batches, facts
 from didact.data.augment import check_views
 from didact.data.rand_augment import check_changes
 from didact.nets.blocks import BlockNet, parameters
 from didact.nets.shown import bare
-from didact.runs.build import begin, extras, network, pair, placeholders
+from didact.runs.build import begin, extras, network, pair, placeholders, unquantised
 from didact.runs.foreign import formed, involved
 from didact.runs.given import tensors
 from didact.runs.rehearsal import rehearse
@@ -42,6 +44,7 @@ def check(run: Run, memory: int | None = None) -> list[str]:
             two = pair(run, net, teacher, placeholders(run, 2))
             added = extras(run, two)
             idle = run.method.idle(two)
+            _check_bits(run, net, added)
             if run.teacher is not None:
                 _check_teacher(run.teacher)
             notes = _check_start(run, net)
@@ -111,13 +114,22 @@ def _check_teacher(run: Run) -> None:
         )
 
 
+def _check_bits(run: Run, net: BlockNet, added: nn.Module) -> None:
+    """In 8 bits the network that is handed on is the one that is trained so."""
+    if run.recipe.bits == 8 and run.method.deployed(added, net) is not net:
+        raise ValueError(
+            f"recipe.bits: the method '{run.method.name()}' hands on another network than {run.net}, with parts that are not "
+            "trained in 8 bits; write another method, such as kd or fitnet+kd, or export this one with --bits 8"
+        )
+
+
 def _check_start(run: Run, net: BlockNet) -> list[str]:
     """Whether the weights fit that the run is given or begins with, from a file or a run. Returns
     what to tell of a file.
     """
     file = run.given or (run.start.file if run.start is not None else None)
     if file is not None:
-        return tensors(bare(net), run.net, file, facts(run.data).classes, fresh=run.given is None)[1]
+        return tensors(bare(unquantised(run)), run.net, file, facts(run.data).classes, fresh=run.given is None)[1]
     source = run.start.run if run.start is not None else None
     if run.start is None or source is None:
         return []

@@ -25,9 +25,10 @@ def recipe_label(run: Run) -> str:
         plural(recipe.epochs, "epoch"),
         f"batch {recipe.batch_size}",
         f"{recipe.schedule} {recipe.learning_rate:g}",
+        *(["8 bits"] if recipe.bits == 8 else []),
         recipe.precision,
     ]
-    said = ("epochs", "batch_size", "schedule", "learning_rate", "precision")
+    said = ("epochs", "batch_size", "schedule", "learning_rate", "precision", "bits")
     words += [f"{k}={v}" for k, v in to_json(recipe).items() if k not in said and getattr(recipe, k) != getattr(Recipe, k)]
     return ", ".join(words + ([f"data seed {run.data_seed}"] if run.data_seed else []))
 

@@ -115,6 +115,11 @@ class Run:
             self.route.check(self.teacher.epochs, self.epochs, alone=not self.peers)
         if self.engine is not None:
             self._check_engine(self.engine)
+        if self.recipe.bits == 8 and self.method.teaches:
+            raise ValueError(
+                f"recipe.bits: the method '{self.method.name()}' prepares a teacher, which is trained in 32 bits; "
+                "leave bits out here, and give it to the student"
+            )
         if self.peers and self.start is not None:
             raise ValueError("networks that learn together begin with fresh weights; leave start and weights out")
         return self
@@ -128,6 +133,10 @@ class Run:
     def _check_engine(self, engine: Engine) -> None:
         if self.teacher is None:
             raise ValueError("an engine computes the teacher, and none is given; name one, e.g. teacher.net=resnet20")
+        if self.teacher.recipe.bits == 8:
+            raise ValueError(
+                "an engine computes a teacher of 32 bits, and this one is trained in 8; leave teacher.engine out"
+            )
         if engine.precision == "int8" and "preacts" in self.method.needs.teacher.union(
             *(stage.needs.teacher for stage in self.method.stages() if stage.needs)
         ):

@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from didact import __version__
 from didact.data import Dataset, evaluation_batches, facts, load, stored, training_images
+from didact.deploy import qdq
 from didact.deploy.calibration import calibration
 from didact.deploy.engine import Unsupported, check_installed, quantised, runtime
 from didact.deploy.onnx_file import FORMAT, described, logits_of, model_of
 from didact.engine.accuracy import hits
 from didact.files.checked import json_text, write
-from didact.nets import title
+from didact.nets import BlockNet, title
+from didact.runs.build import in_floats
 from didact.runs.run import Run
 from didact.spec import RequestError, SpecError, clean, plural, shown
 from didact.store.record import Record
@@ -65,12 +67,14 @@ class Exported:
     def warning(self) -> str | None:
         """What a person should know before the file is used; None where there is nothing."""
         accuracy = self.about["accuracy"]
-        lost = accuracy["float32"] - accuracy["file"]
+        lost = accuracy.get("simulated", accuracy["float32"]) - accuracy["file"]
         if lost <= LOSS:
             return None
+        if "simulated" in accuracy:
+            return f"WARNING: ONNX Runtime loses {lost:.2f} points of accuracy to torch, which computed the same 8 bits"
         return (
-            f"WARNING: {self.about['bits']} bits lose {lost:.2f} points of accuracy; write --bits 32, "
-            "or calibrate on more images with --calibration"
+            f"WARNING: {self.about['bits']} bits lose {lost:.2f} points of accuracy; write --bits 32, calibrate on more "
+            f"images with --calibration, or train on in 8 bits: didact train --start {self.about['digest']} --recipe.bits 8"
         )
 
 
@@ -89,8 +93,8 @@ def check(run: Run, path: Path, to: str, bits: int, images: int | None) -> int:
     bits.
 
     Raises:
-        SpecError: an unknown form or bit width, a missing extra, too few or too many calibration
-            images.
+        SpecError: an unknown form or bit width, or not that of the training; a missing extra; too
+            few or too many calibration images.
         RequestError: there is something at ``path``, or nothing can be written there.
     """
     if to != "onnx":
@@ -99,6 +103,12 @@ def check(run: Run, path: Path, to: str, bits: int, images: int | None) -> int:
         raise SpecError(f"bits: 32 (float) or 8 (quantised), found {bits}; write --bits 32 or --bits 8")
     check_installed("to")
     _check_place(path)
+    if run.recipe.bits == 8:
+        if bits == 32:
+            raise SpecError(f"bits: {run.label} was trained in 8 bits; write --bits 8")
+        if images is not None:
+            raise SpecError(f"calibration: {run.label} has the ranges of its training in 8 bits; leave --calibration out")
+        return 0
     if bits == 32:
         if images is not None:
             raise SpecError("calibration: is for 8 bits; write --bits 8, or leave --calibration out")
@@ -146,7 +156,8 @@ def export(
     measured. They choose nothing. Both files are there completely or not at all.
 
     Args:
-        bits: 32, or 8: static quantisation as :mod:`didact.deploy.engine` has it.
+        bits: 32, or 8: static quantisation as :mod:`didact.deploy.engine` has it; of a run that was
+            trained in 8 bits with the integers and ranges of its training.
         images: in 8 bits, how many training images the ranges are taken from (512, or all where
             there are fewer).
 
@@ -159,14 +170,20 @@ def export(
     net = store.deployed(run).requires_grad_(False)
     known, kept = facts(run.data), record.images()
     mean, std = kept.get("mean", list(known.mean)), kept.get("std", list(known.std))
+    rounds = net if run.recipe.bits == 8 and isinstance(net, BlockNet) else None
+    plain = net if rounds is None else in_floats(run, rounds)
     try:
-        exact = model_of(net, known.image, mean, std)
+        exact = model_of(plain, known.image, mean, std)
+        integers = None if rounds is None else qdq.model_of(rounds, known.image, mean, std)
     except Unsupported as error:
         raise SpecError(f"{run.label} cannot be exported to ONNX: {error}") from error
     dataset = load(run.data)
     raw = replace(dataset, mean=(0.0,) * len(mean), std=(1.0,) * len(std))
     shown_images: list[int] = []
-    model = exact if bits == 32 else quantised(exact, _counted(calibration(raw, count, SEED), shown_images))
+    if integers is None:
+        model = exact if bits == 32 else quantised(exact, _counted(calibration(raw, count, SEED), shown_images))
+    else:
+        model = integers
     own, found = _answers(net, model, dataset, raw)
     difference = _compared(run, own, found, bits)
     about = {
@@ -185,12 +202,13 @@ def export(
         "classes": list(dataset.names),
         "accuracy": {
             "file": _accuracy(found, dataset.test.labels),
-            "float32": _accuracy(own, dataset.test.labels),
+            "float32": _accuracy(_shown(plain, dataset) if rounds is not None else own, dataset.test.labels),
+            **({"simulated": _accuracy(own, dataset.test.labels)} if rounds is not None else {}),
             "record": record.final()["test_top1"],
             "test_images": len(dataset.test),
         },
         "difference": difference,
-        "calibration": None if bits == 32 else {"training_images": sum(shown_images), "seed": SEED},
+        "calibration": {"training_images": sum(shown_images), "seed": SEED} if shown_images else None,
         "onnxruntime": runtime(),
     }
     return _written(path, described(model, about), about, len(described(exact, about)))
@@ -206,8 +224,13 @@ def _counted(batches: Iterable[Tensor], counts: list[int]) -> Iterator[Tensor]:
 @torch.no_grad()
 def _answers(net: nn.Module, model: bytes, dataset: Dataset, raw: Dataset) -> tuple[Tensor, Tensor]:
     """Logits of the network and of the file for all test images."""
-    own = torch.cat([net(batch.images).float() for batch in evaluation_batches(dataset, dataset.test)])
-    return own, logits_of(model, (batch.images for batch in evaluation_batches(raw, raw.test)))
+    return _shown(net, dataset), logits_of(model, (batch.images for batch in evaluation_batches(raw, raw.test)))
+
+
+@torch.no_grad()
+def _shown(net: nn.Module, dataset: Dataset) -> Tensor:
+    """Logits of the network for all test images."""
+    return torch.cat([net(batch.images).float() for batch in evaluation_batches(dataset, dataset.test)])
 
 
 def _compared(run: Run, own: Tensor, found: Tensor, bits: int) -> float:
@@ -255,14 +278,17 @@ def summary(done: Exported) -> list[str]:
     accuracy, bits = done.about["accuracy"], done.about["bits"]
     size = _kilobytes(done.size) + ("" if bits == 32 else f" ({_kilobytes(done.float_size)} in 32 bits)")
     lines = [f"exported {done.about['run']} ({done.about['digest']}) in {bits} bits: {done.path}, {size}"]
-    if bits == 8:
+    if "simulated" in accuracy:
+        lines.append("integers and ranges are those of its training in 8 bits")
+    elif bits == 8:
         images = done.about["calibration"]["training_images"]
         lines.append(f"calibrated on {plural(images, 'training image')}, seed {SEED}")
     else:
         lines.append(f"largest difference from the network's logits on the test images: {done.about['difference']:.2g}")
     lines.append(
         f"test accuracy on {accuracy['test_images']:,} images: {accuracy['file']:.2f} % by this file, "
-        f"{accuracy['float32']:.2f} % by torch in float32, {accuracy['record']:.2f} % in the Record"
+        + (f"{accuracy['simulated']:.2f} % by torch in 8 bits, " if "simulated" in accuracy else "")
+        + f"{accuracy['float32']:.2f} % by torch in float32, {accuracy['record']:.2f} % in the Record"
     )
     return [*lines, f"its description: {done.beside}"]
 

@@ -32,9 +32,14 @@ def pack_run(store: Store, run: Run, record: Record, path: Path) -> None:
     """Pack the network of a finished run at ``path``: a new folder, or a tar by its suffix.
 
     Raises:
-        SpecError: the run's method hands on another network than its own.
+        SpecError: the run's method hands on another network than its own, or it was trained in 8
+            bits.
         RequestError: there is something at ``path``, or nothing can be written there.
     """
+    if run.recipe.bits == 8:
+        raise SpecError(
+            f"{run.label} was trained in 8 bits, and a packed network has 32; write didact export {run.digest} --bits 8"
+        )
     net, added = store.load(run)
     if run.method.deployed(added, net) is not net:
         raise SpecError(

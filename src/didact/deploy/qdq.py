@@ -1,0 +1,166 @@
+"""A network that was trained in 8 bits as an ONNX model in 8 bits: with the integers and the scales
+of its training, so nothing is calibrated.
+
+The form is that of ONNX Runtime's static quantisation (QDQ): a QuantizeLinear and a
+DequantizeLinear where the network rounds (:mod:`didact.nets.quantised.points`), weights as int8 and
+biases as int32 before a DequantizeLinear. The runtime computes what lies between them in integers.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from didact.deploy.engine import converted
+from didact.deploy.onnx_file import Normalised
+from didact.nets.blocks import BlockNet, Shape
+from didact.nets.quantised import Quantiser
+from didact.nets.quantised.arithmetic import REACH, SMALLEST, affine, rounded_weight, scales
+from didact.nets.quantised.layers import INPUT, OUTPUT, QuantisedConv2d, QuantisedLinear
+
+MOST = 2.0**30
+"""Integers of a bias are at most so far from 0; they have 32 bits."""
+
+QuantisedLayer = QuantisedConv2d | QuantisedLinear
+
+
+def model_of(net: BlockNet, image: Shape, mean: Sequence[float], std: Sequence[float]) -> bytes:
+    """``net``, trained in 8 bits and in eval mode, as an ONNX model in 8 bits: ``images``
+    (b, c, h, w) on the scale 0 to 1 in, ``logits`` (b, classes) out, for any b.
+
+    Raises:
+        ValueError: an activation has no range, because the network has never seen an image.
+        didact.deploy.engine.Unsupported: an operation has no counterpart; the message names it.
+    """
+    return converted(Normalised(integral(net), mean, std).eval(), image, ["logits"])
+
+
+def integral(net: BlockNet) -> BlockNet:
+    """A copy of ``net`` for the exporter: with operations of ONNX where ``net`` rounds, and norms
+    folded."""
+    twin = copy.deepcopy(net).eval().requires_grad_(False)
+    parts = dict(twin.named_modules())
+    layers = {path: part for path, part in parts.items() if isinstance(part, QuantisedLayer)}
+    made: dict[nn.Module, nn.Module] = {part: _Rounding(part) for part in parts.values() if isinstance(part, Quantiser)}
+    for path, layer in layers.items():
+        norm = parts[layer.norm] if layer.norm else None
+        assert norm is None or isinstance(norm, nn.BatchNorm2d)
+        given = getattr(parts[layer.source], INPUT if layer.source == path else OUTPUT)
+        made[layer] = _Integers(layer, norm, given)
+        if norm is not None:
+            made[norm] = _Passing(getattr(norm, OUTPUT, None))
+    for module in [*twin.modules(), *made.values()]:
+        for name, part in module._modules.items():
+            if part in made:
+                module._modules[name] = made[part]
+    return twin
+
+
+class _Rounding(nn.Module):
+    """A tensor to 8 bits and back."""
+
+    scale: Tensor
+    zero: Tensor
+
+    def __init__(self, quantiser: Quantiser) -> None:
+        super().__init__()
+        if not bool(quantiser.range[1] > quantiser.range[0]):
+            raise ValueError("an activation has no range: the network has never seen an image")
+        scale, zero = affine(quantiser.range)
+        self.register_buffer("scale", scale.clone())
+        self.register_buffer("zero", zero.to(torch.uint8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        whole = torch.onnx.ops.symbolic(
+            "QuantizeLinear", (x, self.scale, self.zero), dtype=torch.uint8, shape=x.shape, version=13
+        )
+        return _floats(whole, self.scale, self.zero)
+
+
+def _floats(whole: Tensor, scale: Tensor, zero: Tensor, axis: int | None = None) -> Tensor:
+    attributes: Any = {} if axis is None else {"axis": axis}
+    return torch.onnx.ops.symbolic(
+        "DequantizeLinear", (whole, scale, zero), attributes, dtype=torch.float32, shape=whole.shape, version=13
+    )
+
+
+class _Passing(nn.Module):
+    """In the place of a norm that was folded: what it is given, rounded where the norm's output
+    was."""
+
+    def __init__(self, after: nn.Module | None) -> None:
+        super().__init__()
+        self.after = nn.Identity() if after is None else after
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after(x)
+
+
+class _Integers(nn.Module):
+    """A convolution or linear layer, and the norm behind it, with integer weights.
+
+    A channel of weights is the integers of the training times a scale that includes the norm's. It
+    is raised where the bias would not fit into 32 bits, which is where weights hardly count. What
+    is carried to the layer from elsewhere is rounded again, which changes no value: only then does
+    the runtime see that the layer is given integers.
+
+    Args:
+        given: what rounds its input.
+    """
+
+    weight: Tensor
+    scale: Tensor
+    zero: Tensor
+    bias: Tensor
+    bias_scale: Tensor
+    bias_zero: Tensor
+
+    def __init__(self, layer: QuantisedLayer, norm: nn.BatchNorm2d | None, given: Quantiser) -> None:
+        super().__init__()
+        self.before = given if layer.carried or layer.quantise_input is not None else nn.Identity()
+        self.after = getattr(layer, OUTPUT, nn.Identity())
+        self.layer = [layer]  # in a list, so that it is no part of this one
+        own = scales(layer.weight)
+        shape = (-1, *[1] * (layer.weight.dim() - 1))
+        whole = (rounded_weight(layer.weight) / own.reshape(shape)).round().double()
+        factor, bias = _folded(layer, norm)
+        step = affine(given.range)[0].double()
+        wanted = torch.maximum(own.double() * factor.abs(), bias.abs() / (step * MOST)).clamp(min=SMALLEST)
+        scale = wanted.float()
+        whole = whole * (own.double() * factor / scale.double()).reshape(shape)
+        self.register_buffer("weight", whole.round().clamp(-REACH, REACH).to(torch.int8))
+        self.register_buffer("scale", scale)
+        self.register_buffer("zero", torch.zeros(len(scale), dtype=torch.int8))
+        bias_scale = (scale * step.float()).float()
+        self.register_buffer("bias_scale", bias_scale)
+        self.register_buffer("bias", (bias / bias_scale.double()).round().to(torch.int32))
+        self.register_buffer("bias_zero", torch.zeros(len(scale), dtype=torch.int32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        layer = self.layer[0]
+        x = self.before(x)
+        weight = _floats(self.weight, self.scale, self.zero, 0)
+        bias = _floats(self.bias, self.bias_scale, self.bias_zero, 0)
+        if isinstance(layer, nn.Linear):
+            return self.after(F.linear(x, weight, bias))
+        return self.after(layer._conv_forward(x, weight, bias))
+
+
+def _folded(layer: QuantisedLayer, norm: nn.BatchNorm2d | None) -> tuple[Tensor, Tensor]:
+    """By what a norm multiplies each channel of ``layer``, and the bias of both together; float64."""
+    start = torch.zeros(len(layer.weight), dtype=torch.float64)
+    if layer.bias is not None:
+        start = layer.bias.detach().double()
+    if norm is None:
+        return torch.ones_like(start), start
+    assert norm.running_mean is not None and norm.running_var is not None
+    factor = (norm.running_var.double() + norm.eps).rsqrt()
+    if norm.weight is not None:
+        factor = factor * norm.weight.detach().double()
+    shift = 0 if norm.bias is None else norm.bias.detach().double()
+    return factor, (start - norm.running_mean.double()) * factor + shift

@@ -1,0 +1,51 @@
+"""Networks that compute with the values that they have in 8 bits, in training and afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from didact.nets.blocks import BlockNet
+from didact.nets.quantised.layers import INPUT, OUTPUT, QUANTISED, Quantiser, quantise_output
+from didact.nets.quantised.points import Points, points
+
+__all__ = ["Points", "Quantiser", "is_range", "points", "quantise", "settle"]
+
+
+def quantise(net: BlockNet, where: Points) -> BlockNet:
+    """Make ``net`` compute with the values that it has in 8 bits, in place. Parameters, their names
+    and all buffers stay; ranges of activations come as further buffers (:func:`is_range`).
+
+    Args:
+        where: as :func:`points` gives it for this network, or for another one of its structure.
+    """
+    parts: dict[str, Any] = dict(net.named_modules())
+    device = next(net.parameters()).device
+    for path in where.outputs:
+        parts[path].add_module(OUTPUT, Quantiser().to(device))
+        parts[path].register_forward_hook(quantise_output)
+    for path, source in where.sources.items():
+        own = Quantiser().to(device) if source == path else None
+        _become(parts[path], own, source, path in where.carried, where.norms.get(path, ""))
+    return net
+
+
+def _become(layer: Any, own: Quantiser | None, source: str, carried: bool, norm: str) -> None:
+    """Make a convolution or linear layer a quantised one, with the attributes of those."""
+    layer.__class__ = QUANTISED[type(layer)]
+    layer.add_module(INPUT, own)
+    layer.source, layer.carried, layer.norm = source, carried, norm
+
+
+def settle(net: nn.Module) -> None:
+    """Norms keep their statistics and activations their ranges until ``net`` is put into train mode
+    again."""
+    for module in net.modules():
+        if isinstance(module, Quantiser | nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
+def is_range(name: str) -> bool:
+    """Whether a name in a state dict is that of the range of an activation."""
+    return name.rpartition(".")[0].rpartition(".")[2] in (INPUT, OUTPUT)

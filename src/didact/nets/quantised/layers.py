@@ -1,0 +1,105 @@
+"""Layers and activations that compute in float32 with the values that they have in 8 bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from didact.nets.layers import StridedPointwise, needs_indexing, strided
+from didact.nets.quantised.arithmetic import rounded, rounded_weight
+
+PACE = 0.01
+"""How far the range of an activation goes towards that of a new batch."""
+
+NARROW = 1e-6
+"""No range ends below it, so that one of zeros is told apart from one that was not seen."""
+
+INPUT, OUTPUT = "quantise_input", "quantise_output"
+"""Names of the parts that quantise what a layer is given, and what a module gives."""
+
+
+class Quantiser(nn.Module):
+    """Activations as they are in 8 bits. In training mode it follows their range.
+
+    Attributes:
+        range: (least, greatest): those of the first batch, then a running mean over batches; both 0
+            until a batch was seen, and as long as values stay as they are in eval mode.
+    """
+
+    range: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("range", torch.zeros(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.is_meta:
+            return x
+        x = x.float()
+        if self.training:
+            self._follow(x)
+            return rounded(x, self.range)
+        return torch.where(self._unseen(), x, rounded(x, self.range))
+
+    def _unseen(self) -> Tensor:
+        return self.range[1] == self.range[0]
+
+    @torch.no_grad()
+    def _follow(self, x: Tensor) -> None:
+        low, high = x.aminmax()
+        now = torch.stack([low.clamp(max=0), high.clamp(min=NARROW)])
+        self.range.copy_(torch.where(self._unseen(), now, torch.lerp(self.range, now, PACE)))
+
+
+class QuantisedConv2d(nn.Conv2d):
+    """A convolution with the weights that it has in 8 bits. Its bias stays in float32: in 8 bits
+    it has 32.
+
+    Attributes:
+        quantise_input: a :class:`Quantiser`; None where what comes in is quantised already.
+        source: the path in the network of what quantises its input.
+        carried: whether it is given some of that, or at other places.
+        norm: the path of the batch norm that alone reads what it gives; empty without one.
+    """
+
+    quantise_input: Quantiser | None
+    source: str
+    carried: bool
+    norm: str
+
+    def forward(self, input: Tensor) -> Tensor:
+        x = input if self.quantise_input is None else self.quantise_input(input)
+        weight = self.weight if self.weight.is_meta else rounded_weight(self.weight)
+        if needs_indexing(self):
+            return strided(self, x, weight)
+        return self._conv_forward(x, weight, self.bias)
+
+
+class QuantisedLinear(nn.Linear):
+    """A linear layer with the weights that it has in 8 bits; attributes as of
+    :class:`QuantisedConv2d`."""
+
+    quantise_input: Quantiser | None
+    source: str
+    carried: bool
+    norm: str
+
+    def forward(self, input: Tensor) -> Tensor:
+        x = input if self.quantise_input is None else self.quantise_input(input)
+        weight = self.weight if self.weight.is_meta else rounded_weight(self.weight)
+        return nn.functional.linear(x, weight, self.bias)
+
+
+QUANTISED: dict[type, type] = {
+    nn.Conv2d: QuantisedConv2d,
+    StridedPointwise: QuantisedConv2d,
+    nn.Linear: QuantisedLinear,
+}
+"""What becomes of layers; those of other kinds stay in float32."""
+
+
+def quantise_output(module: nn.Module, given: Any, output: Tensor) -> Tensor:
+    """A forward hook: what ``module`` gives, as its part :data:`OUTPUT` quantises it."""
+    return getattr(module, OUTPUT)(output)
