@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from didact.cli.main import main
+from didact.papers import sftn
 from didact.report.page import library
 from didact.runs.run import Run
 from didact.store.store import Store
@@ -48,6 +49,25 @@ def test_a_report(two: list[Run], store: Store, tmp_path: Path, capsys: pytest.C
     assert two[1].digest in one and two[0].digest not in one
 
 
+def test_figures(two: list[Run], store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["report", "--store", str(store.root), "-o", str(tmp_path / "r.html"), "--figures", str(tmp_path / "new")]
+    assert main(asked) == 0
+    assert "1 figure as SVG, PDF and PNG" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["curves-1.pdf", "curves-1.png", "curves-1.svg"]
+
+
+def test_a_study(store: Store, tmp_path: Path) -> None:
+    settings = {"scale": "digits", "table": 4, "seeds": 2, "long": False}
+    runs = sftn.study(settings).runs
+    for run in runs:
+        if run.teacher is None and not run.peers:
+            ended(store, run, metrics(60.0 + run.seed))
+    words = [word for key, value in settings.items() for word in (f"--{key}", str(value).lower())]
+    assert main(["report", "sftn", *words, "--store", str(store.root), "--look", "0", "-o", str(tmp_path / "s.html")]) == 0
+    headings = [text for tag, text in Elements((tmp_path / "s.html").read_text()).texts if tag == "h2"]
+    assert headings[:2] == ["Study: SFTN", "Published figures"] and "Curves over training" in headings
+
+
 def test_a_damaged_record_is_left_out_and_told(
     two: list[Run], store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,6 +85,11 @@ def test_a_damaged_record_is_left_out_and_told(
         (["-o", "."], "is a folder; name a file in it"),
         (["-o", "there.html"], "output: there.html exists; name another, or remove it"),
         (["--store", "nowhere"], "nowhere does not exist"),
+        (["--figures", "store"], "figures: store is not empty; name another, or empty it"),
+        (["--figures", "there.html"], "figures: there.html is no folder"),
+        (["--wat", "3"], "unknown option '--wat'; a study's settings come after its name"),
+        (["sftn", "--scale", "digits"], "no run of the study 'sftn' is finished in"),
+        (["sftn", "--scale", "huge"], "scale"),
         (["-o", "there.html/in/report.html"], "nothing can be written in"),
     ],
 )

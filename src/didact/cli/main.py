@@ -248,9 +248,10 @@ app.command(
 
 app.command(
     "didact.cli.report:report",
-    help="""Tables and interactive curves of finished runs as one HTML file that needs no network.
+    help="""Tables and interactive pictures of finished runs, or of a study, as one HTML file that needs no network.
 
-    didact report 1f0c,77ab -o report.html
+    didact report 1f0c,77ab -o report.html --figures figures
+    didact report sftn --table 4 --scale small
     """,
 )
 

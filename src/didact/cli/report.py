@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from didact.cli import answer
-from didact.cli.options import STORE, Device, StorePath, TrustStore
-from didact.spec import RequestError, SpecError, shown
+from didact.cli.options import STORE, Device, StorePath, TrustStore, exactly
+from didact.spec import RequestError, Seed, SpecError, catalogue, plural, shown
 from didact.streams import say
 
 if TYPE_CHECKING:
+    from didact.papers.contract import Paper
     from didact.store.store import Store
     from didact.tables.page.parts import Page
     from didact.tables.page.trained import Trained
@@ -24,12 +25,34 @@ if TYPE_CHECKING:
 MOST = 300
 """Largest number of runs in one report."""
 
+LOOKS = 3
+"""Students to look at closely where nothing is said."""
+
+KINDS = (".svg", ".pdf", ".png")
+"""The kinds of files of each figure."""
+
 
 def report(
-    *what: Annotated[str, Parameter(help="Beginnings of digests or of folders' names; default: every finished run.")],
+    *what: Annotated[
+        str,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="Beginnings of digests or of folders' names; or a study with its settings; default: every finished run.",
+        ),
+    ],
     output: Annotated[
         Path | None, Parameter(name=["--output", "-o"], help="A new file that ends in .html; default: report.html.")
     ] = None,
+    figures: Annotated[
+        Path | None, Parameter(help="Also save every picture as SVG, PDF and PNG, in this new or empty folder.")
+    ] = None,
+    look: Annotated[
+        int,
+        Parameter(
+            converter=exactly(Seed),
+            help="Students to look at closely: layers, calibration, disagreement. Takes seconds for each.",
+        ),
+    ] = LOOKS,
     store: StorePath = STORE,
     trust_store: TrustStore = False,
     device: Device = None,
@@ -39,43 +62,98 @@ def report(
     from didact.report.page import html, library
 
     path = _new_file(Path("report.html") if output is None else output.expanduser())
+    folder = None if figures is None else _new_folder(figures.expanduser())
     library.check_installed()
     records = answer.opened(store, trust_store)
-    page = _page(records, what, answer.device(device))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    page = _page(records, what, answer.device(device), look)
     text = html.render(page).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
     write(path, text)
-    say(f"report of {page.lines[0].split(';')[0]}: {path} ({len(text) / 1e6:.1f} MB)")
+    say(f"report of {page.lines[0].partition(';')[0]}: {path} ({len(text) / 1e6:.1f} MB)")
+    if folder is not None:
+        _draw(page, folder)
     return 0
 
 
-def _page(store: Store, what: Sequence[str], device: str) -> Page:
+def _page(store: Store, what: Sequence[str], device: str, looks: int) -> Page:
     from didact.measure.similarity import similarities
+    from didact.tables.page.studies import sections
     from didact.tables.page.whole import page
 
-    trained = _trained(store, what)
-    similar = similarities(store, [one.run for one in trained], device)
-    return page(f"Runs in {store.root.name}", trained, similar)
+    paper = _paper(what, device)
+    found = _of_study(store, what[0], paper) if paper is not None else _named(store, what)
+    before = ()
+    if paper is not None:
+        before = sections(paper.title, paper.tables(store, device, store.say), paper.published, paper.students)
+    similar = similarities(store, [one.run for one in found], device)
+    title = f"Runs in {store.root.absolute().name}" if paper is None else paper.title
+    return page(store, title, found, similar, before=before, looks=looks, device=device)
 
 
-def _trained(store: Store, what: Sequence[str]) -> list[Trained]:
-    """The runs that ``what`` names, or all.
+def _paper(what: Sequence[str], device: str) -> Paper | None:
+    """The study that the first word names; None if it names none.
+
+    Raises:
+        SpecError: settings without a study.
+    """
+    first = what[0] if what else ""
+    if first in catalogue("didact.papers") or (":" in first and not first.startswith("-")):
+        from didact.papers.contract import find
+        from didact.request.tokens import parse
+
+        return find(first)(parse(what[1:]), device)
+    option = next((word for word in what if word.startswith("-")), None)
+    if option is not None:
+        raise SpecError(f"unknown option {shown(option)}; a study's settings come after its name, as in didact study")
+    return None
+
+
+def _of_study(store: Store, name: str, paper: Paper) -> list[Trained]:
+    """The study's finished runs, with their teachers.
+
+    Raises:
+        SpecError: there are none.
+    """
+    from didact.tables.page.trained import of_runs
+
+    found = of_runs(store, getattr(paper, "runs", ()))
+    if not found:
+        raise SpecError(f"no run of the study {shown(name)} is finished in {store.root}; didact study trains them")
+    return _not_too_many(found)
+
+
+def _named(store: Store, what: Sequence[str]) -> list[Trained]:
+    """The runs that ``what`` names, with their teachers, or all.
 
     Raises:
         SpecError: a name fits none, or there are none, or too many.
     """
     from didact.store.choice import chosen_all
-    from didact.tables.page import trained
+    from didact.tables.page.trained import of_runs, of_store
 
-    if what:
-        found = trained.of_runs(store, chosen_all(store, [word for one in what for word in one.split(",") if word]))
-    else:
-        found = trained.of_store(store)
+    words = [word for one in what for word in one.split(",") if word]
+    found = of_runs(store, chosen_all(store, words)) if words else of_store(store)
     if not found:
         raise SpecError(f"no finished run in {store.root}; train some first: didact quickstart")
+    return _not_too_many(found)
+
+
+def _not_too_many(found: list[Trained]) -> list[Trained]:
     if len(found) > MOST:
         raise SpecError(f"a report shows at most {MOST} runs, found {len(found):,}; name some by their digests, or a study")
     return found
+
+
+def _draw(page: Page, folder: Path) -> None:
+    """Save every picture in every kind."""
+    from didact.report.figures.canvas import save
+    from didact.report.figures.picture import picture
+
+    for one in page.pictures:
+        figure = picture(one)
+        for kind in KINDS:
+            save(figure, folder / f"{one.key}{kind}")
+    say(f"{plural(len(page.pictures), 'figure')} as SVG, PDF and PNG: {folder}")
 
 
 def _new_file(path: Path) -> Path:
@@ -91,9 +169,27 @@ def _new_file(path: Path) -> Path:
         raise SpecError(f"output: the name of a file that ends in .html, found {shown(str(path))}")
     if os.path.lexists(path):
         raise RequestError(f"output: {path} exists; name another, or remove it")
-    above = next(folder for folder in path.absolute().parents if folder.exists())
+    _check_writable("output", path.absolute().parent)
+    return path
+
+
+def _new_folder(path: Path) -> Path:
+    """Check that ``path`` is or can be made an empty folder.
+
+    Raises:
+        RequestError: it holds files, is no folder, or nothing can be written there.
+    """
+    if os.path.lexists(path) and not path.is_dir():
+        raise RequestError(f"figures: {path} is no folder; name another")
+    if path.is_dir() and any(path.iterdir()):
+        raise RequestError(f"figures: {path} is not empty; name another, or empty it")
+    _check_writable("figures", path.absolute())
+    return path
+
+
+def _check_writable(what: str, folder: Path) -> None:
+    above = next(place for place in (folder, *folder.parents) if place.exists())
     try:
         tempfile.TemporaryFile(dir=above).close()
     except OSError as error:
-        raise RequestError(f"output: nothing can be written in {above}: {error.strerror}; name another place") from None
-    return path
+        raise RequestError(f"{what}: nothing can be written in {above}: {error.strerror}; name another place") from None

@@ -31,12 +31,17 @@ def canvas(rows: int, columns: int, size: tuple[float, float], **settings: Any) 
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure, completely or not at all, in the format of the file's suffix.
+    """Write a figure, completely or not at all, in the format of the file's suffix. The same figure
+    gives the same bytes.
 
     Raises:
         OSError: ``path`` cannot be written. The error names it.
     """
-    image = io.BytesIO()
-    figure.savefig(image, format=path.suffix[1:], dpi=120)
+    from matplotlib import rc_context
+
+    image, kind = io.BytesIO(), path.suffix[1:]
+    dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
+    with rc_context({"svg.hashsalt": "didact"}):  # SVG's identifiers are random otherwise
+        figure.savefig(image, format=kind, dpi=120, metadata=dated)
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path, image.getvalue())

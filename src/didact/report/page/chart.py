@@ -151,7 +151,7 @@ def _axis(axis: Axis, field: str) -> dict[str, Any]:
     if axis.names:
         lines = {"labelExpr": "split(datum.label, ' · ')", "labelLimit": 150, "grid": True, "labelAngle": 0}
         return {"field": field, "type": "nominal", "sort": list(axis.names), "title": None, "axis": lines}
-    scale = {"type": "log"} if axis.log else {"zero": False}
+    scale = {"padding": 10} | ({"type": "log", "nice": False} if axis.log else {"zero": False})
     ticks = {"axis": {"format": "~s"}} if axis.log else {}
     return {"field": field, "type": "quantitative", "title": axis.label, "scale": scale, **ticks}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from didact.runs.run import Run
@@ -98,18 +99,31 @@ def _reader(*path: str) -> Read:
     return lambda row: number(row, *path)
 
 
+def panel(title: str, label: str, family: Family, value: Callable[[Trained, dict[str, Any]], float | None]) -> Curves:
+    """One quantity of the runs of a family by epoch; ``value`` reads it from a run's row."""
+    lines = [(each, each.name, _points(each.one, partial(value, each.one))) for each in _named(family)]
+    return _lines(title, label, [line for line in lines if line[2]])
+
+
 def _panel(title: str, label: str, named: Sequence[_Named], readers: dict[str, Read]) -> Curves:
     """A line for every run and reader that has values."""
-    lines: list[tuple[_Named, str, dict[float, float]]] = []
-    for each in named:
-        for name, read in readers.items():
-            points = {
-                epoch: value
-                for row in each.one.rows
-                if (epoch := number(row, "epoch")) is not None and (value := read(row)) is not None
-            }
-            if points:
-                lines.append((each, f"{each.name}{f', {name}' if name else ''}", points))
+    lines = [
+        (each, f"{each.name}{f', {name}' if name else ''}", _points(each.one, read))
+        for each in named
+        for name, read in readers.items()
+    ]
+    return _lines(title, label, [line for line in lines if line[2]])
+
+
+def _points(one: Trained, read: Read) -> dict[float, float]:
+    """The values of one run by epoch."""
+    return {
+        epoch: value for row in one.rows if (epoch := number(row, "epoch")) is not None and (value := read(row)) is not None
+    }
+
+
+def _lines(title: str, label: str, lines: Sequence[tuple[_Named, str, dict[float, float]]]) -> Curves:
+    """The panel of these lines: run, name and values by epoch."""
     places = tuple(sorted({place for _, _, points in lines for place in points}))
     curves = [
         Curve(name, each.group, tuple(points.get(place) for place in places), each.dashed) for each, name, points in lines
