@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from didact.papers import sftn
 from didact.report.page import library
 from didact.runs.run import Run
 from didact.store.store import Store
-from support.reported import Elements, ended, metrics
+from support.reported import Elements, begun, ended, metrics
 
 pytest.importorskip("vl_convert", reason="the extra [report] is not installed")
 
@@ -88,6 +89,12 @@ def test_a_damaged_record_is_left_out_and_told(
         (["--figures", "store"], "figures: store is not empty; name another, or empty it"),
         (["--figures", "there.html"], "figures: there.html is no folder"),
         (["--wat", "3"], "unknown option '--wat'; a study's settings come after its name"),
+        (["--port", "8000"], "port: is for --serve"),
+        (
+            ["--serve", "-o", "live.html"],
+            "serve: shows the whole store as it is, measures and writes nothing; leave --output",
+        ),
+        (["--serve", "nobody"], "leave nobody out"),
         (["sftn", "--scale", "digits"], "no run of the study 'sftn' is finished in"),
         (["sftn", "--scale", "huge"], "scale"),
         (["-o", "there.html/in/report.html"], "nothing can be written in"),
@@ -113,3 +120,28 @@ def test_an_empty_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     (tmp_path / "store" / "runs").mkdir(parents=True)
     assert main(["report", "--store", str(tmp_path / "store"), "-o", str(tmp_path / "r.html")]) == 2
     assert "no finished run in" in capsys.readouterr().err
+
+
+def test_the_live_page(
+    two: list[Run],
+    tiny: Callable[..., Run],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    begun(store, tiny("ce", seed=2), metrics(40.0, 1))
+    folder = begun(store, tiny("ce", seed=3), metrics(30.0, 1))
+    (folder / "spec.json").write_text('{"half":')  # as a kill may leave it
+    pages: list[bytes] = []
+
+    def once(self: ThreadingHTTPServer) -> None:
+        pages.append(self.RequestHandlerClass.shown.page())  # type: ignore[union-attr]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", once)
+    assert main(["report", "--serve", "--store", str(store.root)]) == 0
+    assert "is shown at http://127.0.0.1:" in capsys.readouterr().out
+    page = Elements(pages[0].decode())
+    texts = [text for _, text in page.texts]
+    assert any(text.startswith("2 finished runs, 1 unfinished;") for text in texts)
+    assert "alone (ce), seed 2 (epoch 1 of 2)" in texts

@@ -252,6 +252,7 @@ app.command(
 
     didact report 1f0c,77ab -o report.html --figures figures
     didact report sftn --table 4 --scale small
+    didact report --serve
     """,
 )
 

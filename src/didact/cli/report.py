@@ -3,9 +3,11 @@ it runs."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,12 +49,18 @@ def report(
         Path | None, Parameter(help="Also save every picture as SVG, PDF and PNG, in this new or empty folder.")
     ] = None,
     look: Annotated[
-        int,
+        int | None,
         Parameter(
             converter=exactly(Seed),
-            help="Students to look at closely: layers, calibration, disagreement. Takes seconds for each.",
+            help="Students to look at closely: layers, calibration, disagreement; default: 3. Takes seconds for each.",
         ),
-    ] = LOOKS,
+    ] = None,
+    serve: Annotated[
+        bool, Parameter(negative="", help="Write nothing: show the store on this machine's 127.0.0.1, with unfinished runs.")
+    ] = False,
+    port: Annotated[
+        int | None, Parameter(converter=exactly(Seed), help="With --serve: the port; default: a free one.")
+    ] = None,
     store: StorePath = STORE,
     trust_store: TrustStore = False,
     device: Device = None,
@@ -61,6 +69,12 @@ def report(
     from didact.files.checked import write
     from didact.report.page import html, library
 
+    if serve:
+        _check_served(what, {"output": output, "figures": figures, "look": look})
+        return _serve(answer.opened(store, trust_store), port or 0)
+    if port is not None:
+        raise SpecError("port: is for --serve; write --serve, too")
+    look = LOOKS if look is None else look
     path = _new_file(Path("report.html") if output is None else output.expanduser())
     folder = None if figures is None else _new_folder(figures.expanduser())
     library.check_installed()
@@ -154,6 +168,44 @@ def _draw(page: Page, folder: Path) -> None:
         for kind in KINDS:
             save(figure, folder / f"{one.key}{kind}")
     say(f"{plural(len(page.pictures), 'figure')} as SVG, PDF and PNG: {folder}")
+
+
+def _check_served(what: Sequence[str], others: Mapping[str, object]) -> None:
+    """Raise SpecError for what a served page does not have."""
+    name = next((f"--{name}" for name, value in others.items() if value is not None), what[0] if what else None)
+    if name is not None:
+        raise SpecError(f"serve: shows the whole store as it is, measures and writes nothing; leave {name} out")
+
+
+def _serve(store: Store, port: int) -> int:
+    """Serve the store's page until Ctrl-C."""
+    from didact.report import live
+    from didact.report.page import library
+
+    library.check_installed()
+    shown = live.Live(lambda: _running(store), lambda: live.state(store))
+    with live.server(shown, port) as server:
+        say(f"{store.root} is shown at http://{live.ADDRESS}:{server.server_port}/ until Ctrl-C")
+        sys.stdout.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+    return 0
+
+
+def _running(store: Store) -> Page:
+    """The report of all runs so far. Measures nothing."""
+    from didact.files.checked import DamagedError
+    from didact.measure.similarity import known
+    from didact.tables.page.trained import newest, of_store, unfinished
+    from didact.tables.page.whole import page
+
+    found = newest([*of_store(store), *unfinished(store)], store, MOST)
+    similar = {}
+    for one in found:
+        with contextlib.suppress(DamagedError):
+            similar[one.digest] = known(store, one.run, one.record) if one.record is not None else None
+    similar = {key: value for key, value in similar.items() if value is not None}
+    return page(store, f"Runs in {store.root.absolute().name}, live", found, similar)
 
 
 def _new_file(path: Path) -> Path:

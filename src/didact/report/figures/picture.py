@@ -69,9 +69,14 @@ def _legend(figure: Figure, shown: Picture) -> None:
 def _curves(axes: Axes, panel: Curves, shown: Picture) -> None:
     for curve in panel.curves:
         points = [(x, y) for x, y in zip(panel.at, curve.values, strict=True) if y is not None]
-        style: dict[str, Any] = {"linestyle": "--" if curve.dashed else "-", "linewidth": 1.0}
-        marker = {"marker": "."} if len(points) == 1 else {}
-        axes.plot(*zip(*points, strict=True), color=_colour(shown, curve.group), **style, **marker)
+        axes.plot(
+            [x for x, _ in points],
+            [y for _, y in points],
+            color=_colour(shown, curve.group),
+            linestyle="--" if curve.dashed else "-",
+            linewidth=1.0,
+            marker="." if len(points) == 1 else "",
+        )
     axes.set_xlabel(panel.x)
     axes.set_ylabel(panel.y)
 

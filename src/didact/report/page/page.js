@@ -181,21 +181,42 @@
     scrollTo(0, kept.at);
   }
 
+  // updates can be paused: a page that changes under the reader's eyes is hard to read
+  function pausing(status) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.id = "pause";
+    const show = () => {
+      const paused = sessionStorage.getItem(`${KEY}-paused`) === "yes";
+      button.textContent = paused ? "Follow the store again" : "Pause updates";
+      return paused;
+    };
+    button.addEventListener("click", () => {
+      sessionStorage.setItem(`${KEY}-paused`, show() ? "no" : "yes");
+      show();
+    });
+    status.after(button);
+    return show;
+  }
+
   async function watch(state, seconds) {
     const status = document.getElementById("live");
+    const paused = pausing(status);
+    const say = (line) => { if (status.textContent !== line) status.textContent = line; };
     for (;;) {
-      await new Promise((done) => setTimeout(done, 1000 * seconds));
       try {
-        const answer = await fetch("state");
-        if (answer.ok && (await answer.text()) !== state) {
+        const answer = await fetch("state", { cache: "no-store" });
+        const changed = answer.ok && (await answer.text()) !== state;
+        if (changed && !paused()) {
           keep();
           location.reload();
           return;
         }
-        status.textContent = "Live: the page follows the store.";
+        say(changed ? "The store has changed since." : "Live: the page follows the store.");
       } catch {
-        status.textContent = "The server has ended; the page shows what it last sent.";
+        say("The server has ended; the page shows what it last sent.");
       }
+      await new Promise((done) => setTimeout(done, 1000 * seconds));
     }
   }
 

@@ -3,7 +3,7 @@ from which renderers draw it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from didact.runs.spread import defined
@@ -208,8 +208,3 @@ def rounded(value: float | str | None) -> Cell:
 
 def _once(groups: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(groups))
-
-
-def categories(values: Sequence[str]) -> tuple[str, ...]:
-    """The different names among ``values``, in order, for an :class:`Axis`."""
-    return _once(values)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from didact.engine.recipe import Recipe
 from didact.files.checked import DamagedError, read_json, read_rows
+from didact.nets import title
 from didact.runs.labels import recipe_label, row_label, teacher_label, teacher_summary
 from didact.runs.run import Run, everything
 from didact.spec import clean, digest, from_json, to_json
@@ -84,6 +84,19 @@ def of_store(store: Store) -> list[Trained]:
     return [Trained(run, record.metrics(), record) for run, record in store.runs()]
 
 
+def newest(trained: Sequence[Trained], store: Store, most: int) -> list[Trained]:
+    """At most so many of the runs, those with the latest metrics, in their order."""
+
+    def changed(one: Trained) -> float:
+        path = store.folder(one.run) / "metrics.jsonl"
+        return path.stat().st_mtime if path.exists() else 0.0
+
+    if len(trained) <= most:
+        return list(trained)
+    kept = {one.digest for one in sorted(trained, key=changed)[-most:]}
+    return [one for one in trained if one.digest in kept]
+
+
 def unfinished(store: Store) -> list[Trained]:
     """The runs of the store that have begun and not ended, with the metrics so far.
 
@@ -128,8 +141,6 @@ def _family(members: Sequence[Trained], by_digest: dict[str, Trained]) -> Family
 
 def net_title(run: Run) -> str:
     """The short name of the run's network."""
-    from didact.nets import title
-
     return title(run.net)
 
 
@@ -143,11 +154,6 @@ def how(run: Run) -> str:
 def teacher_name(run: Run) -> str:
     """A teacher in a legend."""
     return f"teacher: {teacher_label(run)}"
-
-
-def short_recipe(recipe: Recipe) -> str:
-    """The part of a recipe that is most often changed."""
-    return f"{recipe.epochs} epochs"
 
 
 def number(row: Any, *path: str) -> float | None:
