@@ -161,6 +161,15 @@ def keep(answers: bool, features: bool, limit: int | None) -> Keep | None:
     return None
 
 
+def unread(store: Path) -> Store:
+    """The store at ``store``, which need not be there yet; what a person should know of it goes to
+    standard error."""
+    from didact.report.text import stderr
+    from didact.store.store import Store
+
+    return Store(store, stderr().print)
+
+
 def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:
     """The store at ``store`` for a command that reads it; what a person should know of it goes to
     standard error.

@@ -14,7 +14,8 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from didact import __version__, streams
-from didact.cli import answer, failures
+from didact.cli import answer, exports, failures
+from didact.cli.exports import ExportBits, ExportFolder, ExportTo
 from didact.cli.options import (
     STORE,
     AnswersLimit,
@@ -94,6 +95,9 @@ def train(
     throughput: Throughput = None,
     devices: Devices = None,
     retry: Retry = False,
+    export: ExportTo = None,
+    bits: ExportBits = None,
+    folder: ExportFolder = None,
     format: Format = "text",
     json: Json = False,
 ) -> int:
@@ -118,13 +122,19 @@ def train(
         decoders=decoders,
     )
     planner = answer.planner(plan, throughput, devices, execution.executor)
+    exported = exports.asked(export, bits, folder, plan=plan)
     runs = planned(parse(settings), where, partial(answer.finished, store))
     line = warning(runs)
     if line is not None:
         streams.say(line, to_stderr=True)
     if planner is not None:
         return answer.forecast(planner, runs, store, execution, throughput, retry=retry, form=shape)
-    return answer.answer(runs, store, execution, retry=retry, form=shape)
+    if exported is None:
+        return answer.answer(runs, store, execution, retry=retry, form=shape)
+    records = answer.unread(store)
+    exported.check(records, runs)
+    code = answer.answer(runs, store, execution, retry=retry, form=shape)
+    return max(code, exported.write(records, runs, to_stderr=shape != "text"))
 
 
 # the commands below are imported when they run

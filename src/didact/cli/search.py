@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from didact.cli import answer
+from didact.cli import answer, exports
+from didact.cli.exports import ExportFolder, Exports, ExportTo
 from didact.cli.options import STORE, Device, Json, StorePath, TrustStore, exactly
 from didact.cli.output import Form, Format, emit, form, picture_path
 from didact.spec import Amount, Count, Positive, Seed, SpecError
@@ -39,7 +41,7 @@ def search(
     max_latency: Annotated[
         float | None, Parameter(converter=exactly(Positive), help="Milliseconds for one image, measured on this machine.")
     ] = None,
-    bits: Annotated[int, Parameter(converter=exactly(int), help="Bit width for --max-bytes and --target.")] = 8,
+    bits: Annotated[int, Parameter(converter=exactly(int), help="Bit width for --max-bytes, --target and --export.")] = 8,
     target: Annotated[str | None, Parameter(help="A device that must hold the student; see 'didact list devices'.")] = None,
     devices: Annotated[str | None, Parameter(help="Your own devices: a JSON file, or module:NAME.")] = None,
     trials: Annotated[int, Parameter(converter=exactly(Count), help="Largest number of students to predict.")] = 200,
@@ -53,6 +55,8 @@ def search(
         bool,
         Parameter(negative="", help="Instead of a search, compare predictions with trained students (tau, rho)."),
     ] = False,
+    export: ExportTo = None,
+    folder: ExportFolder = None,
     store: StorePath = STORE,
     trust_store: TrustStore = False,
     format: Format = "text",
@@ -69,22 +73,45 @@ def search(
     fields = {"cost": cost, "bits": bits, "trials": trials, "images": images, "seed": seed}
     fields |= {"max_parameters": max_parameters, "max_macs": max_macs, "max_latency": max_latency}
     settings = from_json(SearchSettings, fields | {"max_bytes": _bytes(max_bytes), "target": _target(target, devices)})
+    exported = exports.asked(export, None if export is None else bits, folder)
     records = answer.opened(store, trust_store)
     teacher, _ = chosen(records, run)
     try:
         if trained:
-            _check_no_search(settings, picture)
+            _check_no_search(settings, picture, exported)
             _trained(records, teacher, images, answer.device(device), shape)
         else:
-            _search(records, teacher, settings, answer.device(device), picture, shape)
+            names = _search(records, teacher, settings, answer.device(device), picture, shape)
+            return 0 if exported is None else _leave(records, teacher, names, exported, shape)
     except UnsuitableError as error:
         raise SpecError(_completed(error, store)) from None
     return 0
 
 
-def _search(store: Store, teacher: Run, settings: SearchSettings, device: str, picture: Path | None, form: Form) -> None:
+def _leave(store: Store, teacher: Run, names: Sequence[str], exported: Exports, form: Form) -> int:
+    """Export the students of the front that were distilled from ``teacher``; say which were not.
+    The exit code."""
+    from didact.request.command import command
+
+    runs = [run for run, _ in store.runs() if run.net in names and run.teacher is not None and run.teacher == teacher]
+    exported.check(store, runs)
+    code = exported.write(store, runs, to_stderr=form != "text")
+    missing = [name for name in names if name not in {run.net for run in runs}]
+    if missing:
+        line = command(teacher, missing, store.root)
+        say(
+            f"Not distilled from {teacher.label} yet, so not exported: {', '.join(missing)}"
+            + (f"\n{line} --export {exported.to} --bits {exported.bits}" if line else ""),
+            to_stderr=form != "text",
+        )
+    return code
+
+
+def _search(
+    store: Store, teacher: Run, settings: SearchSettings, device: str, picture: Path | None, form: Form
+) -> list[str]:
     """Search, then print the front, the reliability of the predictions, and commands for the next
-    step."""
+    step. The names of the students of the front."""
     from didact.cli.next_steps import after_search, distil
     from didact.runs.labels import teacher_label
     from didact.search.correlation import rank_correlation
@@ -109,6 +136,7 @@ def _search(store: Store, teacher: Run, settings: SearchSettings, device: str, p
         canvas.save(draw(result, f"students for {teacher_label(teacher)}; {teacher.data.label}"), picture)
         if form == "text":
             say(f"Picture: {picture}")
+    return [member.name for member in result.members]
 
 
 def _trained(store: Store, teacher: Run, images: int, device: str, form: Form) -> None:
@@ -135,13 +163,14 @@ def _trained(store: Store, teacher: Run, images: int, device: str, form: Form) -
         say(line, to_stderr=form != "text")
 
 
-def _check_no_search(settings: SearchSettings, picture: Path | None) -> None:
+def _check_no_search(settings: SearchSettings, picture: Path | None, exported: Exports | None) -> None:
     """Raise SpecError for options that only a search uses; for ``--trained``."""
     from didact.search.costs import SearchSettings
     from didact.spec import to_json
 
     defaults = to_json(SearchSettings(images=settings.images))
-    names = [name for name, value in to_json(settings).items() if value != defaults[name]] + (["picture"] if picture else [])
+    names = [name for name, value in to_json(settings).items() if value != defaults[name]]
+    names += (["picture"] if picture else []) + (["export"] if exported is not None else [])
     if names:
         options = ", ".join("--" + name.replace("_", "-") for name in names)
         raise SpecError(f"--trained does not search or draw a picture; leave out {options}, or leave out --trained")

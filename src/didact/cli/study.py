@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from didact.cli import answer
+from didact.cli import answer, exports
+from didact.cli.exports import ExportBits, ExportFolder, ExportTo
 from didact.cli.options import (
     STORE,
     AnswersLimit,
@@ -58,6 +59,9 @@ def study(
     throughput: Throughput = None,
     devices: Devices = None,
     retry: Retry = False,
+    export: ExportTo = None,
+    bits: ExportBits = None,
+    folder: ExportFolder = None,
     picture: Picture = None,
     format: Format = "text",
     json: Json = False,
@@ -74,7 +78,9 @@ def study(
     shape = form(format, json)
     picture = picture_path(picture)
     where = answer.device(device)
+    exported = exports.asked(export, bits, folder, plan=plan)
     paper = make(parse(settings), where)
+    students = exports.students(paper) if exported is not None else []
     execution = Execution(
         device=where,
         compiled=compile,
@@ -88,6 +94,8 @@ def study(
         return answer.forecast(planner, paper, store, execution, throughput, retry=retry, form=shape)
     talk = stderr()
     records = Store(store, talk.print)
+    if exported is not None:
+        exported.check(records, students)
     outcome = paper.train(records, execution, terminal.show(talk), retry=retry)
     tables = paper.tables(records, execution.device, lambda line: talk.print(f"  {line}"))
     _print(paper, tables, shape)
@@ -95,7 +103,10 @@ def study(
         _draw(paper, tables, records, picture, talk)
     for digest, reason in outcome.failures.items():
         talk.print(f"FAILED {digest}: {reason}")
-    return 1 if outcome.failures else 0
+    code = 1 if outcome.failures else 0
+    if exported is not None:
+        code = max(code, exported.write(records, exports.front(records, students), to_stderr=shape != "text"))
+    return code
 
 
 def _print(paper: Paper, tables: Sequence[Table], form: Form) -> None:
