@@ -64,7 +64,11 @@ def test_the_example_of_the_page_serves_it(store: str, here: Path, capsys: pytes
         (["nothing"], "'nothing' fits no finished run"),
         (["resnet8", "--bits", "16"], "bits: 32 (float) or 8 (quantised), found 16"),
         (["resnet8", "--bits", "8.5"], "bits"),
-        (["resnet8", "--to", "tflite"], "to: onnx is the only form so far, found 'tflite'"),
+        (["resnet8", "--to", "tfl"], "to: onnx, pt2, executorch, tflite, found 'tfl'; did you mean 'tflite'"),
+        (["resnet8", "--to", "tflite"], "tflite runs in a Python of its own: python -m venv ENV; ENV/bin/pip install torch"),
+        (["resnet8", "--to", "executorch", "--python", "nowhere"], "python: nowhere is no program"),
+        (["resnet8", "--to", "pt2", "-o", "net.onnx"], "output: the name of a file that ends in .pt2, found 'net.onnx'"),
+        (["resnet8", "--float-ends"], "float-ends: is for runs in float that are written with --bits 8"),
         (
             ["resnet8", "-o", "folder.onnx"],
             "output: folder.onnx is a folder; name a file in it, such as folder.onnx/net.onnx",
@@ -78,10 +82,18 @@ def test_the_example_of_the_page_serves_it(store: str, here: Path, capsys: pytes
         (["resnet8", "--bits", "8", "--calibration", "61"], "and digits 6 per class has 60"),
     ],
 )
-def test_what_is_refused(asked: list[str], said: str, store: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_refused(
+    asked: list[str],
+    said: str,
+    store: str,
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     (here / "folder.onnx").mkdir()
     for name in ("there.onnx", "described.json"):
         (here / name).write_text("mine")
+    monkeypatch.delenv("DIDACT_TFLITE_PYTHON", raising=False)
     capsys.readouterr()
     assert main(["export", *asked, "--store", store]) == 2
     assert said in capsys.readouterr().err

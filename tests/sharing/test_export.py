@@ -16,7 +16,10 @@ pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 
 from didact.data import evaluation_batches, load
 from didact.deploy.engine import session
-from didact.deploy.onnx_file import KEY, logits_of
+from didact.deploy.forms.contract import find
+from didact.deploy.forms.onnx import Onnx
+from didact.deploy.guest import interpreter
+from didact.deploy.onnx_file import KEY, ends, logits_of
 from didact.execution import Execution, execute
 from didact.runs.run import Run
 from didact.sharing import export as exporting
@@ -74,13 +77,13 @@ def test_eight_bits_are_calibrated_on_training_images_and_measured(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[torch.Tensor] = []
-    quantised = exporting.quantised
+    quantised = Onnx.quantised
 
-    def watched(model: bytes, batches: Any) -> bytes:
+    def watched(self: Onnx, model: bytes, batches: Any, float_ends: bool) -> bytes:
         seen.extend(batches)
-        return quantised(model, seen)
+        return quantised(self, model, seen, float_ends)
 
-    monkeypatch.setattr(exporting, "quantised", watched)
+    monkeypatch.setattr(Onnx, "quantised", watched)
     done = exported(store, make("simkd"), tmp_path / "net.onnx", bits=8, images=20)
     assert sum(map(len, seen)) == 20 and float(seen[0].min()) >= 0 and float(seen[0].max()) <= 1
     assert done.about["calibration"] == {"training_images": 20, "seed": 0}
@@ -89,6 +92,40 @@ def test_eight_bits_are_calibrated_on_training_images_and_measured(
     right = logits_of(done.path.read_bytes(), [dataset.test.images / 255]).argmax(1) == dataset.test.labels
     assert done.about["accuracy"]["file"] == pytest.approx(100 * float(right.float().mean()), abs=0.3)
     assert [line for line in exporting.summary(done) if "20 training images, seed 0" in line]
+
+
+def test_the_first_and_the_last_layer_stay_in_float(store: Store, tmp_path: Path) -> None:
+    import onnx
+
+    whole = exported(store, sftn(), tmp_path / "whole.onnx", bits=8, images=20)
+    done = exported(store, sftn(), tmp_path / "ends.onnx", bits=8, images=20, float_ends=True)
+    graph = onnx.load(done.path).graph
+    floats = {
+        weight.name for weight in graph.initializer if weight.data_type == onnx.TensorProto.FLOAT and len(weight.dims) > 1
+    }
+    layers = [node for node in graph.node if node.op_type in ("Conv", "Gemm", "MatMul")]
+    assert [node.input[1] in floats for node in layers] == [True, *[False] * (len(layers) - 2), True]
+    assert ends(done.path.read_bytes())[0] == layers[0].name
+    assert done.about["float_ends"] and not whole.about["float_ends"]
+    assert "first and last layer in float" in exporting.summary(done)[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("to", ["pt2", "executorch", "tflite"])
+def test_other_forms(to: str, store: Store, tmp_path: Path) -> None:
+    """The network's logits in 32 bits, an accuracy of its own in 8: by the runtime of the form, where it is installed."""
+    try:
+        find(to).check_installed(8)
+        interpreter(to)
+    except SpecError as error:
+        pytest.skip(str(error))
+    suffix = find(to).suffix
+    done = exported(store, make("simkd"), tmp_path / f"net{suffix}", to=to)
+    assert done.about["difference"] <= 1e-4 and done.about["form"] == to
+    assert done.about["accuracy"]["file"] == pytest.approx(done.about["accuracy"]["float32"], abs=0.2)
+    small = exported(store, make("simkd"), tmp_path / f"net8{suffix}", to=to, bits=8, images=20)
+    assert small.about["difference"] > 1e-6 and small.size < small.float_size
+    assert b"site-packages" not in done.path.read_bytes() + small.path.read_bytes()
 
 
 def test_a_loss_of_accuracy_is_said() -> None:
@@ -104,7 +141,7 @@ def test_a_loss_of_accuracy_is_said() -> None:
 def test_other_logits_than_the_networks_are_not_written(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: float, said: str
 ) -> None:
-    monkeypatch.setattr(exporting, "logits_of", lambda model, batches: logits_of(model, batches) + off)
+    monkeypatch.setattr(Onnx, "logits_of", lambda self, file, batches: logits_of(file, batches) + off)
     with pytest.raises(RequestError, match=f"{said}.*nothing was written"):
         exported(store, make("simkd"), tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
@@ -128,8 +165,8 @@ def test_an_operation_without_a_counterpart_is_named(store: Store, tmp_path: Pat
     def refuse(*_: Any) -> bytes:
         raise exporting.Unsupported("No ONNX function found for aten.strange")
 
-    monkeypatch.setattr(exporting, "model_of", refuse)
-    with pytest.raises(SpecError, match=r"resnet8.simkd.s0 cannot be exported to ONNX: No ONNX function found for aten"):
+    monkeypatch.setattr(Onnx, "model_of", refuse)
+    with pytest.raises(SpecError, match=r"resnet8.simkd.s0 cannot be exported to onnx: No ONNX function found for aten"):
         exported(store, make("simkd"), tmp_path / "net.onnx")
 
 

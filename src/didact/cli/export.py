@@ -15,10 +15,10 @@ from didact.spec import Count
 def export(
     run: Annotated[str, Parameter(help="A digest, or the beginning of one, or a folder's name.")],
     *,
-    to: Annotated[str, Parameter(help="The file's form: onnx.")] = "onnx",
+    to: Annotated[str, Parameter(help="The file's form: onnx, pt2, executorch or tflite.")] = "onnx",
     bits: Annotated[int, Parameter(converter=exactly(Count), help="32, or 8: quantised.")] = 32,
     output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="A new file that ends in .onnx; named like the run by default.")
+        Path | None, Parameter(name=["--output", "-o"], help="A new file; named like the run by default.")
     ] = None,
     calibration: Annotated[
         int | None,
@@ -26,6 +26,13 @@ def export(
             converter=exactly(Count),
             help="With 8 bits: training images from which ranges are taken; 512 by default, or all where there are fewer.",
         ),
+    ] = None,
+    float_ends: Annotated[
+        bool, Parameter(negative="", help="With 8 bits: keep the first and the last layer in float.")
+    ] = False,
+    python: Annotated[
+        Path | None,
+        Parameter(help="The Python of executorch or tflite, which have an environment of their own (docs/export.md)."),
     ] = None,
     store: StorePath = STORE,
     trust_store: TrustStore = False,
@@ -37,8 +44,10 @@ def export(
 
     records = answer.opened(store, trust_store)
     found, record = chosen(records, run)
-    path = exporting.usual_place(records, found, bits) if output is None else output.expanduser()
-    done = exporting.export(records, found, record, path, to=to, bits=bits, images=calibration)
+    path = exporting.usual_place(records, found, bits, to) if output is None else output.expanduser()
+    done = exporting.export(
+        records, found, record, path, to=to, bits=bits, images=calibration, float_ends=float_ends, python=python
+    )
     for line in exporting.summary(done):
         streams.say(line)
     if done.warning is not None:

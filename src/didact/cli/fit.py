@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 from pydantic import Field, Strict
 
 from didact.cli.options import Json, exactly
-from didact.cli.output import Format, emit, form
+from didact.cli.output import Form, Format, emit, form
 from didact.data import Data, facts
 from didact.deploy.catalogue import DEVICES
-from didact.deploy.device import choose, joined, own
+from didact.deploy.device import Device, choose, joined, own
 from didact.deploy.fit import fits, members
 from didact.nets.blocks import Shape
 from didact.request.settings import below
@@ -27,12 +29,16 @@ LARGEST_IMAGE = 4096  # channels, height and width
 
 def fit(
     *,
-    pool: Annotated[str, Parameter(help="Networks, separated by commas; or a pool (didact list pools).")],
+    pool: Annotated[str | None, Parameter(help="Networks, separated by commas; or a pool (didact list pools).")] = None,
+    files: Annotated[
+        list[Path] | None,
+        Parameter(consume_multiple=True, help="Instead: files of didact export, or folders of them."),
+    ] = None,
     students: Annotated[
         int, Parameter(converter=exactly(Drawn), help="Students to draw from a pool, including the smallest and largest.")
     ] = 4,
     draw: Annotated[int, Parameter(converter=exactly(Seed), help="Seed for drawing students.")] = 0,
-    bits: Annotated[str, Parameter(help="Bit widths of weights and activations, 1 to 32.")] = "8,32",
+    bits: Annotated[str | None, Parameter(help="Bit widths of weights and activations, 1 to 32 (default: 8,32).")] = None,
     data: Annotated[str | None, Parameter(help="Data set that sets image shape and classes (default: cifar100).")] = None,
     image: Annotated[str | None, Parameter(help="Instead: channels x height x width, such as 3x64x64 ...")] = None,
     classes: Annotated[int | None, Parameter(converter=exactly(Count), help="... and the number of classes.")] = None,
@@ -45,11 +51,32 @@ def fit(
     output = form(format, json)
     known = joined(DEVICES, own(devices) if devices is not None else ())
     targets = known if target is None else choose([name.strip() for name in target.split(",") if name.strip()], known)
+    if files is not None:
+        options = {"pool": pool, "bits": bits, "data": data, "image": image, "classes": classes}
+        return _files(files, targets, [name for name, value in options.items() if value is not None], output)
+    if pool is None:
+        raise SpecError("write --pool, networks such as resnet8,resnet8x4; or --files, what didact export has written")
     shape, count = _images(data, image, classes)
     with below("pool"):
         networks = members(pool, students, draw)
-    results = fits(networks, _widths(bits), targets, shape, count)
+    results = fits(networks, _widths("8,32" if bits is None else bits), targets, shape, count)
     emit(tables(results), output, plain(results))
+    return 0
+
+
+def _files(files: list[Path], targets: Sequence[Device], others: list[str], output: Form) -> int:
+    """The table of exported files.
+
+    Raises:
+        SpecError: options that are for networks by name.
+    """
+    from didact.deploy.measured import files_in, measured
+    from didact.tables import measured as shown_as
+
+    if others:
+        raise SpecError(f"--files say it themselves; leave out {', '.join('--' + name for name in others)}")
+    found = [measured(path, targets) for path in files_in(file.expanduser() for file in files)]
+    emit(shown_as.tables(found, [device.name for device in targets]), output, [each.plain() for each in found])
     return 0
 
 

@@ -167,8 +167,8 @@ app.command(
 
 app.command(
     "didact.cli.export:export",
-    help="""The network that a finished run deploys as an ONNX file, in 32 or 8 bits, checked and measured on the test images
-    by ONNX Runtime.
+    help="""The network that a finished run deploys as a file for devices (ONNX, PyTorch, ExecuTorch, TFLite), in 32 or 8 bits,
+    checked and measured on the test images by the runtime that is to run it.
 
     didact export 1f0c --bits 8 -o student.onnx
     """,
@@ -233,7 +233,8 @@ app.command(
 
 app.command(
     "didact.cli.fit:fit",
-    help="""Compute the memory of networks by bit width, and which devices hold them. Trains nothing.
+    help="""Compute the memory of networks by bit width, and which devices hold them. Trains nothing. With --files: the same of
+    exported files, next to their size, accuracy and latency, as measured.
 
     didact fit --pool resnet8,resnet8x4,mobilenet_v2 --bits 8,32 --target ethos-n77,edge-tpu,raspberry-pi
     """,

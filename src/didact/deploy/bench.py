@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from didact.deploy.apart import RUNNER
 from didact.deploy.guest import Guest, GuestError, interpreter
 from didact.deploy.onnx_graph import UnknownShapeError, activations
 from didact.files.reading import is_file
 from didact.spec import RequestError, SpecError, clean, shown
 
-FORMS = {".onnx": "onnx"}
+FORMS = {".onnx": "onnx", ".pt2": "pt2", ".pte": "executorch", ".tflite": "tflite"}
 """The form of a file, by the end of its name."""
 
-RUNNER = Path(__file__).with_name("runner.py")
 TURN = 10
 """Passes of a file before it is the next one's turn."""
 
@@ -121,7 +121,7 @@ def bench(paths: Sequence[Path], settings: Settings) -> list[Benched]:
         timed: list[dict[int, Latency]] = [{} for _ in paths]
         memory: list[int | None] = [None] * len(paths)
         for number, batch in enumerate(sorted(settings.batches)):
-            takers = [at for at, answer in enumerate(answers) if answer["batch"] in (None, batch)]
+            takers = [at for at, answer in enumerate(answers) if _takes(answer, batch)]
             taken: dict[int, list[float]] = {at: [] for at in takers}
             for passes, warm_up in _turns(settings):
                 for at in takers:
@@ -171,6 +171,10 @@ def _opened(stack: contextlib.ExitStack, path: Path, form: str, settings: Settin
     except GuestError as error:
         raise RequestError(f"{clean(path)} cannot be opened by its runtime: {error}") from None
     return _Open(path, guest, answer)
+
+
+def _takes(answer: dict[str, Any], batch: int) -> bool:
+    return answer["batch"] in (None, batch) and batch <= (answer["most"] or batch)
 
 
 def _turns(settings: Settings) -> Iterator[tuple[int, int]]:

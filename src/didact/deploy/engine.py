@@ -174,7 +174,7 @@ def converted(module: nn.Module, image: Shape, outputs: list[str]) -> bytes:
     """
     images = torch.zeros(2, *image)
     dynamic = ({0: torch.export.Dim("batch", min=1)},)
-    with _quiet(), tempfile.TemporaryDirectory() as folder, torch.no_grad():
+    with quiet(), tempfile.TemporaryDirectory() as folder, torch.no_grad():
         path = Path(folder) / "net.onnx"
         try:
             torch.onnx.export(
@@ -191,20 +191,21 @@ def converted(module: nn.Module, image: Shape, outputs: list[str]) -> bytes:
             model = path.read_bytes()
             session(model, 1)
         except Exception as error:  # of the exporter, of the network's code, of the runtime: it may be any
-            raise Unsupported(_first_cause(error)) from error
+            raise Unsupported(first_cause(error)) from error
     return model
 
 
-def quantised(model: bytes, batches: Iterable[Tensor]) -> bytes:
+def quantised(model: bytes, batches: Iterable[Tensor], floats: Iterable[str] = ()) -> bytes:
     """``model`` with activations and weights of 8 bits.
 
     Args:
         batches: images as the network is shown them, (b, c, h, w), from which the ranges of
             activations are taken.
+        floats: names of nodes that stay in float.
     """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
+    with quiet(), tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder) / "given.onnx", Path(folder) / "made.onnx"
         given.write_bytes(model)
         quantize_static(
@@ -212,6 +213,7 @@ def quantised(model: bytes, batches: Iterable[Tensor]) -> bytes:
             made,
             _Reader(batches),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             quant_format=QuantFormat.QDQ,
+            nodes_to_exclude=list(floats),
             per_channel=True,
             reduce_range=True,
             activation_type=QuantType.QUInt8,
@@ -233,7 +235,7 @@ class _Reader:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the warnings of exporter and quantiser, which are for their developers."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
@@ -245,7 +247,7 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _first_cause(error: BaseException) -> str:
+def first_cause(error: BaseException) -> str:
     """What went wrong at the bottom, in a line or two."""
     while error.__cause__ is not None:
         error = error.__cause__

@@ -22,11 +22,14 @@ from didact.spec import RequestError, SpecError, clean
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "onnx": ("numpy", "onnxruntime"),
+    "pt2": ("torch", "torchao"),
+    "executorch": ("torch", "executorch"),
+    "tflite": ("torch", "litert-torch"),
 }
 """Packages of the runtime of a form, as pip knows them."""
 
-APART: tuple[str, ...] = ()
-"""Forms whose packages do not fit next to this torch: their interpreter is named."""
+APART = ("executorch", "tflite")
+"""Forms whose packages need an environment of their own: its interpreter is named."""
 
 
 class GuestError(Exception):
@@ -47,7 +50,7 @@ def interpreter(form: str, named: Path | None = None) -> Path:
     where = named or (Path(os.environ[variable]) if os.environ.get(variable) else None)
     if where is None:
         raise SpecError(
-            f"{form} runs in a Python of its own; {_made(form)}, then write --python ENV/bin/python (or set {variable})"
+            f"{form} runs in a Python of its own: {_made(form)}, then write --python ENV/bin/python, or set {variable}"
         )
     where = where.expanduser()
     if not where.is_file() or not os.access(where, os.X_OK):

@@ -17,6 +17,8 @@ from didact.spec import strict_json
 KEY = "didact"
 """The entry of the file's metadata that holds the description, as JSON."""
 
+LAYERS = ("Conv", "Gemm", "MatMul")
+
 FORMAT = 1
 """Rises when the description is read otherwise."""
 
@@ -47,6 +49,17 @@ def model_of(net: nn.Module, image: Shape, mean: Sequence[float], std: Sequence[
     """
     bare = folded(net) if isinstance(net, BlockNet) else net
     return converted(Normalised(bare, mean, std).eval(), image, ["logits"])
+
+
+def ends(model: bytes) -> tuple[str, str]:
+    """The names of the first and of the last node with weights: the layers next to the image and to
+    the logits."""
+    import onnx
+
+    graph = onnx.load_from_string(model).graph
+    weights = {weight.name for weight in graph.initializer}
+    layers = [node.name for node in graph.node if node.op_type in LAYERS and weights & set(node.input)]
+    return layers[0], layers[-1]
 
 
 def logits_of(model: bytes, batches: Iterable[Tensor]) -> Tensor:

@@ -6,13 +6,14 @@ Python that has numpy and the runtime:
 It reads requests from standard input and answers on standard output, a line of JSON each:
 
     {"do": "open", "form": "onnx", "file": "net.onnx", "threads": 1, "image": null}
-        {"runtime": "onnxruntime 1.23.0", "image": [3, 32, 32], "batch": null}
+        {"runtime": "onnxruntime 1.23.0", "image": [3, 32, 32], "batch": null, "most": null}
     {"do": "time", "batch": 32, "warm_up": 5, "passes": 10}
         {"milliseconds": [1.4, ...], "memory": 20480}
     {"do": "run", "images": "images.npy", "batch": 64, "logits": "logits.npy"}
         {}
 
-``batch`` is null where the file takes any number of images. ``memory`` is by how many bytes the
+``batch`` is null where the file takes any number of images, ``most`` is the largest such number, or
+null. ``memory`` is by how many bytes the
 peak of the resident memory has grown since before the file was opened; null where the system does
 not say. An answer with ``error`` says what is wrong, and ``lacking`` names a library that is not
 installed. Nothing of didact is imported: a runtime that cannot be installed next to didact's torch
@@ -55,6 +56,7 @@ class Opened:
         self.run = run
         self.runtime = runtime
         self.batch = shape[0]
+        self.most: int | None = None
         self.sizes = shape[1:]
         self.image = [size or 0 for size in self.sizes]
         self.kind = kind
@@ -88,7 +90,77 @@ def onnx(file: str, threads: int) -> Opened:
     )
 
 
-FORMS: dict[str, Callable[[str, int], Opened]] = {"onnx": onnx}
+def pt2(file: str, threads: int) -> Opened:
+    """By torch, operator by operator."""
+    import torch
+    import torch.ao.quantization.fx._decomposed  # noqa: F401  the operators of a file in 8 bits
+
+    torch.set_num_threads(threads)
+    torch.set_grad_enabled(False)
+    program = torch.export.load(file)
+    given = [node.meta["val"] for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
+    if len(given) != 1 or given[0].dim() != 4:
+        found = [tuple(one.shape) for one in given]
+        raise Refused(f"one input of images (n, channels, height, width) is expected, found {found}")
+    net = program.module()
+    shape = [size if isinstance(size, int) else None for size in given[0].shape]
+    kind = str(given[0].dtype).removeprefix("torch.")
+    return Opened(lambda images: net(torch.from_numpy(images)).numpy(), f"torch {torch.__version__}", shape, kind)
+
+
+def executorch(file: str, threads: int) -> Opened:
+    """By ExecuTorch's runtime, with what the file has for XNNPACK."""
+    from importlib.metadata import version
+
+    import torch
+    from executorch.extension.pybindings import portable_lib  # pyright: ignore[reportMissingImports]
+    from executorch.runtime import Runtime, Verification  # pyright: ignore[reportMissingImports]
+
+    portable_lib._unsafe_reset_threadpool(threads)
+    method = Runtime.get().load_program(file, verification=Verification.Minimal).load_method("forward")
+    if method is None or method.metadata.num_inputs() != 1 or len(method.metadata.input_tensor_meta(0).sizes()) != 4:
+        raise Refused("one input of images (n, channels, height, width) is expected")
+    sizes = list(method.metadata.input_tensor_meta(0).sizes())
+    runtime = f"executorch {version('executorch')}"
+    opened = Opened(lambda images: method.execute((torch.from_numpy(images),))[0].numpy(), runtime, [None, *sizes[1:]])
+    opened.most = sizes[0]
+    return opened
+
+
+def tflite(file: str, threads: int) -> Opened:
+    """By LiteRT's interpreter."""
+    from importlib.metadata import version
+
+    from ai_edge_litert.interpreter import Interpreter  # pyright: ignore[reportMissingImports]
+
+    one = Interpreter(model_path=file, num_threads=threads)
+    one.allocate_tensors()
+    inputs, outputs = one.get_input_details(), one.get_output_details()
+    if len(inputs) != 1 or len(inputs[0]["shape"]) != 4:
+        raise Refused(f"one input of 4 dimensions is expected, found {[list(each['shape']) for each in inputs]}")
+    given, wanted = inputs[0]["index"], outputs[0]["index"]
+    sizes = [int(size) for size in inputs[0]["shape"]]
+    now = [0]
+
+    def run(images: Any) -> Any:
+        if now[0] != len(images):
+            one.resize_tensor_input(given, [len(images), *sizes[1:]])
+            one.allocate_tensors()
+            now[0] = len(images)
+        one.set_tensor(given, images)
+        one.invoke()
+        return one.get_tensor(wanted)
+
+    try:
+        run(np.zeros([2, *sizes[1:]], inputs[0]["dtype"]))
+        batch = None
+    except (RuntimeError, ValueError):  # a shape within the graph is fixed
+        one = Interpreter(model_path=file, num_threads=threads)
+        batch, now[0] = sizes[0], 0
+    return Opened(run, f"ai-edge-litert {version('ai-edge-litert')}", [batch, *sizes[1:]], np.dtype(inputs[0]["dtype"]).name)
+
+
+FORMS: dict[str, Callable[[str, int], Opened]] = {"onnx": onnx, "pt2": pt2, "executorch": executorch, "tflite": tflite}
 """What opens a file, by its form."""
 
 
@@ -123,7 +195,7 @@ class Session:
         if asked["do"] == "open":
             self.before = _peak(restart=True)
             self.one = opened(asked["form"], asked["file"], asked["threads"], asked["image"])
-            return {"runtime": self.one.runtime, "image": self.one.image, "batch": self.one.batch}
+            return {"runtime": self.one.runtime, "image": self.one.image, "batch": self.one.batch, "most": self.one.most}
         assert self.one is not None
         if asked["do"] == "time":
             return self._timed(self.one, asked["batch"], asked["warm_up"], asked["passes"])

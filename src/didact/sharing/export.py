@@ -16,8 +16,10 @@ from didact import __version__
 from didact.data import Dataset, evaluation_batches, facts, load, stored, training_images
 from didact.deploy import qdq
 from didact.deploy.calibration import calibration
-from didact.deploy.engine import Unsupported, check_installed, quantised, runtime
-from didact.deploy.onnx_file import FORMAT, described, logits_of, model_of
+from didact.deploy.engine import Unsupported
+from didact.deploy.fit import footprint
+from didact.deploy.forms.contract import Form, find
+from didact.deploy.onnx_file import FORMAT
 from didact.engine.accuracy import hits
 from didact.files.checked import json_text, write
 from didact.nets import BlockNet, title
@@ -83,27 +85,33 @@ def description_of(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def usual_place(store: Store, run: Run, bits: int) -> Path:
-    """A file in the working directory, named like the run's folder."""
-    return Path(f"{store.folder(run).name}.{bits}bit.onnx")
+def usual_place(store: Store, run: Run, bits: int, to: str = "onnx") -> Path:
+    """A file in the working directory, named like the run's folder.
+
+    Raises:
+        SpecError: there is no form ``to``.
+    """
+    return Path(f"{store.folder(run).name}.{bits}bit{find(to).suffix}")
 
 
-def check(run: Run, path: Path, to: str, bits: int, images: int | None) -> int:
+def check(run: Run, path: Path, form: Form, bits: int, images: int | None, float_ends: bool) -> int:
     """Refuse what cannot be exported before any work. The number of calibration images, 0 in 32
     bits.
 
     Raises:
-        SpecError: an unknown form or bit width, or not that of the training; a missing extra; too
-            few or too many calibration images.
+        SpecError: an unknown bit width, or not that of the training, or a form that cannot keep it;
+            a missing extra; too few or too many calibration images.
         RequestError: there is something at ``path``, or nothing can be written there.
     """
-    if to != "onnx":
-        raise SpecError(f"to: onnx is the only form so far, found {shown(to)}; write --to onnx")
     if bits not in BITS:
         raise SpecError(f"bits: 32 (float) or 8 (quantised), found {bits}; write --bits 32 or --bits 8")
-    check_installed("to")
-    _check_place(path)
+    form.check_installed(bits)
+    _check_place(path, form.suffix)
+    if float_ends and (bits == 32 or run.recipe.bits == 8):
+        raise SpecError("float-ends: is for runs in float that are written with --bits 8; leave --float-ends out")
     if run.recipe.bits == 8:
+        if form.name != "onnx":
+            raise SpecError(f"to: {run.label} was trained in 8 bits, which onnx alone keeps as they are; write --to onnx")
         if bits == 32:
             raise SpecError(f"bits: {run.label} was trained in 8 bits; write --bits 8")
         if images is not None:
@@ -123,11 +131,11 @@ def check(run: Run, path: Path, to: str, bits: int, images: int | None) -> int:
     return wanted
 
 
-def _check_place(path: Path) -> None:
+def _check_place(path: Path, suffix: str) -> None:
     if path.is_dir():
-        raise RequestError(f"output: {path} is a folder; name a file in it, such as {path / 'net.onnx'}")
-    if path.suffix != ".onnx":
-        raise SpecError(f"output: the name of a file that ends in .onnx, found {shown(str(path))}")
+        raise RequestError(f"output: {path} is a folder; name a file in it, such as {path / 'net'}{suffix}")
+    if path.suffix != suffix:
+        raise SpecError(f"output: the name of a file that ends in {suffix}, found {shown(str(path))}")
     for place in (path, description_of(path)):
         if place.exists() or place.is_symlink():
             raise RequestError(f"output: {place} exists; name another, or remove it")
@@ -147,45 +155,53 @@ def export(
     to: str = "onnx",
     bits: int = 32,
     images: int | None = None,
+    float_ends: bool = False,
+    python: Path | None = None,
 ) -> Exported:
-    """Write the network that ``run`` deploys to the ONNX file at ``path``, and its description as
-    JSON next to it.
+    """Write the network that ``run`` deploys to the file at ``path``, and its description as JSON
+    next to it.
 
     The file takes images on the scale 0 to 1 and normalises them itself. In 32 bits its logits on
     all test images are compared with the network's; in both widths its accuracy on them is
     measured. They choose nothing. Both files are there completely or not at all.
 
     Args:
-        bits: 32, or 8: static quantisation as :mod:`didact.deploy.engine` has it; of a run that was
-            trained in 8 bits with the integers and ranges of its training.
+        to: the form: onnx, pt2, executorch or tflite (:mod:`didact.deploy.forms`).
+        bits: 32, or 8: static quantisation as the form has it; of a run that was trained in 8 bits
+            with the integers and ranges of its training.
         images: in 8 bits, how many training images the ranges are taken from (512, or all where
             there are fewer).
+        float_ends: in 8 bits, whether the first and the last layer stay in float.
+        python: the interpreter of a form that has an environment of its own.
 
     Raises:
         SpecError: see :func:`check`; or an operation of the network has no counterpart.
         RequestError: see :func:`check`; or the file's logits are not those of the network.
         DataError: the images are missing.
     """
-    count = check(run, path, to, bits, images)
+    form = find(to, python)
+    count = check(run, path, form, bits, images, float_ends)
     net = store.deployed(run).requires_grad_(False)
     known, kept = facts(run.data), record.images()
     mean, std = kept.get("mean", list(known.mean)), kept.get("std", list(known.std))
     rounds = net if run.recipe.bits == 8 and isinstance(net, BlockNet) else None
     plain = net if rounds is None else in_floats(run, rounds)
-    try:
-        exact = model_of(plain, known.image, mean, std)
-        integers = None if rounds is None else qdq.model_of(rounds, known.image, mean, std)
-    except Unsupported as error:
-        raise SpecError(f"{run.label} cannot be exported to ONNX: {error}") from error
+    need = footprint(plain, known.image)
     dataset = load(run.data)
     raw = replace(dataset, mean=(0.0,) * len(mean), std=(1.0,) * len(std))
     shown_images: list[int] = []
-    if integers is None:
-        model = exact if bits == 32 else quantised(exact, _counted(calibration(raw, count, SEED), shown_images))
-    else:
-        model = integers
-    own, found = _answers(net, model, dataset, raw)
-    difference = _compared(run, own, found, bits)
+    batches = _counted(calibration(raw, count, SEED), shown_images)
+    try:
+        model = form.model_of(plain, known.image, mean, std)
+        exact = form.floats(model)
+        if rounds is not None:
+            file = qdq.model_of(rounds, known.image, mean, std)
+        else:
+            file = exact if bits == 32 else form.quantised(model, batches, float_ends)
+    except Unsupported as error:
+        raise SpecError(f"{run.label} cannot be exported to {to}: {error}") from error
+    own, found = _answers(net, form, file, dataset, raw)
+    difference = _compared(run, form, own, found, bits)
     about = {
         "format": FORMAT,
         "didact": __version__,
@@ -193,7 +209,11 @@ def export(
         "run": clean(run.label),
         "net": title(run.net),
         "data": run.data.label,
+        "form": to,
         "bits": bits,
+        "float_ends": float_ends,
+        "parameters": need.parameters,
+        "peak": need.peak,
         "image": list(known.image),
         "resize": list(stored(run.data)[1:]),
         "scale": [0.0, 1.0],
@@ -209,9 +229,9 @@ def export(
         },
         "difference": difference,
         "calibration": {"training_images": sum(shown_images), "seed": SEED} if shown_images else None,
-        "onnxruntime": runtime(),
+        **form.versions(),
     }
-    return _written(path, described(model, about), about, len(described(exact, about)))
+    return _written(path, form.described(file, about), about, len(form.described(exact, about)))
 
 
 def _counted(batches: Iterable[Tensor], counts: list[int]) -> Iterator[Tensor]:
@@ -222,9 +242,9 @@ def _counted(batches: Iterable[Tensor], counts: list[int]) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def _answers(net: nn.Module, model: bytes, dataset: Dataset, raw: Dataset) -> tuple[Tensor, Tensor]:
+def _answers(net: nn.Module, form: Form, file: bytes, dataset: Dataset, raw: Dataset) -> tuple[Tensor, Tensor]:
     """Logits of the network and of the file for all test images."""
-    return _shown(net, dataset), logits_of(model, (batch.images for batch in evaluation_batches(raw, raw.test)))
+    return _shown(net, dataset), form.logits_of(file, (batch.images for batch in evaluation_batches(raw, raw.test)))
 
 
 @torch.no_grad()
@@ -233,7 +253,7 @@ def _shown(net: nn.Module, dataset: Dataset) -> Tensor:
     return torch.cat([net(batch.images).float() for batch in evaluation_batches(dataset, dataset.test)])
 
 
-def _compared(run: Run, own: Tensor, found: Tensor, bits: int) -> float:
+def _compared(run: Run, form: Form, own: Tensor, found: Tensor, bits: int) -> float:
     """The largest difference between two logits.
 
     Raises:
@@ -245,7 +265,7 @@ def _compared(run: Run, own: Tensor, found: Tensor, bits: int) -> float:
     allowed = TOLERANCE * max(1.0, float(own.abs().max())) if bits == 32 else float("inf")
     if not found.isfinite().all() or difference > allowed:
         raise RequestError(
-            f"the logits of ONNX Runtime are up to {difference:.2g} from those of {run.label} on the test images, "
+            f"the logits of the {form.name} file are up to {difference:.2g} from those of {run.label} on the test images, "
             f"and {allowed:.2g} is allowed in {bits} bits; nothing was written"
         )
     return difference
@@ -282,7 +302,8 @@ def summary(done: Exported) -> list[str]:
         lines.append("integers and ranges are those of its training in 8 bits")
     elif bits == 8:
         images = done.about["calibration"]["training_images"]
-        lines.append(f"calibrated on {plural(images, 'training image')}, seed {SEED}")
+        ends = "; first and last layer in float" if done.about["float_ends"] else ""
+        lines.append(f"calibrated on {plural(images, 'training image')}, seed {SEED}{ends}")
     else:
         lines.append(f"largest difference from the network's logits on the test images: {done.about['difference']:.2g}")
     lines.append(

@@ -1,0 +1,171 @@
+"""Makes files for devices from a network that torch.export saved. A program of its own, for a
+Python that has torch and the packages of the form:
+
+    python lowering.py
+
+It reads a request from standard input and answers on standard output, a line of JSON each:
+
+    {"do": "executorch", "network": "net.pt2", "file": "net.pte", "images": "images.npy", "float_ends": false}
+        {"versions": {"executorch": "1.5.1", "torch": "2.13.0"}}
+
+``images`` are those from which the ranges of activations are taken, (n, c, h, w); null for float32.
+An answer with ``error`` says what is wrong, and ``lacking`` names a library that is not installed.
+Nothing of didact is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+LARGEST = 32
+"""Images of a pass of an ExecuTorch file at most: memory for them is planned beforehand. Not fewer
+than 16: the exporter would take its example for a bound."""
+
+BATCH = 64
+LAYERS = ("conv1d", "conv2d", "linear", "convolution", "addmm")
+
+
+def executorch(net: torch.nn.Module, image: list[int], images: torch.Tensor | None, float_ends: bool) -> bytes:
+    """The network for ExecuTorch's XNNPACK on processors."""
+    from executorch.backends.xnnpack.partition import xnnpack_partitioner  # pyright: ignore[reportMissingImports]
+    from executorch.exir import to_edge_transform_and_lower  # pyright: ignore[reportMissingImports]
+
+    if images is None:
+        program = exported(net, image, LARGEST)
+    else:
+        from executorch.backends.xnnpack.quantizer import xnnpack_quantizer as xnnpack  # pyright: ignore[reportMissingImports]
+
+        quantiser = xnnpack.XNNPACKQuantizer().set_global(xnnpack.get_symmetric_quantization_config(is_per_channel=True))
+        program = integers(net, quantiser, images.split(BATCH), LARGEST, float_ends)
+    lowered = to_edge_transform_and_lower(program, partitioner=[xnnpack_partitioner.XnnpackPartitioner()])
+    return bytes(lowered.to_executorch().buffer)
+
+
+def tflite(net: torch.nn.Module, image: list[int], images: torch.Tensor | None, float_ends: bool) -> bytes:
+    """The network for LiteRT. In 8 bits images and logits stay in float."""
+    import tempfile
+    from pathlib import Path
+
+    import litert_torch  # pyright: ignore[reportMissingImports]
+
+    if float_ends:
+        raise ValueError("its quantiser has no name for the first and the last layer; leave --float-ends out")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "net.tflite")
+        litert_torch.convert(net, (torch.zeros(1, *image),)).export(str(path))
+        if images is None:
+            return path.read_bytes()
+        from ai_edge_quantizer import qtyping, quantizer, recipe  # pyright: ignore[reportMissingImports]
+        from ai_edge_quantizer.algorithm_manager import AlgorithmName  # pyright: ignore[reportMissingImports]
+
+        made = quantizer.Quantizer(str(path), recipe.static_wi8_ai8())
+        for place in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
+            made.update_quantization_recipe(".*", place, algorithm_key=AlgorithmName.NO_QUANTIZE)
+        given = {"serving_default": [{"args_0": one.numpy()} for one in images.split(1)]}
+        return bytes(made.quantize(made.calibrate(given)).quantized_model)
+
+
+def exported(net: torch.nn.Module, image: list[int], largest: int) -> torch.export.ExportedProgram:
+    """The program of ``net`` for 1 to ``largest`` images."""
+    dynamic = ({0: torch.export.Dim("batch", min=1, max=largest)},)
+    return torch.export.export(net, (torch.zeros(min(largest, 32), *image),), dynamic_shapes=dynamic)
+
+
+def integers(
+    net: Any, quantiser: Any, batches: Iterable[torch.Tensor], largest: int, float_ends: bool
+) -> torch.export.ExportedProgram:
+    """The program of ``net`` in 8 bits, for 1 to ``largest`` images.
+
+    Args:
+        quantiser: of torchao's PT2E; it says which operators are quantised, and how.
+        batches: images (b, c, h, w) from which the ranges of activations are taken.
+        float_ends: whether the first and the last layer with weights stay in float.
+    """
+    from torchao.quantization.pt2e import move_exported_model_to_eval
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    if float_ends:
+        annotate = quantiser.annotate
+        quantiser.annotate = lambda model: _without_ends(annotate(model))
+    prepared = prepare_pt2e(net, quantiser)
+    if not any(node.meta.get("quantization_annotation") for node in prepared.graph.nodes):
+        raise ValueError("none of its layers can be quantised")
+    image: list[int] = []
+    for images in batches:
+        prepared(images)
+        image = list(images.shape[1:])
+    made = convert_pt2e(prepared)
+    move_exported_model_to_eval(made)
+    _drop_floats(made)
+    return exported(made, image, largest)
+
+
+def _drop_floats(made: Any) -> None:
+    """Remove the float weights that integers have replaced."""
+    used = {node.target for node in made.graph.nodes if node.op == "get_attr"}
+    for name in [name for name, _ in made.named_parameters() if name not in used]:
+        place, _, last = name.rpartition(".")
+        delattr(made.get_submodule(place), last)
+
+
+def _without_ends(model: Any) -> Any:
+    """The annotated graph; its first and its last layer are not quantised."""
+    layers = [node for node in model.graph.nodes if node.op == "call_function" and _kind(node) in LAYERS]
+    for node in (layers[0], layers[-1]):
+        node.meta.pop("quantization_annotation", None)
+    return model
+
+
+def _kind(node: Any) -> str:
+    return str(getattr(node.target, "overloadpacket", node.target)).rpartition(".")[2]
+
+
+FORMS = {"executorch": executorch, "tflite": tflite}
+PACKAGES = {"executorch": "executorch", "tflite": "litert-torch"}
+
+
+def answer(asked: dict[str, Any]) -> dict[str, Any]:
+    """Make the file of a request: see the head of this file."""
+    import numpy as np
+
+    program = torch.export.load(asked["network"])
+    given = next(node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs)
+    image = [int(size) for size in given.meta["val"].shape[1:]]
+    net = program.module()
+    images = None if asked["images"] is None else torch.from_numpy(np.load(asked["images"]))
+    with torch.no_grad():
+        made = FORMS[asked["do"]](net, image, images, asked["float_ends"])
+    with open(asked["file"], "wb") as file:
+        file.write(made)
+    return {"versions": {name: version(name) for name in ("torch", PACKAGES[asked["do"]])}}
+
+
+def main() -> None:
+    """Answer until standard input ends. What libraries print goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    for line in sys.stdin:
+        try:
+            found = answer(json.loads(line))
+        except ModuleNotFoundError as error:
+            found = {"error": str(error), "lacking": error.name}
+        except Exception as error:  # of an exporter, which has many kinds
+            lines = [text.strip() for text in str(error).splitlines() if text.strip()]
+            found = {"error": f"{type(error).__name__}: {' '.join(lines[:2])[:300]}"}
+        answers.write(json.dumps(found) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Exported files: measured and computed figures side by side, and what devices make of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from didact.cli.main import main
+from didact.deploy import figures
+from didact.deploy.device import Device
+from didact.deploy.measured import files_in, measured
+from didact.spec import RequestError
+
+ABOUT = {
+    "net": "resnet8",
+    "run": "resnet8.ce.s0",
+    "digest": "1f0c",
+    "bits": 8,
+    "image": [3, 32, 32],
+    "parameters": 1000,
+    "peak": 300,
+    "accuracy": {"file": 61.25, "float32": 61.5, "record": 61.5, "test_images": 10_000},
+}
+
+
+def written(path: Path, size: int = 1200, **changes: Any) -> Path:
+    """A file of a form without a graph of its own, and its description."""
+    path.write_bytes(b"x" * size)
+    about = {**ABOUT, "sha256": hashlib.sha256(b"x" * size).hexdigest(), **changes}
+    path.with_suffix(".json").write_text(json.dumps(about))
+    return path
+
+
+def test_the_size_of_the_file_decides(tmp_path: Path) -> None:
+    devices = [Device(name=str(memory), what="x", memory=memory) for memory in (1499, 1500)]
+    found = measured(written(tmp_path / "net.pte"), devices)
+    assert (found.arithmetic.weights, found.size, found.activations) == (1000, 1200, 300)
+    assert [verdict.fits for verdict in found.verdicts] == [False, True]
+    assert [verdict.fits for verdict in found.arithmetic.verdicts] == [True, True], "by arithmetic both would"
+    assert found.latency() is None
+
+
+def test_the_table_says_what_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small, large = written(tmp_path / "a.pte"), written(tmp_path / "b.pte", 4400, bits=32)
+    kept = {"format": 1, "sha256": json.loads(small.with_suffix(".json").read_text())["sha256"], "machine": "a board"}
+    kept |= {"date": "2026-11-29", "threads": 2, "runtime": "executorch 1", "memory": None, "activations": None}
+    figures.place(small).write_text(json.dumps(kept | {"latency": [{"batch": 1, "median": 1.5, "p95": 2.0, "passes": 20}]}))
+    asked = ["fit", "--files", str(tmp_path), "--target", "pico-2,edge-tpu"]
+    assert main([*asked, "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["computed"] == {"parameters": 1000, "weights": 1000, "activations": 300, "activations_of_file": 300}
+    assert first["measured"]["bytes"] == 1200 and first["measured"]["bench"]["latency"][0]["median"] == 1.5
+    assert second["computed"]["weights"] == 4000 and second["measured"]["bench"] is None
+    assert [device["fits"] for device in second["devices"]] == [True, False]
+    assert main(asked) == 0
+    said = capsys.readouterr().out
+    for word in ("file (MB), measured", "weights (MB), computed", "61.25", "1.500", "a board, executorch 1, threads: 2"):
+        assert word in said
+    assert large.name in said and "No latency is kept for -" in said
+
+
+def test_no_device_holds_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(tmp_path / "net.pte", bits=32)
+    assert main(["fit", "--files", str(tmp_path / "net.pte"), "--target", "max78000,edge-tpu"]) == 0
+    assert "None of these devices holds any of these files; write --bits 8" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bare = tmp_path / "bare.pte"
+    bare.write_bytes(b"x")
+    with pytest.raises(RequestError, match=r"has no description next to it, bare\.json; export it again"):
+        measured(bare, [])
+    other = written(tmp_path / "other.pte")
+    other.write_bytes(b"y")
+    with pytest.raises(RequestError, match="is not the file that its description is of"):
+        measured(other, [])
+    old = written(tmp_path / "old.pte")
+    old.with_suffix(".json").write_text("{}")
+    with pytest.raises(RequestError, match="is of another version of didact"):
+        measured(old, [])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RequestError, match="holds no file of didact export"):
+        files_in([tmp_path / "empty"])
+    for asked, said in (
+        (["--files", str(other), "--bits", "8"], "leave out --bits"),
+        ([], "write --pool"),
+        (["--files", str(tmp_path / "net.txt")], "names that end in"),
+    ):
+        assert main(["fit", *asked]) == 2
+        assert said in capsys.readouterr().err
