@@ -93,7 +93,7 @@ def onnx(file: str, threads: int) -> Opened:
 def pt2(file: str, threads: int) -> Opened:
     """By torch, operator by operator."""
     import torch
-    import torch.ao.quantization.fx._decomposed  # noqa: F401  the operators of a file in 8 bits
+    import torch.ao.quantization.fx._decomposed
 
     torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
