@@ -8,6 +8,7 @@ import torch
 
 from didact import Execution, Store, execute, plan
 from didact.data import Data, DataError, Loader, PartlyLabelled, Streamed, available, epoch_batches, load
+from didact.data.mixing import Mixing, mixing_loader
 from didact.data.settings import unlabelled_rows
 from didact.data.unlabelled import NONE
 from didact.engine.train import Listener
@@ -95,6 +96,32 @@ def test_a_cross_entropy_is_the_mean_over_labels(folders: Path) -> None:
     assert logits.grad is not None
     assert torch.allclose(logits.grad[: batch.labelled], known.grad)
     assert not logits.grad[batch.labelled :].any()
+
+
+MIXING = Mixing(mixup=0.5, cutmix=1.0, smoothing=0.1)
+
+
+def test_images_are_mixed_with_others_of_their_kind(folders: Path) -> None:
+    """Each half is what it would be alone: mixtures of images with a label, and of images without."""
+    data = named(folders)
+    found = batches(data, mixing=MIXING)
+    plain = mixing_loader(Loader(load(named(folders, unlabelled=None)), batch_size=4, data_seed=0), MIXING, 2)
+    for batch, own, before in zip(found, plain.epoch(0), batches(data), strict=True):
+        assert torch.equal(batch.images[:4], own.images)
+        assert torch.equal(batch.labels[:4], own.labels)
+        assert own.soft is not None
+        assert batch.soft is not None
+        assert torch.equal(batch.soft[:4], 2 * own.soft)
+        assert not batch.soft[4:].any()
+        assert batch.labels[4:].tolist() == [NONE] * 4
+        assert not torch.equal(batch.images[4:], before.images[4:])
+        assert torch.allclose(batch.images[4:].mean(), before.images[4:].mean(), atol=0.5)
+        logits = torch.randn(8, 2)
+        assert torch.allclose(cross_entropy(logits, batch.targets), cross_entropy(logits[:4], own.targets))
+    again = batches(data, mixing=MIXING)
+    assert all(torch.equal(one.images, two.images) for one, two in zip(found, again, strict=True))
+    lonely = batches(named(folders, unlabelled_share=1), mixing=Mixing(mixup=0.5), batch_size=4)
+    assert [(len(batch), batch.labelled) for batch in lonely] == [(4, 0), (3, 0)]
 
 
 def test_only_images_without_labels(folders: Path) -> None:
@@ -188,15 +215,22 @@ def test_who_refuses_them(folders: Path) -> None:
             plan(request(folders, method), "cpu")
     with pytest.raises(SpecError, match="the method 'ce' learns from labels alone"):
         plan({"net": "resnet8", "data": request(folders, "ce")["data"]}, "cpu")
-    smooth = request(folders, "kd")
+    smooth = request(folders, "kd", unlabelled_share=1)
     smooth["recipe"]["label_smoothing"] = 0.1
     with pytest.raises(SpecError, match=r"write recipe\.label_smoothing=0"):
         plan(smooth, "cpu")
+    mixed = request(folders, "kd", unlabelled_share=0.1)
+    mixed["recipe"]["mixup"] = 0.2
+    with pytest.raises(SpecError, match="of 8 images in a batch 1 have no label"):
+        plan(mixed, "cpu")
 
 
-def test_from_a_request_to_a_trained_student(folders: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mixing", [{}, {"mixup": 0.2, "cutmix": 1.0, "label_smoothing": 0.1}])
+def test_from_a_request_to_a_trained_student(folders: Path, tmp_path: Path, mixing: dict[str, float]) -> None:
     """The teacher learns from labels; the student from all images; the command that trains it is found."""
-    runs = plan(request(folders, "kd,fitnet+kd"), "cpu")
+    asked = request(folders, "kd,fitnet+kd")
+    asked["recipe"] |= mixing
+    runs = plan(asked, "cpu")
     assert all(run.data.unlabelled and run.teacher and run.teacher.data.unlabelled is None for run in runs)
     store = Store(tmp_path / "store")
     outcome = execute(runs, store, Execution())

@@ -53,6 +53,10 @@ class Mixing:
         return bool(self.mixup or self.cutmix)
 
 
+NOTHING = Mixing()
+"""Batches are left as they are."""
+
+
 @dataclass(frozen=True)
 class Draw:
     """What is done to one batch.
@@ -151,4 +155,4 @@ def mixing_loader(loader: Loader, mixing: Mixing, classes: int) -> Loader | Mixe
     """The loader with its batches mixed; the loader itself where nothing is mixed and no label
     smoothed.
     """
-    return loader if mixing == Mixing() else MixedLoader(loader, mixing, classes)
+    return loader if mixing == NOTHING else MixedLoader(loader, mixing, classes)

@@ -4,20 +4,23 @@ A batch has a fixed number of images without a label, after the others. Its targ
 probabilities: 0 for every class of an image without a label, and for the others their class times b
 / (number of labels). So a cross entropy, which is a mean over the batch, is the mean over the
 images with a label, and no formula has to know of the others. Everything that a teacher or a peer
-answers counts for all images.
+answers counts for all images. Images are mixed with others of their kind: a mixture of two images
+with a label has probabilities for targets, and one of two images without has none.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch.nn import functional
 
 from didact.data.dataset import Dataset
 from didact.data.loader import Loader
+from didact.data.mixing import NOTHING, Mixing, mixing_loader
 from didact.data.settings import unlabelled_rows
 from didact.seeds import derive
 from didact.tensors import Batch
@@ -39,43 +42,31 @@ class PartlyLabelled:
     labels after the training images.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        *,
-        batch_size: int,
-        data_seed: int,
-        views: frozenset[str] = frozenset(),
-        renderings: Mapping[str, int] | None = None,
-        decoders: int | None = None,
-    ) -> None:
-        """The arguments are those of :class:`Loader`.
+    def __init__(self, dataset: Dataset, mixing: Mixing = NOTHING, **batching: Any) -> None:
+        """
+        Args:
+            dataset: has images without labels.
+            mixing: what is done to the images with a label, and to the others, each among
+                themselves.
+            batching: the other arguments of :class:`Loader`.
 
         Raises:
             SpecError: as :class:`Loader`.
         """
         assert dataset.unlabelled is not None
+        batch_size, seed, decoders = batching["batch_size"], batching["data_seed"], batching.get("decoders")
         without = unlabelled_rows(dataset.data.unlabelled_share, batch_size)
-        self.classes, self.known, self.data_seed = dataset.classes, len(dataset.train), data_seed
-        half = None if decoders is None else -(-decoders // 2)
-        own = {name: derive(seed, "unlabelled") for name, seed in (renderings or {}).items()}
-        self.others = Loader(
-            replace(dataset, train=dataset.unlabelled),
-            batch_size=without,
-            data_seed=derive(data_seed, "unlabelled"),
-            views=views,
-            renderings=own,
-            decoders=half,
-        )
+        self.classes, self.known, self.data_seed, self.size = dataset.classes, len(dataset.train), seed, without
+        shared = batching | {"decoders": None if decoders is None else -(-decoders // 2)}
+        renderings = {name: derive(own, "unlabelled") for name, own in (batching.get("renderings") or {}).items()}
+        own = shared | {"batch_size": without, "data_seed": derive(seed, "unlabelled"), "renderings": renderings}
+        some = replace(dataset.unlabelled, labels=torch.zeros_like(dataset.unlabelled.labels))  # read by nobody
+        others = Loader(replace(dataset, train=some), **own)
+        self.others = mixing_loader(others, replace(mixing, smoothing=0.0), dataset.classes)
         self.labelled = None
         if without < batch_size:
-            self.labelled = Loader(
-                dataset,
-                batch_size=batch_size - without,
-                data_seed=data_seed,
-                views=views,
-                renderings=renderings,
-                decoders=half,
+            self.labelled = mixing_loader(
+                Loader(dataset, **shared | {"batch_size": batch_size - without}), mixing, dataset.classes
             )
 
     def __len__(self) -> int:
@@ -96,7 +87,7 @@ class PartlyLabelled:
         """
         for turn in itertools.count(number * PASSES):
             for place, batch in enumerate(self.others.epoch(turn)):
-                if place == 0 or len(batch) == self.others.batch_size:
+                if place == 0 or len(batch) == self.size:
                     yield batch
 
     def _joined(self, first: Batch | None, second: Batch) -> Batch:
@@ -105,12 +96,12 @@ class PartlyLabelled:
         if first is None:
             return replace(second, labels=labels, index=second.index + self.known, soft=soft, labelled=0)
         size = len(first) + len(second)
-        own = functional.one_hot(first.labels, self.classes).float() * (size / len(first))
+        own = functional.one_hot(first.labels, self.classes).float() if first.soft is None else first.soft
         return Batch(
             images=torch.cat([first.images, second.images]),
             labels=torch.cat([first.labels, labels]),
             index=torch.cat([first.index, second.index + self.known]),
             views={name: torch.cat([view, second.views[name]]) for name, view in first.views.items()},
-            soft=torch.cat([own, soft]),
+            soft=torch.cat([own * (size / len(first)), soft]),
             labelled=len(first),
         )

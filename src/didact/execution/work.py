@@ -218,7 +218,8 @@ def _loader(
     }
     shared = {"batch_size": runs[0].recipe.batch_size, "data_seed": runs[0].data_seed}
     if dataset.unlabelled is not None:
-        return data.PartlyLabelled(dataset, **shared, views=views, renderings=own, decoders=decoders)
+        mixing = runs[0].recipe.mixing
+        return data.PartlyLabelled(dataset, mixing, **shared, views=views, renderings=own, decoders=decoders)
     loader = data.Loader(dataset, **shared, views=views, renderings=own, decoders=decoders)
     return data.mixing_loader(loader, runs[0].recipe.mixing, dataset.classes)
 

@@ -5,6 +5,7 @@ ones.
 from __future__ import annotations
 
 from didact.data import Data
+from didact.data.settings import unlabelled_rows
 from didact.engine.recipe import Recipe
 from didact.method import Method
 
@@ -61,14 +62,16 @@ def check_unlabelled(method: Method, recipe: Recipe, data: Data) -> None:
             f"the method '{name}' learns from labels alone, and images of data.unlabelled have none; leave it out, or use a "
             "method with a teacher such as kd"
         )
-    given = [kind for kind in ("mixup", "cutmix", "label_smoothing") if getattr(recipe, kind)]
-    if given:
-        raise ValueError(
-            f"images are not mixed and labels not smoothed where some images have no label; leave data.unlabelled out, or write "
-            f"{' '.join(f'recipe.{kind}=0' for kind in given)}"
-        )
     if recipe.batch_size < 2 and data.unlabelled_share < 1:
         raise ValueError("batches of one image have no room for one without a label; write recipe.batch_size=2 or more")
+    if recipe.label_smoothing and data.unlabelled_share == 1:
+        raise ValueError("no image that is shown has a label that could be smoothed; write recipe.label_smoothing=0")
+    without = unlabelled_rows(data.unlabelled_share, recipe.batch_size)
+    if recipe.mixing.mixes and 1 in (without, recipe.batch_size - without):
+        raise ValueError(
+            f"images are mixed with others of their kind, and of {recipe.batch_size} images in a batch {without} have no label; "
+            "write another data.unlabelled_share, a larger recipe.batch_size, or recipe.mixup=0 recipe.cutmix=0"
+        )
 
 
 def _remedy(recipe: str, follows: str, wanted: str) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
+from didact.data import rand_augment
 from didact.deploy.engine import runtime
 from didact.engine.environment import continued, environment
 from didact.engine.learner import Learner
@@ -257,10 +259,11 @@ class Unfinished:
 
 
 def _source(run: Run) -> dict[str, Any]:
-    """Entries of environment.json for the user's own code and the teacher's inference engine, if
-    any."""
+    """Entries of environment.json for the user's own code, the teacher's inference engine and the
+    library that changes images, if any."""
     code = sources(run)
-    return ({"source": code} if code else {}) | ({"onnxruntime": runtime()} if run.engine else {})
+    changes = {} if run.data.randaugment is None else {rand_augment.LIBRARY: installed(rand_augment.LIBRARY)}
+    return ({"source": code} if code else {}) | ({"onnxruntime": runtime()} if run.engine else {}) | changes
 
 
 def _epoch(path: Path) -> int:

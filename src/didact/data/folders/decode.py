@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,14 +81,16 @@ def read_through(path: Path) -> None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image]:
-    """The image ``path``; whatever goes wrong with it inside is an :class:`UnreadableError`."""
+def opened(path: Path, data: BytesIO | None = None) -> Iterator[Image]:
+    """The image ``path``, or ``data`` in its place; whatever goes wrong with it inside is an
+    :class:`UnreadableError`.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged EXIF data and of large images, which are decoded all the same
-            with Image.open(path, formats=FORMATS) as image:
+            with Image.open(data or path, formats=FORMATS) as image:
                 yield image
     except (UnreadableError, MemoryError):
         raise

@@ -23,8 +23,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from didact.data.contract import DataError
-from didact.data.folders.crops import cropped
-from didact.data.folders.decode import UnreadableError, decoded, image_size
+from didact.data.folders.crops import Photograph, cropped
+from didact.data.folders.decode import UnreadableError, decoded
 from didact.data.folders.folder import Decoded
 from didact.data.resized_crop import Crops, boxes
 from didact.data.split import Split
@@ -162,7 +162,8 @@ class _Decoder(Dataset[Any]):
         return {WHOLE: _sent(pixels)}
 
     def _crops(self, job: _Job, drawn: dict[str, Crops], faults: list[tuple[str, str]]) -> dict[str, Any]:
-        sizes = torch.tensor([image_size(Path(path)) or [1, 1] for path in job.paths])
+        files = [Photograph(Path(path)) for path in job.paths]
+        sizes = torch.tensor([_size(file) for file in files])
         parts, flips, shares = [], [], []
         for crops in drawn.values():
             share = crops.numbers[0].numel() // crops.numbers.shape[-1]
@@ -173,13 +174,23 @@ class _Decoder(Dataset[Any]):
             shares.append(share)
         where, mirrored = torch.cat(parts, 1).tolist(), torch.cat(flips, 1).tolist()
         pixels = np.zeros((len(job.paths), sum(shares), self.size, self.size, 3), np.uint8)
-        for at, path in enumerate(job.paths):
+        for at, file in enumerate(files):
             try:
-                pixels[at] = cropped(Path(path), where[at], mirrored[at], self.size)
+                pixels[at] = cropped(file, where[at], mirrored[at], self.size)
             except UnreadableError as error:
-                faults.append((path, clean(error)))
+                faults.append((job.paths[at], clean(error)))
         each = np.split(pixels, np.cumsum(shares)[:-1], axis=1)
         return {name: _sent(one.reshape(-1, *one.shape[2:])) for name, one in zip(drawn, each, strict=True)}
+
+
+def _size(file: Photograph) -> list[int]:
+    """Height and width; those of a single pixel where the file cannot be read, which is told when
+    it is decoded.
+    """
+    try:
+        return file.size or [1, 1]
+    except UnreadableError:
+        return [1, 1]
 
 
 def _sent(pixels: np.ndarray) -> Any:
