@@ -91,7 +91,7 @@ class Exports:
     def _path(self, store: Store, run: Run) -> Path:
         from didact.sharing.export import usual_place
 
-        return self.folder / usual_place(store, run, self._bits(run)).name
+        return self.folder / usual_place(store, run, self._bits(run), self.to).name
 
     def _there(self, store: Store, run: Run) -> bool:
         """Whether the file of this very run is there, as its description has it."""

@@ -94,15 +94,18 @@ def usual_place(store: Store, run: Run, bits: int, to: str = "onnx") -> Path:
     return Path(f"{store.folder(run).name}.{bits}bit{find(to).suffix}")
 
 
-def check(run: Run, path: Path, form: Form, bits: int, images: int | None, float_ends: bool) -> int:
+def check(
+    run: Run, path: Path, to: str, bits: int, images: int | None, float_ends: bool = False, python: Path | None = None
+) -> int:
     """Refuse what cannot be exported before any work. The number of calibration images, 0 in 32
     bits.
 
     Raises:
-        SpecError: an unknown bit width, or not that of the training, or a form that cannot keep it;
-            a missing extra; too few or too many calibration images.
+        SpecError: an unknown form or bit width, or not that of the training, or a form that cannot
+            keep it; a missing extra; too few or too many calibration images.
         RequestError: there is something at ``path``, or nothing can be written there.
     """
+    form = find(to, python)
     if bits not in BITS:
         raise SpecError(f"bits: 32 (float) or 8 (quantised), found {bits}; write --bits 32 or --bits 8")
     form.check_installed(bits)
@@ -180,7 +183,7 @@ def export(
         DataError: the images are missing.
     """
     form = find(to, python)
-    count = check(run, path, form, bits, images, float_ends)
+    count = check(run, path, to, bits, images, float_ends, python)
     net = store.deployed(run).requires_grad_(False)
     known, kept = facts(run.data), record.images()
     mean, std = kept.get("mean", list(known.mean)), kept.get("std", list(known.std))
