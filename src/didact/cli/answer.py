@@ -10,6 +10,8 @@ from didact.cli.output import Form, emit
 from didact.spec import SpecError, cut, shown
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from didact.execution import Execution
     from didact.execution.executor import Executor
     from didact.execution.forecast import Planner
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from didact.store.answers import Keep
     from didact.store.record import Record
     from didact.store.store import Store
+    from didact.track.tracker import Tracked
 
 
 PROCESSORS = ("cpu", "cuda", "mps", "xpu")
@@ -33,6 +36,7 @@ def answer(
     picture: str | None = None,
     hints: bool = False,
     form: Form = "text",
+    track: Sequence[str] | None = None,
 ) -> int:
     """Train the runs that are missing, then print tables of all. Returns 1 when one of them failed,
     else 0."""
@@ -40,11 +44,11 @@ def answer(
     from didact.report import text
     from didact.runs.run import everything
     from didact.store.store import Store
-    from didact.track import terminal
 
     talk = text.stderr()
     records = Store(store, talk.print)
-    outcome = execute(runs, records, execution, terminal.show(talk), retry=retry)
+    with tracked(track, records, talk) as show:
+        outcome = execute(runs, records, execution, show, retry=retry)
     finished = [(run, outcome.records[run.digest]) for run in everything(runs) if run.digest in outcome.records]
     image = store / picture if picture else None
     if any(run.digest in outcome.records for run in runs):
@@ -55,6 +59,19 @@ def answer(
     if hints and form == "text":
         text.print_hints(store, image)
     return 1 if outcome.failures else 0
+
+
+def tracked(track: Sequence[str] | None, store: Store, talk: Console) -> Tracked:
+    """Progress on the terminal and, for the texts of ``--track``, elsewhere; a context.
+
+    Raises:
+        RequestError: there is no such tracker, or its library is missing.
+    """
+    from didact.track import terminal
+    from didact.track.choice import trackers
+    from didact.track.tracker import Tracked
+
+    return Tracked(terminal.show(talk), trackers(track or (), store.root), talk.print)
 
 
 def executor(workers: int | str | None, on: str | None, device: str, usual: int | str = 1) -> Executor:

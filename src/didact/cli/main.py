@@ -36,6 +36,7 @@ from didact.cli.options import (
     TestEvery,
     Throughput,
     Together,
+    Track,
     exactly,
 )
 from didact.cli.output import Format, form
@@ -60,6 +61,7 @@ def quickstart(
     device: Device = None,
     workers: Processes = None,
     on: On = None,
+    track: Track = None,
     format: Format = "text",
     json: Json = False,
 ) -> int:
@@ -73,7 +75,7 @@ def quickstart(
     jobs = answer.executor(workers, on, where, usual="auto")
     execution = Execution(device=where, test_every=TEST_EVERY, executor=jobs)
     runs = study(data, seeds, execution.device)
-    return answer.answer(runs, store, execution, picture=f"quickstart-{data}.png", hints=True, form=shape)
+    return answer.answer(runs, store, execution, picture=f"quickstart-{data}.png", hints=True, form=shape, track=track)
 
 
 @app.command
@@ -98,6 +100,7 @@ def train(
     export: ExportTo = None,
     bits: ExportBits = None,
     folder: ExportFolder = None,
+    track: Track = None,
     format: Format = "text",
     json: Json = False,
 ) -> int:
@@ -130,10 +133,10 @@ def train(
     if planner is not None:
         return answer.forecast(planner, runs, store, execution, throughput, retry=retry, form=shape)
     if exported is None:
-        return answer.answer(runs, store, execution, retry=retry, form=shape)
+        return answer.answer(runs, store, execution, retry=retry, form=shape, track=track)
     records = answer.unread(store)
     exported.check(records, runs)
-    code = answer.answer(runs, store, execution, retry=retry, form=shape)
+    code = answer.answer(runs, store, execution, retry=retry, form=shape, track=track)
     return max(code, exported.write(records, runs, to_stderr=shape != "text"))
 
 

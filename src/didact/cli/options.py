@@ -110,6 +110,15 @@ Throughput = Annotated[
 Devices = Annotated[
     int | None, Parameter(name="--devices", converter=exactly(Count), help="With --plan: how many devices train at once.")
 ]
+Track = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--track",
+        negative="",
+        help="Follow the training elsewhere as well: tensorboard[:DIR], mlflow[:URI], wandb (offline), wandb:online, "
+        "module:Class. Can be repeated.",
+    ),
+]
 Retry = Annotated[bool, Parameter(negative="", help="Go on from the last good state with runs that failed before.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 ForPair = Annotated[

@@ -30,6 +30,7 @@ from didact.cli.options import (
     TestEvery,
     Throughput,
     Together,
+    Track,
 )
 from didact.cli.output import Form, Format, emit, form, picture_path
 from didact.streams import say
@@ -62,6 +63,7 @@ def study(
     export: ExportTo = None,
     bits: ExportBits = None,
     folder: ExportFolder = None,
+    track: Track = None,
     picture: Picture = None,
     format: Format = "text",
     json: Json = False,
@@ -72,7 +74,6 @@ def study(
     from didact.report.text import stderr
     from didact.request.tokens import parse
     from didact.store.store import Store
-    from didact.track import terminal
 
     make = find(name)
     shape = form(format, json)
@@ -96,7 +97,8 @@ def study(
     records = Store(store, talk.print)
     if exported is not None:
         exported.check(records, students)
-    outcome = paper.train(records, execution, terminal.show(talk), retry=retry)
+    with answer.tracked(track, records, talk) as show:
+        outcome = paper.train(records, execution, show, retry=retry)
     tables = paper.tables(records, execution.device, lambda line: talk.print(f"  {line}"))
     _print(paper, tables, shape)
     if picture is not None:

@@ -1,1 +1,1 @@
-"""Displays of training progress, which receive its events."""
+"""Displays of training progress, and trackers of others, which receive its events."""
