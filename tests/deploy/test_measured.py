@@ -31,7 +31,7 @@ def written(path: Path, size: int = 1200, **changes: Any) -> Path:
     """A file of a form without a graph of its own, and its description."""
     path.write_bytes(b"x" * size)
     about = {**ABOUT, "sha256": hashlib.sha256(b"x" * size).hexdigest(), **changes}
-    path.with_suffix(".json").write_text(json.dumps(about))
+    figures.description_of(path).write_text(json.dumps(about))
     return path
 
 
@@ -46,7 +46,7 @@ def test_the_size_of_the_file_decides(tmp_path: Path) -> None:
 
 def test_the_table_says_what_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small, large = written(tmp_path / "a.pte"), written(tmp_path / "b.pte", 4400, bits=32)
-    kept = {"format": 1, "sha256": json.loads(small.with_suffix(".json").read_text())["sha256"], "machine": "a board"}
+    kept = {"format": 1, "sha256": json.loads(figures.description_of(small).read_text())["sha256"], "machine": "a board"}
     kept |= {"date": "2026-11-29", "threads": 2, "runtime": "executorch 1", "memory": None, "activations": None}
     figures.place(small).write_text(json.dumps(kept | {"latency": [{"batch": 1, "median": 1.5, "p95": 2.0, "passes": 20}]}))
     asked = ["fit", "--files", str(tmp_path), "--target", "pico-2,edge-tpu"]
@@ -72,14 +72,14 @@ def test_no_device_holds_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bare = tmp_path / "bare.pte"
     bare.write_bytes(b"x")
-    with pytest.raises(RequestError, match=r"has no description next to it, bare\.json; export it again"):
+    with pytest.raises(RequestError, match=r"has no description next to it, bare\.pte\.json; export it again"):
         measured(bare, [])
     other = written(tmp_path / "other.pte")
     other.write_bytes(b"y")
     with pytest.raises(RequestError, match="is not the file that its description is of"):
         measured(other, [])
     old = written(tmp_path / "old.pte")
-    old.with_suffix(".json").write_text("{}")
+    figures.description_of(old).write_text("{}")
     with pytest.raises(RequestError, match="is of another version of didact"):
         measured(old, [])
     (tmp_path / "empty").mkdir()

@@ -96,7 +96,7 @@ class Exports:
     def _there(self, store: Store, run: Run) -> bool:
         """Whether the file of this very run is there, as its description has it."""
         from didact.files.checked import DamagedError, read_json
-        from didact.sharing.export import description_of
+        from didact.deploy.figures import description_of
 
         path = self._path(store, run)
         if not path.is_file():

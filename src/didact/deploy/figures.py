@@ -1,6 +1,7 @@
-"""Measured figures, kept next to the file that they are of: ``student.onnx.bench.json``.
+"""What lies next to an exported file: its description, and figures that were measured later,
+``student.onnx.bench.json``.
 
-They hold for the file with the checksum that is kept with them, and for one machine, which they
+Figures hold for the file with the checksum that is kept with them, and for one machine, which they
 name.
 """
 
@@ -18,6 +19,12 @@ from didact.spec import RequestError, clean
 
 FORMAT = 1
 """Rises when the figures are read otherwise."""
+
+
+def description_of(path: Path) -> Path:
+    """Where the description of an exported file is: ``student.json`` for ``student.onnx``, and for
+    other forms ``student.pte.json``, so that each form of a network has its own."""
+    return path.with_suffix(".json") if path.suffix == ".onnx" else path.with_name(f"{path.name}.json")
 
 
 def place(path: Path) -> Path:

@@ -81,7 +81,9 @@ def files_in(places: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for place in places:
         if place.is_dir():
-            inside = sorted(path for path in place.iterdir() if path.suffix in FORMS and path.with_suffix(".json").is_file())
+            inside = sorted(
+                path for path in place.iterdir() if path.suffix in FORMS and figures.description_of(path).is_file()
+            )
             if not inside:
                 raise RequestError(f"{clean(place)} holds no file of didact export; 'didact export RUN -o FILE' makes one")
             found += inside
@@ -116,16 +118,14 @@ def described(path: Path) -> dict[str, Any]:
     Raises:
         RequestError: there is none, or it is not of this file, or of another version of didact.
     """
-    again = f"export it again: didact export RUN -o {clean(path.name)}"
+    beside, again = figures.description_of(path), f"export it again: didact export RUN -o {clean(path.name)}"
     try:
-        about = read_json(path.with_suffix(".json"))
+        about = read_json(beside)
     except DamagedError:
-        raise RequestError(
-            f"{clean(path)} has no description next to it, {clean(path.with_suffix('.json').name)}; {again}"
-        ) from None
+        raise RequestError(f"{clean(path)} has no description next to it, {clean(beside.name)}; {again}") from None
     keys = ("net", "run", "digest", "bits", "image", "accuracy", "parameters", "peak", "sha256")
     if not isinstance(about, dict) or any(key not in about for key in keys):
-        raise RequestError(f"{clean(path.with_suffix('.json'))} is of another version of didact; {again}")
+        raise RequestError(f"{clean(beside)} is of another version of didact; {again}")
     if about["sha256"] != file_checksum(path):
         raise RequestError(f"{clean(path)} is not the file that its description is of; {again}")
     return about

@@ -17,6 +17,7 @@ from didact.data import Dataset, evaluation_batches, facts, load, stored, traini
 from didact.deploy import qdq
 from didact.deploy.calibration import calibration
 from didact.deploy.engine import Unsupported
+from didact.deploy.figures import description_of
 from didact.deploy.fit import footprint
 from didact.deploy.forms.contract import Form, find
 from didact.deploy.onnx_file import FORMAT
@@ -78,11 +79,6 @@ class Exported:
             f"WARNING: {self.about['bits']} bits lose {lost:.2f} points of accuracy; write --bits 32, calibrate on more "
             f"images with --calibration, or train on in 8 bits: didact train --start {self.about['digest']} --recipe.bits 8"
         )
-
-
-def description_of(path: Path) -> Path:
-    """The place of the description of the file at ``path``."""
-    return path.with_suffix(".json")
 
 
 def usual_place(store: Store, run: Run, bits: int, to: str = "onnx") -> Path:
