@@ -95,8 +95,8 @@ class Exports:
 
     def _there(self, store: Store, run: Run) -> bool:
         """Whether the file of this very run is there, as its description has it."""
-        from didact.files.checked import DamagedError, read_json
         from didact.deploy.figures import description_of
+        from didact.files.checked import DamagedError, read_json
 
         path = self._path(store, run)
         if not path.is_file():
