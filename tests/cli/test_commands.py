@@ -22,7 +22,7 @@ from didact.spec import SpecError
 pytestmark = pytest.mark.usefixtures("few_digits")
 
 SMALL = ["--net", "resnet8", "--data.per_class", "6", "--epochs", "1", "--recipe.batch_size", "16", "--test-every", "9"]
-WORDS = "nets, cuts, pools, methods, data, devices, recipes, settings, machine or runs"
+WORDS = "nets, cuts, pools, methods, data, devices, recipes, settings, studies, machine or runs"
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 
 from didact.cli.main import main
 from didact.papers import sftn
-from didact.papers.sftn_tables import BRANCHES, METHODS, PAIRS, PUBLISHED
+from didact.papers.sftn_settings import BRANCHES, METHODS, PAIRS
+from didact.papers.sftn_tables import PUBLISHED
 from didact.request.plan import plan
 from didact.runs.run import Run
 from didact.spec import SpecError
@@ -63,19 +64,25 @@ def test_what_tables_5_6_and_9_vary() -> None:
             assert teacher is not None and getattr(teacher.method, field) == value
         assert cell(table, "standard")[0].teacher == cell("4", "standard")[0].teacher
     assert cell("5", "tau 1")[0].teacher == cell("6", "lambda 1")[0].teacher  # as the paper's figures say
-    (grid,) = sftn.study({"table": 9, "scale": "paper"}).grids
-    for pair, nets in BRANCHES.items():
-        students = [getattr(grid.rows[row][pair][0].teacher.method, "student", None) for row in grid.rows]  # type: ignore[union-attr]
+    for grid, (pair, nets) in zip(sftn.study({"table": 9, "scale": "paper"}).grids, BRANCHES.items(), strict=True):
+        assert grid.facts["pair"] == pair and list(grid.rows) == ["teacher", "alone", *METHODS["9"].split(",")]
+        students = [getattr(runs[0].teacher.method, "student", None) for runs in grid.rows["kd"].values()]  # type: ignore[union-attr]
         assert tuple(students) == nets
-        assert {grid.rows[row][pair][0].net for row in grid.rows} == {pair.partition("/")[2]}
+        assert {runs[0].net for runs in grid.rows["kd"].values()} == {pair.partition("/")[2]}
 
 
 def test_the_papers_scale_has_its_pairs_methods_and_rates() -> None:
     for table, pairs in PAIRS.items():
-        made = sftn.study({"table": table, "scale": "paper", "seeds": 1})
+        data = {"data": "digits"} if table == "3" else {}  # ImageNet is a folder of the user's
+        made = sftn.study({"table": table, "scale": "paper", "seeds": 1, **data})
         columns = {f"{run.teacher.net}/{run.net}" for run in made.runs if run.teacher}
         assert columns == set(pairs), table
-        rates = {(run.net.startswith("shuffle"), run.recipe.learning_rate, run.recipe.epochs) for run in made.runs}
+        if table == "3":
+            assert {(run.recipe.learning_rate, run.recipe.epochs) for run in made.runs} == {(0.1, 100)}
+            continue
+        rates = {
+            (run.net.startswith(("shuffle", "mobile")), run.recipe.learning_rate, run.recipe.epochs) for run in made.runs
+        }
         assert rates <= {(True, 0.01, 240), (False, 0.05, 240), (True, 0.01, 960), (False, 0.05, 960)}
         if table in METHODS:
             rows = [row for row in made.grids[0].rows if row not in ("teacher", "alone")]
@@ -96,7 +103,7 @@ def test_tables_share_their_runs() -> None:
     ("settings", "message"),
     [
         ({"tabel": 4}, "tabel: no such setting; did you mean 'table'"),
-        ({"table": "4,3"}, r"table: unknown '3'; available: 1, 2, 4, 5, 6, 7, 8, 9 \(Table 3 is ImageNet's\)"),
+        ({"table": "4,10"}, r"table: unknown '10'; available: 1, 2, 3, 4, 5, 6, 7, 8, 9, fig4, fig3, fig5"),
         ({"scale": "papers"}, "did you mean 'paper'"),
         ({"pairs": "resnet20-resnet8"}, "expected teacher/student, e.g. resnet20/resnet8, found 'resnet20-resnet8'"),
         ({"pairs": "resnet20/resnet9"}, "unknown network 'resnet9'"),
@@ -117,7 +124,7 @@ def test_tables_share_their_runs() -> None:
         ({"table": 5, "temperatures": []}, "^temperatures: expected a list that is not empty"),
         ({"table": 5, "temperatures": [-1]}, r"^temperatures\.0: expected 1e-12 or more"),
         ({"table": 6, "weights": "x"}, "^weights: expected a list"),
-        ({"table": 4, "method": "kd"}, "^method: only tables 1, 2, 7 and 8 use it; write table=1"),
+        ({"table": 4, "method": "kd"}, "^method: only tables 1, 2, 3, 7, 8, 9 and fig3 use it; write table=1"),
         ({"table": 9, "branches": 5}, "^branches: expected a name, or names separated by commas, found 5"),
         ({"table": 9, "branches": None}, "^branches: expected three networks"),
         ({"pairs": 5}, "^pairs: expected a name, or names separated by commas, found 5"),
@@ -159,14 +166,17 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main([*words, "--json"]) == 0
     again = capsys.readouterr()
     assert "training" not in again.err  # asked again: nothing is trained
-    four, transfer, kl, cka = (one["figures"] for one in json.loads(again.out)["tables"])
+    told = json.loads(again.out)["tables"]
+    four, there, transfer, kl, _, cka, _ = (one["figures"] for one in told)
+    assert there["DML"]["resnet8/resnet8"]["published_difference"] == pytest.approx(74.34 - 72.38)
+    assert "resnet8/resnet8 is put beside the paper's resnet32x4/resnet8x4." in told[1]["note"]
     assert set(four) == {"teacher", "SFTN teacher", "alone", "standard", "DML", "KDCL", "RCO", "SFTN"}
     assert set(transfer) == {"teacher", "alone", "kd"} and transfer["alone"]["standard"] == transfer["alone"]["SFTN"]
     assert set(kl) == set(cka) == {"kd"}
     assert 0 < cka["kd"]["SFTN"]["mean"] <= 1
     four_alone = [word for word in words[:-4] if word not in ("--method", "kd")]
     assert main([*four_alone, "--table", "4", "--format", "markdown"]) == 0
-    rows = dict(re.findall(r"^\| ([\w ]+) \| (.*) \|$", capsys.readouterr().out.partition("SFTN, Table 4")[0], re.M))
+    rows = dict(re.findall(r"^\| ([\w ]+) \| (.*) \|$", capsys.readouterr().out.partition("beside the published")[0], re.M))
     alone, dml = four["alone"]["resnet8/resnet8"]["mean"], four["DML"]["resnet8/resnet8"]["mean"]
     assert rows["DML"] == f"{dml:.2f} ({dml - alone:+.2f})"
     assert rows["teacher"] == f"{four['teacher']['resnet8/resnet8']['mean']:.2f}"  # compared with nothing

@@ -20,7 +20,8 @@ from didact.spec import strict_json
 from didact.store.record import Record
 from didact.store.store import Store
 from didact.tables.comparison import comparisons
-from didact.tables.grid import Grid, Measure
+from didact.tables.grid import Grid
+from didact.tables.measures import Measure
 from didact.tables.study import Column, Study
 from didact.tables.table import Quantity, Table, text
 from didact.tables.transfer import transfers

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def list_(
     what: Annotated[
-        str | None, Parameter(help="nets, cuts, pools, methods, data, devices, recipes, settings, machine or runs.")
+        str | None, Parameter(help="nets, cuts, pools, methods, data, devices, recipes, settings, studies, machine or runs.")
     ] = None,
     *,
     net: ForPair = None,
@@ -72,6 +72,7 @@ def _listing(what: str | None, store: Path, pair: dict[str, str], library: str |
         "devices": fit.devices,
         "recipes": listings.recipes,
         "settings": _settings,
+        "studies": _studies,
         "machine": _machine,
         "runs": lambda: runs.runs(answer.opened(store, trust)),
     }
@@ -88,6 +89,12 @@ def _settings() -> Listing:
     from didact.tables.listings import Listing
 
     return Listing.of(["setting", "type", "default", "what it is"], request_settings())
+
+
+def _studies() -> Listing:
+    from didact.papers.listing import studies
+
+    return studies()
 
 
 def _machine() -> Listing:

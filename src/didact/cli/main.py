@@ -145,8 +145,8 @@ def train(
 app.command(
     "didact.cli.listings:list_",
     name="list",
-    help="""What there is to choose from: nets, where they can be cut (cuts), pools, methods, data, devices, recipes, settings;
-    this machine; the runs in the store.
+    help="""What there is to choose from: nets, where they can be cut (cuts), pools, methods, data, devices, recipes, settings,
+    studies; this machine; the runs in the store.
 
     didact list methods --net resnet8x4 --teacher resnet32x4 --data cifar100 also says what each adds to that pair.
     """,
@@ -215,14 +215,14 @@ app.command(
 
 app.command(
     "didact.cli.study:study",
-    help="""Train a paper's tables and print them with the published figures. The same command continues or only prints.
+    help="""Train a paper's tables and print them beside the published figures, with a verdict for each. The same command
+    continues or only prints. 'didact list studies' names all, and what each needs.
 
-    didact study gtn --scale small --method kd,fitnet+kd
-    didact study sftn --table 4,7,8 --scale small
+    didact study sftn-4 --scale small --seeds 3
+    didact study crd --scale small --only pair=resnet20/resnet8/method=kd,crd --plan
 
-    Settings of both: --scale digits|small|paper, --method, --seeds, --epochs, --data..., --recipe..., --teacher...;
-    of sftn: --table, --pairs resnet20/resnet8, --transfer, --long, --temperatures, --weights, --branches;
-    of gtn: --pool, --students, --draw. docs/studies.md lists all settings.
+    Settings of all: --scale digits|small|paper, --only, --method, --seeds, --teacher-seeds, --epochs, --data...,
+    --recipe..., --teacher...; of sftn, crd and simkd: --pairs resnet20/resnet8, --beside. docs/studies.md lists all.
     """,
 )
 

@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 
 
 def study(
-    name: Annotated[str, Parameter(help="gtn or sftn; module:function for a study of your own.")],
+    name: Annotated[
+        str, Parameter(help="A name from didact list studies, such as sftn-4; mine.py or module:NAME for your own.")
+    ],
     *settings: Settings,
     store: StorePath = STORE,
     device: Device = None,

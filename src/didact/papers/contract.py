@@ -1,10 +1,14 @@
-"""The interface of a study: a paper's Runs, their training, their tables. Found by file name or
-``module:function``."""
+"""The interface of a study: a paper's Runs, their training, their tables. Found by file name,
+``module:NAME`` or a file of one's own."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, cast
 
 from didact.execution import Execution, Outcome, Show
@@ -45,9 +49,15 @@ Make = Callable[[Mapping[str, Any], str], Paper]
 """Makes a study from its settings (plain data) and the device."""
 
 
+MEMBERS = ("title", "students", "published", "train", "tables")
+
+
 def find(name: str) -> Make:
-    """The study called ``name``: the function ``study`` of a file of this package, or
-    ``module:function`` anywhere.
+    """The study called ``name``.
+
+    ``sftn`` is the study of a file of this package, and ``sftn-fig3`` its table ``fig3``.
+    ``module:NAME`` and ``mine.py`` (for ``mine.py:study``) are a user's: a function of (settings,
+    device), a :class:`~didact.papers.benchmark.Benchmark`, or a :class:`Paper` itself.
 
     Raises:
         SpecError: no such study. The message names the nearest.
@@ -55,27 +65,70 @@ def find(name: str) -> Make:
     files = catalogue("didact.papers")
     if name in files:
         return cast("Make", importlib.import_module(files[name]).study)
+    first, _, table = name.partition("-")
+    if first in files and table:
+        return _of_table(cast("Make", importlib.import_module(files[first]).study), table)
+    if name.endswith(".py") or ".py:" in name:
+        return _checked(name, *_from_file(name))
     if ":" not in name:
-        raise SpecError(f"unknown study {shown(name)}{nearest(name, files)}")
-    module, attribute = imported(name, "study")
-    make = getattr(module, attribute, None)
-    if not callable(make):
-        functions = [key for key, value in vars(module).items() if callable(value) and value.__module__ == module.__name__]
+        raise SpecError(f"unknown study {shown(name)}{nearest(name, files)}; a file of your own ends in .py")
+    return _checked(name, *imported(name, "study"))
+
+
+def _of_table(make: Make, table: str) -> Make:
+    def made(settings: Mapping[str, Any], device: str) -> Paper:
+        if "table" in settings:
+            raise SpecError(f"table: the study's name says {table}; leave one of them out")
+        return make({**settings, "table": table}, device)
+
+    return made
+
+
+def _from_file(name: str) -> tuple[ModuleType, str]:
+    """The module of a user's file, and the name of the study in it. Networks and methods in the file
+    are named by its stem, so its folder is one that modules are found in.
+
+    Raises:
+        SpecError: there is no such file, or it cannot be run.
+    """
+    path, _, attribute = name.partition(":")
+    file = Path(path).expanduser().absolute()
+    if not file.is_file():
+        raise SpecError(f"study: no file {shown(path)}")
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))
+    known = sys.modules.get(file.stem)
+    if known is not None and getattr(known, "__file__", None) == str(file):
+        return known, attribute or "study"
+    found = importlib.util.spec_from_file_location(file.stem, file)
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    if known is None:
+        sys.modules[file.stem] = module
+    with running(name, "while it is read"):
+        found.loader.exec_module(module)
+    return module, attribute or "study"
+
+
+def _checked(name: str, module: ModuleType, attribute: str) -> Make:
+    """What a user's module holds, with a check of its study's members, so that a lack is found before
+    training."""
+    held = getattr(module, attribute, None)
+    if held is None or not (callable(held) or hasattr(held, "train")):
+        studies = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        own = [key for key in studies if getattr(vars(module)[key], "__module__", "") == module.__name__]
         raise SpecError(
-            f"{module.__name__!r} holds no function {attribute!r} for the study {shown(name)}{nearest(attribute, functions)}"
+            f"{module.__name__!r} holds no function {attribute!r} for the study {shown(name)}{nearest(attribute, own)}"
         )
-    return _checked(name, make)
-
-
-MEMBERS = ("title", "students", "published", "train", "tables")
-
-
-def _checked(name: str, make: Callable[..., Any]) -> Make:
-    """``make`` with a check of its study's members, so that a lack is found before training."""
 
     def checked(settings: Mapping[str, Any], device: str) -> Paper:
-        with running(name, "when it is called with (settings, device)"):
-            paper = make(settings, device)
+        if callable(held):
+            with running(name, "when it is called with (settings, device)"):
+                paper = held(settings, device)
+        else:
+            paper = held
+            if settings:
+                raise SpecError(f"{next(iter(settings))}: {name} holds a study that takes no settings")
         lacking = [member for member in MEMBERS if not hasattr(paper, member)]
         if lacking:
             raise SpecError(

@@ -13,81 +13,68 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from didact.data import Data
 from didact.nets.supernet import as_pool
 from didact.papers import scales
+from didact.papers.about import About
+from didact.papers.gtn_tables import BY_TABLE, COST, SCALES, SHEETS
+from didact.papers.gtn_tables import published as published_figures
+from didact.papers.memory import Memory
+from didact.papers.only import parsed
 from didact.request.plan import plan
 from didact.request.settings import below, several
 from didact.runs.labels import recipe_label
 from didact.runs.run import Run, method_label
-from didact.spec import Count, Seed, Seeds, SpecError, from_json, plural
+from didact.spec import Count, Seed, Seeds, SpecError, from_json, nearest, plural, shown
 from didact.store.record import Record
 from didact.store.store import Store
 from didact.tables.costs import break_even, several_students
 from didact.tables.study import Column, Study
 from didact.tables.table import Table
 
-KEYS = ("pool", "students", "draw", "teacher", "sftn", "gtn", "sckd", "method", "seeds")
+KEYS = ("table", "pool", "students", "draw", "teacher", "teacher_seeds", "sftn", "gtn", "sckd", "method", "seeds", "only")
 
-SCALES: dict[str, dict[str, Any]] = {
-    "digits": {
-        "pool": "tiny",
-        "data": {"name": "digits", "per_class": 20},
-        "teacher": {"net": "resnet14"},
-        "recipe": {"name": "short", "epochs": 45, "batch_size": 32, "learning_rate": 0.05},
-        "seeds": 3,
-    },
-    "small": {
-        "pool": "tiny",
-        "data": {"name": "cifar100", "classes": 20, "per_class": 200},
-        "teacher": {"net": "resnet20"},
-        "recipe": {"name": "short", "epochs": 20, "batch_size": 64},
-        "seeds": 2,
-    },
-    "paper": {
-        "pool": "large",
-        "data": {"name": "cifar100"},
-        "teacher": {"net": "resnet32x4"},
-        "recipe": {"name": "paper"},
-        "seeds": 3,
-    },
-}
-"""Settings by scale: minutes on two cores; one to two hours on two cores; the poster's size, for a
-GPU."""
-
-_HEAD = ("", "no KD", "vanilla KD", "SCKD", "for s1", "for s2", "for s3", "for s4", "GTN")
-PUBLISHED = (
-    Table(
-        _HEAD,
-        (
-            ("teacher", "", "78.04", "78.04", "81.54", "81.46", "81.49", "80.97", "80.71"),
-            ("s1", "73.22", "75.40", "75.34", "75.82", "76.09", "75.34", "76.03", "76.70"),
-            ("s2", "77.92", "77.89", "77.47", "78.23", "78.52", "77.90", "77.76", "78.85"),
-            ("s3", "76.87", "77.21", "77.08", "77.66", "78.05", "78.05", "77.94", "78.22"),
-            ("s4", "75.60", "76.42", "75.77", "77.20", "77.71", "77.23", "77.66", "77.79"),
-        ),
-        "GTN poster, CIFAR-100 (its own pool, teacher and students)",
-        "Single figures; the poster gives no spread.",
+_SOURCE = "GTN poster (https://arxiv.org/abs/2407.16040), "
+_NETWORKS = "4 students of the pool 'large' and resnet32x4, our choice"
+ABOUT = {
+    "cifar100": About(
+        "standard, specialised and generic teachers; SCKD", "CIFAR-100", _NETWORKS, f"{_SOURCE}CIFAR-100 table"
     ),
-)
+    "imagenet200": About(
+        "standard, specialised and generic teachers; SCKD", "Tiny ImageNet", _NETWORKS, f"{_SOURCE}ImageNet-200 table"
+    ),
+    "memory": About("memory of the students, and devices that hold them", "none", _NETWORKS, f"{_SOURCE}memory table"),
+    "cost": About("cost of the teachers by number of students", "CIFAR-100", _NETWORKS, f"{_SOURCE}cost figure"),
+}
+"""What each table and figure compares and needs."""
 
 
-def study(request: Mapping[str, Any], device: str = "cpu") -> Study:
+def study(request: Mapping[str, Any], device: str = "cpu") -> Study | Memory:
     """The study with the settings ``request``; the scale gives the others.
 
+        table              cifar100 (default), imagenet200, memory or cost
         scale              digits, small (default) or paper
         pool               as for :func:`didact.nets.supernet.as_pool`
         students           how many to draw, or their names
         draw               the seed for drawing students
         method             kd,fitnet+kd ...
         seeds              number of training seeds of each student
-        teacher            net, seeds, recipe
+        teacher_seeds      number of seeds of each teacher
+        only               cells: student=s1/teacher=standard,generic
+        teacher            net, recipe
         sftn, gtn, sckd    settings of the specialised teacher, the generic teacher and SCKD
         data, recipe, data_seed, epochs, precision    as in ``didact train``
 
     Raises:
         SpecError: unknown keys or names, or more students than the pool has.
     """
-    settings = scales.settings(request, SCALES, KEYS)
+    scale, table = str(request.get("scale", "small")), request.get("table", "cifar100")
+    if table not in SHEETS:
+        raise SpecError(f"table: unknown {shown(table)}{nearest(str(table), SHEETS)}")
+    by_table = (
+        {**SCALES, scale: {**SCALES.get(scale, {}), **BY_TABLE.get((table, scale), {})}} if scale in SCALES else SCALES
+    )
+    settings = scales.settings(request, by_table, KEYS)
     with below("pool"):
         pool = as_pool(settings["pool"])
     students = settings.get("students", 4)
@@ -99,7 +86,10 @@ def study(request: Mapping[str, Any], device: str = "cpu") -> Study:
             f"students: {students} different students requested from a pool of {pool.size}; write students={pool.size}"
         )
     nets = pool.draw(students, draw) if isinstance(students, int) else _named(students, pool)
-    return _grid(_Request(settings, pool, {f"s{i}": net for i, net in enumerate(nets, 1)}, device))
+    named_nets = {f"s{i}": net for i, net in enumerate(nets, 5 if table == "imagenet200" else 1)}
+    if table == "memory":
+        return Memory(named_nets, from_json(Data, settings["data"], "data"))
+    return _grid(_Request(settings, pool, named_nets, device), table)
 
 
 @dataclass(frozen=True)
@@ -158,11 +148,16 @@ class _Request:
         """Settings for each teacher seed: a teacher trained by ``how``, or a single one without
         teacher for None."""
         shared = self.teacher
-        seeds = range(from_json(Seeds, shared.pop("seeds", 1), "teacher.seeds"))
+        several = shared.pop("seeds", None)
+        if several is not None and "teacher_seeds" in self.settings:
+            raise SpecError("teacher_seeds: the same as teacher.seeds; write one of them")
+        seeds = range(
+            from_json(Seeds, self.settings.get("teacher_seeds", 1 if several is None else several), "teacher_seeds")
+        )
         return [{}] if how is None else [{"teacher": {**shared, "method": how, "seed": seed}} for seed in seeds]
 
 
-def _grid(request: _Request) -> Study:
+def _grid(request: _Request, table: str) -> Study:
     sckd = request.method("sckd")
     sftn = request.method("sftn", {"student": "write students=NETWORK,NETWORK"})
     gtn = request.method("gtn", {"pool": "write pool=POOL"})
@@ -179,7 +174,16 @@ def _grid(request: _Request) -> Study:
     )
     run = next(iter(standard.runs[methods[0]].values()))[0]
     title = f"students of the pool {request.pool.label} taught by {request.teacher['net']}"
-    return GenericStudy(f"{title} on {run.data.label} ({recipe_label(run)})", columns, 1, request.students, PUBLISHED)
+    return GenericStudy(
+        f"{title} on {run.data.label} ({recipe_label(run)})",
+        columns,
+        1,
+        request.students,
+        SHEETS[table],
+        published_figures(table, tuple(request.students)),
+        None if (only := request.settings.get("only")) is None else parsed(only),
+        costs_only=table == "cost",
+    )
 
 
 def _named(students: Any, pool: Any) -> tuple[str, ...]:
@@ -210,7 +214,7 @@ def _several(study: Study, records: Mapping[str, Record]) -> list[Table]:
     if k is None:
         note = "Processor time is not known for all teachers."
     else:
-        note = f"In processor time, the generic teacher costs less from {plural(k, 'student')} on."
+        note = f"In processor time, the generic teacher costs less from {plural(k, 'student')} on. {COST}"
     columns = ("students", "specialised: wall clock (s)", "generic", "specialised: processor (s)", "generic")
     rows = tuple(several_students(special, costs["generic"]))
     title = f"{study.title}: preparing teachers for several students"

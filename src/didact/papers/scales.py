@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from didact.request.settings import named, several
-from didact.spec import SpecError, nearest, shown
+from didact.spec import Seeds, SpecError, from_json, nearest, shown
 
 PASSED = ("data", "recipe", "data_seed", "epochs", "precision")
 """Settings that a study passes on; they mean the same as in ``didact train``."""
@@ -42,6 +42,30 @@ def settings(
             short = {k: v for k, v in fields.items() if k not in request}  # epochs and precision have short forms
             merged[key] = _merged(short, request.get(key), key)
     return merged
+
+
+def as_published(request: Mapping[str, Any], but: str = "") -> bool:
+    """Whether data and recipe of everything are those of the scale ``paper``. ``but``: a setting that
+    may be another."""
+    teacher = request.get("teacher")
+    given = {*request, *(f"teacher.{key}" for key in (teacher if isinstance(teacher, Mapping) else ()))} - {but}
+    changed = {f"{at}{key}" for at in ("", "teacher.") for key in ("data", "recipe", "epochs")}
+    return request.get("scale") == "paper" and not given & changed
+
+
+def teacher_seeds(settings: Mapping[str, Any], teacher: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The teacher's settings for each of its seeds: as many as ``teacher_seeds`` says, or only its
+    own.
+
+    Raises:
+        SpecError: how many, and which one, are both given; or it is no number of seeds.
+    """
+    if "teacher_seeds" not in settings:
+        return [dict(teacher)]
+    if "seed" in teacher:
+        raise SpecError("teacher_seeds: write teacher_seeds=3 (how many) or teacher.seed=3 (which one), not both")
+    count = from_json(Seeds, settings["teacher_seeds"], "teacher_seeds")
+    return [{**teacher, "seed": seed} for seed in range(count)]
 
 
 @contextmanager

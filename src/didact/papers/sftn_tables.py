@@ -1,78 +1,30 @@
-"""Data of the SFTN paper's studies on CIFAR-100: scales, pairs, methods, published figures.
+"""The SFTN paper's own tables.
 
 Park et al.: Learning Student-Friendly Teacher Networks for Knowledge Distillation (arXiv
-2102.07650). Accuracies are in percent, means over 3 runs; the paper gives no spread.
+2102.07650). Accuracies are in percent; the paper gives no spread. What it says of how a figure came
+about stands in ``RULES``.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+from didact.papers.sftn_settings import PAIRS
 from didact.tables.table import Table
 
-SCALES: dict[str, dict[str, Any]] = {
-    "digits": {
-        "pairs": "resnet14/resnet8",
-        "branches": "basic-8-1x8-1x16-1x32,resnet8,resnet14",
-        "method": "kd,fitnet+kd,sp+kd",
-        "data": {"name": "digits", "per_class": 20},
-        "recipe": {"name": "short", "epochs": 45, "batch_size": 32, "learning_rate": 0.05},
-        "seeds": 3,
-        "long": True,
-    },
-    "small": {
-        "pairs": "resnet20/resnet8",
-        "branches": "basic-8-1x8-1x16-1x32,resnet8,resnet20",
-        "method": "kd,fitnet+kd,sp+kd",
-        "data": {"name": "cifar100", "classes": 20, "per_class": 200},
-        "recipe": {"name": "short", "epochs": 40, "batch_size": 64},
-        "seeds": 2,
-        "transfer": {"name": "tiny-imagenet"},
-    },
-    "paper": {
-        "data": {"name": "cifar100"},
-        "recipe": {"name": "paper"},
-        "seeds": 3,
-        "long": True,
-        "transfer": {"name": "stl10,tiny-imagenet"},
-    },
-}
-"""Settings by scale: minutes on two cores; one to two hours on two cores; the paper's pairs and
-recipe, for a GPU."""
+SOURCE = "SFTN, Table {} (https://arxiv.org/abs/2102.07650)"
 
-PAIRS = {
-    "1": ("wrn_40_2/wrn_16_2", "wrn_40_2/wrn_40_1", "resnet32x4/resnet8x4", "resnet32x4/resnet8x2"),
-    "2": ("resnet32x4/shufflenet_v1", "resnet32x4/shufflenet_v2", "resnet50/vgg8", "wrn_40_2/shufflenet_v2"),
-    "4": (
-        "wrn_40_2/wrn_16_2",
-        "wrn_40_2/wrn_40_1",
-        "resnet32x4/resnet8x4",
-        "resnet32x4/shufflenet_v1",
-        "resnet32x4/shufflenet_v2",
-        "resnet50/vgg8",
-    ),
-    "5": ("resnet32x4/shufflenet_v1", "resnet32x4/shufflenet_v2", "wrn_40_2/wrn_16_2", "wrn_40_2/wrn_40_1"),
-    "6": ("resnet32x4/shufflenet_v1", "resnet32x4/shufflenet_v2", "wrn_40_2/wrn_16_2", "wrn_40_2/wrn_40_1"),
-    "7": ("resnet32x4/shufflenet_v2",),
-    "8": ("resnet32x4/shufflenet_v2",),
-    "9": ("wrn_40_2/resnet8x4", "resnet32x4/resnet8x4", "resnet32x4/wrn_16_2"),
+_SAYS = "it says neither which epoch's accuracy it is nor the spread."
+RULES = {
+    "1": f"outputs of 3 independent runs, of which the mean is taken to be printed; {_SAYS}",
+    "2": f"outputs of 3 independent runs, of which the mean is taken to be printed; {_SAYS}",
+    "3": f"validation accuracy; the paper does not say over how many runs, and {_SAYS}",
+    "4": f"the paper does not say over how many runs, but figures are those of Tables 1 and 2 where both have them; {_SAYS}",
+    "5": f"the paper does not say over how many runs; {_SAYS} 'standard' is from its Table 6.",
+    "6": f"the paper does not say over how many runs; {_SAYS}",
+    "7": f"the paper says neither over how many runs nor how the linear classifiers were trained; {_SAYS}",
+    "8": "on the test set; the paper does not say over how many runs.",
+    "9": f"averages of 3 independent runs; {_SAYS}",
 }
-"""The paper's pairs (teacher/student) of each table."""
-
-BRANCHES = {
-    "wrn_40_2/resnet8x4": ("resnet8x2", "resnet8x4", "resnet32x4"),
-    "resnet32x4/resnet8x4": ("resnet8x2", "resnet8x4", "resnet32x4"),
-    "resnet32x4/wrn_16_2": ("wrn_16_1", "wrn_16_2", "wrn_40_2"),
-}
-"""By pair, the networks of Table 9's smaller, equal and larger branches."""
-
-METHODS = {
-    "1": "kd,fitnet+kd,at+kd,sp+kd,vid+kd,rkd+kd,pkt+kd,ab+kd,ft+kd,crd,sskd,ofd+kd",
-    "2": "kd,fitnet+kd,at+kd,sp+kd,vid+kd,rkd+kd,pkt+kd,ab+kd,ft+kd,crd,sskd,ofd+kd",
-    "7": "kd,sp+kd,crd,sskd,ofd+kd",
-    "8": "kd,fitnet+kd,sp+kd,vid+kd,crd,sskd,ofd+kd",
-}
-"""By table, the paper's methods; those on features jointly with KD (Section 4.1)."""
+"""By table, how the paper came to its figures, as far as it says."""
 
 
 def _rows(text: str) -> tuple[tuple[str, ...], ...]:
@@ -125,6 +77,19 @@ PUBLISHED = {
         """),
         "SFTN, Table 2",
     ),
+    "3": Table(
+        ("", "top-1 standard", "top-1 SFTN", "top-5 standard", "top-5 SFTN"),
+        _rows("""
+            teacher, 76.45, 77.43, 93.15, 93.75
+            alone, 73.79, , 91.74,
+            kd, 73.55, 74.14, 91.81, 92.21
+            fitnet+kd, 74.56, 75.01, 92.31, 92.51
+            sp+kd, 74.95, 75.53, 92.54, 92.69
+            crd, 75.01, 75.39, 92.56, 92.67
+            ofd+kd, 74.56, 75.01, 92.36, 92.56
+        """),
+        "SFTN, Table 3 (ImageNet, resnet50_imagenet/resnet34_imagenet)",
+    ),
     "4": Table(
         _head("4"),
         _rows("""
@@ -147,7 +112,7 @@ PUBLISHED = {
             tau 1, 76.05 (81.19), 77.18 (80.26), 76.30 (78.23), 74.75 (78.14)
             tau 5, 75.36 (81.23), 75.59 (81.56), 76.31 (79.22), 73.64 (78.31)
             tau 10, 74.47 (81.27), 75.93 (81.98), 75.85 (78.81), 73.62 (78.38)
-            tau 15, 74.78 (81.89), 75.73 (81.74), 75.79 (79.27), 73.49 (78.63)
+            tau 15, 74.78 (81.89), 75.65 (81.74), 75.79 (79.27), 73.49 (78.63)
             tau 20, 74.62 (81.60), 75.88 (81.70), 75.82 (78.84), 74.03 (78.45)
         """),
         "SFTN, Table 5 (students by KD; in brackets their SFTN teacher)",
@@ -195,14 +160,19 @@ PUBLISHED = {
         "It prints 0.39 as the mean of the KL figures from SFTN; their mean is 0.40.",
     ),
     "9": Table(
-        _head("9"),
+        ("", *(f"{pair} {size}" for pair in PAIRS["9"] for size in ("smaller", "equal", "larger"))),
         _rows("""
-            alone, 72.38, 71.12, 73.41
-            smaller, 74.08 (76.22), 75.19 (77.89), 75.14 (76.53)
-            equal, 75.46 (78.18), 76.09 (79.41), 76.33 (79.04)
-            larger, 74.84 (78.82), 75.19 (80.85), 76.37 (80.3)
+            teacher, 76.22, 78.18, 78.82, 77.89, 79.41, 80.85, 76.53, 79.04, 80.3
+            alone, 72.38, 72.38, 72.38, 71.12, 71.12, 71.12, 73.41, 73.41, 73.41
+            kd, 74.08, 75.46, 74.84, 75.19, 76.09, 75.19, 75.14, 76.33, 76.37
+            sp+kd, 74.01, 75.58, 75.24, 75.76, 76.37, 75.62, 75.61, 76.91, 76.34
+            ft+kd, 74.55, 75.83, 76.03, 76.54, 77.02, 76.48, 76.26, 77.07, 76.81
+            crd, 75.8, 76.94, 76.52, 76.72, 76.95, 76.54, 76.55, 77.39, 77.27
+            sskd, 73.67, 75.85, 75.93, 75.77, 76.85, 76.67, 75.27, 77.14, 77.35
+            ofd+kd, 74.79, 75.98, 76.09, 75.69, 76.65, 76.38, 75.85, 76.87, 77.00
+            mean, 74.48, 75.94, 75.78, 75.94, 76.66, 76.15, 75.78, 76.95, 76.86
         """),
-        "SFTN, Table 9 (students by KD; in brackets their SFTN teacher)",
+        "SFTN, Table 9 (students from SFTN teachers with smaller, equal and larger branches)",
         "It gives resnet8x4 alone as 71.12 in its second pair; everywhere else that network has 72.38.",
     ),
 }

@@ -80,13 +80,39 @@ class Sample:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % confidence interval of the mean, by Student's t; None for fewer than two values."""
-        if self.mean is None or self.std is None:
+        """The 95 % confidence interval of the mean, by Student's t; None for fewer than two values.
+
+        Over several teacher seeds it is that of the teachers' means, as students of one teacher are
+        not independent (see :attr:`by_teacher`).
+        """
+        return self.by_teacher._interval()
+
+    @property
+    def by_teacher(self) -> Sample:
+        """Where figures are of several teacher seeds, one for each: the mean over its students.
+        Otherwise the sample itself.
+        """
+        pairs = [(_key(seed), value) for seed, value in zip(self.seeds, self.values, strict=False) if defined(value)]
+        groups: dict[Seed, list[float]] = {}
+        for key, value in pairs:
+            groups.setdefault(key[1:], []).append(value)
+        if len(groups) < 2 or () in groups:
+            return self
+        return Sample(tuple(statistics.fmean(values) for values in groups.values()), tuple(groups))
+
+    def half_width(self, n: int) -> float | None:
+        """Half of the 95 % interval that ``n`` values with this standard deviation have; None
+        without one.
+        """
+        if self.std is None or n < 2:
             return None
         from scipy.special import stdtrit
 
-        half = float(stdtrit(self.n - 1, (1 + CONFIDENCE) / 2)) * self.std / math.sqrt(self.n)
-        return self.mean - half, self.mean + half
+        return float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * self.std / math.sqrt(n)
+
+    def _interval(self) -> tuple[float, float] | None:
+        half = self.half_width(self.n)
+        return None if self.mean is None or half is None else (self.mean - half, self.mean + half)
 
     def text(self, digits: int = 2, *, sign: bool = False) -> str:
         """ "72.00 ± 2.00", "71.23" for a single value, "-" for none."""

@@ -1,42 +1,21 @@
-"""A paper's table as a grid of Runs over seeds, and measures that give a figure for each Run."""
+"""A paper's table as a grid of Runs over seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from didact.analysis.probe import LogisticProbe, ProbeMethod
-from didact.data import Data, available
-from didact.execution import Execution, Outcome, Show, execute
-from didact.measure.probe import Tell, fitting_size, probe
-from didact.measure.similarity import similarities
+from didact.measure.probe import Tell
 from didact.runs.run import Run
 from didact.runs.spread import Sample
 from didact.store.store import Store
+from didact.tables.measures import Measure
+from didact.tables.published import Entry, Place, Published, beside
 from didact.tables.table import Cell, Quantity, Table, compared, figures
 
-Values = Callable[[Store, Sequence[Run], str, Tell], Mapping[str, float]]
-"""(store, runs, device, tell) -> figure by digest. Runs without this figure are left out."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One figure of a Run.
-
-    Attributes:
-        heading: the quantity and its unit.
-        values: measures finished runs.
-        teachers: whether to measure the runs' teachers instead of the runs.
-        digits: after the point.
-        needs: data sets that the measurement reads.
-    """
-
-    heading: str
-    values: Values
-    teachers: bool = False
-    digits: int = 2
-    needs: tuple[Data, ...] = ()
+Samples = Mapping[str, Mapping[str, Sample | None]]
+"""Figures by row and column."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +31,10 @@ class Grid:
         plain: rows without differences that count in no mean, such as the teacher's accuracy.
         average: whether to add a last row with the mean over the rows.
         published: the paper's own table.
+        names: what rows and columns are, for ``--only``: method, pair, teacher ...
+        facts: what else holds for the whole table, such as its pair.
+        only: the cells that are asked for; None: all. The others are neither trained nor shown,
+            except those to which they are compared.
     """
 
     title: str
@@ -62,30 +45,66 @@ class Grid:
     plain: frozenset[str] = frozenset()
     average: bool = False
     published: Table | None = None
+    names: tuple[str, str] = ("method", "pair")
+    facts: Mapping[str, str] = field(default_factory=dict)
+    only: frozenset[Place] | None = None
 
     @property
     def runs(self) -> list[Run]:
-        """All Runs, each once."""
-        return list({run.digest: run for row in self.rows.values() for cell in row.values() for run in cell}.values())
+        """The Runs of the cells that are asked for, each once."""
+        cells = [cell for row, columns in self.rows.items() for c, cell in columns.items() if self._asked(row, c)]
+        return list({run.digest: run for cell in cells for run in cell}.values())
+
+    def _asked(self, row: str, column: str) -> bool:
+        return self.only is None or (row, column) in self.only
 
     def tables(self, store: Store, device: str, tell: Tell) -> list[Table]:
-        """A table for every measure, from the finished runs."""
-        return [self._table(measure, store, device, tell) for measure in self.measures]
+        """For every measure a table of the finished runs, and one beside the published figures
+        where there are any.
+        """
+        return [table for measure in self.measures for table in self._tables(measure, store, device, tell)]
 
-    def _table(self, measure: Measure, store: Store, device: str, tell: Tell) -> Table:
+    def _tables(self, measure: Measure, store: Store, device: str, tell: Tell) -> list[Table]:
         measured = {row: {c: _measured(cell, measure) for c, cell in cells.items()} for row, cells in self.rows.items()}
         runs = {run.digest: run for cells in measured.values() for cell in cells.values() for run in cell}
         values = measure.values(store, [run for run in runs.values() if store.get(run) is not None], device, tell)
         every = {row: {c: _sample(cell, values) for c, cell in cells.items()} for row, cells in measured.items()}
         samples = {row: cells for row, cells in every.items() if any(cells.values())}
         bases = {row: {c: self._base(every, measured, row, c) for c in cells} for row, cells in samples.items()}
+        samples, bases = self._limited(samples), self._limited(bases)
         most = max((sample.n for cells in samples.values() for sample in cells.values() if sample), default=0)
         body = {row: self._line(cells, bases[row], most, measure.digits) for row, cells in samples.items()}
         rows = [(row, *cells) for row, cells in body.items()]
         if self.average:
             rows.append(("mean", *self._means(samples, measure.digits)))
         columns, title = ("", *self.columns), f"{self.title}: {measure.heading}"
-        return Table(columns, tuple(rows), title, self._note(most), figures(self.columns, body))
+        own = Table(columns, tuple(rows), title, self._note(most), figures(self.columns, body))
+        if measure.published is None:
+            return [own]
+        entries = self._entries(samples, bases, measure.published)
+        there = beside(title, entries, measure.published, measure.margin, measure.digits, measure.rule, self.names)
+        return [own] if there is None else [own, there]
+
+    def _entries(self, samples: Samples, bases: Samples, published: Published) -> list[Entry]:
+        """The cells with a figure; of plain rows only those that have a published one."""
+        entries = []
+        for row, cells in samples.items():
+            for column, sample in cells.items():
+                if sample is None or (row in self.plain and (row, column) not in published.figures):
+                    continue
+                against = bases[row].get(column)
+                base = (row, self.base) if self.base in self.columns else (self.base, column)
+                entries.append(Entry((row, column), sample, None if against is None else base, against))
+        return entries
+
+    def _limited(self, samples: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The cells that are asked for, those to which they are compared, and plain rows."""
+        if self.only is None:
+            return {row: dict(cells) for row, cells in samples.items()}
+        wanted = self.only | {(row, self.base) for row, _ in self.only} | {(self.base, c) for _, c in self.only}
+        wanted |= {(row, c) for row in self.plain for c in self.columns}
+        kept = {row: {c: cell for c, cell in cells.items() if (row, c) in wanted} for row, cells in samples.items()}
+        return {row: cells for row, cells in kept.items() if cells}
 
     def _line(
         self, samples: Mapping[str, Sample | None], bases: Mapping[str, Sample | None], most: int, digits: int
@@ -116,87 +135,16 @@ class Grid:
         return means
 
     def _note(self, most: int) -> str:
-        seeds = sorted(
-            {run.seed for row, cells in self.rows.items() if row not in self.plain for c in cells.values() for run in c}
-        )
+        runs = [run for row, cells in self.rows.items() if row not in self.plain for c in cells.values() for run in c]
+        seeds, teachers = {run.seed for run in runs}, {run.teacher.seed for run in runs if run.teacher is not None}
+        by = f" of each of the teacher seeds {_listed(teachers)}" if len(teachers) > 1 else ""
         spread = (
-            f"Mean ± standard deviation over training seeds {', '.join(map(str, seeds))} "
+            f"Mean ± standard deviation over training seeds {_listed(seeds)}{by} "
             "(cells with fewer show their n; a single figure has no spread)"
             if most > 1
             else "Single figures, so the spread is unknown"
         )
         return f"{spread}; in brackets: difference to '{self.base}', paired by seed."
-
-
-@dataclass(frozen=True)
-class Grids:
-    """Several tables of a paper. A run in more than one table is trained once."""
-
-    grids: tuple[Grid, ...]
-    title: str = ""
-    """The paper's short name."""
-
-    @property
-    def students(self) -> Mapping[str, str]:
-        """Always empty, because these tables name networks in full."""
-        return {}
-
-    @property
-    def runs(self) -> list[Run]:
-        """All Runs, each once."""
-        return list({run.digest: run for grid in self.grids for run in grid.runs}.values())
-
-    @property
-    def published(self) -> tuple[Table, ...]:
-        """The paper's own tables, each once."""
-        return tuple({g.published.title: g.published for g in self.grids if g.published is not None}.values())
-
-    def train(self, store: Store, execution: Execution, show: Show | None = None, *, retry: bool = False) -> Outcome:
-        """Train the missing runs.
-
-        Raises:
-            SpecError, DataError: a measure is impossible or lacks its data. Raised before any
-                training.
-        """
-        for grid in self.grids:
-            for measure in grid.measures:
-                for data in measure.needs:
-                    for run in grid.runs:
-                        fitting_size(run, data)
-        available({data for grid in self.grids for measure in grid.measures for data in measure.needs})
-        return execute(self.runs, store, execution, show, retry=retry)
-
-    def tables(self, store: Store, device: str, tell: Tell = lambda line: None) -> list[Table]:
-        """All measures of all tables."""
-        return [table for grid in self.grids for table in grid.tables(store, device, tell)]
-
-
-def accuracy(store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str, float]:
-    """Test accuracy after the last epoch, in percent."""
-    return {run.digest: record.final()["test_top1"] for run in runs if (record := store.get(run)) is not None}
-
-
-def kl(store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str, float]:
-    """KL(teacher || student) in nats, on the test set."""
-    return {key: similar.kl for key, similar in similarities(store, runs, device).items()}
-
-
-def cka(store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str, float]:
-    """Linear CKA of the pooled vectors with the teacher's, on the test set."""
-    return {key: similar.cka for key, similar in similarities(store, runs, device).items()}
-
-
-@dataclass(frozen=True)
-class Transferred:
-    """Accuracy in percent of a linear probe (:func:`didact.measure.probe.probe`), the mean over
-    probe seeds."""
-
-    data: Data
-    method: ProbeMethod = field(default_factory=LogisticProbe)
-
-    def __call__(self, store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str, float]:
-        results = probe(store, runs, [self.data], [self.method], device=device, tell=tell)
-        return {result.run.digest: sum(result.probed.top1) / len(result.probed.top1) for result in results}
 
 
 def _measured(runs: Sequence[Run], measure: Measure) -> tuple[Run, ...]:
@@ -213,3 +161,7 @@ def _mean(samples: Iterable[Sample]) -> Sample:
     """The samples' means, one for each row; undefined if one of them is."""
     means = tuple(sample.mean for sample in samples)
     return Sample((None,) if None in means else means)
+
+
+def _listed(seeds: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(seeds)))

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from didact.execution import Execution, Outcome, Show, execute
 from didact.runs.run import Run
 from didact.runs.spread import Sample
-from didact.spec import plural
+from didact.spec import SpecError, nearest, plural, shown
 from didact.store.record import Record
 from didact.store.store import Store
 from didact.tables.costs import Cost
+from didact.tables.published import Entry, Published, beside
 from didact.tables.table import Cell, Table, compared, figures
 
 
@@ -44,6 +45,10 @@ class Study:
         baseline: index of the column to which the others are compared.
         students: row label -> network.
         published: the paper's own tables.
+        figures: its figures by student and column, of students by KD.
+        only: the cells that are asked for: values by "student", "teacher" (the column) and
+            "method"; None: all.
+        costs_only: whether only the teachers' costs are of interest, so that no student is trained.
     """
 
     title: str
@@ -51,12 +56,48 @@ class Study:
     baseline: int
     students: Mapping[str, str]
     published: tuple[Table, ...] = ()
+    figures: Published | None = None
+    only: Mapping[str, Sequence[str]] | None = None
+    costs_only: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises SpecError if ``only`` names what the study does not have."""
+        labels = {"student": [*self.students, *self.students.values()], "method": self.methods}
+        known = labels | {"teacher": [column.label for column in self.columns]}
+        for name, values in (self.only or {}).items():
+            if name not in known:
+                raise SpecError(f"only: no table of this study has a {shown(name)}{nearest(name, known)}")
+            for value in values:
+                if value not in known[name]:
+                    raise SpecError(f"only: {name}={value} is in no table here{nearest(value, known[name])}")
+
+    def _asked(self, column: str, method: str, net: str) -> bool:
+        label = next((label for label, one in self.students.items() if one == net), net)
+        facts = {"teacher": {column}, "method": {method}, "student": {net, label}}
+        return all(facts[name] & set(values) for name, values in (self.only or {}).items())
 
     @property
     def runs(self) -> list[Run]:
-        """The students' runs, each once."""
-        runs = [run for c in self.columns for rows in c.runs.values() for cell in rows.values() for run in cell]
-        return list({run.digest: run for run in runs}.values())
+        """The runs that are asked for, each once: students', or teachers' where only costs are."""
+        if self.costs_only:
+            return list({run.digest: run for run in self._teachers()}.values())
+        cells = [
+            cell
+            for column in self.columns
+            for method, rows in column.runs.items()
+            for net, cell in rows.items()
+            if self._asked(column.label, method, net)
+        ]
+        return list({run.digest: run for cell in cells for run in cell}.values())
+
+    def _teachers(self) -> list[Run]:
+        """The teachers of the columns that are asked for."""
+        wanted = [
+            column
+            for column in self.columns
+            if any(self._asked(column.label, method, net) for method, rows in column.runs.items() for net in rows)
+        ]
+        return [teacher for column in wanted for teacher in column.teachers]
 
     @property
     def methods(self) -> list[str]:
@@ -65,21 +106,42 @@ class Study:
 
     def train(self, store: Store, execution: Execution, show: Show | None = None, *, retry: bool = False) -> Outcome:
         """Train the missing runs: teachers one at a time, then students in cohorts."""
-        teachers = [teacher for column in self.columns for teacher in column.teachers]
-        prepared = execute(teachers, store, replace(execution, cohort_size=1), show, retry=retry)
+        prepared = execute(self._teachers(), store, replace(execution, cohort_size=1), show, retry=retry)
         taught = execute(self.runs, store, execution, show, retry=retry)
         return Outcome(prepared.records | taught.records, prepared.failures | taught.failures)
 
     def records(self, store: Store) -> dict[str, Record]:
         """The Records of finished runs, including teachers, by digest."""
         teachers = [teacher for column in self.columns for teacher in column.teachers]
-        records = {run.digest: store.get(run) for run in (*teachers, *self.runs)}
+        students = [run for c in self.columns for rows in c.runs.values() for cell in rows.values() for run in cell]
+        every = {run.digest: run for run in (*teachers, *([] if self.costs_only else students))}
+        records = {digest: store.get(run) for digest, run in every.items()}
         return {digest: record for digest, record in records.items() if record is not None}
 
     def tables(self, store: Store, device: str, tell: Callable[[str], None] = lambda line: None) -> list[Table]:
         """A table of accuracies for each method, and the costs of the teachers."""
         records = self.records(store)
-        return [*(self.accuracies(records, method) for method in self.methods), self.cost_table(records)]
+        shown = [] if self.costs_only else [table for m in self.methods for table in self._of_method(records, m)]
+        return [*shown, self.cost_table(records)]
+
+    def _of_method(self, records: Mapping[str, Record], method: str) -> list[Table]:
+        """The table of one method, and for KD the one beside the published figures."""
+        own = self.accuracies(records, method)
+        if self.figures is None or method != "kd":
+            return [own]
+        base = self.columns[self.baseline]
+        entries = [
+            Entry(("teacher", c.label), sample) for c in self.columns if (sample := _sample(c.teachers, records)) is not None
+        ]
+        for label, net in self.students.items():
+            against = _sample(base.runs.get(method, {}).get(net, ()), records)
+            for column in self.columns:
+                sample = _sample(column.runs.get(method, {}).get(net, ()), records)
+                if sample is not None:
+                    compared_to = None if column is base else (label, base.label)
+                    entries.append(Entry((label, column.label), sample, compared_to, against))
+        there = beside(f"{self.title}: {method}", entries, self.figures, 0.5, names=("student", "teacher"))
+        return [own] if there is None else [own, there]
 
     def accuracies(self, records: Mapping[str, Record], method: str) -> Table:
         """The table of one method: accuracy of teachers and students, with the mean difference to

@@ -1,0 +1,216 @@
+"""Figures that a paper published, and a table of ours beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from didact.runs.spread import Sample, difference
+from didact.tables.table import Cell, Quantity, Table
+from didact.tables.verdict import Region, Verdict, verdict
+
+Place = tuple[str, str]
+"""Row and column."""
+
+OURS = "Ours: test accuracy after the last epoch; no test image chooses anything."
+"""The rule of reporting, where a measure has no other."""
+
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?: ?± ?\d+(?:\.\d+)?)?")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A published figure, with the ± that is printed with it, if any."""
+
+    value: float
+    spread: float | None = None
+
+    @classmethod
+    def read(cls, text: str, which: int = 0) -> Figure | None:
+        """The ``which``-th number of a cell such as "75.52 ± 0.18" or "76.05 (81.19)"; None if
+        there is none.
+        """
+        found = _NUMBER.findall(text)
+        if len(found) <= which:
+            return None
+        value, _, spread = found[which].partition("±")
+        return cls(float(value), float(spread) if spread else None)
+
+    def text(self, digits: int = 2) -> str:
+        """ "75.52 ± 0.18"."""
+        return f"{self.value:.{digits}f}" + ("" if self.spread is None else f" ± {self.spread:.{digits}f}")
+
+
+@dataclass(frozen=True)
+class Published:
+    """The figures of a paper's table.
+
+    Attributes:
+        source: paper and table, with a link.
+        rule: how the paper came to a figure: over how many runs, after which epoch; or that it does
+            not say.
+        figures: by row and column, named as in our table.
+        same: whether our study has the paper's networks, data and recipe. Otherwise only the
+            directions of differences are compared.
+        beside: for our columns or networks that the paper does not have, those that are put beside
+            them, in words.
+    """
+
+    source: str
+    rule: str
+    figures: Mapping[Place, Figure] = field(default_factory=dict)
+    same: bool = False
+    beside: str = ""
+
+    @classmethod
+    def read(cls, table: Table, source: str, rule: str, which: int = 0) -> Published:
+        """All cells of a table of texts; ``which``: of several numbers in a cell."""
+        figures = {
+            (str(row), column): figure
+            for row, *cells in table.rows
+            for column, cell in zip(table.columns[1:], cells, strict=True)
+            if (figure := Figure.read(str(cell), which)) is not None
+        }
+        return cls(source, rule, figures)
+
+    def named(self, rows: Mapping[str, str], columns: Mapping[str, str]) -> Published:
+        """The same figures for a table of ours with other names: the paper's row and column by
+        ours.
+        """
+        figures = {
+            (row, column): self.figures[there]
+            for row, paper_row in rows.items()
+            for column, paper_column in columns.items()
+            if (there := (paper_row, paper_column)) in self.figures
+        }
+        return replace(self, figures=figures)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell of ours: its figures, and the place of the cell that it is compared with."""
+
+    place: Place
+    sample: Sample
+    base: Place | None = None
+    against: Sample | None = None
+
+    @property
+    def gain(self) -> Sample | None:
+        """The differences, paired by seed; None for a cell that is compared with nothing."""
+        return None if self.base is None or self.against is None else self.sample.minus(self.against)
+
+
+HEADS = ("ours", "n", "difference", "95 % interval", "published", "difference there", "verdict")
+
+
+def beside(
+    title: str,
+    entries: Iterable[Entry],
+    published: Published,
+    margin: float,
+    digits: int = 2,
+    ours: str = OURS,
+    names: Place = ("row", "column"),
+) -> Table | None:
+    """A row for each cell: ours, the paired difference with its interval, the published figures,
+    and a verdict. None without cells.
+
+    Args:
+        title: of our table.
+        entries: our cells.
+        published: the paper's.
+        margin: a difference that does not matter, in the measure's unit.
+        digits: after the point.
+        ours: our rule of reporting.
+        names: what rows and columns are.
+    """
+    entries = list(entries)
+    if not entries:
+        return None
+    found = {entry.place: _judged(entry, published, margin) for entry in entries}
+    rows = tuple(_row(entry, published, found[entry.place], digits) for entry in entries)
+    plain: dict[str, Any] = {}
+    for entry in entries:
+        row, column = entry.place
+        plain.setdefault(row, {})[column] = _plain(entry, published, found[entry.place])
+    heads, note = (*names, *HEADS), _note(entries, published, margin, ours)
+    return Table(heads, rows, f"{title}, beside the published figures", note, plain)
+
+
+def _gain_there(entry: Entry, published: Published) -> float | None:
+    """The published difference between the same two cells."""
+    here, base = published.figures.get(entry.place), None if entry.base is None else published.figures.get(entry.base)
+    return None if here is None or base is None else here.value - base.value
+
+
+def _judged(entry: Entry, published: Published, margin: float) -> Verdict | None:
+    """Of the difference where there is one on both sides; otherwise of the figure itself, where the
+    setting is the paper's.
+    """
+    here = published.figures.get(entry.place)
+    if here is None:
+        return None
+    of_base = None if entry.base is None else published.figures.get(entry.base)
+    margin = max(margin, here.spread or 0.0, (of_base.spread if of_base is not None else None) or 0.0)
+    gain, there = entry.gain, _gain_there(entry, published)
+    if gain is not None and there is not None:
+        return verdict(gain, (Region.amount if published.same else Region.direction)(there, margin))
+    return verdict(entry.sample, Region.amount(here.value, margin)) if published.same and entry.base is None else None
+
+
+def _row(entry: Entry, published: Published, judged: Verdict | None, digits: int) -> tuple[Cell, ...]:
+    here, there, gain = published.figures.get(entry.place), _gain_there(entry, published), entry.gain
+    interval = None if gain is None else gain.interval
+    return (
+        *entry.place,
+        Quantity(entry.sample, digits=digits),
+        entry.sample.n,
+        "" if gain is None else Quantity(gain, digits=digits, sign=True),
+        "" if interval is None else "{0:+.{2}f} to {1:+.{2}f}".format(*interval, digits),
+        "" if here is None else here.text(digits),
+        "" if there is None else f"{there:+.{digits}f}",
+        "" if judged is None else judged.text(),
+    )
+
+
+def _plain(entry: Entry, published: Published, judged: Verdict | None) -> dict[str, Any]:
+    here, gain = published.figures.get(entry.place), entry.gain
+    return (
+        entry.sample.plain()
+        | ({} if gain is None else {"difference": difference(gain), "to": entry.base})
+        | {
+            "published": None if here is None else here.value,
+            "published_spread": None if here is None else here.spread,
+            "published_difference": _gain_there(entry, published),
+            "verdict": None if judged is None else judged.word,
+            "further_seeds": None if judged is None else judged.further,
+        }
+    )
+
+
+def _note(entries: Sequence[Entry], published: Published, margin: float, ours: str) -> str:
+    teachers = any(entry.sample.by_teacher is not entry.sample for entry in entries)
+    over = (
+        "teacher seeds, each the mean over its students' seeds" if teachers else "the students' seeds, with one teacher seed"
+    )
+    if published.same:
+        rule = (
+            f"agrees where the interval lies within m of the published difference (or figure, where nothing is compared), "
+            f"disagrees where it lies outside; m is {margin:g}, or the ± that is printed if that is more."
+        )
+    else:
+        rule = (
+            f"agrees where the interval lies on the published side of 0, disagrees where it lies on the other (for published "
+            f"differences below {margin:g}: within {margin:g} of 0, or outside). The setting is not the paper's: no amounts are "
+            "compared."
+        )
+    lines = [
+        f"{ours} Intervals: 95 %, over {over}.",
+        f"Published: {published.source}: {published.rule}",
+        f"Verdict: {rule} docs/studies.md has the rule.",
+        published.beside,
+    ]
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,70 @@
+"""Published figures: read from cells, put beside ours."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from didact.runs.spread import Sample
+from didact.spec import strict_json
+from didact.tables.published import Entry, Figure, Published, beside
+from didact.tables.table import Table, text
+
+SHEET = Table(("", "a", "b"), (("alone", "70.00", ""), ("kd", "72.5 ± 0.18", "73.00 (+3.00)")))
+
+
+@pytest.mark.parametrize(
+    ("cell", "which", "figure"),
+    [
+        ("75.52 ± 0.18", 0, Figure(75.52, 0.18)),
+        ("76.05 (81.19)", 0, Figure(76.05)),
+        ("76.05 (81.19)", 1, Figure(81.19)),
+        ("75.46 (+2.05)", 1, Figure(2.05)),
+        ("", 0, None),
+        ("N/A", 0, None),
+        ("70.00", 1, None),
+    ],
+)
+def test_cells_of_papers(cell: str, which: int, figure: Figure | None) -> None:
+    assert Figure.read(cell, which) == figure
+
+
+def test_other_names() -> None:
+    read = Published.read(SHEET, "a paper", "as it says")
+    assert read.figures == {("alone", "a"): Figure(70.0), ("kd", "a"): Figure(72.5, 0.18), ("kd", "b"): Figure(73.0)}
+    named = read.named({"ours": "kd", "more": "nothing"}, {"x": "b", "y": "a"})
+    assert named.figures == {("ours", "x"): Figure(73.0), ("ours", "y"): Figure(72.5, 0.18)}
+
+
+def _table(*, same: bool, gains: tuple[float, ...]) -> Table:
+    base = Sample(tuple(60.0 + i for i in range(len(gains))), tuple(range(len(gains))))
+    own = Sample(tuple(60.0 + i + gain for i, gain in enumerate(gains)), base.seeds)
+    published = Published("a paper", "as it says.", Published.read(SHEET, "", "").figures, same=same)
+    entries = [Entry(("alone", "a"), base), Entry(("kd", "a"), own, ("alone", "a"), base), Entry(("other", "a"), own)]
+    table = beside("title", entries, published, 0.5)
+    assert table is not None
+    return table
+
+
+def test_amounts_where_the_setting_is_the_papers() -> None:
+    """Published: +2.50, within 0.5; ours 2.5 ± 4.303 * 0.1 / sqrt(3) = 2.25 to 2.75."""
+    table = _table(same=True, gains=(2.4, 2.5, 2.6))
+    alone, kd, other = (tuple(map(text, row)) for row in table.rows)
+    assert kd[2:] == ("63.50 ± 1.10", "3", "+2.50 ± 0.10", "+2.25 to +2.75", "72.50 ± 0.18", "+2.50", "agrees")
+    assert alone[6:] == ("70.00", "", "disagrees")  # the figure itself: 61 ± 2.48
+    assert other[4:] == ("", "", "", "", "")
+    assert "Published: a paper: as it says." in table.note and "the published difference" in table.note
+    plain = json.loads(strict_json(table.figures))["kd"]["a"]
+    assert (plain["verdict"], plain["published"], plain["published_difference"]) == ("agrees", 72.5, 2.5)
+    assert plain["difference"]["ci95"] == pytest.approx([2.2516, 2.7484], abs=1e-4) and plain["to"] == ["alone", "a"]
+
+
+def test_only_directions_elsewhere() -> None:
+    alone, kd, _ = (tuple(map(text, row)) for row in _table(same=False, gains=(9.0, 10.0, 11.0)).rows)
+    assert kd[-1] == "agrees"  # +10 has the sign of +2.5
+    assert alone[-1] == ""  # nothing is compared
+    assert text(_table(same=False, gains=(-9.0, -10.0, -11.0)).rows[1][-1]) == "disagrees"
+    told = _table(same=False, gains=(-1.0, 4.0)).rows[1][-1]
+    assert str(told).startswith("cannot tell (")
+    assert beside("title", [], Published("", ""), 0.5) is None
