@@ -122,7 +122,11 @@ from didact.tables.published import Figure, Published
 study = Benchmark(
     title="mine",
     pairs="resnet8/resnet8",
-    rows={"alone": {"method": "ce", "teacher": None}, "kd": {"method": "kd"}},
+    rows={
+        "alone": {"method": "ce", "teacher": None},
+        "kd": {"method": "kd"},
+        "bad": {"method": {"name": "kd", "alpha": 1e30}},
+    },
     base="alone",
     scales={"tiny": %r},
     published=Published("me", "by hand.", {("kd", "resnet8/resnet8"): Figure(20.0), ("alone", "resnet8/resnet8"): Figure(10.0)}),
@@ -142,15 +146,19 @@ def test_a_file_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     words = ["study", str(file), "--precision", "fp32", "--store", str(tmp_path / "store"), "--device", "cpu"]
     assert main([*words, "--plan", "--throughput", "10"]) == 0
     capsys.readouterr()
-    assert main(words) == 0
+    assert main(words) == 1  # what fails is told, and the rest goes on
     shown = capsys.readouterr()
     assert "beside the published figures" in shown.out and "training" in shown.err
-    assert main([*words, "--format", "latex"]) == 0  # asked again: nothing is trained
+    assert "FAILED resnet8.kd.s0 (" in " ".join(shown.err.split()) and "bad" not in shown.out
+    assert len(list(tmp_path.glob("store/runs/*/record.json"))) == 4
+    assert main([*words, "--format", "latex"]) == 1  # asked again: nothing is trained
     assert "training" not in capsys.readouterr().err
+    assert main([*words, "--only", "method=kd"]) == 0
+    capsys.readouterr()
     for name, message in (
         (f"{file}:nothing", "holds no function 'nothing'"),
         (f"{file}:number", "holds no function 'number'"),
-        (f"{file}:broken", "fails when it is called with (settings, device): KeyError: 'x' (my_own_study.py:17)"),
+        (f"{file}:broken", "fails when it is called with (settings, device): KeyError: 'x' (my_own_study.py:21)"),
         (str(tmp_path / "none.py"), "study: no file"),
     ):
         assert main(["study", name, "--store", str(tmp_path / "store")]) == 2

@@ -15,7 +15,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from didact.papers import gtn, sftn_tables
+from didact.papers import gtn_tables, sftn_settings, sftn_tables
 from didact.tables.table import Cell, Table
 
 KINDS = ("sftn", "gtn")
@@ -117,7 +117,7 @@ def _sftn(number: str) -> Iterable[Trial]:
     are no students of either.
     """
     rows = sftn_tables.PUBLISHED[number].rows[2:]
-    for at, pair in enumerate(sftn_tables.PAIRS[number]):
+    for at, pair in enumerate(sftn_settings.PAIRS[number]):
         teacher, _, student = pair.partition("/")
         gain = statistics.fmean(_number(row[2 + 2 * at]) - _number(row[1 + 2 * at]) for row in rows)
         yield Trial("sftn", "cifar100, 240 epochs", 240, PAPER_STEPS, teacher, student, gain, f"SFTN, Table {number}")
@@ -133,7 +133,7 @@ def _imagenet() -> Trial:
 
 def _gtn() -> Iterable[Trial]:
     """The poster's table on CIFAR-100; it names no number of epochs, 240 is the SFTN paper's."""
-    table: Table = gtn.PUBLISHED[0]
+    table: Table = gtn_tables.CIFAR
     standard, generic = table.columns.index("vanilla KD"), table.columns.index("GTN")
     for row in table.rows[1:]:
         gain = _number(row[generic]) - _number(row[standard])

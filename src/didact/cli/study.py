@@ -38,6 +38,7 @@ from didact.streams import say
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from didact.execution import Outcome
     from didact.papers.contract import Paper
     from didact.store.store import Store
     from didact.tables.table import Table
@@ -105,12 +106,20 @@ def study(
     _print(paper, tables, shape)
     if picture is not None:
         _draw(paper, tables, records, picture, talk)
-    for digest, reason in outcome.failures.items():
-        talk.print(f"FAILED {digest}: {reason}")
-    code = 1 if outcome.failures else 0
+    code = _told(paper, outcome, talk)
     if exported is not None:
         code = max(code, exported.write(records, exports.front(records, students), to_stderr=shape != "text"))
     return code
+
+
+def _told(paper: Paper, outcome: Outcome, talk: Console) -> int:
+    """Say which runs failed, and why. The exit code."""
+    from didact.runs.run import everything
+
+    labels = {run.digest: f"{run.label} " for run in everything(list(getattr(paper, "runs", ())))}
+    for digest, reason in outcome.failures.items():
+        talk.print(f"FAILED {labels.get(digest, '')}({digest}): {reason}")
+    return 1 if outcome.failures else 0
 
 
 def _print(paper: Paper, tables: Sequence[Table], form: Form) -> None:

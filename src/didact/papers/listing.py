@@ -21,12 +21,12 @@ images that they are shown. 'didact study NAME --scale paper --plan' tells opera
 
 def studies() -> Listing:
     """A row for every table and figure of every study."""
-    rows: list[list[Cell]] = [_row(name, about, make) for name, about, make in _known()]
+    rows: list[list[Cell]] = [_row(name, about, make) for name, about, make in known()]
     listing = Listing.of(list(COLUMNS), rows)
     return Listing(Table(COLUMNS, listing.table.rows, note=NOTE), listing.plain)
 
 
-def _known() -> Iterator[tuple[str, About, Any]]:
+def known() -> Iterator[tuple[str, About, Any]]:
     """Name, description and maker of each."""
     for name, module in catalogue("didact.papers").items():
         held = importlib.import_module(module)

@@ -21,4 +21,6 @@ def study(paper: Any, tables: Sequence[Table], store: Store) -> Figure | None:
     Returns:
         None if nothing to show is finished.
     """
-    return generic(paper, paper.records(store)) if isinstance(paper, Study) else grid(tables)
+    if isinstance(paper, Study):
+        return generic(paper, paper.records(store))
+    return grid([table for table in tables if not {"verdict", "epoch"} & set(table.columns)])
