@@ -41,7 +41,10 @@ SETTINGS = (
     "peers.net", "peers.method", "route", "route.anchors", "start", "nosuch", "epochs.x.y", "recipe.epochz",
 )  # fmt: skip
 MORE_OPTIONS = {
-    "study": ("scale", "table", "students", "draw", "pairs", "method", "teacher", "data", "temperatures", "weights"),
+    "study": (
+        *("scale", "table", "students", "draw", "pairs", "method", "teacher", "data", "temperatures", "weights"),
+        *("only", "teacher_seeds", "teacher.recipe", "recipe", "beside", "base", "seeds", "epochs"),
+    ),
 }
 """Settings that a command takes in addition to the options of its function."""
 SUBJECTS = {
@@ -54,7 +57,7 @@ SUBJECTS = {
     "search": ("abc", "", ","),
     "probe": ("abc", ",", "", "resnet8"),
     "quickstart": ("",),
-    "study": ("gtn", "sftn", "nosuch", ""),
+    "study": ("gtn", "sftn", "sftn-fig3", "crd", "simkd", "gtn-memory", "nosuch", "nosuch.py", ""),
     "train": ("",),
 }  # fmt: skip
 

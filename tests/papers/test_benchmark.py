@@ -1,4 +1,6 @@
-"""Studies as values: their runs are those of plain requests, the teacher keeps its recipe, what cannot work is left out."""
+"""Studies as values: their runs are those of plain requests, the teacher keeps its recipe, and what
+cannot work is left out.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +127,7 @@ study = Benchmark(
     rows={
         "alone": {"method": "ce", "teacher": None},
         "kd": {"method": "kd"},
-        "bad": {"method": {"name": "kd", "alpha": 1e30}},
+        "bad": {"method": {"name": "kd", "alpha": 1e9}, "recipe": {"learning_rate": 1e9, "epochs": 4}},
     },
     base="alone",
     scales={"tiny": %r},

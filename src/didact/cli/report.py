@@ -15,7 +15,7 @@ from cyclopts import Parameter
 
 from didact.cli import answer
 from didact.cli.options import STORE, Device, StorePath, TrustStore, exactly
-from didact.spec import RequestError, Seed, SpecError, catalogue, plural, shown
+from didact.spec import RequestError, Seed, SpecError, plural, shown
 from didact.streams import say
 
 if TYPE_CHECKING:
@@ -110,9 +110,10 @@ def _paper(what: Sequence[str], device: str) -> Paper | None:
     Raises:
         SpecError: settings without a study.
     """
+    from didact.papers.contract import find, is_name
+
     first = what[0] if what else ""
-    if first in catalogue("didact.papers") or (":" in first and not first.startswith("-")):
-        from didact.papers.contract import find
+    if is_name(first):
         from didact.request.tokens import parse
 
         return find(first)(parse(what[1:]), device)

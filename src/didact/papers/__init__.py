@@ -18,7 +18,7 @@ command."""
 
 
 def __getattr__(name: str) -> Any:
-    """``Benchmark``, imported when it is asked for: it takes a second, and names alone need none."""
+    """``Benchmark``, imported when it is asked for: it takes a second, and names need none."""
     if name == "Benchmark":
         from didact.papers.benchmark import Benchmark
 

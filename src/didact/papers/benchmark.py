@@ -7,9 +7,9 @@ holds one as well::
     study = Benchmark(
         title="Two methods on my pair",
         pairs="resnet20/resnet8",
-        rows={"alone": {"method": "ce", "teacher": None}, "kd": {"method": "kd"}, "crd": {"method": "crd"}},
+        rows={"alone": {"method": "ce", "teacher": None}, "kd": {"method": "kd"}},
         base="kd",
-        scales={"small": {"data": {"name": "digits"}, "recipe": {"name": "short", "epochs": 20}, "seeds": 3}},
+        scales={"small": {"data": {"name": "digits"}, "recipe": {"name": "short"}, "seeds": 3}},
     )
 """
 
@@ -24,7 +24,7 @@ from didact.papers import scales
 from didact.papers.about import About
 from didact.papers.only import limited
 from didact.request.plan import plan
-from didact.request.settings import several
+from didact.request.settings import as_given, several
 from didact.runs.labels import recipe_label
 from didact.runs.run import Run, method_label
 from didact.spec import SpecError, nearest, plural, shown
@@ -52,7 +52,8 @@ class Benchmark:
             without a teacher.
         base: the row to which the others are compared.
         columns: settings by the column's label; then each pair has a table of its own. Without any
-            the pairs are the columns. A column's recipe is the student's; the teacher has the scale's.
+            the pairs are the columns. A column's recipe is the student's; the teacher has the
+            scale's.
         scales: settings by scale: data, recipe, seeds, teacher. The first is the default.
         published: figures by row and column (by row and pair, where pairs are the columns).
         sheets: the paper's own tables, to be printed.
@@ -80,6 +81,7 @@ class Benchmark:
         """
         usual = "small" if "small" in self.scales else next(iter(self.scales))
         merged = scales.settings(settings, self.scales, KEYS, usual)
+        scales.check_teacher(merged.get("teacher", {}))
         made = _Made(self, merged, device, scales.as_published(settings))
         grids = limited(made.grids(), merged.get("only"))
         chosen = tuple(Chosen(grid, self.names[1]) for grid in grids if self.columns)
@@ -111,7 +113,7 @@ class _Made:
                     if taught:
                         rows["teacher"].setdefault(column, tuple(taught.values()))
         base = self.settings.get("base", self.study.base)
-        if base not in rows:
+        if not isinstance(base, str) or base not in rows:
             raise SpecError(f"base: no row {shown(base)}{nearest(str(base), rows)}")
         first = next(iter(rows[base].values()))[0]
         recipe = plural(first.recipe.epochs, "epoch") if self.study.columns else recipe_label(first)
@@ -129,7 +131,7 @@ class _Made:
         wanted = self.settings["method"]
         named = several(wanted, "method") if isinstance(wanted, (str, list, tuple)) else [wanted]
         base = self.settings.get("base", self.study.base)
-        rows = {base: self.study.rows[base]} if base in self.study.rows else {}
+        rows = {base: self.study.rows[base]} if isinstance(base, str) and base in self.study.rows else {}
         for one in named:
             known = isinstance(one, str) and one in self.study.rows
             rows[str(one)] = self.study.rows[one] if known else {"method": one}
@@ -159,13 +161,14 @@ class _Made:
         return found
 
     def _teachers_recipe(self, teacher: Mapping[str, Any], net: str) -> dict[str, Any]:
-        """The recipe of the teacher: what it is given, else the scale's, whatever its student's column
-        says. The rate is spelt out, since it would be the student's otherwise."""
+        """The recipe of the teacher: what it is given, else the scale's, whatever its student's
+        column says. The rate is spelt out, since it would be the student's otherwise."""
         scale, short = self.settings["recipe"], {}
         for key in ("epochs", "precision"):
             short |= {key: self.settings[key]} if key in self.settings else {}
-        recipe = {**scale, **short, **(teacher.get("recipe") or {})}
-        return {"learning_rate": recipes.settings(recipe["name"], net)["learning_rate"], **recipe}
+        recipe = {**scale, **short, **as_given(teacher.get("recipe", {}), "teacher.recipe")}
+        name = recipe["name"]
+        return {"learning_rate": recipes.settings(name, net)["learning_rate"], **recipe} if isinstance(name, str) else recipe
 
     def _published(self, columns: Mapping[str, tuple[str, Settings]], pair: str) -> Published | None:
         """The published figures under our names, and whether amounts are compared."""

@@ -75,6 +75,13 @@ def find(name: str) -> Make:
     return _checked(name, *imported(name, "study"))
 
 
+def is_name(word: str) -> bool:
+    """Whether ``word`` has the form of a study's name: a file of this package, with a table after it
+    or without, or a user's file or module."""
+    known = word.partition("-")[0] in catalogue("didact.papers")
+    return known or (not word.startswith("-") and (":" in word or word.endswith(".py")))
+
+
 def _of_table(make: Make, table: str) -> Make:
     def made(settings: Mapping[str, Any], device: str) -> Paper:
         if "table" in settings:

@@ -1,4 +1,5 @@
-"""CRD's benchmark: 14 methods on 13 pairs of networks, on CIFAR-100; most later papers compare with it.
+"""CRD's benchmark: 14 methods on 13 pairs of networks, on CIFAR-100. Most later papers compare with
+it.
 
 Tian, Krishnan, Isola: Contrastive Representation Distillation (ICLR 2020,
 https://arxiv.org/abs/1910.10699), Tables 1 and 2, as https://github.com/HobbitLong/RepDistiller

@@ -69,7 +69,7 @@ def study(request: Mapping[str, Any], device: str = "cpu") -> Study | Memory:
         SpecError: unknown keys or names, or more students than the pool has.
     """
     scale, table = str(request.get("scale", "small")), request.get("table", "cifar100")
-    if table not in SHEETS:
+    if not isinstance(table, str) or table not in SHEETS:
         raise SpecError(f"table: unknown {shown(table)}{nearest(str(table), SHEETS)}")
     by_table = (
         {**SCALES, scale: {**SCALES.get(scale, {}), **BY_TABLE.get((table, scale), {})}} if scale in SCALES else SCALES

@@ -15,8 +15,9 @@ from didact.tables.table import Cell, Table
 
 COLUMNS = ("study", "what it compares", "data", "networks", "runs", "epochs", "images shown (millions)", "source")
 NOTE = """\
-Runs, epochs and images are those at --scale paper: runs with their teachers, each once; the epochs of all of them; the training
-images that they are shown. 'didact study NAME --scale paper --plan' tells operations, time and memory of what is missing."""
+Runs, epochs and images are those at --scale paper: runs with their teachers, each once; the epochs
+of all of them; the training images that they are shown. 'didact study NAME --scale paper --plan'
+tells operations, time and memory of what is missing."""
 
 
 def studies() -> Listing:

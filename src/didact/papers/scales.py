@@ -44,6 +44,14 @@ def settings(
     return merged
 
 
+def check_teacher(teacher: Any) -> None:
+    """Raise SpecError for a teacher's settings that a study makes itself: its network and method."""
+    if not isinstance(teacher, Mapping) or {"net", "method"} & set(teacher):
+        raise SpecError(
+            "teacher: its network comes from pairs=resnet20/resnet8 and its method from the table; leave both out"
+        )
+
+
 def as_published(request: Mapping[str, Any], but: str = "") -> bool:
     """Whether data and recipe of everything are those of the scale ``paper``. ``but``: a setting that
     may be another."""

@@ -126,11 +126,7 @@ def _settings(request: Mapping[str, Any], table: str) -> dict[str, Any]:
     settings = scales.settings(request, {**SCALES, scale: {**SCALES[scale], **BY_TABLE.get((table, scale), {})}}, KEYS)
     if table == "3" and scale == "paper" and "data" not in request:
         raise SpecError("data: table 3 is ImageNet's, which has no download here; write --data folder:PATH of your copy")
-    teacher = settings.setdefault("teacher", {})
-    if not isinstance(teacher, Mapping) or {"net", "method"} & set(teacher):
-        raise SpecError(
-            "teacher: its network comes from pairs=resnet20/resnet8 and its method from the table; leave both out"
-        )
+    scales.check_teacher(settings.setdefault("teacher", {}))
     return settings
 
 

@@ -1,4 +1,4 @@
-"""The SFTN paper's Figures 3 and 5 as tables. They print no numbers but those of its Tables 1 and 2."""
+"""The SFTN paper's Figures 3 and 5 as tables. They print no numbers but those of Tables 1 and 2."""
 
 from __future__ import annotations
 
@@ -72,9 +72,10 @@ HEADS = (
     "best from SFTN ",
 )  # fmt: skip
 NOTE = """\
-Test accuracy in percent after the last epoch, mean ± standard deviation over seeds. The best of several methods is taken by
-their test accuracy, as the paper's figure does: the largest of several figures is too large on average, and chooses nothing
-for use. Published: SFTN, Tables 1 and 2 (https://arxiv.org/abs/2102.07650), rows 'Best'."""
+Test accuracy in percent after the last epoch, mean ± standard deviation over seeds. The best of
+several methods is taken by their test accuracy, as the paper's figure does: the largest of several
+figures is too large on average, and chooses nothing for use. Published: SFTN, Tables 1 and 2
+(https://arxiv.org/abs/2102.07650), rows 'Best'."""
 
 
 def _best(rows: Mapping[str, Sequence[Run]], store: Store) -> tuple[str, Sample] | None:
@@ -129,9 +130,10 @@ class Curves:
 
 
 CURVES = """\
-KL: T^2 KL(teacher || student) at the temperature T of KD, the mean over the training images of an epoch. Accuracy: on the test
-images, in percent. Mean ± standard deviation over seeds; in brackets: SFTN minus standard, paired by seed. Published: SFTN,
-Figure 5, which prints no figures; its text says that with SFTN the KL converges faster and the test accuracy is higher."""
+KL: T^2 KL(teacher || student) at the temperature T of KD, the mean over the training images of an
+epoch. Accuracy: on the test images, in percent. Mean ± standard deviation over seeds; in brackets:
+SFTN minus standard, paired by seed. Published: SFTN, Figure 5, which prints no figures; its text
+says that with SFTN the KL converges faster and the test accuracy is higher."""
 
 
 def _series(runs: Sequence[Run], store: Store) -> dict[int, tuple[Sample | None, Sample | None]]:

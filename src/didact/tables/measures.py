@@ -49,7 +49,7 @@ def accuracy(store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict
 
 
 def top5(store: Store, runs: Sequence[Run], device: str, tell: Tell) -> dict[str, float]:
-    """Share of test images with their class among the five likeliest, after the last epoch, in percent."""
+    """Test images with their class among the five likeliest, after the last epoch, in percent."""
     return {run.digest: record.final().get("test_top5", math.nan) for run in runs if (record := store.get(run)) is not None}
 
 

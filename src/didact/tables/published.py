@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from didact.runs.spread import Sample, difference
+from didact.spec import plural
 from didact.tables.table import Cell, Quantity, Table
 from didact.tables.verdict import Region, Verdict, verdict
 
@@ -167,13 +168,19 @@ def _row(entry: Entry, published: Published, judged: Verdict | None, digits: int
     return (
         *entry.place,
         Quantity(entry.sample, digits=digits),
-        entry.sample.n,
+        _number(entry.sample),
         "" if gain is None else Quantity(gain, digits=digits, sign=True),
         "" if interval is None else "{0:+.{2}f} to {1:+.{2}f}".format(*interval, digits),
         "" if here is None else here.text(digits),
         "" if there is None else f"{there:+.{digits}f}",
         "" if judged is None else judged.text(),
     )
+
+
+def _number(sample: Sample) -> Cell:
+    """How many figures; of how many teachers where there are several."""
+    each = sample.by_teacher
+    return sample.n if each is sample else f"{sample.n} of {plural(each.n, 'teacher')}"
 
 
 def _plain(entry: Entry, published: Published, judged: Verdict | None) -> dict[str, Any]:

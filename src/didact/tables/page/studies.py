@@ -32,7 +32,10 @@ def sections(
 
 
 def _picture(table: Table, at: int) -> Picture | None:
-    """Means by row and column; None if the table has fewer than two quantities over seeds."""
+    """Means by row and column; None if the table has fewer than two quantities over seeds, and for
+    the table beside the published figures, which has those of another one."""
+    if "verdict" in table.columns:
+        return None
     rows: list[tuple[str, list[tuple[str, Quantity]]]] = []
     for label, *cells in table.rows:
         named = zip(table.columns[1:], cells, strict=True)
