@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from didact.store.store import Store
     from didact.tables.page.parts import Page
     from didact.tables.page.trained import Trained
+
+T = TypeVar("T")
 
 MOST = 300
 """Largest number of runs in one report."""
@@ -147,13 +149,15 @@ def _named(store: Store, what: Sequence[str]) -> list[Trained]:
     from didact.tables.page.trained import of_runs, of_store
 
     words = [word for one in what for word in one.split(",") if word]
+    if not words:
+        _not_too_many([folder for folder in store.folders() if (folder / "record.json").exists()])
     found = of_runs(store, chosen_all(store, words)) if words else of_store(store)
     if not found:
         raise SpecError(f"no finished run in {store.root}; train some first: didact quickstart")
     return _not_too_many(found)
 
 
-def _not_too_many(found: list[Trained]) -> list[Trained]:
+def _not_too_many(found: list[T]) -> list[T]:
     if len(found) > MOST:
         raise SpecError(f"a report shows at most {MOST} runs, found {len(found):,}; name some by their digests, or a study")
     return found
@@ -197,10 +201,10 @@ def _running(store: Store) -> Page:
     """The report of all runs so far. Measures nothing."""
     from didact.files.checked import DamagedError
     from didact.measure.similarity import known
-    from didact.tables.page.trained import newest, of_store, unfinished
+    from didact.tables.page.trained import latest
     from didact.tables.page.whole import page
 
-    found = newest([*of_store(store), *unfinished(store)], store, MOST)
+    found = latest(store, MOST)
     similar = {}
     for one in found:
         with contextlib.suppress(DamagedError):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from didact.report import live
 from didact.report.page import html
+from didact.tables.page.parts import Page, Section
+from didact.tables.table import Table
 from support.reported import HOSTILE, everything
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
@@ -106,6 +110,38 @@ def test_nothing_is_wider_than_a_phone(browser: Any, address: str) -> None:
     assert page.evaluate(beyond) == [] and said == []
     ends = page.evaluate("[...document.querySelectorAll('.chart svg')].map((each) => each.getBoundingClientRect().right)")
     assert ends and max(ends) <= 360
+
+
+def test_a_live_page_follows_its_server(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SECONDS", 0.1)
+    now = ["1"]
+    table = Table(("a", "b"), tuple((f"row {at}", at) for at in range(5)), "table")
+
+    def make() -> Page:
+        return Page(f"state {now[0]}", (), (Section("tables", "Tables", (table,)),))
+
+    with live.server(live.Live(make, lambda: now[0])) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            page = browser.new_page()
+            said: list[str] = []
+            page.on("console", lambda message: said.append(message.text))
+            page.goto(f"http://127.0.0.1:{server.server_port}/")
+            page.get_by_label("Filter rows").fill("row 3")
+            now[0] = "2"
+            page.wait_for_selector("h1:text('state 2')")
+            page.wait_for_selector("#tables [role=status]:text('1 of 5 rows')")  # what was typed is still there
+            page.get_by_role("button", name="Pause updates").click()
+            now[0] = "3"
+            page.wait_for_selector("#live:text('The store has changed since.')")
+            page.get_by_role("button", name="Follow the store again").click()
+            page.wait_for_selector("h1:text('state 3')")
+            assert said == []
+            page.close()
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def channels(colour: str) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from math import nan
 
@@ -29,7 +30,7 @@ def test_students_and_their_teacher(tiny: Callable[..., Run], store: Store) -> N
         ended(store, tiny("kd", teacher=teacher, seed=seed), metrics(70.0 + seed, ce=0.3, kd=2.0))
     begun(store, tiny("ce"), metrics(50.0, 1))
 
-    known = [*trained.of_store(store), *trained.unfinished(store)]
+    known = trained.latest(store, 10)
     (picture,) = curves.section(trained.families(known)).pictures
     titles = [one.title for one in picture.panels]
     assert titles[:3] == ["test accuracy", "training accuracy", "loss"]
@@ -42,8 +43,8 @@ def test_students_and_their_teacher(tiny: Callable[..., Run], store: Store) -> N
         "alone (ce), seed 0 (epoch 1 of 2)": (50.0, None),
         f"{by_teacher}, seed 0": (35.0, 70.0),
         f"{by_teacher}, seed 1": (35.5, 71.0),
-        "teacher: sftn (for resnet8) resnet14": (40.0, 80.0),
-        "teacher: sftn (for resnet8) resnet14, branch1": (None, 60.0),
+        "teacher: sftn resnet14": (40.0, 80.0),
+        "teacher: sftn resnet14, branch1": (None, 60.0),
     }
     assert [curve.name for curve in accuracy.curves if curve.dashed] == list(values)[3:]
     assert len(panel(picture.panels, "loss term kd").curves) == 2
@@ -67,3 +68,19 @@ def test_many_values_are_thinned_out(tiny: Callable[..., Run], monkeypatch: pyte
     loss = panel(picture.panels, "loss")
     assert loss.at[:2] == (1, 6) and loss.at[-1] == 101 and len(loss.curves[0].values) == len(loss.at)
     assert picture.note.startswith("Every 5th place")
+
+
+def test_the_runs_that_changed_last(tiny: Callable[..., Run], store: Store) -> None:
+    teacher = tiny("ce", net="resnet14")
+    ended(store, teacher, metrics(80.0))
+    runs = [tiny("kd", teacher=teacher, seed=seed) for seed in range(3)]
+    for run in runs:
+        ended(store, run, metrics(70.0))
+    for at, run in enumerate((teacher, runs[1], runs[0], runs[2])):
+        os.utime(store.folder(run) / "metrics.jsonl", (at, at))
+    found = trained.latest(store, 2)
+    assert {one.digest for one in found} == {
+        runs[0].digest,
+        runs[2].digest,
+        teacher.digest,
+    }  # the teacher is shown with them

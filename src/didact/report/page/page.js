@@ -195,6 +195,7 @@
       sessionStorage.setItem(`${KEY}-paused`, show() ? "no" : "yes");
       show();
     });
+    show();
     status.after(button);
     return show;
   }

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from didact.files.checked import DamagedError, read_json, read_rows
 from didact.nets import title
-from didact.runs.labels import recipe_label, row_label, teacher_label, teacher_summary
+from didact.runs.labels import recipe_label, row_label, teacher_summary
 from didact.runs.run import Run, everything
 from didact.spec import clean, digest, from_json, to_json
-from didact.store.entries import code_names
+from didact.store.entries import Finished, Lost, code_names
 from didact.store.record import Record
 from didact.store.store import Store
 
@@ -84,37 +86,48 @@ def of_store(store: Store) -> list[Trained]:
     return [Trained(run, record.metrics(), record) for run, record in store.runs()]
 
 
-def newest(trained: Sequence[Trained], store: Store, most: int) -> list[Trained]:
-    """At most so many of the runs, those with the latest metrics, in their order."""
-
-    def changed(one: Trained) -> float:
-        path = store.folder(one.run) / "metrics.jsonl"
-        return path.stat().st_mtime if path.exists() else 0.0
-
-    if len(trained) <= most:
-        return list(trained)
-    kept = {one.digest for one in sorted(trained, key=changed)[-most:]}
-    return [one for one in trained if one.digest in kept]
-
-
-def unfinished(store: Store) -> list[Trained]:
-    """The runs of the store that have begun and not ended, with the metrics so far.
+def latest(store: Store, most: int) -> list[Trained]:
+    """The runs of the store that changed last, at most so many, finished or not, and their teachers.
 
     Folders that cannot be read, or that name code that is not trusted, are left out.
     """
-    found: list[Trained] = []
-    for folder in store.folders():
-        if (folder / "record.json").exists() or not (folder / "metrics.jsonl").is_file():
-            continue
-        try:
+    by_time = sorted(store.folders(), key=_changed)[-most:]
+    found: dict[str, Trained] = {}
+    for folder in sorted(by_time):
+        one = _read(store, folder)
+        if one is not None:
+            found[one.digest] = one
+    for one in list(found.values()):
+        teacher = one.run.teacher
+        if teacher is not None and teacher.digest not in found and (of := _read(store, store.folder(teacher))) is not None:
+            found[of.digest] = of
+    return list(found.values())
+
+
+def _changed(folder: Path) -> float:
+    try:
+        return os.stat(folder / "metrics.jsonl").st_mtime
+    except OSError:
+        return 0.0
+
+
+def _read(store: Store, folder: Path) -> Trained | None:
+    """The run in ``folder``; None, with a message where something is wrong, if it cannot be read."""
+    try:
+        if (folder / "record.json").exists():
+            entry = store.entry(folder)
+            if isinstance(entry, Finished):
+                return Trained(entry.run, entry.record.metrics(), entry.record)
+            if isinstance(entry, Lost) and not entry.running:
+                store.once(entry.why)
+        elif (folder / "metrics.jsonl").is_file():
             spec = read_json(folder / "spec.json")
-            if digest(spec) != folder.suffix[1:] or not store.trusts(code_names(spec)):
-                continue
-            rows = [row for row in read_rows(folder / "metrics.jsonl") if isinstance(row, dict)]
-            found.append(Trained(from_json(Run, spec), rows, None))
-        except (OSError, ValueError) as error:  # the training writes at the same time
-            store.once(f"left out {clean(folder.name)}: {error}")
-    return found
+            if digest(spec) == folder.suffix[1:] and store.trusts(code_names(spec)):
+                rows = [row for row in read_rows(folder / "metrics.jsonl") if isinstance(row, dict)]
+                return Trained(from_json(Run, spec), rows, None)
+    except (OSError, ValueError) as error:  # the training writes at the same time
+        store.once(f"left out {clean(folder.name)}: {error}")
+    return None
 
 
 def families(trained: Sequence[Trained]) -> list[Family]:
@@ -151,9 +164,9 @@ def how(run: Run) -> str:
     return f"{row_label(run)} from {teacher_summary(run.teacher, run.net)} {net_title(run.teacher)}"
 
 
-def teacher_name(run: Run) -> str:
-    """A teacher in a legend."""
-    return f"teacher: {teacher_label(run)}"
+def teacher_name(run: Run, student: str) -> str:
+    """A teacher in a legend, beside students of the network ``student``."""
+    return f"teacher: {teacher_summary(run, student)} {net_title(run)}"
 
 
 def number(row: Any, *path: str) -> float | None:
