@@ -183,7 +183,7 @@ def _picture(picture: Picture, key: str) -> Iterator[str]:
 
 
 def _panel(panel: Panel, picture: Picture, key: str, *, wide: bool) -> Iterator[str]:
-    table = panel.table()
+    table, datum = panel.table(), _datum if isinstance(panel, Dots) else _figure
     specification = json.dumps(chart.specification(panel, picture), ensure_ascii=True).replace("<", "\\u003c")
     measured = f' data-measured="{panel.measured}"' if isinstance(panel, Dots) else ""
     name = f"{panel.title}, {_size(panel)}; its data are in the table below"
@@ -192,9 +192,9 @@ def _panel(panel: Panel, picture: Picture, key: str, *, wide: bool) -> Iterator[
     yield f'<script type="application/json">{specification}</script></div>'
     yield f'<details id="{key}-data"><summary>Data: {_text(panel.title)}</summary>'
     yield f'<div class="scroll" role="region" tabindex="0" aria-label="Data: {_text(panel.title)}">'
-    yield f'<table id="{key}-table"><thead><tr>{_heads(table, panel)}</tr></thead><tbody>'
+    yield f'<table id="{key}-table"{_numbers(panel)}><thead><tr>{_heads(table, panel)}</tr></thead><tbody>'
     for label, *cells in table.rows:
-        yield f'<tr><th scope="row"{_number(label)}>{_plain(label)}</th>{"".join(map(_datum, cells))}</tr>'
+        yield f'<tr><th scope="row"{_number(label)}>{_plain(label)}</th>{"".join(datum(cell) for cell in cells)}</tr>'
     yield "</tbody></table></div></details></div>"
 
 
@@ -212,6 +212,15 @@ def _heads(table: Table, panel: Panel) -> str:
         return _columns(table)
     about = [f' data-group="{_text(c.group)}"{" data-dashed=1" if c.dashed else ""}' for c in panel.curves]
     return "".join(f'<th scope="col"{more}>{_text(c)}</th>' for c, more in zip(table.columns, ["", *about], strict=True))
+
+
+def _numbers(panel: Panel) -> str:
+    """Marks a table of numbers only, whose many cells then need no mark of their own."""
+    return "" if isinstance(panel, Dots) else ' class="numbers"'
+
+
+def _figure(cell: Cell) -> str:
+    return f"<td>{_plain(cell)}</td>"
 
 
 def _datum(cell: Cell) -> str:

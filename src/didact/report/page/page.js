@@ -114,6 +114,24 @@
     view: { stroke: "var(--line)" },
   };
 
+  // lines that a tooltip shows at most; the table has all
+  const MOST = 14;
+
+  function tooltip(x) {
+    const row = (html, key, value) => `<tr><td class="key">${html(key)}</td><td class="value">${html(String(value))}</td></tr>`;
+    return (value, html) => {
+      if (typeof value !== "object" || value === null) return html(String(value));
+      const { x: place, ...others } = value;
+      let lines = Object.entries(others);
+      if (place !== undefined) lines = lines.sort(([, a], [, b]) => b - a);
+      const more = lines.length - MOST;
+      if (more > 0) lines.length = MOST;
+      const head = place === undefined ? [] : [[x, place]];
+      const end = more > 0 ? `<tr><td class="key" colspan="2">and ${more} lower ones</td></tr>` : "";
+      return `<table>${[...head, ...lines].map(([key, each]) => row(html, key, each)).join("")}${end}</table>`;
+    };
+  }
+
   async function draw(chart) {
     const specification = JSON.parse(chart.querySelector("script").textContent);
     const table = document.getElementById(chart.dataset.table);
@@ -122,7 +140,9 @@
     place.className = "chart";
     chart.append(place);
     const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    const options = { renderer: "svg", actions: false, config, tooltip: { theme: dark ? "dark" : "light" } };
+    const heading = text(table.tHead.rows[0].cells[0]);
+    const about = { theme: dark ? "dark" : "light", formatTooltip: tooltip(heading) };
+    const options = { renderer: "svg", actions: false, config, tooltip: about };
     specification.datasets = { rows };
     const { view } = await vegaEmbed(place, specification, options);
     return view;

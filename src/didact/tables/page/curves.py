@@ -8,12 +8,13 @@ from functools import partial
 from typing import Any
 
 from didact.runs.run import Run
-from didact.tables.page.parts import Section, key_of
+from didact.tables.page.parts import Part, Section, key_of
 from didact.tables.page.picture import Curve, Curves, Picture
 from didact.tables.page.trained import Family, Trained, how, number, teacher_name
 
 CELLS = 60_000
-"""Largest number of values in all curves of a report, about 1 MB; longer ones are thinned out."""
+"""Largest number of values in all curves of a report, about 1 MB; where there are more, all curves are
+thinned out."""
 
 Read = Callable[[dict[str, Any]], float | None]
 
@@ -35,7 +36,7 @@ def section(families: Sequence[Family]) -> Section:
         "One line for each run, one colour for each way of training; dashed: teachers and their branches. Loss terms are "
         "means over the epoch's training batches, with their weights. A single figure is that of the last epoch."
     )
-    return Section("curves", "Curves over training", tuple(_thinned(pictures)), text)
+    return Section("curves", "Curves over training", tuple(pictures), text)
 
 
 def _picture(family: Family, at: int) -> Picture | None:
@@ -131,20 +132,24 @@ def _lines(title: str, label: str, lines: Sequence[tuple[_Named, str, dict[float
     return Curves(title, "epoch", label, places, tuple(curves))
 
 
-def _thinned(pictures: Sequence[Picture]) -> list[Picture]:
-    """The pictures with at most :data:`CELLS` values: every n-th place and the last one."""
-    panels = [panel for picture in pictures for panel in picture.panels if isinstance(panel, Curves)]
+def thinned(sections: Sequence[Section]) -> list[Section]:
+    """The sections with at most about :data:`CELLS` values in all curves: every n-th place and the
+    last one."""
+    panels = [panel for one in sections for picture in one.pictures for panel in picture.panels if isinstance(panel, Curves)]
     cells = sum(len(panel.at) * len(panel.curves) for panel in panels)
     step = -(-cells // CELLS)
     if step <= 1:
-        return list(pictures)
-    note = f"Every {step}th place of each curve and the last one are shown, because there are {cells:,} values."
-    return [
-        replace(
-            picture, note=note, panels=tuple(_each(panel, step) for panel in picture.panels if isinstance(panel, Curves))
-        )
-        for picture in pictures
-    ]
+        return list(sections)
+    note = f"Of the {cells:,} values in all curves of this page, one in {step} is shown, and the last one of each curve."
+    return [replace(one, parts=tuple(_every(part, step, note) for part in one.parts)) for one in sections]
+
+
+def _every(part: Part, step: int, note: str) -> Part:
+    """A picture of curves with every ``step``-th place; other parts as they are."""
+    if not isinstance(part, Picture) or not any(isinstance(panel, Curves) for panel in part.panels):
+        return part
+    panels = tuple(_each(panel, step) if isinstance(panel, Curves) else panel for panel in part.panels)
+    return replace(part, panels=panels, note="\n".join(line for line in (part.note, note) if line))
 
 
 def _each(panel: Curves, step: int) -> Curves:

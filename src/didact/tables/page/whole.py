@@ -38,7 +38,7 @@ def page(
     finished = [(one.run, one.record) for one in trained if one.record is not None]
     compared = comparisons(finished, {run.digest for run, _ in finished}, similar or None)
     related = families(trained)
-    sections = [
+    whole = [
         *before,
         runs.results(compared),
         curves.section(related),
@@ -53,4 +53,4 @@ def page(
     ]
     running = len(trained) - len(finished)
     lines = [f"{plural(len(finished), 'finished run')}{f', {running} unfinished' if running else ''}; didact {__version__}."]
-    return Page(title, tuple(lines), shown(sections))
+    return Page(title, tuple(lines), shown(curves.thinned(whole)))
