@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -44,18 +45,19 @@ def test_a_file_in_eight_bits(store: str, here: Path, capsys: pytest.CaptureFixt
     assert re.search(r"797 images: [\d.]+ % by this file, [\d.]+ % by torch in float32, [\d.]+ % in the Record", said)
 
 
-def test_the_example_of_the_page_serves_it(store: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_of_the_page_serves_it(store: str, here: Path) -> None:
     assert main(["export", "resnet8", "-o", "student.onnx", "--store", store]) == 0
     image = load(Data(name="digits")).test.images[3]
     np.save("image.npy", image.permute(1, 2, 0).numpy())
     example = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert example is not None and len([line for line in example[1].splitlines() if line]) <= 10
     assert "didact" not in re.findall(r"^(?:import|from) (\w+)", example[1], re.MULTILINE)
-    capsys.readouterr()
-    names: dict[str, Any] = {}
-    exec(example[1], names)
-    assert capsys.readouterr().out.strip() in json.loads(Path("student.json").read_text())["classes"]
-    assert names["logits"].shape == (1, 10)
+    # a process in which neither torch nor didact can be imported
+    blocked = "import sys; sys.modules['torch'] = sys.modules['didact'] = None\n"
+    command = [sys.executable, "-I", "-c", f"{blocked}{example[1]}\nassert logits.shape == (1, 10)"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=here, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() in json.loads(Path("student.json").read_text())["classes"]
 
 
 @pytest.mark.parametrize(

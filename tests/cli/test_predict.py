@@ -12,6 +12,8 @@ from PIL import Image
 pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 
+import onnx
+
 from didact.cli.main import main
 from didact.deploy.onnx_file import described, logits_of, model_of
 from support.training import network
@@ -26,7 +28,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("files")
     model = model_of(network("resnet8", 6).eval().requires_grad_(False), (1, 16, 16), (0.5,), (0.25,))
     (where / "net.onnx").write_bytes(described(model, ABOUT))
-    (where / "later.onnx").write_bytes(described(model, ABOUT | {"format": 2}))
+    (where / "later.onnx").write_bytes(described(model, ABOUT | {"format": 2, "didact": "9.0"}))
+    (where / "earlier.onnx").write_bytes(described(model, ABOUT | {"format": 0}))
+    (where / "names.onnx").write_bytes(described(model, ABOUT | {"classes": CLASSES[:5]}))
+    ahead = onnx.load_from_string(model)
+    ahead.opset_import[0].version = 99
+    onnx.save(ahead, where / "opset.onnx")
     (where / "foreign.onnx").write_bytes(model)
     (where / "cut.onnx").write_bytes(model[:500])
     noise = torch.randint(0, 256, (18, 18), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).numpy()
@@ -58,7 +65,13 @@ def test_it_answers_by_the_files_own_description(folder: Path, capsys: pytest.Ca
         (["text.png", "grey.png"], "text.png cannot be read by ONNX Runtime"),
         (["cut.onnx", "grey.png"], "cut.onnx cannot be read by ONNX Runtime"),
         (["foreign.onnx", "grey.png"], "foreign.onnx has no description of this version of didact"),
-        (["later.onnx", "grey.png"], "later.onnx has no description of this version of didact"),
+        (
+            ["later.onnx", "grey.png"],
+            "later.onnx is of didact 9.0, whose files this didact does not read yet; update didact",
+        ),
+        (["earlier.onnx", "grey.png"], "earlier.onnx has no description of this version of didact"),
+        (["opset.onnx", "grey.png"], "update onnxruntime, or export it here"),
+        (["names.onnx", "grey.png"], "names.onnx names 5 classes and has 6 logits; export it again"),
         (["net.onnx", "grey.png", "text.png"], "text.png is no image; name an image"),
         (["net.onnx", "nothing.png"], "nothing.png is no file; name an image"),
         (["net.onnx", "."], "is no file; name an image"),

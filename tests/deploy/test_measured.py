@@ -66,7 +66,7 @@ def test_the_table_says_what_is_measured(tmp_path: Path, capsys: pytest.CaptureF
 def test_no_device_holds_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written(tmp_path / "net.pte", bits=32)
     assert main(["fit", "--files", str(tmp_path / "net.pte"), "--target", "max78000,edge-tpu"]) == 0
-    assert "None of these devices holds any of these files; write --bits 8" in capsys.readouterr().out.replace("\n", " ")
+    assert "None of these devices holds any of these networks; try fewer bits" in capsys.readouterr().out.replace("\n", " ")
 
 
 def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -202,16 +202,20 @@ def quantised(model: bytes, batches: Iterable[Tensor], floats: Iterable[str] = (
         batches: images as the network is shown them, (b, c, h, w), from which the ranges of
             activations are taken.
         floats: names of nodes that stay in float.
+
+    Raises:
+        SpecError: images of another shape.
     """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
+    shape = session(model, 1).get_inputs()[0].shape[1:]
     with quiet(), tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder) / "given.onnx", Path(folder) / "made.onnx"
         given.write_bytes(model)
         quantize_static(
             given,
             made,
-            _Reader(batches),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            _Reader(batches, shape),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             quant_format=QuantFormat.QDQ,
             nodes_to_exclude=list(floats),
             per_channel=True,
@@ -226,11 +230,17 @@ def quantised(model: bytes, batches: Iterable[Tensor], floats: Iterable[str] = (
 class _Reader:
     """Batches as the quantiser asks for them (its CalibrationDataReader)."""
 
-    def __init__(self, batches: Iterable[Tensor]) -> None:
+    def __init__(self, batches: Iterable[Tensor], shape: list[int]) -> None:
         self._batches = iter(batches)
+        self._shape = shape
 
     def get_next(self) -> dict[str, np.ndarray[Any, Any]] | None:
         batch = next(self._batches, None)
+        if batch is not None and list(batch.shape[1:]) != self._shape:
+            raise SpecError(
+                f"calibration: images of {self._shape} (channels, height, width) are expected, found "
+                f"{list(batch.shape[1:])}; take images of the network's own data set"
+            )
         return None if batch is None else {"images": batch.contiguous().numpy()}
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from didact.data.folders.decode import UnreadableError, decoded
-from didact.deploy.engine import check_installed, session
+from didact.deploy.engine import check_installed, runtime, session
 from didact.deploy.onnx_file import FORMAT, KEY
 from didact.files.reading import content, is_file
 from didact.spec import RequestError, clean
@@ -49,8 +49,11 @@ class Predictor:
             self._session = session(content(path, largest=None), torch.get_num_threads())
         except Exception as error:  # of the runtime, which has many kinds
             reason = clean(str(error).splitlines()[0])[:200]
-            raise RequestError(f"{clean(path)} cannot be read by ONNX Runtime: {reason}; export it again") from None
+            raise RequestError(
+                f"{clean(path)} cannot be read by ONNX Runtime {runtime()}: {reason}; {_instead(str(error))}"
+            ) from None
         self.about = _about(path, self._session.get_modelmeta().custom_metadata_map)
+        _check_classes(path, len(self.about["classes"]), self._session.get_outputs()[0].shape)
 
     def answers(self, images: Iterable[Path], top: int = 5) -> list[Answer]:
         """The ``top`` classes of each image, or all where there are fewer.
@@ -86,14 +89,43 @@ class Predictor:
         return np.ascontiguousarray(part.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255)
 
 
+def _instead(reason: str) -> str:
+    """What to do about a file that the runtime refuses."""
+    newer = "opset" in reason or "IR version" in reason or "ir_version" in reason
+    return "update onnxruntime, or export it here" if newer else "export it again"
+
+
+def _check_classes(path: Path, names: int, shape: list[Any]) -> None:
+    """Refuse names that are not those of the logits."""
+    if len(shape) != 2 or shape[1] != names:
+        found = shape[1] if len(shape) == 2 else f"an output of shape {shape}"
+        raise RequestError(f"{clean(path)} names {names} classes and has {found} logits; export it again")
+
+
 def _about(path: Path, entries: dict[str, str]) -> dict[str, Any]:
     """What the file says of itself."""
+    about = _read(entries.get(KEY, ""))
+    version = about.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        made = clean(str(about.get("didact", "a later version")))
+        raise RequestError(
+            f"{clean(path)} is of didact {made}, whose files this didact does not read yet; update didact, or export it with "
+            "this one"
+        )
     try:
-        about = json.loads(entries[KEY])
-        if about["format"] == FORMAT and len(about["image"]) == 3 and len(about["resize"]) == 2 and about["classes"]:
+        if version == FORMAT and len(about["image"]) == 3 and len(about["resize"]) == 2 and about["classes"]:
             return about
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, TypeError):
         pass  # as where it is of another version
     raise RequestError(
         f"{clean(path)} has no description of this version of didact; 'didact export RUN -o FILE.onnx' makes a file that has"
     )
+
+
+def _read(text: str) -> dict[str, Any]:
+    """The description as the file has it; nothing where it is none."""
+    try:
+        about = json.loads(text)
+    except ValueError:
+        return {}
+    return about if isinstance(about, dict) else {}

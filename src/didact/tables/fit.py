@@ -29,9 +29,21 @@ def tables(fits: Sequence[Fit]) -> list[Table]:
     starts = range(0, len(networks), PER_TABLE)
     return [
         _table(
-            [fit for fit in fits if fit.network in networks[start : start + PER_TABLE]], "" if start < starts[-1] else COVERS
+            [fit for fit in fits if fit.network in networks[start : start + PER_TABLE]],
+            "" if start < starts[-1] else "\n".join([COVERS, *nothing([fit.verdicts for fit in fits])]),
         )
         for start in starts
+    ]
+
+
+def nothing(verdicts: Sequence[Sequence[Verdict]]) -> list[str]:
+    """A line where no device that was asked for holds any of the networks; ``verdicts`` by
+    network."""
+    if not any(verdicts) or any(verdict.fits for each in verdicts for verdict in each):
+        return []
+    return [
+        "None of these devices holds any of these networks; try fewer bits, smaller networks ('didact search' with "
+        "--max-bytes finds some), or another --target."
     ]
 
 

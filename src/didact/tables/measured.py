@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from didact.deploy.measured import Measured
-from didact.tables.fit import PER_TABLE, megabytes, verdict_text
+from didact.tables.fit import PER_TABLE, megabytes, nothing, verdict_text
 from didact.tables.table import Cell, Table
 
 COVERS = """\
@@ -20,7 +20,7 @@ def tables(found: Sequence[Measured], devices: Sequence[str]) -> list[Table]:
     """Tables of a few files each, a column for a file; the last one has the note."""
     width = 2 * PER_TABLE
     starts = range(0, len(found), width)
-    notes = [COVERS, *_machines(found), *_nothing(found, devices)]
+    notes = [COVERS, *_machines(found), *nothing([each.verdicts for each in found])]
     return [
         _table(found[start : start + width], devices, "\n".join(notes) if start == starts[-1] else "") for start in starts
     ]
@@ -55,13 +55,3 @@ def _machines(found: Sequence[Measured]) -> list[str]:
     return (
         lines if len(kept) == len(found) else [*lines, "No latency is kept for -; 'didact bench FILE --keep' measures it."]
     )
-
-
-def _nothing(found: Sequence[Measured], devices: Sequence[str]) -> list[str]:
-    """A line where no device that was asked for holds any file."""
-    if not devices or any(verdict.fits for each in found for verdict in each.verdicts):
-        return []
-    return [
-        "None of these devices holds any of these files; write --bits 8 for didact export, a smaller network (didact search "
-        "with --max-bytes), or another --target."
-    ]
