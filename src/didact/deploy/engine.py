@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from didact.deploy.culprit import layer, unfollowed
 from didact.nets.blocks import BlockNet, Shape, Shapes
 from didact.spec import SpecError, installation
 from didact.tensors import PARTS, Outputs
@@ -191,7 +192,7 @@ def converted(module: nn.Module, image: Shape, outputs: list[str]) -> bytes:
             model = path.read_bytes()
             session(model, 1)
         except Exception as error:  # of the exporter, of the network's code, of the runtime: it may be any
-            raise Unsupported(first_cause(error)) from error
+            raise Unsupported(first_cause(error) + layer(module, images, unfollowed)) from error
     return model
 
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.deploy.apart import logits_of
+from didact.deploy.culprit import layer, unfollowed
 from didact.deploy.engine import Unsupported, first_cause, quiet
 from didact.deploy.onnx_file import KEY, Normalised
 from didact.nets.blocks import BlockNet, Shape
@@ -90,11 +91,12 @@ def program_of(net: nn.Module, image: Shape, mean: Sequence[float], std: Sequenc
     """
     bare = folded(net) if isinstance(net, BlockNet) else net
     dynamic = ({0: torch.export.Dim("batch", min=1, max=LARGEST)},)
+    whole, images = Normalised(bare, mean, std).eval(), torch.zeros(2, *image)
     with quiet(), torch.no_grad():
         try:
-            return torch.export.export(Normalised(bare, mean, std).eval(), (torch.zeros(2, *image),), dynamic_shapes=dynamic)
+            return torch.export.export(whole, (images,), dynamic_shapes=dynamic)
         except Exception as error:  # of the exporter, of the network's code: it may be any
-            raise Unsupported(first_cause(error)) from error
+            raise Unsupported(first_cause(error) + layer(whole, images, unfollowed)) from error
 
 
 def saved(program: torch.export.ExportedProgram, extra: dict[str, Any] | None = None) -> bytes:
