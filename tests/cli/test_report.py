@@ -45,6 +45,9 @@ def test_a_report(two: list[Run], store: Store, tmp_path: Path, capsys: pytest.C
     texts = [text for _, text in page.texts]
     assert two[0].digest in texts and "60.50 ± 0.71" in texts and "didact train --net resnet8 <b>" in texts
 
+    assert main(["report", "--store", str(store.root), "-o", str(tmp_path / "again.html")]) == 0
+    assert (tmp_path / "again.html").read_bytes() == path.read_bytes()
+
     assert main(["report", two[1].digest[:6], "--store", str(store.root), "-o", str(tmp_path / "one.html")]) == 0
     one = (tmp_path / "one.html").read_text()
     assert two[1].digest in one and two[0].digest not in one

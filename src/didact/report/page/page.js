@@ -31,6 +31,7 @@
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = text(heading);
+      if (!text(heading)) button.setAttribute("aria-label", "row");
       button.addEventListener("click", () => sort(table, at, heading));
       heading.replaceChildren(button);
     });

@@ -12,7 +12,7 @@ from didact.spec import digest, to_json
 from didact.tables.costs import Cost, break_even, several_students
 from didact.tables.page.parts import Part, Section, key_of
 from didact.tables.page.picture import Axis, Dot, Dots, Picture
-from didact.tables.page.trained import Trained, net_title
+from didact.tables.page.trained import Trained, net_title, number
 from didact.tables.table import Table
 
 
@@ -22,7 +22,7 @@ def section(trained: Sequence[Trained]) -> Section:
     groups: dict[str, list[Trained]] = {}
     for one in trained:
         run = one.run
-        if one.record is not None and run.method.teaches and all("seconds" in row for row in one.rows):
+        if one.record is not None and run.method.teaches and all(number(row, "seconds") is not None for row in one.rows):
             groups.setdefault(digest([run.net, to_json(run.data), to_json(run.recipe), run.seed]), []).append(one)
     parts: list[Part] = []
     for members in groups.values():

@@ -4,11 +4,11 @@ devices."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from didact.data import facts
 from didact.deploy.catalogue import DEVICES
-from didact.deploy.fit import Fit, Footprint, fit, footprint
+from didact.deploy.fit import Footprint, fit, footprint
 from didact.runs.labels import recipe_label
 from didact.runs.spread import Sample
 from didact.spec import clean
@@ -17,6 +17,7 @@ from didact.tables import fit as fit_tables
 from didact.tables.page.parts import Part, Section, key_of
 from didact.tables.page.picture import Axis, Dot, Dots, Picture, Rule
 from didact.tables.page.trained import Trained, how, net_title
+from didact.tables.table import Table
 
 BITS = 8
 """Bit width of weights and activations in the picture."""
@@ -66,7 +67,8 @@ def section(store: Store, trained: Sequence[Trained]) -> Section:
     ]
     if not pictures:
         return Section("size", "Size and accuracy", ())
-    parts: list[Part] = [*pictures, *fit_tables.tables(_fits(groups.values()))]
+    held = [replace(table, title="Memory of the networks, and devices that hold them") for table in _held(groups.values())]
+    parts: list[Part] = [*pictures, *held]
     return Section("size", "Size and accuracy", tuple(parts))
 
 
@@ -119,10 +121,10 @@ def _panel(members: Sequence[_Sized]) -> Dots:
     return Dots("size and accuracy", x, Axis("test accuracy (%)"), tuple(dots), frozenset({FRONT}), rules)
 
 
-def _fits(groups: Iterable[list[_Sized]]) -> list[Fit]:
-    """Every different network of the groups in 8 and 32 bit."""
+def _held(groups: Iterable[list[_Sized]]) -> list[Table]:
+    """Every different network of the groups in 8 and 32 bit, with the verdict of every device."""
     found: dict[tuple[str, Footprint], None] = {}
     for members in groups:
         for one in members:
             found.setdefault((one.name.partition(":")[0], one.need))
-    return [fit(name, need, bits, DEVICES) for name, need in found for bits in (BITS, 32)]
+    return fit_tables.tables([fit(name, need, bits, DEVICES) for name, need in found for bits in (BITS, 32)])
