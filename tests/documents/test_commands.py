@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from didact.cli.main import app
+from didact.methods.kd import KD
 from didact.papers.contract import find
 from didact.request.plan import plan
 from didact.request.tokens import parse
@@ -20,6 +21,10 @@ LIBRARIES = {"timm:": "timm", "torchvision:": "torchvision", "hf:": "transformer
 
 ELSEWHERE = ("my-student",)
 """Networks that left; where they are read is tested in tests/cli/test_share.py. Here these commands are only parsed."""
+
+
+FINISHED = Run(net="resnet8", method=KD(), teacher=Run(net="resnet20"))
+"""What ``--start`` names, whatever the name."""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +57,7 @@ def check(given: list[str]) -> None:
     if name == "study":
         find(bound.arguments["name"])(settings, "cpu")
     elif name in ("train", "advise"):
-        assert plan(settings, "cpu", lambda _: Run(net="resnet8"))  # the finished run that --start names
+        assert plan(settings, "cpu", lambda _: FINISHED)
 
 
 def faults(commands: list[tuple[str, list[str]]]) -> list[str]:

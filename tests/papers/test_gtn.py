@@ -71,6 +71,14 @@ def test_its_runs_are_those_of_plain_requests() -> None:
     assert len(made.columns[-1].teachers) == 2
 
 
+def test_students_in_eight_bits_have_the_teachers_of_those_in_floats() -> None:
+    floats = gtn.study({"scale": "digits", "precision": "fp32"})
+    bits = gtn.study({"scale": "digits", "precision": "fp32", "recipe": {"bits": 8}})
+    assert {run.recipe.bits for run in bits.runs} == {8} and len(bits.runs) == len(floats.runs)
+    taught = [{run.teacher.digest for run in study.runs if run.teacher} for study in (floats, bits)]
+    assert taught[0] == taught[1]
+
+
 def test_settings_are_laid_over_the_scale() -> None:
     made = gtn.study({**QUICK, "students": "BASIC-8-1x8-1x8"})
     run = made.runs[0]

@@ -41,7 +41,8 @@ def trials(finished: Iterable[tuple[Run, Record]]) -> list[Trial]:
     """
     accuracies: dict[str, tuple[Run, float]] = {}
     for run, record in finished:
-        if run.teacher is not None and run.route is None and not run.peers and run.start is None:
+        plain = run.route is None and not run.peers and run.start is None and run.recipe.bits == 32
+        if run.teacher is not None and plain:
             accuracies[run.digest] = (run, record.final()["test_top1"])
     gains: dict[tuple[str, str], list[tuple[Run, float]]] = {}
     for run, accuracy in accuracies.values():
