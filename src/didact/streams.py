@@ -138,6 +138,18 @@ def prepared() -> Iterator[None]:
             sys.stdout, sys.stderr = before
 
 
+@contextmanager
+def silent() -> Iterator[None]:
+    """Discard standard output and standard error within the block."""
+    before = sys.stdout, sys.stderr
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        sys.stdout = sys.stderr = nowhere
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = before
+
+
 def occupied() -> None:
     """Open closed descriptors 0 to 2, so that no file of a Record gets the number of standard
     output."""

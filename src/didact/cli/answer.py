@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from didact.cli.output import Form, emit
+from didact.launcher import follows, place
 from didact.spec import SpecError, cut, shown
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def answer(
     records = Store(store, talk.print)
     with tracked(track, records, talk) as show:
         outcome = execute(runs, records, execution, show, retry=retry)
+    if follows():
+        return 1 if outcome.failures else 0
     finished = [(run, outcome.records[run.digest]) for run in everything(runs) if run.digest in outcome.records]
     image = store / picture if picture else None
     if any(run.digest in outcome.records for run in runs):
@@ -90,6 +93,8 @@ def executor(workers: int | str | None, on: str | None, device: str, usual: int 
     from didact.execution.executors.workers import Workers
     from didact.spec import choose
 
+    if place().size > 1 and workers in (None, 1, "auto") and on in (None, "here"):
+        return Here()  # the processes of torchrun share every batch
     if on is None or on == "here":
         count = (usual if on is None else 1) if workers is None else workers
         if isinstance(count, str):

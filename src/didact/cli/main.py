@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from importlib.metadata import entry_points
 from typing import Annotated
@@ -27,6 +28,7 @@ from didact.cli.options import (
     Json,
     KeepAnswers,
     KeepFeatures,
+    LocalNorms,
     On,
     Plan,
     Processes,
@@ -41,6 +43,7 @@ from didact.cli.options import (
 )
 from didact.cli.output import Format, form
 from didact.engine.threads import wait_passively
+from didact.launcher import follows, place
 from didact.spec import RequestError, Seeds
 
 app = App(
@@ -86,6 +89,7 @@ def train(
     compile: Compile = False,
     deterministic: Exact = False,
     test_every: TestEvery = 1,
+    local_norms: LocalNorms = False,
     cohort_size: Together = 16,
     workers: Processes = None,
     on: On = None,
@@ -120,6 +124,7 @@ def train(
         deterministic=deterministic,
         test_every=test_every,
         cohort_size=cohort_size,
+        local_norms=local_norms,
         executor=answer.executor(workers, on, where),
         keep=answer.keep(keep_answers, keep_features, answers_limit),
         decoders=decoders,
@@ -137,7 +142,7 @@ def train(
     records = answer.unread(store)
     exported.check(records, runs)
     code = answer.answer(runs, store, execution, retry=retry, form=shape, track=track)
-    return max(code, exported.write(records, runs, to_stderr=shape != "text"))
+    return code if follows() else max(code, exported.write(records, runs, to_stderr=shape != "text"))
 
 
 # the commands below are imported when they run
@@ -282,14 +287,21 @@ app.command(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     with streams.prepared():
-        message, code = _answered(list(sys.argv[1:] if arguments is None else arguments))
+        with streams.silent() if follows() else nullcontext():  # the first process talks
+            message, code = _answered(list(sys.argv[1:] if arguments is None else arguments))
         try:
             sys.stdout.flush()
         except OSError as error:
             message, code = failures.refusal(error), 1
-        if message:
-            streams.say(f"didact: {message}", to_stderr=True)
+        if message and not (follows() and code != 1):  # what all refuse, and Ctrl-C, one says
+            streams.say(f"didact: {_speaker()}{message}", to_stderr=True)
         return code
+
+
+def _speaker() -> str:
+    """Which of the processes of torchrun it is that says something; nothing for the only one."""
+    own = place()
+    return f"process {own.rank} of {own.size}: " if own.size > 1 else ""
 
 
 def _answered(arguments: list[str]) -> tuple[str, int]:

@@ -20,6 +20,7 @@ from didact.cli.options import (
     Json,
     KeepAnswers,
     KeepFeatures,
+    LocalNorms,
     On,
     Picture,
     Plan,
@@ -33,6 +34,7 @@ from didact.cli.options import (
     Track,
 )
 from didact.cli.output import Form, Format, emit, form, picture_path
+from didact.launcher import follows
 from didact.streams import say
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def study(
     device: Device = None,
     compile: Compile = False,
     test_every: TestEvery = 1,
+    local_norms: LocalNorms = False,
     cohort_size: Together = 16,
     workers: Processes = None,
     on: On = None,
@@ -90,6 +93,7 @@ def study(
         compiled=compile,
         test_every=test_every,
         cohort_size=cohort_size,
+        local_norms=local_norms,
         executor=answer.executor(workers, on, where, usual=1 if getattr(paper, "timed", False) else "auto"),
         keep=answer.keep(keep_answers, keep_features, answers_limit),
     )
@@ -102,6 +106,8 @@ def study(
         exported.check(records, students)
     with answer.tracked(track, records, talk) as show:
         outcome = paper.train(records, execution, show, retry=retry)
+    if follows():
+        return 1 if outcome.failures else 0
     tables = paper.tables(records, execution.device, lambda line: talk.print(f"  {line}"))
     _print(paper, tables, shape)
     if picture is not None:

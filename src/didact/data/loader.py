@@ -152,16 +152,23 @@ def _shown(dataset: Dataset) -> Shown:
     return Shifted(augment, 0 if augment == "none" else dataset.padding, spare, size)
 
 
-def evaluation_batches(dataset: Dataset, split: Split | Streamed, batch_size: int = 512) -> Iterator[Batch]:
+def evaluation_batches(
+    dataset: Dataset, split: Split | Streamed, batch_size: int = 512, *, turn: int = 0, turns: int = 1
+) -> Iterator[Batch]:
     """All images of ``split`` (one of ``dataset``'s) in order, cropped to the centre where
     ``data.crop`` says so, and normalised.
 
     ``Batch.index``: position in the split.
+
+    Args:
+        turn, turns: of so many readers, which see all images between them and none twice, the one
+            of this number, from 0. Batches are smaller where some would see nothing.
     """
+    batch_size = min(batch_size, -(-len(split) // turns)) if turns > 1 else batch_size
     device = dataset.device
     mean, std = _statistics(dataset, device)
     index = torch.arange(len(split), device=device)
-    for start in range(0, len(split), batch_size):
+    for start in range(turn * batch_size, len(split), turns * batch_size):
         part = slice(start, start + batch_size)
         pixels = split.images[part] if isinstance(split, Split) else split.take(index[part]).images
         shown = normalise(_centre(pixels.to(device), dataset.image), mean, std)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -23,6 +23,17 @@ class Accuracies:
             found = hits(values.detach(), labels)
             self._hits[name] = self._hits[name] + found if name in self._hits else found
             self._images[name] = self._images.get(name, 0) + len(labels)
+
+    def plain(self) -> dict[str, tuple[list[int], int]]:
+        """Hits and images of each classifier, for :meth:`merge`."""
+        return {name: (counted.tolist(), self._images[name]) for name, counted in self._hits.items()}
+
+    def merge(self, found: Sequence[Mapping[str, tuple[list[int], int]]]) -> None:
+        """Take the place of the counts of all processes, each of which counted other images."""
+        names = dict.fromkeys(name for one in found for name in one)
+        there = {name: [one[name] for one in found if name in one] for name in names}
+        self._hits = {name: torch.tensor([hits for hits, _ in counts]).sum(0) for name, counts in there.items()}
+        self._images = {name: sum(images for _, images in counts) for name, counts in there.items()}
 
     def percentages(self, prefix: str) -> dict[str, float]:
         """Accuracies in percent: ``<prefix>_top1`` and ``<prefix>_top5``, and

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from didact.engine.parallel.group import current
 from didact.machine import processor
 
 
@@ -18,6 +19,10 @@ def environment(device: str) -> dict[str, Any]:
     """What the run was computed with; a record of the circumstances, not a part of the run."""
     from didact import __version__
 
+    processes = current()
+    shared: dict[str, Any] = {} if processes.size == 1 else {"processes": processes.size}
+    if processes.local_norms:
+        shared["norms"] = "each process over its own share of a batch"
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else processor()
     return {
         "didact": __version__,
@@ -27,6 +32,7 @@ def environment(device: str) -> dict[str, Any]:
         "device": device,
         "device_name": name,
         "threads": torch.get_num_threads(),
+        **shared,
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
 
@@ -35,10 +41,19 @@ def continued(before: dict[str, Any], epochs: int) -> dict[str, Any]:
     """The environment of a run that goes on after so many epochs in this process; ``before``: what
     it was until now.
 
-    On a processor, bits depend on the number of threads, so another number than before is added.
+    On a processor, bits depend on the number of threads, and everywhere on the number of processes
+    that share a batch; so another number than before is added.
     """
-    now, changes = torch.get_num_threads(), before.get("threads_later", [])
-    last = changes[-1]["threads"] if changes else before.get("threads", now)
-    if before["device"] != "cpu" or now == last:
-        return before
-    return before | {"threads_later": [*changes, {"after_epoch": epochs, "threads": now}]}
+    if before["device"] == "cpu":
+        before = _changed(before, "threads", torch.get_num_threads(), epochs)
+    return _changed({"processes": 1} | before, "processes", current().size, epochs) if _shared(before) else before
+
+
+def _shared(before: dict[str, Any]) -> bool:
+    return "processes" in before or "processes_later" in before or current().size > 1
+
+
+def _changed(before: dict[str, Any], what: str, now: int, epochs: int) -> dict[str, Any]:
+    changes = before.get(f"{what}_later", [])
+    last = changes[-1][what] if changes else before.get(what, now)
+    return before if now == last else before | {f"{what}_later": [*changes, {"after_epoch": epochs, what: now}]}

@@ -22,7 +22,8 @@ def evaluate(learners: Sequence[Learner], batches: Iterable[Batch], prefix: str)
     classifiers of its method.
 
     Each batch goes through all networks before the next one is made. Weights are the averaged ones
-    where the recipe keeps an average. Keys: ``<prefix>_top1``, ``<prefix>_top5``, and
+    where the recipe keeps an average. Processes of one training count what each has seen together;
+    none may see an image of another. Keys: ``<prefix>_top1``, ``<prefix>_top5``, and
     ``<prefix>_<name>_top1`` for the further classifiers; ``<prefix>_unanswered``, how many images
     the deployed network has no answer for (:func:`didact.tensors.answered`), where there are any.
     """
@@ -49,11 +50,15 @@ def _evaluated(learners: Sequence[Learner], batches: Iterable[Batch], prefix: st
                     check_metrics(learner.method, further, dimensions=2)
                 counted.add({"": logits} | further, batch.labels)
                 without += (~answered(logits)).sum()
+    missing = [int(without) for without in unanswered]
+    processes = learners[0].processes
+    if processes.size > 1:
+        found = processes.gather(([counted.plain() for counted in accuracies], missing))
+        for number, counted in enumerate(accuracies):
+            counted.merge([plain[number] for plain, _ in found])
+        missing = [sum(column) for column in zip(*(counts for _, counts in found), strict=True)]
     rows = [counted.percentages(prefix) for counted in accuracies]
-    return [
-        row | ({f"{prefix}_unanswered": int(without)} if without else {})
-        for row, without in zip(rows, unanswered, strict=True)
-    ]
+    return [row | ({f"{prefix}_unanswered": without} if without else {}) for row, without in zip(rows, missing, strict=True)]
 
 
 def watched(learner: Learner) -> dict[str, float]:

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from didact.engine.average import Average
+from didact.engine.average import STATISTICS, Average
+from didact.engine.parallel.processes import ALONE, Processes
 from didact.engine.recipe import Recipe
 from didact.engine.updates import Updates
 from didact.method import Clock, Method, Stage
@@ -39,6 +40,7 @@ class Learner:
         foreign: whether the network or the method is not didact's own and may draw from the
             process's global generators. Then these begin a stream of the learner's own wherever its
             code runs.
+        processes: those that share its batches.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class Learner:
         device: str = "cpu",
         compiled: bool = False,
         foreign: bool = True,
+        processes: Processes = ALONE,
     ) -> None:
         self.label = label
+        self.processes = processes
         self.method = method
         self.recipe = recipe
         self.device = torch.device(device)
@@ -141,22 +145,27 @@ class Learner:
                 moving.append(parameter)
             else:
                 parameter.grad = None
-        self.updates = Updates(self.recipe, moving)
+        self.updates = Updates(self.recipe, moving, self.processes)
         parts = {"net": self.net, "extras": self.extras}
         self.average = None if self.recipe.ema is None else Average(parts, self.recipe.ema)
 
     # -------------------------------------------------------------------------------------------- what it does
 
-    def draw_for(self, what: str, step: int = 0) -> None:
+    def draw_for(self, what: str, step: int = 0, *, alike: bool = True) -> None:
         """Put the global generators where the learner's own code expects them: at the start of a
         stream for this ``step``.
 
         The stream follows from the learner's seed and clock, so the code draws the same alone and
         in a cohort, and nothing has to be kept for going on after an interruption. didact's own
         networks and methods never draw from them.
+
+        Args:
+            alike: whether all processes that share a batch draw the same; otherwise each has a
+                stream of its own, for its own images.
         """
         if self.foreign:
-            reseed(self.seed, "global", what, self.total, step, device=self.device)
+            own = () if alike or self.processes.rank == 0 else ("process", self.processes.rank)
+            reseed(self.seed, "global", what, self.total, step, *own, device=self.device)
 
     def train_mode(self) -> None:
         """Put the network and the extras into train mode; what is settled in 8 bits stays as it is."""
@@ -220,6 +229,12 @@ class Learner:
         else:
             with self.average.in_place():
                 yield
+
+    def settle(self) -> None:
+        """Average the running statistics over the processes, where each has taken its own."""
+        named = [*self.net.named_buffers(), *self.extras.named_buffers()]
+        kept = [] if self.average is None else list(self.average.means.items())
+        self.processes.settle([x for name, x in (*named, *kept) if name.rpartition(".")[2] in STATISTICS])
 
     def deployed(self) -> nn.Module:
         """The network to evaluate and hand on, in eval mode. Turns the learner's own modules to

@@ -2,20 +2,26 @@
 for each learner.
 
 There is no ``.item()`` here: sums stay on the device and are read once an epoch.
+
+Where several processes share the batch, each runs the networks on its share
+(:mod:`didact.engine.parallel.processes`); a group takes its terms on the gathered outputs unless
+all its methods allow it to take them on the share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from didact.engine.accuracy import Accuracies
 from didact.engine.learner import Learner
-from didact.method import Method, MetricsContext, StepContext, View
+from didact.engine.parallel.processes import Share
+from didact.method import Clock, Method, MetricsContext, StepContext, View
 from didact.nets.blocks import BlockNet
 from didact.spec import SpecError
 from didact.tensors import Batch, Logits, Outputs
@@ -23,10 +29,15 @@ from didact.tensors import Batch, Logits, Outputs
 
 @dataclass(frozen=True)
 class TeacherOutputs:
-    """What the teacher showed for a batch and its views; empty where no learner reads it."""
+    """What the teacher showed for a batch and its views; empty where no learner reads it.
+
+    Where processes share the batch, ``main`` and ``views`` are for the share of this one, and
+    ``whole`` has what is read of the whole batch.
+    """
 
     main: Outputs | None = None
     views: dict[str, Outputs] = field(default_factory=dict)
+    whole: TeacherOutputs | None = None
 
 
 class Answers(Protocol):
@@ -67,14 +78,14 @@ def teach(
         answers: takes the place of a pass whose outputs it has, and is given those of the others.
     """
     learners = list(learners)
-    parts = frozenset().union(*(one.needs.teacher for one in learners if one.needs.main))
-    views = {v: frozenset().union(*(one.needs.teacher for one in learners if v in one.needs.views)) for v in batch.views}
     if net is None:
         return TeacherOutputs()
     assert not net.training, "the teacher is frozen"
+    share = learners[0].processes.share(batch)
+    batch = share.part
     with torch.no_grad(), autocast(batch.images.device, precision):
         shown = {}
-        for what, read in ({"main": parts} | views).items():
+        for what, read in _read(learners, batch.views).items():
             if read:
                 kept = None if answers is None else answers.recall(what, read, batch)
                 if kept is None:
@@ -83,7 +94,21 @@ def teach(
                     if answers is not None:
                         answers.keep(what, kept)
                 shown[what] = kept
-        return TeacherOutputs(shown.pop("main", None), shown)
+        if not share.rows:
+            return TeacherOutputs(shown.pop("main", None), shown)
+        wanted = _read([one for one in learners if one.method.parallel() != "images"], batch.views)
+        whole = {what: share.gather(outputs.only(wanted[what])) for what, outputs in shown.items() if wanted[what]}
+        return TeacherOutputs(shown.pop("main", None), shown, TeacherOutputs(whole.pop("main", None), whole))
+
+
+def _read(learners: Sequence[Learner], views: Iterable[str]) -> dict[str, frozenset[str]]:
+    """What these learners read of the teacher between them: for the batch, "main", and for each
+    view.
+    """
+    parts = {"main": frozenset[str]().union(*(one.needs.teacher for one in learners if one.needs.main))}
+    return parts | {
+        v: frozenset[str]().union(*(one.needs.teacher for one in learners if v in one.needs.views)) for v in views
+    }
 
 
 def advance(
@@ -99,46 +124,107 @@ def advance(
     precision = group[0].recipe.precision
     asked = frozenset[str]().union(*(one.needs.peers for one in group)) if len(group) > 1 else frozenset()
     turns = any(one.method.sequential for one in group)
-    batches = [one.shown(batch) for one in group]
-    outputs = _forward(group, batches, asked, step)
+    seen = Seen.of(group, batch)
+    outputs = _forward(group, seen, asked, step)
     shown = [own.only(asked).detached() for own in outputs] if asked else []
     for position, (learner, own) in enumerate(zip(group, outputs, strict=True)):
-        needs, clock = learner.needs, learner.clock(step, steps)
-        learner.draw_for("terms", step)
-        with autocast(batch.images.device, precision):
-            context = StepContext(
-                batch=batches[position],
-                own=own,
-                teacher=taught.main.only(needs.teacher) if taught.main is not None and needs.main else None,
-                clock=clock,
-                random=learner.random,
-                peers=tuple(o.only(needs.peers) for other, o in enumerate(shown) if other != position),
-                views={v: View(learner.forward(batch.views[v]), taught.views.get(v)) for v in needs.views},
-                net=learner.net,
-                position=position,
-            )
+        clock, read = learner.clock(step, steps), learner.shown(seen.read)
+        learner.draw_for("terms", step, alike=seen.whole)
+        with autocast(batch.images.device, precision), seen.extras():
+            peers = tuple(o.only(learner.needs.peers) for other, o in enumerate(shown) if other != position)
+            context = _context(learner, seen, own, taught, clock, peers, position)
             terms = learner.method.terms(learner.extras, context)
             logits = learner.method.metrics(learner.extras, MetricsContext("step", own, context.views))
         if step == 0:
             check_terms(learner.method, terms)
             check_metrics(learner.method, logits, dimensions=2)
-        tallies[learner.label].add(terms, logits, batch, step)
-        learner.update(torch.stack([t.float() for t in terms.values()]).sum(), clock, len(batch))
+        if seen.share.counts(seen.whole):
+            tallies[learner.label].add(terms, logits, read, step)
+        loss = torch.stack([t.float() for t in terms.values()]).sum()
+        learner.update(loss if seen.weight == 1 else seen.weight * loss, clock, len(batch))
         if turns and asked and position + 1 < len(group):
-            learner.draw_for("look again", step)
-            with autocast(batch.images.device, precision):
-                shown[position] = learner.forward_after_update(batches[position].images, asked)
+            learner.draw_for("look again", step, alike=False)
+            with autocast(batch.images.device, precision), seen.share.norms():
+                again = learner.forward_after_update(learner.shown(seen.share.part).images, asked)
+            shown[position] = seen.gather(again)
 
 
-def _forward(group: Sequence[Learner], batches: Sequence[Batch], asked: frozenset[str], step: int) -> list[Outputs]:
+@dataclass(frozen=True)
+class Seen:
+    """What a group sees of a batch: the networks run on this process's share; the terms read it, or
+    the ``whole`` batch.
+    """
+
+    share: Share
+    whole: bool
+
+    @classmethod
+    def of(cls, group: Sequence[Learner], batch: Batch) -> Seen:
+        """For a group, which takes its terms on shares only where all its methods can."""
+        return cls(group[0].processes.share(batch), any(one.method.parallel() != "images" for one in group))
+
+    @property
+    def read(self) -> Batch:
+        """The images that the terms are of."""
+        return self.share.whole if self.whole else self.share.part
+
+    @property
+    def weight(self) -> float:
+        """Factor of the loss in a mean over processes."""
+        return 1.0 if self.whole else self.share.weight
+
+    def gather(self, outputs: Outputs) -> Outputs:
+        """Outputs for the images that the terms are of."""
+        return self.share.gather(outputs) if self.whole else outputs
+
+    def taught(self, taught: TeacherOutputs) -> TeacherOutputs:
+        """The teacher's outputs for the images that the terms are of."""
+        return taught.whole if self.whole and taught.whole is not None else taught
+
+    def extras(self) -> AbstractContextManager[object]:
+        """Within the block norms of extras have the statistics of the whole batch."""
+        return nullcontext() if self.whole else self.share.norms()
+
+
+def _context(
+    learner: Learner,
+    seen: Seen,
+    own: Outputs,
+    taught: TeacherOutputs,
+    clock: Clock,
+    peers: tuple[Outputs, ...],
+    position: int,
+) -> StepContext:
+    """The inputs of a learner's terms. Its network runs on further views here."""
+    needs, taught = learner.needs, seen.taught(taught)
+    views = {}
+    for view in needs.views:
+        with seen.share.norms():
+            outputs = learner.forward(seen.share.part.views[view])
+        views[view] = View(seen.gather(outputs), taught.views.get(view))
+    return StepContext(
+        batch=learner.shown(seen.read),
+        own=own,
+        teacher=taught.main.only(needs.teacher) if taught.main is not None and needs.main else None,
+        clock=clock,
+        random=learner.random,
+        peers=peers,
+        views=views,
+        net=learner.net,
+        position=position,
+    )
+
+
+def _forward(group: Sequence[Learner], seen: Seen, asked: frozenset[str], step: int) -> list[Outputs]:
     """What every network of the group gives for its batch, with gradient; nothing where its method
     reads nothing of it.
     """
     outputs = []
-    with autocast(batches[0].images.device, group[0].recipe.precision):
-        for learner, batch in zip(group, batches, strict=True):
-            learner.draw_for("look", step)
-            outputs.append(learner.forward(batch.images, asked) if learner.needs.main else Outputs())
+    with autocast(seen.share.part.images.device, group[0].recipe.precision), seen.share.norms():
+        for learner in group:
+            learner.draw_for("look", step, alike=False)
+            images = learner.shown(seen.share.part).images
+            outputs.append(seen.gather(learner.forward(images, asked)) if learner.needs.main else Outputs())
     return outputs
 
 
@@ -206,6 +292,21 @@ class Tally:
         self.images += len(batch)
         known = batch.labelled
         self.accuracies.add({name: z[:known] for name, z in logits.items()}, batch.labels[:known])
+
+    def plain(self) -> dict[str, Any]:
+        """The sums as plain values, for :meth:`merge`."""
+        sums = {"names": self.names, "sums": self.sums.tolist(), "bad": self.bad.tolist(), "images": self.images}
+        return sums | {"accuracies": self.accuracies.plain()}
+
+    def merge(self, found: Sequence[Mapping[str, Any]]) -> None:
+        """Take the place of the sums of all processes; one of them may have counted nothing."""
+        counted = [one for one in found if one["names"]]
+        self.names = counted[0]["names"]
+        assert all(one["names"] == self.names for one in counted)
+        self.sums = torch.tensor([one["sums"] for one in counted], dtype=torch.float64).sum(0)
+        self.bad = torch.tensor([one["bad"] for one in counted]).amin(0)
+        self.images = sum(one["images"] for one in counted)
+        self.accuracies.merge([one["accuracies"] for one in found])
 
     def means(self) -> dict[str, float]:
         """The mean of every term over the epoch's images."""

@@ -136,8 +136,9 @@ def _train_epoch(
         listener.epoch_begins(epoch, max(learner.epochs for learner in cohort.learners), len(cohort.loader), active)
     refresh(groups, dataset)
     tallies = _steps(cohort, groups, epoch, listeners)
+    _merge(active, tallies)
     seconds, worked = time.perf_counter() - began, time.process_time() - worked
-    broken = {learner.label: tallies[learner.label].fault() or _broken(learner) for learner in active}
+    broken = _agreed(active, [tallies[learner.label].fault() or _broken(learner) for learner in active])
     _stop(groups, broken, epoch, listeners)
     healthy = [learner for learner in active if learner.failure is None]
     rows = [_row(learner, tallies[learner.label], seconds, worked, len(active)) for learner in healthy]
@@ -145,7 +146,7 @@ def _train_epoch(
         learner.end_epoch()
     for row, tested in zip(rows, _test(healthy, dataset, epoch, test_every), strict=True):
         row |= tested
-    speechless = {learner.label: _speechless(learner, row) for learner, row in zip(healthy, rows, strict=True)}
+    speechless = _agreed(healthy, [_speechless(learner, row) for learner, row in zip(healthy, rows, strict=True)])
     _stop(groups, speechless, epoch, listeners)
     for learner, row in zip(healthy, rows, strict=True):
         if learner.failure is None:
@@ -175,6 +176,24 @@ def _steps(
             for listener in listeners:
                 listener.step_ends()
     return tallies
+
+
+def _merge(active: Sequence[Learner], tallies: dict[str, Tally]) -> None:
+    """Bring together what the processes of a training have counted and gathered, each for itself."""
+    processes = active[0].processes
+    if processes.size > 1:
+        for learner in active:
+            learner.settle()
+        found = processes.gather([tallies[learner.label].plain() for learner in active])
+        for number, learner in enumerate(active):
+            tallies[learner.label].merge([plain[number] for plain in found])
+
+
+def _agreed(learners: Sequence[Learner], faults: list[str | None]) -> dict[str, str | None]:
+    """Faults by label; of several processes the first that has found one is right."""
+    found = learners[0].processes.gather(faults) if learners else [faults]
+    each = [next((fault for fault in one if fault is not None), None) for one in zip(*found, strict=True)]
+    return {learner.label: fault for learner, fault in zip(learners, each, strict=True)}
 
 
 def _draw_for(cohort: Cohort, epoch: int, step: int, what: str) -> None:
@@ -253,13 +272,14 @@ def _test(learners: Sequence[Learner], dataset: Dataset, epoch: int, every: int)
     """Accuracies after an epoch on the test set, and on the validation split if any. The last epoch
     is always tested.
     """
+    place = {"turn": learners[0].processes.rank, "turns": learners[0].processes.size} if learners else {}
     due = [learner for learner in learners if learner.done or (epoch + 1) % every == 0]
     rows: dict[str, dict[str, float]] = {learner.label: {} for learner in learners}
     if due:
         with torch.no_grad():
             for prefix, split in (("test", dataset.test), ("validation", dataset.validation)):
                 if split is not None:
-                    tested = evaluate(due, evaluation_batches(dataset, split), prefix)
+                    tested = evaluate(due, evaluation_batches(dataset, split, **place), prefix)
                     for learner, row in zip(due, tested, strict=True):
                         rows[learner.label] |= row
     return [rows[learner.label] for learner in learners]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from didact.engine.parallel.processes import ALONE, Processes
 from didact.engine.recipe import Recipe
 
 
@@ -32,12 +33,14 @@ class Updates:
     """An optimiser that moves ``parameters`` as a recipe says, from the losses of one batch or
     several.
 
-    Gradients of several batches are averaged over their images. Sums for the metrics stay on the
+    Gradients of several batches are averaged over their images, those of several processes by one
+    exchange before a step. Sums for the metrics stay on the
     device.
     """
 
-    def __init__(self, recipe: Recipe, parameters: Sequence[nn.Parameter]) -> None:
+    def __init__(self, recipe: Recipe, parameters: Sequence[nn.Parameter], processes: Processes = ALONE) -> None:
         self.recipe = recipe
+        self.processes = processes
         self.parameters = list(parameters)
         self.optimiser = optimiser(recipe, self.parameters)
         self._images = 0  # of the batches since the last step
@@ -56,9 +59,12 @@ class Updates:
         (loss if self.recipe.accumulate == 1 else loss * images).backward()
 
     def move(self, rate: float) -> None:
-        """One step of the optimiser at the learning rate ``rate``."""
+        """One step of the optimiser at the learning rate ``rate``, by the mean gradient of all
+        processes.
+        """
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+        self.processes.average([p.grad for p in self.parameters if p.grad is not None])
         if self.recipe.accumulate > 1:
             for parameter in self.parameters:
                 if parameter.grad is not None:

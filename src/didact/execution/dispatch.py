@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from didact.data import facts
+from didact.engine.parallel.group import current
+from didact.execution import together
 from didact.execution.checks import check_missing
 from didact.execution.executor import Executor
 from didact.execution.given import told
@@ -45,7 +47,22 @@ def execute(
         RequestError: a run cannot work (a network and its data, teacher or method do not fit), its
             data cannot be had, or it is half-trained on another kind of device; nothing has been
             trained.
+        LostError: one of the processes that torchrun has started for this request ended.
     """
+    processes = together.joined(execution)
+    if processes.size == 1:
+        return _execute(runs, store, execution, show, retry=retry)
+    if processes.rank:
+        return together.follow()
+    found: list[Outcome] = []
+    with together.leading(found):
+        found.append(_execute(runs, store, execution, show, retry=retry))
+    return found[0]
+
+
+def _execute(
+    runs: Sequence[Run], store: Store, execution: Execution, show: Show | None = None, *, retry: bool = False
+) -> Outcome:
     executor = choose(Executor, execution.executor)
     for line in executor.check(execution.device):
         store.say(line)
@@ -59,6 +76,8 @@ def execute(
         if len(records) < len(needed):
             _tell_given(needed, records, store)
         size, there = min(execution.cohort_size, most()), memory(execution.device)
+        if there is not None and execution.device == "cpu":
+            there //= current().local_size
         jobs, failures = schedule(needed, records, failed, size, executor.slots, there, store.say)
         queue = Queue(jobs, Outcome(records, failures))
         settings = WorkSettings(
@@ -81,6 +100,15 @@ def _looked(
     missing = [run for run in needed if run.digest not in records]
     failed = {} if retry else {run.digest: reason for run in missing if (reason := store.failure(run)) is not None}
     check_missing(missing, records, failed, store, execution, trains=trains)
+    processes = current()
+    if missing and processes.size > 1:
+        together.check(missing, processes)
+        together.check_store(store)
+        if processes.local_norms:
+            store.say(
+                f"batch norm takes its statistics over a {processes.size}th of every batch: "
+                "these weights are not those of one process"
+            )
     return records, failed
 
 

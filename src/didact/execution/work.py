@@ -12,6 +12,8 @@ import torch
 
 from didact import data
 from didact.engine.learner import Learner
+from didact.engine.parallel.group import current
+from didact.engine.parallel.processes import Processes
 from didact.engine.train import Cohort, Fixed, train
 from didact.execution import engines, given, routes
 from didact.execution.jobs import Group, Job, Outcome
@@ -98,8 +100,25 @@ def work(job: Job, settings: WorkSettings, show: Show = unseen) -> Outcome:
                 outcome.records[run.digest] = record
         groups = [group for group in job.groups if any(run.digest not in outcome.records for run in group)]
         if groups:
-            _train(groups, job, store, settings.execution, outcome, show)
+            part = Part(tuple(groups), job, settings)
+            current().agree(lambda: part)  # the other processes wait for it
+            _train(part, store, outcome, show)
     return outcome
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the processes of a training do together: the groups of a job that are to be trained."""
+
+    groups: tuple[Group, ...]
+    job: Job
+    settings: WorkSettings
+
+    def follow(self) -> None:
+        """Take part in a process that is not the first: it reads the store, and writes nothing."""
+        settings = self.settings
+        silent = Store(settings.root, lambda line: None, trust=settings.trust, named=settings.named, noted=settings.noted)
+        _train(self, silent, Outcome(), unseen)
 
 
 def _repaired(store: Store, run: Run) -> Record | None:
@@ -111,40 +130,73 @@ def _repaired(store: Store, run: Run) -> Record | None:
         return None
 
 
-def _train(groups: Sequence[Group], job: Job, store: Store, execution: Execution, outcome: Outcome, show: Show) -> None:
-    """Train groups to their end; ``outcome`` gets what comes of them."""
-    first, device = groups[0][0], execution.device
-    dataset = data.load(first.data, device)
+def _train(part: Part, store: Store, outcome: Outcome, show: Show) -> None:
+    """Train groups to their end; ``outcome`` gets what comes of them. Of several processes the
+    first writes.
+    """
+    execution, processes = part.settings.execution, current()
+    first, device = part.groups[0][0], processes.device(execution.device)
+    writes = processes.rank == 0
     if first.given is not None:  # alone in its cohort
-        outcome.records[first.digest] = given.keep(first, store, dataset, device)
+        if writes:
+            outcome.records[first.digest] = given.keep(first, store, data.load(first.data, device), device)
         return
+    dataset = data.load(first.data, device)
     net = None if first.teacher is None else _frozen(store.load(first.teacher)[0], device)
-    recorder = Recorder(store, dataset, outcome, job.anchors)
-    for group in groups:
-        recorder.admit({run: _learner(run, store, net, dataset, execution) for run in group}, device)
-    _say_memory(store, recorder.learners.values())
-    active = tuple(group for group in recorder.groups if not group[0].done)
+    recorder = Recorder(store, dataset, outcome, part.job.anchors)
+    groups, learner_runs = _admitted(part, recorder, net, processes)
+    active = tuple(group for group in groups if not group[0].done)
     if not active:
         return
     learners = [learner for group in active for learner in group]
-    runs = [recorder.runs[learner.label] for learner in learners]
+    runs = [learner_runs[learner.label] for learner in learners]
     teacher = _teacher(runs[0], net, store, dataset, device)
-    if runs[0].engine is not None:
+    if runs[0].engine is not None and writes:
         engines.compare(runs[0], net, teacher, store, dataset)
     own_code = bool(first.teacher and foreign(first.teacher))
-    decoders = data.usual_decoders() if execution.decoders is None else execution.decoders
+    decoders = data.usual_decoders() // processes.local_size if execution.decoders is None else execution.decoders
     if isinstance(dataset.train, data.Streamed) or isinstance(dataset.unlabelled, data.Streamed):
         store.say(f"{dataset.data.title}: images are decoded by {plural(decoders, 'more worker')} while networks train")
     loader = _loader(runs, dataset, learners, decoders)
     kept = _kept(runs[0], learners, teacher, store, dataset, len(loader), execution)
     cohort = Cohort(active, loader, teacher, own_code, kept)
-    reporter = Reporter(job.number, {label: run.digest for label, run in recorder.runs.items()}, show)
-    show(JobBegins(job.number, tuple(runs), first.teacher))
+    reporter = Reporter(part.job.number, {label: run.digest for label, run in learner_runs.items()}, show)
+    show(JobBegins(part.job.number, tuple(runs), first.teacher))
     try:
         with kernels(deterministic=execution.deterministic):
-            train(cohort, dataset, [recorder, reporter], test_every=execution.test_every)
+            train(cohort, dataset, [recorder, reporter] if writes else [], test_every=execution.test_every)
     finally:
-        show(JobEnds(job.number))
+        show(JobEnds(part.job.number))
+
+
+def _admitted(
+    part: Part, recorder: Recorder, teacher: BlockNet | None, processes: Processes
+) -> tuple[list[tuple[Learner, ...]], dict[str, Run]]:
+    """The learners that are to be trained, in the state of their last checkpoints, and their runs
+    by label.
+
+    The first process reads the checkpoints; the others are given its learners' states.
+    """
+    store, execution = recorder.store, part.settings.execution
+    device = processes.device(execution.device)
+    learners: dict[str, Learner] = {}
+    runs: dict[str, Run] = {}
+    for group in part.groups:
+        made = {run: _learner(run, store, teacher, recorder.dataset, execution) for run in group}
+        if processes.rank == 0:
+            recorder.admit(made, device)
+        learners |= {learner.label: learner for learner in made.values()}
+        runs |= {learner.label: run for run, learner in made.items()}
+    _say_memory(store, recorder.learners.values())
+    if processes.size == 1:
+        return recorder.groups, recorder.runs
+    labels = processes.agree(lambda: [[one.label for one in group] for group in recorder.groups])
+    groups = [tuple(learners[label] for label in group) for group in labels]
+    for learner in (learner for group in groups for learner in group):
+        state = processes.agree(lambda learner=learner: learner.state())
+        if processes.rank:
+            learner.restore(*state)
+    return groups, runs
 
 
 def _teacher(run: Run, net: BlockNet | None, store: Store, dataset: data.Dataset, device: str) -> Teacher | None:
@@ -198,9 +250,10 @@ def _learner(run: Run, store: Store, teacher: BlockNet | None, dataset: data.Dat
         extras=added,
         recipe=run.recipe,
         seed=run.own_seed,
-        device=execution.device,
+        device=current().device(execution.device),
         compiled=execution.compiled,
         foreign=bool(foreign(run)),
+        processes=current(),
     )
 
 

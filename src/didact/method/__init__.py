@@ -16,6 +16,7 @@ from didact.method.context import MetricsContext as MetricsContext
 from didact.method.context import StepContext as StepContext
 from didact.method.context import View as View
 from didact.method.contract import Method as Method
+from didact.method.contract import Parallel as Parallel
 from didact.method.contract import SoftLabels as SoftLabels
 from didact.method.contract import Teacher as Teacher
 from didact.method.joint import Joint as Joint

@@ -21,6 +21,12 @@ neither.
 """
 
 
+Parallel = Literal["images", "outputs", "never"]
+"""How processes that share a batch take a method's terms: each on its own images, all on the
+gathered outputs of the whole batch, or not at all.
+"""
+
+
 class Method(Named, ABC):
     """How one network turns outputs into named, weighted loss terms. Subclasses are frozen
     dataclasses (``spec``).
@@ -64,6 +70,19 @@ class Method(Named, ABC):
         - "none": everything reads ``batch.labels``.
         """
         return "none"
+
+    def parallel(self) -> Parallel:
+        """How processes that share a batch take the terms, so that they are those of one process.
+
+        - "images": every term is a mean over the batch's images of values that an image has by itself (batch norm apart), or
+          does not depend on the images; nothing is drawn from ``context.random``. Processes compute
+          their own images' terms only, extras included.
+        - "outputs": right for all other methods. Every process computes the terms of the whole
+          batch, from the gathered outputs of the networks.
+        - "never": the terms read gradients of ``context.net``, which no process has of the whole
+          batch. Such a method trains in one process.
+        """
+        return "outputs"
 
     def stages(self) -> tuple[Stage, ...]:
         """The stages of training in order; exactly one of them is the main one, which takes the

@@ -29,7 +29,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import in_float32, pool_alike, task
-from didact.method import Joint, Pair, Stage, StepContext, initialising
+from didact.method import Joint, Pair, Parallel, Stage, StepContext, initialising
 from didact.nets.adapt import Regressor, match
 from didact.nets.blocks import Shape
 from didact.spec import Count, NonNegative, Positive, spec
@@ -79,6 +79,9 @@ class AB(Joint):
 
     def stages(self) -> tuple[Stage, ...]:
         return initialising(self.init_epochs, "preacts", self.alpha)
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.with_teacher()

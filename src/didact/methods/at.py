@@ -18,7 +18,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from didact.losses import attention_map, in_float32, pool_alike, task
-from didact.method import Idle, Joint, Pair, StepContext, idle_points
+from didact.method import Idle, Joint, Pair, Parallel, StepContext, idle_points
 from didact.nets.adapt import Matched
 from didact.spec import Count, NonNegative, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature
@@ -47,6 +47,9 @@ class AT(Joint):
     @property
     def needs(self) -> Needs:
         return self.reading("features")
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.with_teacher()

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy
-from didact.method import Method, SoftLabels, StepContext
+from didact.method import Method, Parallel, SoftLabels, StepContext
 from didact.spec import spec
 from didact.tensors import Logits, Scalar, Targets
 
@@ -41,6 +41,9 @@ class CE(Method):
 
     def soft_labels(self) -> SoftLabels:
         return "mixed"
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert context.own.logits is not None

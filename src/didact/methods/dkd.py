@@ -31,7 +31,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, divergences, in_float32, standardised
-from didact.method import Idle, Method, Pair, SoftLabels, StepContext
+from didact.method import Idle, Method, Pair, Parallel, SoftLabels, StepContext
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Labels, Logits, Needs, Scalar, reads
 
@@ -115,6 +115,9 @@ class DKD(Method):
         if not self.target:
             return (Idle(f"{why}, and method.target is 0: the term 'dkd' teaches nothing; use kd"),)
         return (Idle(f"{why}; TCKD alone teaches, as kd does", whole=False),) if self.rest else ()
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert context.own.logits is not None and context.teacher is not None and context.teacher.logits is not None

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import in_float32, pool_alike, task
-from didact.method import Joint, Pair, StepContext
+from didact.method import Joint, Pair, Parallel, StepContext
 from didact.nets.adapt import Regressor, match
 from didact.spec import Count, NonNegative, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature
@@ -46,6 +46,9 @@ class FitNet(Joint):
     @property
     def needs(self) -> Needs:
         return self.reading("features")
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.with_teacher()

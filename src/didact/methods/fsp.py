@@ -36,7 +36,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import in_float32, pool_alike, task
-from didact.method import Joint, Pair, Stage, StepContext, initialising
+from didact.method import Joint, Pair, Parallel, Stage, StepContext, initialising
 from didact.nets.adapt import match
 from didact.nets.blocks import Shapes
 from didact.spec import Count, NonNegative, spec
@@ -97,6 +97,9 @@ class FSP(Joint):
 
     def stages(self) -> tuple[Stage, ...]:
         return initialising(self.init_epochs, "stem features", self.alpha)
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.with_teacher()

@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import attention_map, in_float32, pool_alike, task, unit_rows
-from didact.method import Idle, Joint, Pair, Stage, StepContext
+from didact.method import Idle, Joint, Pair, Parallel, Stage, StepContext
 from didact.nets.adapt import one_position
 from didact.spec import Count, NonNegative, Positive, Share, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
@@ -92,6 +92,9 @@ class FT(Joint):
             needs=reads("", teacher="features"),
         )
         return (first, Stage(moves=("net.", "extras.translator")))
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.with_teacher()

@@ -28,7 +28,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import softened_kl, standardised, task
-from didact.method import Idle, Method, Pair, SoftLabels, StepContext
+from didact.method import Idle, Method, Pair, Parallel, SoftLabels, StepContext
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Logits, Needs, Scalar, reads
 
@@ -78,6 +78,9 @@ class KD(Method):
             return ()
         why = "with two classes a standardised row is (0.71, -0.71) or the reverse, so the term 'kd' has no gradient"
         return (Idle(f"{why}; use kd without standardise"),)
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         return task(self, context.own, context.teacher, context.batch.targets, self.standardise)

@@ -35,7 +35,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import in_float32, task
-from didact.method import Joint, Pair, StepContext
+from didact.method import Joint, Pair, Parallel, StepContext
 from didact.nets.adapt import match
 from didact.nets.blocks import Shape
 from didact.spec import NonNegative, spec
@@ -124,6 +124,9 @@ class KDSVD(Joint):
     @property
     def needs(self) -> Needs:
         return self.reading("features")
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.with_teacher()

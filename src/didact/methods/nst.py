@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import in_float32, pool_alike, task
-from didact.method import Idle, Joint, Pair, StepContext, idle_points
+from didact.method import Idle, Joint, Pair, Parallel, StepContext, idle_points
 from didact.nets.adapt import Matched
 from didact.spec import NonNegative, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature
@@ -61,6 +61,9 @@ class NST(Joint):
     @property
     def needs(self) -> Needs:
         return self.reading("features")
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.with_teacher()

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.losses import in_float32, pool_alike, task
-from didact.method import Joint, Pair, StepContext
+from didact.method import Joint, Pair, Parallel, StepContext
 from didact.nets.adapt import match
 from didact.nets.blocks import Shape
 from didact.nets.layers import normal
@@ -82,6 +82,9 @@ class OFD(Joint):
     @property
     def needs(self) -> Needs:
         return self.reading("preacts")
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def build(self, pair: Pair) -> nn.Module:
         teacher, teacher_shapes = pair.with_teacher()

@@ -37,7 +37,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from didact.losses import in_float32, task
-from didact.method import Joint, Pair, StepContext
+from didact.method import Joint, Pair, Parallel, StepContext
 from didact.nets.adapt import match
 from didact.spec import NonNegative, spec
 from didact.tensors import Feature, Needs, Outputs, Scalar, TeacherFeature
@@ -78,6 +78,9 @@ class ReviewKD(Joint):
     @property
     def needs(self) -> Needs:
         return self.reading("pooled preacts" if self.preact else "pooled features", teacher="pooled preacts")
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.with_teacher()

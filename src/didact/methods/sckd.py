@@ -34,7 +34,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from didact.losses import in_float32
-from didact.method import HeldOut, Idle, Method, MetricsContext, Pair, SoftLabels, Stage, StepContext
+from didact.method import HeldOut, Idle, Method, MetricsContext, Pair, Parallel, SoftLabels, Stage, StepContext
 from didact.nets.blocks import BlockNet
 from didact.spec import Chosen, Number, choose, spec
 from didact.tensors import Needs, Scalar
@@ -92,6 +92,9 @@ class SCKD(Method):
 
     def stages(self) -> tuple[Stage, ...]:
         return self.inner.stages()
+
+    def parallel(self) -> Parallel:
+        return "never"
 
     def build(self, pair: Pair) -> nn.Module:
         return self.inner.build(pair)

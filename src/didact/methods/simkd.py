@@ -35,7 +35,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import divergences, in_float32, pool_alike
-from didact.method import Method, MetricsContext, Pair, SoftLabels, Stage, StepContext
+from didact.method import Method, MetricsContext, Pair, Parallel, SoftLabels, Stage, StepContext
 from didact.nets.adapt import Frozen, match
 from didact.nets.blocks import Block, BlockNet, Head, Shape, join
 from didact.spec import NonNegative, spec
@@ -107,6 +107,9 @@ class SimKD(Method):
 
     def soft_labels(self) -> SoftLabels:
         return "smoothed" if self.gated else "mixed"  # the gate asks whether the teacher is right
+
+    def parallel(self) -> Parallel:
+        return "outputs" if self.gated else "images"  # the gate counts the images that it lets through
 
     def build(self, pair: Pair) -> nn.Module:
         teacher, teacher_shapes = pair.with_teacher()

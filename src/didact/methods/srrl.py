@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.losses import in_float32, task
-from didact.method import Idle, Joint, Pair, StepContext
+from didact.method import Idle, Joint, Pair, Parallel, StepContext
 from didact.nets.adapt import Frozen
 from didact.spec import NonNegative, spec
 from didact.tensors import Logits, Needs, Scalar, Vector
@@ -43,6 +43,9 @@ class SRRL(Joint):
     @property
     def needs(self) -> Needs:
         return self.reading("pooled", teacher="logits pooled")
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def build(self, pair: Pair) -> nn.Module:
         teacher, shapes = pair.with_teacher()

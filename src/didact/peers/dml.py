@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, softened_kl
-from didact.method import Method, SoftLabels, StepContext
+from didact.method import Method, Parallel, SoftLabels, StepContext
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Logits, Needs, Scalar, reads
 
@@ -65,6 +65,9 @@ class DML(Method):
 
     def soft_labels(self) -> SoftLabels:
         return "mixed"
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert context.own.logits is not None

@@ -39,7 +39,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, in_float32, softened_kl
-from didact.method import HeldOut, Method, Pair, SoftLabels, StepContext
+from didact.method import HeldOut, Method, Pair, Parallel, SoftLabels, StepContext
 from didact.spec import NonNegative, Positive, spec
 from didact.tensors import Labels, Logits, Needs, Scalar, reads
 
@@ -171,6 +171,9 @@ class KDCL(Method):
 
     def soft_labels(self) -> SoftLabels:
         return "smoothed"  # the target depends on the class of each image
+
+    def parallel(self) -> Parallel:
+        return "outputs" if self.target == "linear" else "images"  # weights for the whole batch
 
     def build(self, pair: Pair) -> nn.Module:
         return Mixture(1 + len(pair.peers)) if self.target == "general" else nn.Module()

@@ -90,14 +90,16 @@ class Unfinished:
             self._continue(learner)
 
     def _continue(self, learner: Learner) -> None:
-        """Record a change in the number of threads since the run began."""
+        """Record a change in the number of threads or processes since the run began."""
         now = continued(self._beside.environment, learner.total)
         if now != self._beside.environment:
-            threads = now["threads_later"][-1]["threads"]
-            self.say(
-                f"{self.run.label} now has another number of threads ({threads}) than before: its weights can differ in the last "
-                "bits from those of one training; its environment.json says so"
-            )
+            for what in ("threads", "processes"):
+                changes = now.get(f"{what}_later", [])
+                if changes != self._beside.environment.get(f"{what}_later", []):
+                    self.say(
+                        f"{self.run.label} now has another number of {what} ({changes[-1][what]}) than before: its weights can "
+                        "differ in the last bits from those of one training; its environment.json says so"
+                    )
             self._beside = replace(self._beside, environment=now)
             self._write_checkpoint(learner)
             write(self.folder / "environment.json", json_text(now))

@@ -43,7 +43,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, softened_kl
-from didact.method import Clock, ForPool, MetricsContext, Pair, SoftLabels, StepContext
+from didact.method import Clock, ForPool, MetricsContext, Pair, Parallel, SoftLabels, StepContext
 from didact.nets.adapt import Transform, match
 from didact.nets.architecture import is_architecture, parse
 from didact.nets.blocks import Shape
@@ -125,6 +125,9 @@ class GTN(ForPool):
 
     def soft_labels(self) -> SoftLabels:
         return "mixed"
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def build(self, pair: Pair) -> nn.Module:
         blocks = len(pair.shapes.features)

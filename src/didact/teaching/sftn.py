@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from didact import nets
 from didact.losses import cross_entropy, softened_kl
-from didact.method import ForStudent, MetricsContext, Pair, SoftLabels, StepContext
+from didact.method import ForStudent, MetricsContext, Pair, Parallel, SoftLabels, StepContext
 from didact.nets.adapt import Transform, match
 from didact.nets.blocks import BlockNet
 from didact.spec import NonNegative, Positive, spec
@@ -120,6 +120,9 @@ class SFTN(ForStudent):
 
     def soft_labels(self) -> SoftLabels:
         return "mixed"
+
+    def parallel(self) -> Parallel:
+        return "images"
 
     def build(self, pair: Pair) -> nn.Module:
         if len(pair.shapes.features) < 2:

@@ -1,0 +1,3 @@
+"""One training by several processes: each batch is divided among them, and the result is that of
+one process.
+"""
