@@ -1,5 +1,5 @@
-"""Batch norm over the images of all processes, so that each share is normalised as the whole batch
-would be.
+"""Statistics of batches over the images of all processes: each share is normalised, and rounded to 8
+bits, as the whole batch would be.
 
     n = sum n_r,   m = sum n_r m_r / n,   v = sum n_r (v_r + (m_r - m)^2) / n
 
@@ -23,7 +23,8 @@ from didact.engine.parallel.exchange import joined, summed
 
 class SyncedNorms(TorchFunctionMode):
     """Within the block ``torch.nn.functional.batch_norm`` takes batch statistics over all
-    processes, whatever module calls it.
+    processes, whatever module calls it, and so does ``Tensor.aminmax`` of a whole tensor, which
+    ranges of quantised activations follow.
 
     Args:
         size: number of processes; all must run the same norms in the same order.
@@ -35,7 +36,13 @@ class SyncedNorms(TorchFunctionMode):
 
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        return _norm(self.size, *args, **kwargs) if func is F.batch_norm else func(*args, **kwargs)
+        if func is F.batch_norm:
+            return _norm(self.size, *args, **kwargs)
+        found = func(*args, **kwargs)
+        if func is Tensor.aminmax and len(args) == 1 and not kwargs:
+            low, high = joined(torch.stack([*found])[None], [1] * self.size).unbind(1)
+            return low.amin(), high.amax()
+        return found
 
 
 def _norm(

@@ -1,0 +1,183 @@
+"""Processes that share every batch: the same weights in each, and those of one process; resumed by another number; refusals."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from didact.engine.parallel import group
+from didact.engine.parallel.processes import Processes
+from didact.engine.recipe import Recipe
+from didact.execution import Execution, execute, together
+from didact.execution.executors.workers import Workers
+from didact.runs.run import Run, everything
+from didact.spec import RequestError, SpecError
+from didact.store.answers import Keep
+from didact.store.store import Store
+from support import shared
+from support.kept import weights
+
+NAMES = list(shared.METHODS)
+TOLERANCE = 1e-5
+"""Networks compute in float64 here, and losses are added in float32, to which 1e-7 is one rounding."""
+
+
+def port() -> int:
+    """One that is free."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return one.getsockname()[1]
+
+
+def started(store: Path, names: str, epochs: int, size: int, *flags: str) -> list[subprocess.Popen[str]]:
+    free = port()
+    return [shared.start([store, names, str(epochs), *flags], rank, size, free) for rank in range(size)]
+
+
+def ended(processes: list[subprocess.Popen[str]], code: int = 0) -> list[str]:
+    """What each process has said, when all have ended."""
+    try:
+        said = [process.communicate(timeout=240)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert processes[0].returncode == code, said
+    return said
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Store, list[str]]:
+    """All runs by one process and by two, which learn one epoch; and what the two said."""
+    one, two = (tmp_path_factory.mktemp("runs") / name for name in ("one", "two"))
+    begun = started(one, ",".join(NAMES), 1, 1), started(two, ",".join(NAMES), 1, 2)
+    _, said = (ended(processes) for processes in begun)
+    return Store(one), Store(two), said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_processes_train_what_one_trains(name: str, trained: tuple[Store, Store, list[str]]) -> None:
+    """Weights, memories and figures, of the run, its peers and its teacher."""
+    one, two, _ = trained
+    for run in everything([shared.made(name)]):
+        check_alike(run, one, two)
+        record = two.get(run)
+        assert record is not None and record.environment()["processes"] == 2
+
+
+def check_alike(run: Run, one: Store, two: Store) -> None:
+    """Two Records of a run have the same weights and metrics but for rounding."""
+    records = [store.get(run) for store in (one, two)]
+    assert None not in records
+    expected, found = weights(one, run), weights(two, run)
+    assert expected.keys() == found.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(
+            found[key], value, rtol=TOLERANCE, atol=TOLERANCE, msg=lambda text, key=key: f"{key}: {text}"
+        )
+    for before, after in zip(*(record.metrics() for record in records if record), strict=True):
+        assert after["terms"] == pytest.approx(before["terms"], rel=TOLERANCE)
+        figures = [{k: v for k, v in row.items() if "_top" in k} | row.get("watched", {}) for row in (before, after)]
+        assert figures[1] == pytest.approx(figures[0], rel=TOLERANCE)
+
+
+def test_both_processes_hold_the_same_bits(trained: tuple[Store, Store, list[str]]) -> None:
+    """Networks, extras, optimisers and random streams, at the end."""
+    first, second = ([line for line in said.splitlines() if line.startswith("holds")] for said in trained[2])
+    runs = everything([shared.made(name) for name in NAMES])
+    assert len(first) == len(runs)
+    assert first == second
+
+
+def test_a_training_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
+    """Two processes, of which the first is killed, then one; and one that is killed, then two. The other process says so
+    at once.
+    """
+    names = "ce,crd"
+    runs = [shared.made(name, 2) for name in names.split(",")]
+    down, up = tmp_path / "down", tmp_path / "up"
+    begun = started(down, names, 2, 2, "--killed"), started(up, names, 2, 1, "--killed")
+    said = ended(begun[0], -9)
+    assert "LostError: another process of this training ended or cannot be reached" in said[1]
+    assert "the same command continues from the last one" in said[1]
+    ended(begun[1], -9)
+    again = started(down, names, 2, 1), started(up, names, 2, 2)
+    for processes, store, later in zip(again, (down, up), (1, 2), strict=True):
+        ended(processes)
+        changes = [json.loads(path.read_text()).get("processes_later") for path in store.glob("runs/*/environment.json")]
+        assert [{"after_epoch": 1, "processes": later}] in changes
+    for run in everything(runs):
+        check_alike(run, Store(down), Store(up))
+
+
+Apart = Callable[..., None]
+
+
+@pytest.fixture
+def apart(monkeypatch: pytest.MonkeyPatch) -> Apart:
+    """Puts this process among two that torchrun has started."""
+
+    def put(rank: int = 0, free: int = 1) -> None:
+        values = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": free}
+        for name, value in values.items():
+            monkeypatch.setenv(name, str(value))
+        monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("execution", "message"),
+    [
+        (Execution(executor=Workers(count=2)), "torchrun has started 2 processes, which share every batch: leave --workers"),
+        (Execution(keep=Keep()), "leave --keep-answers out"),
+        (Execution(compiled=True), "leave --compile out"),
+        (Execution(device="mps"), "device mps: processes of torchrun train on cpu, or on cuda"),
+        (Execution(device="cuda:1"), "device cuda:1"),
+    ],
+)
+def test_what_several_processes_cannot_do_is_refused(
+    execution: Execution, message: str, apart: Apart, tiny: Any, store: Store
+) -> None:
+    apart()
+    with pytest.raises(SpecError, match=message):
+        execute([tiny()], store, execution)
+    assert not store.root.exists()
+
+
+def test_gpus_that_are_not_there_are_refused(apart: Apart, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(SpecError, match="2 processes on this machine, and it has 1 GPUs; write --nproc-per-node 1"):
+        group.check("cuda", Processes(0, 2, 0, 2))
+    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: False)
+    with pytest.raises(SpecError, match="lacks NCCL"):
+        group.check("cuda", Processes(0, 2, 0, 2))
+
+
+def test_a_port_in_use_is_named(apart: Apart, tiny: Any, store: Store) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        apart(free=other.getsockname()[1])
+        with pytest.raises(RequestError, match=rf"port {other.getsockname()[1]} of 127\.0\.0\.1 is in use.*--master-port"):
+            execute([tiny()], store, Execution())
+
+
+def test_runs_that_cannot_be_divided_are_refused(tiny: Any) -> None:
+    run = tiny("ce")
+    small = replace(run, recipe=Recipe(epochs=1, batch_size=5))
+    with pytest.raises(SpecError, match="batch_size=5 for 3 processes, and each needs 2 images at least; start 2 processes"):
+        together.check([small], Processes(0, 3))
+    with pytest.raises(SpecError, match="'sckd' compares gradients of a whole batch"):
+        together.check([tiny("sckd")], Processes(0, 2))
+    together.check([run], Processes(0, 8))
+
+
+def test_local_norms_are_for_several_processes(tiny: Any, store: Store) -> None:
+    with pytest.raises(SpecError, match="local-norms: is for the processes that torchrun starts"):
+        execute([tiny()], store, Execution(local_norms=True))
