@@ -30,6 +30,7 @@ PLAIN = "ce kd fitnet+kd at vid reviewkd ft simkd sp rkd crd sskd dist cc semckd
 METHODS: dict[str, Any] = {name: name for name in PLAIN.split()}
 METHODS |= {
     "recipe": "fitnet",  # with mixed images, clipped and accumulated gradients, averaged weights
+    "bits": "ce",
     "gated": {"name": "simkd+gated"},
     "sftn": {"name": "sftn", "student": NET},
     "gtn": {"name": "gtn", "pool": [NET, OTHER], "after": [0, 1], "sampling": "trained"},
@@ -38,6 +39,10 @@ METHODS |= {
     "linear": {"name": "kdcl", "target": "linear"},
 }
 """Settings by a short name."""
+RECIPES: dict[str, dict[str, Any]] = {
+    "recipe": {"mixup": 0.4, "clip": 1.0, "accumulate": 2, "ema": 0.9},
+    "bits": {"bits": 8, "settle": 1.0},
+}
 
 
 def few() -> ImageSet:
@@ -50,7 +55,7 @@ def few() -> ImageSet:
 def made(name: str, epochs: int = 1) -> Run:
     """The run of a name: batches of 15 and of 3 at the end of an epoch, which two processes cannot divide."""
     data = from_json(Data, {"name": "support.shared:few", "validation": 0.25 if name == "kdcl" else 0})
-    more: Any = {"mixup": 0.4, "clip": 1.0, "accumulate": 2, "ema": 0.9} if name == "recipe" else {}
+    more = RECIPES.get(name, {})
     recipe = Recipe(epochs=epochs, batch_size=15, learning_rate=0.02, schedule="one-cycle", precision="fp32", **more)
     method = choose(Method, METHODS[name])
     teacher = Run(net="basic-8-1x6-1x8-1x8", data=data, recipe=recipe, seed=9) if method.needs.teacher else None

@@ -76,6 +76,11 @@ def check(runs: Iterable[Run], processes: Processes) -> None:
                 f"{run.label}: the method '{run.method.name()}' compares gradients of a whole batch, and no process has it; "
                 "train it with one process, without torchrun"
             )
+        if processes.local_norms and run.recipe.bits != 32:
+            raise SpecError(
+                f"{run.label}: with recipe.bits={run.recipe.bits} ranges of activations follow whole batches; leave "
+                "--local-norms out"
+            )
         if run.recipe.batch_size < LEAST * processes.size:
             raise SpecError(
                 f"{run.label}: recipe.batch_size={run.recipe.batch_size} for {processes.size} processes, and each needs "
