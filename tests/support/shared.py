@@ -30,7 +30,6 @@ PLAIN = "ce kd fitnet+kd at vid reviewkd ft simkd sp rkd crd sskd dist cc semckd
 METHODS: dict[str, Any] = {name: name for name in PLAIN.split()}
 METHODS |= {
     "recipe": "fitnet",  # with mixed images, clipped and accumulated gradients, averaged weights
-    "bits": "ce",
     "gated": {"name": "simkd+gated"},
     "sftn": {"name": "sftn", "student": NET},
     "gtn": {"name": "gtn", "pool": [NET, OTHER], "after": [0, 1], "sampling": "trained"},
@@ -41,7 +40,6 @@ METHODS |= {
 """Settings by a short name."""
 RECIPES: dict[str, dict[str, Any]] = {
     "recipe": {"mixup": 0.4, "clip": 1.0, "accumulate": 2, "ema": 0.9},
-    "bits": {"bits": 8, "settle": 1.0},
 }
 
 

@@ -8,7 +8,7 @@ import pickle
 import socket
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,7 +121,8 @@ def leading(outcome: list[Outcome]) -> Iterator[None]:
     except exchange.LostError:
         raise
     except Exception as error:
-        exchange.firsts(End(error=_portable(error)))
+        with suppress(exchange.LostError):  # they may have stopped for the same reason
+            exchange.firsts(End(error=_portable(error)))
         raise
     exchange.firsts(End(outcome[0]))
 

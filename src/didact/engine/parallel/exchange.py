@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -23,7 +24,8 @@ def reached() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        reason = str(error).strip().partition("\n")[0]
+        line = str(error).strip().partition("\n")[0]
+        reason = re.sub(r"^\[\S+\] ", "", line).partition(". ")[0]  # without the place in torch's source, and advice
         raise LostError(
             f"another process of this training ended or cannot be reached ({reason}); "
             "finished epochs are saved; the same command continues from the last one"
