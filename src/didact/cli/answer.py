@@ -65,7 +65,7 @@ def answer(
 
 
 def tracked(track: Sequence[str] | None, store: Store, talk: Console) -> Tracked:
-    """Progress on the terminal and, for the texts of ``--track``, elsewhere; a context.
+    """Progress on the terminal and, for the texts of ``--track``, elsewhere; a context. Of several processes one tracks.
 
     Raises:
         RequestError: there is no such tracker, or its library is missing.
@@ -74,7 +74,7 @@ def tracked(track: Sequence[str] | None, store: Store, talk: Console) -> Tracked
     from didact.track.choice import trackers
     from didact.track.tracker import Tracked
 
-    return Tracked(terminal.show(talk), trackers(track or (), store.root), talk.print)
+    return Tracked(terminal.show(talk), trackers(() if follows() else track or (), store.root), talk.print)
 
 
 def executor(workers: int | str | None, on: str | None, device: str, usual: int | str = 1) -> Executor:
