@@ -89,6 +89,13 @@ def test_the_papers_scale_has_its_pairs_methods_and_rates() -> None:
             assert rows == METHODS[table].split(",")
 
 
+def test_figure_3_has_the_pairs_of_tables_1_and_2_once() -> None:
+    made = sftn.study({"table": "fig3", "scale": "paper", "seeds": 1, "method": "kd"})
+    assert [grid.facts["pair"] for grid in made.grids] == [*PAIRS["1"], *PAIRS["2"]]
+    (own,) = sftn.study({"table": "fig3"}).grids
+    assert own.title.startswith("Table 1 on")
+
+
 def test_tables_share_their_runs() -> None:
     each = [sftn.study({"table": table}) for table in ("4", "7", "8")]
     together = sftn.study({"table": "4,8,7"})

@@ -72,6 +72,18 @@ def test_plan_run_and_again(name: str, shared: Path, tmp_path: Path, capsys: pyt
     assert asked(plan, capsys)["jobs"] == []
 
 
+@pytest.mark.usefixtures("few_digits")
+def test_teachers_of_several_seeds(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The runs of the first seeds are those of the study above."""
+    given = words("crd", shared)
+    given[given.index("--seeds") + 1] = "2"
+    told = asked([*given, "--teacher-seeds", "2"], capsys)["tables"]
+    assert "over teacher seeds, each the mean over its students' seeds" in told[1]["note"]
+    figures = told[1]["figures"]["crd"]["resnet8/resnet8"]
+    assert sorted(figures["difference"]["seeds"]) == [[0, 0], [0, 1], [1, 0], [1, 1]] and figures["n"] == 4
+    assert told[0]["figures"]["teacher"]["resnet8/resnet8"]["n"] == 2
+
+
 def test_every_study_is_tried() -> None:
     assert {name for name, _, _ in known()} == set(OPTIONS)
 

@@ -108,7 +108,7 @@ def study(request: Mapping[str, Any], device: str = "cpu") -> Grids:
         settings = _settings(request, table)
         if table == "fig3":
             made = [grid for number in ("1", "2") for grid in _grids(request, settings, number, device)]
-            made = list({grid.facts["pair"]: grid for grid in made}.values())  # pairs of one's own are in both
+            made = list({grid.facts["pair"]: grid for grid in reversed(made)}.values())[::-1]  # one's own pairs are in both
             summaries.append(Best(limited(made, request.get("only"))))
         elif table == "fig5":
             wanted = _wanted(request, settings, table, device)

@@ -68,9 +68,9 @@ class Best:
 
 
 HEADS = (
-    "pair", "standard teacher", "best from standard", "by", "best from SFTN", "by ", "published: teacher", "best from standard ",
-    "best from SFTN ",
-)  # fmt: skip
+    *("pair", "standard teacher", "best from standard", "by", "best from SFTN", "its method"),
+    *("published: teacher", "published: best from standard", "published: best from SFTN"),
+)
 NOTE = """\
 Test accuracy in percent after the last epoch, mean ± standard deviation over seeds. The best of
 several methods is taken by their test accuracy, as the paper's figure does: the largest of several

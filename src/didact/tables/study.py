@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from didact.execution import Execution, Outcome, Show, execute
-from didact.runs.run import Run
+from didact.runs.run import Run, everything
 from didact.runs.spread import Sample
 from didact.spec import SpecError, nearest, plural, shown
 from didact.store.record import Record
 from didact.store.store import Store
 from didact.tables.costs import Cost
+from didact.tables.grids import possible
 from didact.tables.published import Entry, Published, beside
 from didact.tables.table import Cell, Table, compared, figures
 
@@ -105,9 +106,15 @@ class Study:
         return list(dict.fromkeys(method for column in self.columns for method in column.runs))
 
     def train(self, store: Store, execution: Execution, show: Show | None = None, *, retry: bool = False) -> Outcome:
-        """Train the missing runs: teachers one at a time, then students in cohorts."""
-        prepared = execute(self._teachers(), store, replace(execution, cohort_size=1), show, retry=retry)
-        taught = execute(self.runs, store, execution, show, retry=retry)
+        """Train the missing runs: teachers one at a time, then students in cohorts. Those whose
+        networks and method do not fit are left out, and it is said why."""
+        runs, refused = possible(self.runs, store)
+        for reason in refused:
+            store.say(f"left out: {reason}")
+        needed = {run.digest for run in everything(runs)}
+        teachers = [teacher for teacher in self._teachers() if teacher.digest in needed]
+        prepared = execute(teachers, store, replace(execution, cohort_size=1), show, retry=retry)
+        taught = execute(runs, store, execution, show, retry=retry)
         return Outcome(prepared.records | taught.records, prepared.failures | taught.failures)
 
     def records(self, store: Store) -> dict[str, Record]:
