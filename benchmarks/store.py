@@ -91,6 +91,13 @@ def measure(options: argparse.Namespace, root: Path) -> dict[str, Row]:
         "start": ["list", "recipes", "--json"],
         "first list runs": ["list", "runs", "--json"],
         "list runs": ["list", "runs", "--json"],
+        "runs where": ["runs", "--where", "method=kd and top1>45", "--sort=-top1", "--json"],
+        "runs where setting": ["runs", "--where", "recipe.batch_size=16 and teacher.net=resnet14", "--json"],
+        "note": ["runs", "note", one, "the one in the middle"],
+        "gc": ["runs", "gc", "--json"],
+        "export 10": ["runs", "export", "--where", "seed<10", "-o", str(root / "runs.tar")],
+        "rm 10": ["runs", "rm", "--where", "seed<10", "--yes"],
+        "import 10": ["runs", "import", str(root / "runs.tar")],
         "show": ["show", one, "--json"],
         "look": ["look", one, "--json"],
     }

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from didact.files.checked import DamagedError, write_tensors
 from didact.spec import SpecError, to_json
-from didact.store import intake, packing
+from didact.store import intake, packing, unpacking
 from didact.store.intake import Taken, take
 from didact.store.leftovers import STAGING
 from didact.store.locks import locked
@@ -173,3 +175,40 @@ def test_two_stores_are_merged(full: Shelf, target: Shelf) -> None:
     assert "weights.safetensors is not what was written" in taken.refused[0] and not taken.other
     assert full.said == [f"1 unfinished in {full.store.root}: only Records are taken"]
     assert note(target.folder(full.loner)) == "mine" and contents(full.store) == before
+
+
+def test_imports_at_once_wait_for_each_other(full: Shelf, target: Shelf) -> None:
+    path, results = packed(full), list[Taken]()
+    threads = [threading.Thread(target=lambda: results.append(carried(path, target))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted((len(one.new), len(one.same), len(one.refused)) for one in results) == [(0, 4, 0)] * 3 + [(4, 0, 0)]
+
+
+def test_a_run_that_was_trained_while_folders_were_listed_is_kept(
+    full: Shelf, target: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = packed(full)
+    assert len(carried(path, target).new) == 4
+    monkeypatch.setattr(Store, "folders", lambda self: [])
+    assert len(carried(path, target).same) == 4
+
+
+def test_a_full_disk_says_what_is_there_and_how_it_goes_on(
+    full: Shelf, target: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, own, count = packed(full), intake.copy, iter(range(100))
+
+    def full_disk(*arguments: Any) -> None:
+        if next(count) > 8:
+            raise OSError(28, "No space left on device")
+        own(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(unpacking, "copy", full_disk)
+        with pytest.raises(OSError, match="takes no more: No space left on device; 1 run of this command"):
+            carried(path, target)
+    assert len(target.store.folders()) == 1 and not list(target.store.root.glob(f"{STAGING}*"))
+    assert len(carried(path, target).new) == 3

@@ -101,3 +101,10 @@ def test_a_link_is_removed_and_not_followed(full: Shelf, tmp_path: Path, tiny: C
     one.folder.symlink_to(outside)
     remove(full.store, [one])
     assert not one.folder.is_symlink() and (outside / "record.json").exists()
+
+
+def test_what_another_process_has_removed_meanwhile_is_no_error(full: Shelf) -> None:
+    one, other = member(full, full.loner), member(full, full.teacher)
+    remove(full.store, [one])
+    done = remove(full.store, [one, other])
+    assert done.gone == (other,) and not done.kept

@@ -26,9 +26,16 @@ def upkeep(root: Path) -> Iterator[None]:
     Raises:
         OSError: the store cannot be written.
     """
-    (root / "locks").mkdir(parents=True, exist_ok=True)
-    with FileLock(root / "locks" / "upkeep.lock"):
+    lock = FileLock(root / "locks" / "upkeep.lock")
+    try:
+        (root / "locks").mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise OSError(error.errno, f"the store {root} cannot be written: {error.strerror}") from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager

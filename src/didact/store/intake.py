@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from filelock import FileLock, Timeout
+
 from didact.files.checked import DamagedError, sync_folder
-from didact.spec import clean
+from didact.spec import clean, plural
 from didact.store import kin, notes, portable
 from didact.store.entries import Lost
 from didact.store.leftovers import STAGING
@@ -70,16 +72,50 @@ def take(store: Store, offers: Iterable[Offer]) -> Taken:
             same command goes on.
     """
     taken = Taken()
-    here = {folder.name.rpartition(".")[2]: folder for folder in store.folders()}
-    (store.root / "runs").mkdir(parents=True, exist_ok=True)
-    with _staging(store) as stage:
+    runs = store.root / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    with _alone(store), _staging(store) as stage:
+        here = {folder.name.rpartition(".")[2]: folder for folder in store.folders()}
         for offer in sorted(offers, key=lambda one: kin.depth(one.spec)):
             with if_free(lock_path(store.root, kin.group(offer.spec)[0])) as free:
+                trained = runs / offer.name  # perhaps since the folders were listed
+                folder = here.get(offer.digest) or (trained if os.path.lexists(trained) else None)
                 if not free:
                     taken.refused.append(f"{clean(offer.name)} is being trained by another process")
-                elif (folder := here.get(offer.digest)) is None or _makes_room(store, folder, offer, taken):
-                    _put(store, stage, offer, taken)
+                elif folder is None or _makes_room(store, folder, offer, taken):
+                    with _told(store, taken):
+                        _put(store, stage, offer, taken)
     return taken
+
+
+@contextlib.contextmanager
+def _told(store: Store, taken: Taken) -> Iterator[None]:
+    """Say in an error of the disk what has been taken, and how it goes on."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{store.root} takes no more: {error.strerror or error}; {plural(len(taken.new), 'run')} of this command "
+            "are there as a whole, and the same command goes on",
+        ) from error
+
+
+@contextlib.contextmanager
+def _alone(store: Store) -> Iterator[None]:
+    """Wait for another process that takes Records in."""
+    path = lock_path(store.root, "intake")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        store.say(f"another process is taking runs into {store.root}; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager

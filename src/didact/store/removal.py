@@ -6,6 +6,7 @@ that :mod:`didact.store.leftovers` finds.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -116,6 +117,8 @@ def remove(store: Store, leaving: Sequence[Member]) -> Removed:
             with if_free(lock_path(store.root, one.group[0])) as free:
                 if not free:
                     kept.append(f"{one.label} ({one.digest}) is being trained by another process")
+                    continue
+                if not os.path.lexists(one.folder):  # another process was faster
                     continue
                 freed += drop(one.folder)
                 gone.append(one)
