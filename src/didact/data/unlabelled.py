@@ -57,9 +57,13 @@ class PartlyLabelled:
         batch_size, seed, decoders = batching["batch_size"], batching["data_seed"], batching.get("decoders")
         without = unlabelled_rows(dataset.data.unlabelled_share, batch_size)
         self.classes, self.known, self.data_seed, self.size = dataset.classes, len(dataset.train), seed, without
-        shared = batching | {"decoders": None if decoders is None else -(-decoders // 2)}
-        renderings = {name: derive(own, "unlabelled") for name, own in (batching.get("renderings") or {}).items()}
-        own = shared | {"batch_size": without, "data_seed": derive(seed, "unlabelled"), "renderings": renderings}
+        shared: dict[str, Any] = batching | {"decoders": None if decoders is None else -(-decoders // 2)}
+        renderings = {name: derive(its, "unlabelled") for name, its in (batching.get("renderings") or {}).items()}
+        own: dict[str, Any] = shared | {
+            "batch_size": without,
+            "data_seed": derive(seed, "unlabelled"),
+            "renderings": renderings,
+        }
         some = replace(dataset.unlabelled, labels=torch.zeros_like(dataset.unlabelled.labels))  # read by nobody
         others = Loader(replace(dataset, train=some), **own)
         self.others = mixing_loader(others, replace(mixing, smoothing=0.0), dataset.classes)
