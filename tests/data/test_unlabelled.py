@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from didact import Execution, Store, execute, plan
-from didact.data import Data, DataError, Loader, PartlyLabelled, Streamed, available, epoch_batches, load
+from didact import Execution, Store, create, execute, plan
+from didact.data import Data, DataError, Loader, PartlyLabelled, Streamed, available, describe, epoch_batches, load
+from didact.data.derived import unlabelled_rows
 from didact.data.mixing import Mixing, mixing_loader
-from didact.data.settings import unlabelled_rows
 from didact.data.unlabelled import NONE
 from didact.engine.train import Listener
 from didact.losses import cross_entropy
@@ -244,6 +245,43 @@ def test_from_a_request_to_a_trained_student(folders: Path, tmp_path: Path, mixi
     record = execute(lonely, store, Execution()).records[lonely[0].digest]
     assert "train_top1" not in record.metrics()[-1]
     assert "test_top1" in record.metrics()[-1]
+
+
+def test_a_flat_folder_may_be_all_there_is_to_learn_from(folders: Path, tmp_path: Path) -> None:
+    """Labels are for the test alone; the teacher is one with weights from a file."""
+    tests = classes(tmp_path / "tests" / "test", {"daisy": 5, "rose": 5}, height=8, width=8).parent
+    asked = request(folders, "kd,fitnet+kd", name=f"folder:{tests}", unlabelled_share=1)
+    net = create("resnet8", 2, 3)
+    save_file(net.state_dict(), tmp_path / "teacher.safetensors")
+    asked["teacher"]["weights"] = str(tmp_path / "teacher.safetensors")
+    runs = plan(asked, "cpu")
+    dataset = load(runs[0].data)
+    assert dataset.train is dataset.unlabelled
+    assert (len(dataset.train), len(dataset.test), dataset.names) == (7, 10, ("daisy", "rose"))
+    assert dataset.record()["train"] == {"images": 0}
+    assert {int(batch.index.max()) for batch in batches(runs[0].data, batch_size=7)} == {6}
+    store = Store(tmp_path / "store")
+    outcome = execute(runs, store, Execution())
+    assert not outcome.failures
+    for run in runs:
+        assert "test_top1" in outcome.records[run.digest].metrics()[-1]
+        assert from_json(Run, to_json(run)) == run
+        assert run.teacher is not None
+        assert run.teacher.data == run.data
+        assert "--data.unlabelled" in str(alone(run, store.root))
+    for change, message in (
+        ({"unlabelled_share": 0.5}, "images for the test only; write data.unlabelled=FOLDER data.unlabelled_share=1"),
+        ({"per_class": 3}, "fraction, per_class and validation choose among images with labels"),
+    ):
+        with pytest.raises(SpecError, match=message):
+            plan(asked | {"data": asked["data"] | change}, "cpu")
+    with pytest.raises(SpecError, match="images for the test only"):
+        plan({"net": "resnet8", "data": {"name": f"folder:{tests}", "size": 8}}, "cpu")
+    with pytest.raises(SpecError, match="images for the test only"):
+        load(from_json(Data, {"name": f"folder:{tests}", "size": 8}))
+    described = describe(f"folder:{tests}")
+    assert (described.train, described.test, described.classes) == (0, 10, 2)
+    assert "no image for training" in described.source
 
 
 class Stopped(Exception):

@@ -60,6 +60,8 @@ def furnish(folder: Path) -> None:
                     file.write(snippet.code)
     for name in ("flowers/train", "flowers/test"):
         pictures.classes(folder / name, {"daisy": 6, "rose": 6}, height=40, width=40)
+    pictures.classes(folder / "labelled" / "test", {"daisy": 6, "rose": 6}, height=40, width=40)
+    torch.save(create("resnet32x4", num_classes=2).state_dict(), folder / "flowers.pth")
     pictures.classes(folder, {"photographs": 6}, height=40, width=40)
     for name in ("cat.jpg", "dog.png"):
         pictures.picture(folder / name, 32, 32)

@@ -11,12 +11,14 @@ is named ``folder:PATH``; any other data set of the user's own is an :class:`Ima
 from didact.data.archive import root
 from didact.data.catalogue import names
 from didact.data.contract import DataError, DataSource, Facts
-from didact.data.dataset import Dataset, Listing, available, describe, here, load
+from didact.data.dataset import Dataset, available, load
+from didact.data.derived import apart, epoch_batches, facts, stored, training_images
 from didact.data.folders import Streamed, folder_path, usual_decoders
+from didact.data.listing import Listing, describe, here
 from didact.data.loader import Loader, evaluation_batches
 from didact.data.mixing import MixedLoader, Mixing, mixing_loader
 from didact.data.own import ImageSet
-from didact.data.settings import Data, apart, epoch_batches, facts, stored, training_images
+from didact.data.settings import Data
 from didact.data.split import Labelled, Split
 from didact.data.unlabelled import PartlyLabelled
 

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from didact.data import folders
-from didact.data.catalogue import canonical_name, checksum, find
-from didact.data.contract import Augment, DataError
+from didact.data.catalogue import checksum
+from didact.data.contract import DataError
+from didact.data.derived import FOLDER, facts, nothing_to_learn_from, source, stored, unlabelled_source
 from didact.data.resize import smaller, statistics
-from didact.data.settings import FOLDER, Data, facts, source, stored, unlabelled_source
+from didact.data.settings import Data
 from didact.data.split import Labelled, Split
 from didact.data.subset import cut
 from didact.machine import memory
@@ -31,7 +32,8 @@ class Dataset:
 
     Attributes:
         data: the settings that selected it.
-        train, test: training and test images.
+        train, test: training and test images. Where no training image has a label, ``train`` is
+            ``unlabelled``.
         validation: images set aside from the training set; None without a validation split.
         classes: number of classes; ``names``: what they are called.
         image: shape (c, h, w) of what networks are shown; stored images are larger where
@@ -68,6 +70,8 @@ class Dataset:
         """
         whole = len(self.train) == facts(self.data).train
         train = {"images": len(self.train)} | ({} if whole else {"index": self.train.index.tolist()})
+        if self.train is self.unlabelled:
+            train = {"images": 0}
         record = {"data": to_json(self.data), "order": self.order, "train": train, "test": {"images": len(self.test)}}
         if self.data.size is not None or self.data.name == FOLDER:
             record |= {"mean": list(self.mean), "std": list(self.std)}
@@ -91,17 +95,13 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
     about = facts(data)
     _check_content(data)
     train, test, names = source(data).read()
+    if not len(train.labels):
+        return _only_unlabelled(data, test, names, device)
     order = _order(train.labels)
-    in_classes, test_rows = ((images.labels < about.classes).nonzero().flatten() for images in (train, test))
-    if not len(test_rows):
-        raise SpecError(f"classes: {data.title} has no test image of its first {about.classes} classes; keep more of them")
-    kept, aside = cut(train.labels[in_classes], data)
-    train_rows = in_classes[kept]
-    validation_rows = None if aside is None else in_classes[aside]
-    read_rows = train_rows if validation_rows is None else torch.cat([train_rows, validation_rows])
+    train_rows, test_rows, validation_rows = _selected(data, train, test)
     streamed = data.decode == "always"
     if not streamed:
-        _check_memory(data, len(read_rows) + len(test_rows))
+        _check_memory(data, sum(len(rows) for rows in (train_rows, test_rows, validation_rows) if rows is not None))
     folders.decode_together(train, test, train_rows, test_rows, validation_rows)
     mean, std = about.mean, about.std
     if data.size is not None and data.name != FOLDER:
@@ -122,6 +122,51 @@ def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
         padding=about.padding,
         order=order,
         unlabelled=_unlabelled(data, device),
+    )
+
+
+def _selected(data: Data, train: Labelled, test: Labelled) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The rows that ``data`` keeps: of training images, of test images, and of training images that
+    are set aside; ascending.
+
+    Raises:
+        SpecError: the validation split or the test set would be empty.
+    """
+    classes = facts(data).classes
+    in_classes, tested = ((images.labels < classes).nonzero().flatten() for images in (train, test))
+    if not len(tested):
+        raise SpecError(f"classes: {data.title} has no test image of its first {classes} classes; keep more of them")
+    kept, aside = cut(train.labels[in_classes], data)
+    return in_classes[kept], tested, None if aside is None else in_classes[aside]
+
+
+def _only_unlabelled(data: Data, test: Labelled, names: tuple[str, ...], device: torch.device | str) -> Dataset:
+    """A data set of which no training image has a label.
+
+    Raises:
+        SpecError: ``data`` names no images without labels, or shows others as well.
+    """
+    about = facts(data)
+    if data.unlabelled is None or data.unlabelled_share < 1:
+        raise SpecError(nothing_to_learn_from(data))
+    rows = (test.labels < about.classes).nonzero().flatten()
+    folder = unlabelled_source(data)
+    shown = _unlabelled(data, device)
+    assert folder is not None and shown is not None, "unlabelled says so"
+    mean, std = statistics(folder.read()[0])
+    return Dataset(
+        data=data,
+        train=shown,
+        test=_taken(data, test, rows).to("cpu" if isinstance(shown, folders.Streamed) else device),
+        validation=None,
+        classes=about.classes,
+        names=names[: about.classes],
+        image=about.image,
+        mean=mean,
+        std=std,
+        padding=about.padding,
+        order=_order(test.labels[:0]),
+        unlabelled=shown,
     )
 
 
@@ -226,80 +271,3 @@ def available(wanted: Iterable[Data], tell: Callable[[str], None] = lambda line:
         if isinstance(one, folders.Folder) and one.skip and one.left_out is not None and one.left_out not in told:
             told[one.left_out] = None
             tell(f"left out: {one.left_out}")
-
-
-def here(data: Data | str) -> int | None:
-    """Number of training images of a data set on this machine; None when it is missing or damaged.
-
-    Args:
-        data: settings that name it, or the name of a built-in data set or of ``module:NAME``.
-
-    Raises:
-        SpecError: there is no such data set.
-    """
-    return (find(data) if isinstance(data, str) else source(data)).here()
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A line of a list of data sets: numbers of published images, whether they are on this machine
-    and where.
-
-    ``image``: None where the images differ in size. ``part``: how many training images are on this
-    machine, where some are missing.
-    """
-
-    name: str
-    classes: int
-    image: tuple[int, int, int] | None
-    train: int
-    test: int
-    augment: Augment
-    source: str
-    present: bool
-    part: int | None
-    where: str
-
-
-def describe(name: str) -> Listing:
-    """What is known of a data set without loading or downloading it.
-
-    Raises:
-        SpecError: there is no such data set.
-    """
-    if folders.is_hub(name):
-        return _describe_folder(f"folder:{folders.exported(name)}")
-    if folders.is_folder(name):
-        return _describe_folder(name)
-    source = find(name)
-    about, present = source.facts, source.here()
-    return Listing(
-        name=canonical_name(name),
-        classes=about.classes,
-        image=about.image,
-        train=about.train,
-        test=about.test,
-        augment=about.augment,
-        source=about.source,
-        present=present is not None,
-        part=present if present is not None and present < about.train else None,
-        where=source.where,
-    )
-
-
-def _describe_folder(name: str) -> Listing:
-    contents = folders.contents(name)
-    about = Data(name=name, size=None if contents.image else 1)
-    whole = facts(about)
-    return Listing(
-        name=about.title,
-        classes=whole.classes,
-        image=contents.image and (3, *contents.image),
-        train=whole.train,
-        test=whole.test,
-        augment=whole.augment,
-        source="; ".join(contents.tree.notes),
-        present=True,
-        part=None,
-        where=str(contents.tree.root),
-    )

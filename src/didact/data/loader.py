@@ -11,11 +11,12 @@ from torch import Tensor
 
 from didact.data.augment import check_views, normalise, turned
 from didact.data.dataset import Dataset
+from didact.data.derived import stored
+from didact.data.erasing import Rectangles, check_erasing, draw_rectangles, erased
 from didact.data.folders import Streamed, usual_decoders
 from didact.data.rand_augment import Changes, changed, check_changes, draw_changes
 from didact.data.renderings import Drawn, Resized, Shifted, Shown, rotations
 from didact.data.resized_crop import Crops
-from didact.data.settings import stored
 from didact.data.split import Split
 from didact.seeds import stream
 from didact.spec import SpecError
@@ -60,14 +61,9 @@ class Loader:
             SpecError: a view that the images cannot have, images that RandAugment cannot change, or
                 fewer than two training images.
         """
-        check_views(views, dataset.image)
+        _check(dataset, views)
         self.magnitude, self.operations = dataset.data.randaugment, dataset.data.randaugment_operations
-        if self.magnitude is not None:
-            check_changes(dataset.image, views)
-        if len(dataset.train) < 2:
-            raise SpecError(
-                f"training needs at least 2 images, the settings of {dataset.data.title} leave {len(dataset.train)}"
-            )
+        self.erase = dataset.data.erase
         self.split = dataset.train
         self.batch_size = batch_size
         self.data_seed = data_seed
@@ -89,12 +85,14 @@ class Loader:
         batches = list(order.split(self.batch_size))[: len(self)]
         drawn = self._drawn(number)
         made = self._streamed if isinstance(self.split, Streamed) else self._stored
-        changes = self._changes(number)
+        changes, rectangles = self._changes(number), self._rectangles(number)
         for some, (rows, pixels) in zip(batches, made(batches, drawn), strict=True):
             for what, one in changes.items():
                 assert self.magnitude is not None
                 pixels[what] = changed(pixels[what], one.of(some), self.magnitude)
             images = {what: normalise(one, self.mean, self.std) for what, one in pixels.items()}
+            for what, one in rectangles.items():
+                erased(images[what], one.of(some))
             yield Batch(images.pop(MAIN), self.split.labels[rows], rows, images)
 
     def _drawn(self, number: int) -> dict[str, Drawn]:
@@ -111,8 +109,20 @@ class Loader:
         """
         if self.magnitude is None:
             return {}
-        seeds = {MAIN: self.data_seed, **self.renderings}
-        return {what: draw_changes(len(self.split), self.operations, seed, number) for what, seed in seeds.items()}
+        return {what: draw_changes(len(self.split), self.operations, seed, number) for what, seed in self._seeds.items()}
+
+    def _rectangles(self, number: int) -> dict[str, Rectangles]:
+        """What is erased of every image in an epoch, by rendering; nothing where it is not asked
+        for.
+        """
+        if self.erase is None:
+            return {}
+        return {what: draw_rectangles(len(self.split), self.erase, seed, number) for what, seed in self._seeds.items()}
+
+    @property
+    def _seeds(self) -> dict[str, int]:
+        """By rendering, what is drawn for it is drawn from."""
+        return {MAIN: self.data_seed, **self.renderings}
 
     def _stored(self, batches: list[Tensor], drawn: dict[str, Drawn]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """Rows and pixels of every batch, from images in memory."""
@@ -140,6 +150,17 @@ class Loader:
         if what in self.views:
             return rotations(self.shown, images, rows, now)
         return self.shown.make(images, rows, now)  # type: ignore[arg-type]
+
+
+def _check(dataset: Dataset, views: frozenset[str]) -> None:
+    """Refuse what cannot be shown."""
+    check_views(views, dataset.image)
+    if dataset.data.randaugment is not None:
+        check_changes(dataset.image, views)
+    if dataset.data.erase is not None:
+        check_erasing(views)
+    if len(dataset.train) < 2:
+        raise SpecError(f"training needs at least 2 images, the settings of {dataset.data.title} leave {len(dataset.train)}")
 
 
 def _shown(dataset: Dataset) -> Shown:

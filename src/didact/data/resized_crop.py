@@ -87,24 +87,32 @@ def draw_crop_rotations(main: Crops, seed: int, epoch: int) -> Crops:
     return Crops(torch.cat([main.numbers[:, None], own], 1), main.flip)
 
 
-def boxes(numbers: Numbers, height: int | Tensor, width: int | Tensor) -> Boxes:
+def boxes(
+    numbers: Numbers,
+    height: int | Tensor,
+    width: int | Tensor,
+    areas: tuple[float, float] = AREA,
+    aspects: tuple[float, float] = ASPECT,
+) -> Boxes:
     """Top, left, height and width of the crops that ``numbers`` (b, :data:`NUMBERS`) stand for,
     int64 (b, 4).
 
     Args:
         height, width: of the images; numbers, or int64 (b,).
+        areas: the least and the largest share of the image's area.
+        aspects: the least and the largest width over height.
     """
     drawn = numbers.double()
     high = torch.as_tensor(height, device=drawn.device).expand(len(drawn))
     wide = torch.as_tensor(width, device=drawn.device).expand(len(drawn))
-    share = AREA[0] + (AREA[1] - AREA[0]) * drawn[:, :TRIES]
-    least, most = math.log(ASPECT[0]), math.log(ASPECT[1])
+    share = areas[0] + (areas[1] - areas[0]) * drawn[:, :TRIES]
+    least, most = math.log(aspects[0]), math.log(aspects[1])
     aspect = (least + (most - least) * drawn[:, TRIES : 2 * TRIES]).exp()
     area = share * (high * wide)[:, None]
     tall, broad = (area / aspect).sqrt().round().long(), (area * aspect).sqrt().round().long()
     fits = (tall >= 1) & (tall <= high[:, None]) & (broad >= 1) & (broad <= wide[:, None])
     first = fits.int().argmax(1, keepdim=True)
-    central = _largest(high, wide)
+    central = _largest(high, wide, aspects)
     some = fits.any(1)
     size = torch.stack([tall.gather(1, first)[:, 0], broad.gather(1, first)[:, 0]], 1)
     size = torch.where(some[:, None], size, central)
@@ -113,13 +121,13 @@ def boxes(numbers: Numbers, height: int | Tensor, width: int | Tensor) -> Boxes:
     return torch.cat([torch.where(some[:, None], place, room // 2), size], 1)
 
 
-def _largest(high: Tensor, wide: Tensor) -> Tensor:
-    """Height and width of the largest crop of images whose own shape is beyond :data:`ASPECT`, (b,
+def _largest(high: Tensor, wide: Tensor, aspects: tuple[float, float]) -> Tensor:
+    """Height and width of the largest crop of images whose own shape is beyond ``aspects``, (b,
     2).
     """
     aspect = wide / high
-    tall = torch.where(aspect < ASPECT[0], (wide / ASPECT[0]).round().long(), high)
-    broad = torch.where(aspect > ASPECT[1], (high * ASPECT[1]).round().long(), wide)
+    tall = torch.where(aspect < aspects[0], (wide / aspects[0]).round().long(), high)
+    broad = torch.where(aspect > aspects[1], (high * aspects[1]).round().long(), wide)
     return torch.stack([tall.minimum(high).clamp(min=1), broad.minimum(wide).clamp(min=1)], 1)
 
 

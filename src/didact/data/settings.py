@@ -1,8 +1,7 @@
-"""Settings that choose the images of a run, and what follows from them without loading an image."""
+"""Settings that choose the images of a run."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -11,13 +10,14 @@ from pydantic_core import ArgsKwargs
 
 from didact.data import folders
 from didact.data.catalogue import canonical_name, checksum, find, names
-from didact.data.contract import Augment, DataSource, Decode, Facts
+from didact.data.contract import Augment, Decode
+from didact.data.derived import FOLDER, facts, published, source, stored
+from didact.data.filled_in import of_folder, without_labels
 from didact.data.rand_augment import LARGEST as LARGEST_CHANGE
-from didact.data.resize import usual_padding
-from didact.spec import MOST, Amount, Count, Flag, RequestError, Seed, Share, SpecError, spec
+from didact.spec import MOST, Amount, Count, Flag, Seed, Share, spec
 
-FOLDER = "folder"
-"""The name of every folder of images; its contents tell one from another."""
+Number = Annotated[int, Field(strict=True, ge=0, le=MOST)]
+"""How many there are; maybe none."""
 
 
 @spec
@@ -33,7 +33,7 @@ class Data:
             "its classes; hf:PATH for a data set of Hugging Face datasets; or module:NAME for your own."
         ),
     ] = "digits"
-    holds: tuple[Amount, Amount, Amount, Amount, Amount] | None = None
+    holds: tuple[Amount, Number, Amount, Amount, Amount] | None = None
     """Of a folder, filled in: classes, training images, test images, height, width."""
     fraction: Share = 1.0
     """Share of the training images that is kept, the same in every class."""
@@ -72,6 +72,8 @@ class Data:
     """
     randaugment_operations: Annotated[int, Field(ge=1, le=20)] = 2
     """Of RandAugment: how many changes of every image."""
+    erase: Share | None = None
+    """Share of the training images of which a rectangle shows the mean colour; none when not given."""
     unlabelled: str | None = None
     """A folder of images without labels that are shown as well: its path. A Run holds its checksum."""
     unlabelled_share: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -81,6 +83,7 @@ class Data:
 
     later: ClassVar[tuple[str, ...]] = (
         *("size", "content", "holds", "skip_corrupt", "crop", "decode", "randaugment", "randaugment_operations"),
+        "erase",
         *("unlabelled", "unlabelled_share", "unlabelled_images"),
     )
 
@@ -125,7 +128,7 @@ class Data:
         values = given.kwargs or {} if isinstance(given, ArgsKwargs) else given
         if not isinstance(values, Mapping):
             return given
-        return {**values, **_of_folder(values), **_without_labels(values)}
+        return {**values, **of_folder(values), **without_labels(values)}
 
     @field_validator("name")
     @classmethod
@@ -139,7 +142,7 @@ class Data:
     @field_validator("classes")
     @classmethod
     def _there_are(cls, classes: int | None, info: ValidationInfo) -> int | None:
-        whole = _published(info.data)  # missing where the name is wrong, which has its own message
+        whole = published(info.data)  # missing where the name is wrong, which has its own message
         if classes is not None and whole is not None and classes > whole.classes:
             name = info.data["name"]
             raise ValueError(f"{'the folder' if name == FOLDER else name} has {whole.classes} classes")
@@ -148,7 +151,7 @@ class Data:
     @field_validator("size")
     @classmethod
     def _is_smaller(cls, size: int | None, info: ValidationInfo) -> int | None:
-        name, whole = info.data.get("name"), _published(info.data)
+        name, whole = info.data.get("name"), published(info.data)
         if size is None or whole is None or name == FOLDER:
             return size
         _, height, width = whole.image
@@ -176,7 +179,7 @@ class Data:
     @field_validator("crop")
     @classmethod
     def _fits(cls, crop: int | None, info: ValidationInfo) -> int | None:
-        whole, size = _published(info.data), info.data.get("size")
+        whole, size = published(info.data), info.data.get("size")
         if crop is None or whole is None:
             return crop
         height, width = (size, size) if size else whole.image[1:]
@@ -264,164 +267,3 @@ class Data:
             object.__setattr__(self, "size", None)
         if self.content is None:
             object.__setattr__(self, "content", checksum(self.name))
-
-
-def _of_folder(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is filled in of settings for a folder of images; nothing for other data sets.
-
-    Raises:
-        ValueError: there is no such folder, it holds no classes of images, or its size must be
-            given.
-    """
-    name, size, content = given.get("name"), given.get("size"), given.get("content")
-    size = size if isinstance(size, int) and size > 0 else None  # anything else has its own message
-    if name == FOLDER and given.get("holds") is not None and isinstance(content, str):
-        counts = folders.resized(given["holds"], size)
-    elif name == FOLDER:
-        raise ValueError("name: folder needs a path; write folder:PATH")
-    elif isinstance(name, str) and (folders.is_folder(name) or folders.is_hub(name)):
-        try:
-            contents = folders.contents(f"folder:{folders.exported(name)}" if folders.is_hub(name) else name)
-            now = contents.checksum
-        except RequestError as error:
-            raise ValueError(f"name: {error}") from None
-        if content not in (None, now):
-            raise ValueError(f"content: {name} holds {now} now, and these settings belong to {content}; leave content out")
-        counts, content = folders.chosen(contents, size), now
-    else:
-        return {}
-    square = counts[3] if isinstance(counts, tuple) and counts[3] == counts[4] else None
-    return {"name": FOLDER, "holds": counts, "content": content} | ({"size": square} if given.get("size") is None else {})
-
-
-def _without_labels(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is filled in for a folder of images without labels; nothing where there is none, or
-    where it is filled in already.
-
-    Raises:
-        ValueError: there is no such folder, or it holds no image.
-    """
-    path = given.get("unlabelled")
-    if given.get("unlabelled_share") == 0:
-        return {"unlabelled": None, "unlabelled_share": 0.5, "unlabelled_images": None}
-    if not isinstance(path, str) or given.get("unlabelled_images") is not None:
-        return {}
-    try:
-        contents = folders.without_labels(path)
-        return {"unlabelled": contents.checksum, "unlabelled_images": len(contents.paths)}
-    except SpecError as error:
-        raise ValueError(f"unlabelled: {error}") from None
-
-
-def unlabelled_source(data: Data) -> folders.Folder | None:
-    """The images without labels of ``data``, at the size of the others; None where there are none."""
-    if data.unlabelled is None or data.unlabelled_images is None:
-        return None
-    _, height, width = stored(data)
-    holds = (1, data.unlabelled_images, 0, height, width)
-    always = data.decode == "always" or (data.decode is None and folders.too_large(holds))
-    return folders.Folder(data.unlabelled, holds, crop=True, skip=data.skip_corrupt, always=always)
-
-
-def _published(given: Mapping[str, Any]) -> Facts | None:
-    """The facts of the data set that fields name which are already checked; None where they are
-    wrong.
-    """
-    if given.get("holds") is not None:
-        return folders.Folder("", given["holds"], crop=True, skip=False).facts
-    return find(given["name"]).facts if given.get("name", FOLDER) != FOLDER else None
-
-
-def source(data: Data) -> DataSource:
-    """The data set that ``data`` names."""
-    if data.holds is None or data.content is None:
-        return find(data.name)
-    return folders.Folder(
-        data.content, data.holds, crop=data.size is not None, skip=data.skip_corrupt, always=data.decode == "always"
-    )
-
-
-def facts(data: Data) -> Facts:
-    """The facts of the data set that ``data`` names, with as many classes as ``data`` keeps, at the
-    size of its images.
-
-    ``mean`` and ``std`` are those of the published images; ``load`` takes those of smaller ones,
-    and of a folder's, from the images.
-    """
-    whole = _uncropped(data)
-    if data.crop is not None:
-        whole = dataclasses.replace(whole, image=(whole.image[0], data.crop, data.crop), padding=0)
-    return whole
-
-
-def stored(data: Data) -> tuple[int, int, int]:
-    """Shape (c, h, w) of the images of ``data`` before a crop."""
-    return _uncropped(data).image
-
-
-def _uncropped(data: Data) -> Facts:
-    whole = source(data).facts
-    if data.classes is not None:
-        whole = dataclasses.replace(whole, classes=data.classes)
-    if data.size is not None:
-        image = (whole.image[0], data.size, data.size)
-        whole = dataclasses.replace(whole, image=image, padding=usual_padding(data.size))
-    return whole
-
-
-def training_images(data: Data) -> int:
-    """How many training images ``data`` leaves. An estimate where the classes of its data set
-    differ in size.
-    """
-    whole = source(data).facts
-    kept = max(1, round(data.fraction * whole.train / whole.classes))
-    kept = min(kept, data.per_class or kept)
-    return facts(data).classes * (kept - min(round(data.validation * kept), kept - 1))
-
-
-def unlabelled_rows(share: float, batch_size: int) -> int:
-    """How many images of a batch have no label: the nearest number, but neither 0 nor, with a share
-    below 1, all.
-    """
-    return batch_size if share == 1 else min(max(1, round(share * batch_size)), batch_size - 1)
-
-
-def epoch_batches(data: Data, batch_size: int) -> int:
-    """Batches in an epoch. An estimate where :func:`training_images` is one."""
-    images = training_images(data)
-    if data.unlabelled_images is not None:
-        without = unlabelled_rows(data.unlabelled_share, batch_size)
-        images, batch_size = (
-            (data.unlabelled_images, batch_size) if without == batch_size else (images, batch_size - without)
-        )
-    full, rest = divmod(images, batch_size)
-    return max(1, full + (rest > 1))  # a single image is left out
-
-
-def apart(taught: Data, shown: Data) -> str | None:
-    """How a network's training images and classes differ from those of another setting; None where
-    they agree.
-
-    A data set's name stands for its classes and their order, its channels and, with the size of its
-    images, its normalisation; the first classes of a data set keep their order. So two settings
-    agree where name, number of classes and image size are the same (and the checksum of a data set
-    of the user's own); fraction, validation split and augmentation may differ.
-    """
-    first, second = facts(taught), facts(shown)
-    same = (taught.name, taught.content) == (shown.name, shown.content)
-    if same and (first.classes, first.image) == (second.classes, second.image):
-        return None
-    parts = [] if first.classes == second.classes else [f"classes: {first.classes} and {second.classes}"]
-    other = taught.title != shown.title
-    if other and first.classes == second.classes:
-        parts = [f"classes: {first.classes} each, but not the same ones"]
-    if not other and not same:
-        parts.append("other images under the same name")
-    if first.image[0] != second.image[0]:
-        parts.append(f"channels: {first.image[0]} and {second.image[0]}")
-    if first.image[1:] != second.image[1:]:
-        sizes = (f"{height}x{width}" for _, height, width in (first.image, second.image))
-        parts.append(f"image size: {' and '.join(sizes)}")
-    if (first.mean, first.std, taught.size) != (second.mean, second.std, shown.size):
-        parts.append("another normalisation")
-    return "; ".join(parts)

@@ -26,6 +26,8 @@ def cut(labels: Tensor, data: Data) -> tuple[Tensor, Tensor | None]:
     Raises:
         SpecError: a validation split is asked for, and no class has an image to spare.
     """
+    if not len(labels):
+        return torch.zeros(0, dtype=torch.long), None
     train, aside = [], []
     for label in labels.unique().tolist():
         rows = (labels == label).nonzero().flatten()

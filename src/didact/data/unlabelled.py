@@ -19,9 +19,9 @@ import torch
 from torch.nn import functional
 
 from didact.data.dataset import Dataset
+from didact.data.derived import unlabelled_rows
 from didact.data.loader import Loader
 from didact.data.mixing import NOTHING, Mixing, mixing_loader
-from didact.data.settings import unlabelled_rows
 from didact.seeds import derive
 from didact.tensors import Batch
 
@@ -56,7 +56,8 @@ class PartlyLabelled:
         assert dataset.unlabelled is not None
         batch_size, seed, decoders = batching["batch_size"], batching["data_seed"], batching.get("decoders")
         without = unlabelled_rows(dataset.data.unlabelled_share, batch_size)
-        self.classes, self.known, self.data_seed, self.size = dataset.classes, len(dataset.train), seed, without
+        self.classes, self.data_seed, self.size = dataset.classes, seed, without
+        self.known = 0 if dataset.train is dataset.unlabelled else len(dataset.train)
         shared: dict[str, Any] = batching | {"decoders": None if decoders is None else -(-decoders // 2)}
         renderings = {name: derive(its, "unlabelled") for name, its in (batching.get("renderings") or {}).items()}
         own: dict[str, Any] = shared | {

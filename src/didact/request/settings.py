@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from didact.data.filled_in import has_labels
 from didact.engine.recipe import best_precision
 from didact.engine.recipes import settings
 from didact.files.reading import DamagedError, content
@@ -67,7 +68,11 @@ def in_floats(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def labelled(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a data set without those of images that have no label."""
+    """Settings of a data set without those of images that have no label, unless no other is for
+    training.
+    """
+    if not has_labels(data):
+        return dict(data)
     return {key: value for key, value in data.items() if not key.startswith("unlabelled")}
 
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from didact.data import apart, epoch_batches, facts
 from didact.data.augment import check_views
+from didact.data.erasing import check_erasing
 from didact.data.rand_augment import check_changes
 from didact.nets.blocks import BlockNet, parameters
 from didact.nets.shown import bare
@@ -72,6 +73,8 @@ def _check_images(run: Run) -> None:
     check_views(views, facts(run.data).image)
     if run.data.randaugment is not None:
         check_changes(facts(run.data).image, views)
+    if run.data.erase is not None:
+        check_erasing(views)
     teacher = run.teacher
     difference = apart(teacher.data, run.data) if teacher is not None else None
     if teacher is not None and difference is not None:

@@ -103,7 +103,8 @@ class Run:
         if not reads and self.teacher is not None:
             raise ValueError(f"the method '{self.method.name()}' reads no teacher, but one is given")
         check_labels(self.method, self.recipe)
-        check_unlabelled(self.method, self.recipe, self.data)
+        if self.given is None:
+            check_unlabelled(self.method, self.recipe, self.data)
         if self.given is not None:
             self._check_given()
         agree(self.peer, self.peers, self.turn, bool(self.data.validation))

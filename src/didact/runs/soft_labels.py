@@ -5,7 +5,7 @@ ones.
 from __future__ import annotations
 
 from didact.data import Data
-from didact.data.settings import unlabelled_rows
+from didact.data.derived import nothing_to_learn_from, source, unlabelled_rows
 from didact.engine.recipe import Recipe
 from didact.method import Method
 
@@ -49,6 +49,11 @@ def check_unlabelled(method: Method, recipe: Recipe, data: Data) -> None:
     Raises:
         ValueError: the message names the setting and what to write instead.
     """
+    lacking = nothing_to_learn_from(data)
+    if lacking is not None:
+        raise ValueError(f"data: {lacking}")
+    if not source(data).facts.train and (data.validation, data.fraction, data.per_class) != (0, 1, None):
+        raise ValueError("data: fraction, per_class and validation choose among images with labels; leave them out")
     if data.unlabelled is None:
         return
     name, follows = method.name(), method.soft_labels()

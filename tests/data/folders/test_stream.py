@@ -127,7 +127,7 @@ def test_the_setting_and_what_is_said(flowers: Path, monkeypatch: pytest.MonkeyP
     told.clear()
     available([named(flowers)], told.append)
     assert not any("read once" in line for line in told)
-    monkeypatch.setattr("didact.data.folders.folder.LIMIT", 1000)
+    monkeypatch.setattr("didact.data.folders.holds.LIMIT", 1000)
     large = named(flowers, decode=None)
     assert (large.decode, named(flowers, decode="once").decode) == ("always", "once")
     assert from_json(Data, to_json(large)) == large

@@ -6,20 +6,10 @@ processes read.
 """
 
 from didact.data.folders.contents import Contents, contents
-from didact.data.folders.folder import (
-    Decoded,
-    Folder,
-    Holds,
-    chosen,
-    decode_together,
-    folder_path,
-    is_folder,
-    resized,
-    spelling,
-    too_large,
-    without_labels,
-)
+from didact.data.folders.folder import Decoded, Folder, decode_together
+from didact.data.folders.holds import Holds, chosen, resized, too_large
 from didact.data.folders.hub import exported, is_hub
+from didact.data.folders.names import folder_path, is_folder, spelling, without_labels
 from didact.data.folders.stream import Streamed, usual_decoders
 
 __all__ = [

@@ -7,22 +7,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from didact.data.contract import DataError, Facts
-from didact.data.folders.contents import PREFIX, Contents, contents, found_again, last_name, last_place
+from didact.data.folders.contents import Contents, found_again, last_place
+from didact.data.folders.holds import Holds, volume
 from didact.data.folders.pixels import Pixels
-from didact.data.folders.wordnet import ALL, divided
 from didact.data.folders.workers import decode
 from didact.data.resize import usual_padding
 from didact.data.split import Labelled, Split
-from didact.spec import SpecError, clean
-
-Holds = tuple[int, int, int, int, int]
-"""Classes, training images, test images, height and width of the decoded images."""
+from didact.spec import clean
 
 NAMED = 5
 """So many files that cannot be decoded are named in a message."""
@@ -172,7 +168,7 @@ class Folder:
             parts.append(Decoded(self, contents, pixels, labels, index, rows[kept]))
             start += len(part.paths)
         left = torch.bincount(parts[0].labels, minlength=len(tree.names)).tolist()
-        lost = [name for name, count in zip(tree.names, left, strict=True) if not count]
+        lost = [name for name, count in zip(tree.names, left, strict=True) if not count and tree.train.paths]
         if lost or (contents.tree.test.paths and not len(parts[1].labels)):
             what = (f"of the class {clean(lost[0])}" if lost[0] else "to learn from") if lost else "for the test"
             raise DataError(f"{clean(tree.root)}: no image {what} can be decoded; {_named(contents, faults, pixels.count)}")
@@ -224,30 +220,6 @@ _LEFT_OUT: dict[str, str] = {}
 """By checksum, a sentence on the images that this process left out."""
 
 
-LIMIT = 2**35
-"""Images that take more bytes than this once they are decoded are decoded whenever they are shown,
-unless a setting decides.
-"""
-
-
-def size(holds: Holds) -> int:
-    """Bytes of all images once they are decoded."""
-    _, train, test, height, width = holds
-    return (train + test) * height * width * 3
-
-
-def volume(holds: Holds) -> str:
-    """The same for people."""
-    return f"{size(holds) / 1e9:,.1f} GB" if size(holds) > 1e8 else f"{size(holds) / 1e6:,.1f} MB"
-
-
-def too_large(holds: Holds) -> bool:
-    """Whether images are decoded whenever they are shown, unless a setting decides. The same on
-    every machine.
-    """
-    return size(holds) > LIMIT
-
-
 def decode_together(train: Labelled, test: Labelled, shown: Tensor, tested: Tensor, aside: Tensor | None) -> None:
     """Decode the training images at ``shown`` and ``aside`` and the test images at ``tested``,
     where they are a folder's.
@@ -270,71 +242,3 @@ def _named(contents: Contents, faults: dict[int, str], asked: int) -> str:
     named = [f"{clean(contents.paths[row])} {reason}" for row, reason in sorted(faults.items())[:NAMED]]
     more = f"; and {len(faults) - NAMED:,} more" if len(faults) > NAMED else ""
     return f"{len(faults):,} of {asked:,} images cannot be decoded: {'; '.join(named)}{more}"
-
-
-def chosen(contents: Contents, size: int | None) -> Holds:
-    """Counts and image size of a folder of which images of the size ``size`` are wanted; their own
-    size by default.
-
-    Raises:
-        SpecError: no size is given, and the images differ in size.
-    """
-    tree = contents.tree
-    if len(tree.names) < 2:
-        raise SpecError(
-            f"{clean(tree.root)}: images without labels are added to others; write unlabelled={clean(tree.root)}"
-        )
-    image = contents.image if size is None else (size, size)
-    if image is None:
-        raise SpecError(
-            f"size: the images of {clean(tree.root)} differ in size; write how many pixels each side gets, e.g. 64: the shorter "
-            "side is brought to it, and the centre is cut out"
-        )
-    return len(tree.names), len(tree.train.paths), len(tree.test.paths), *image
-
-
-def without_labels(path: str) -> Contents:
-    """All images below the folder ``path``, without their classes.
-
-    Raises:
-        SpecError: there is no such folder, or it holds no image.
-    """
-    place = os.path.abspath(os.path.expanduser(path.removeprefix(PREFIX)))
-    if not path.strip() or not os.path.isdir(place):
-        raise SpecError(f"there is no folder {clean(place)}; write the path of a folder of images")
-    return contents(f"{PREFIX}{place}#{ALL}")
-
-
-def resized(holds: Any, size: int | None) -> Any:
-    """The same counts, with images of the size ``size`` where one is given. What are no counts is
-    left as it is.
-    """
-    if size is None or not isinstance(holds, (tuple, list)) or len(holds) != 5:
-        return tuple(holds) if isinstance(holds, list) else holds
-    return (*holds[:3], size, size)
-
-
-def is_folder(name: str) -> bool:
-    """Whether ``name`` is that of a folder of images."""
-    return name.startswith(PREFIX)
-
-
-def spelling(checksum: str) -> str:
-    """The name ``folder:PATH`` of the folder with this checksum.
-
-    Raises:
-        SpecError: it has not been seen on this machine.
-    """
-    name = last_name(checksum)
-    if name is None:
-        raise SpecError(f"the folder of images {checksum} has not been seen on this machine")
-    return name
-
-
-def folder_path(checksum: str) -> str:
-    """The path of the folder with this checksum.
-
-    Raises:
-        SpecError: it has not been seen on this machine.
-    """
-    return divided(spelling(checksum).removeprefix(PREFIX))[0]

@@ -2,6 +2,7 @@
 
     train/<class>/...  with  test/<class>/..., val/<class>/... or validation/<class>/...
     train/<class>/...  with  val/... and a list of its images' classes, as ImageNet and Tiny ImageNet are published
+    test/<class>/...   alone: no image is for training, until images without labels are named
     <class>/...        of which one image in five of each class, drawn by a fixed seed, is for the test
     labels.csv         with the columns path, label and, if wanted, split
 
@@ -93,27 +94,20 @@ def look(path: str, chosen: str | None = None) -> Tree:
             was expected.
     """
     root = Path(os.path.abspath(os.path.expanduser(path)))
-    if chosen == ALL and root.is_dir():
-        return _flat(root)
     if root.is_file() and chosen is not None:
         raise SpecError(f"{clean(root)} is a CSV file; leave out of it what is not wanted, instead of '#{clean(chosen)}'")
     if root.is_file():
         return _of_csv(root)
     if not root.is_dir():
         raise SpecError(f"there is no folder {clean(root)}; write the path of a folder of images, or of a CSV file")
+    return _flat(root) if chosen == ALL else _of_folders(root, chosen)
+
+
+def _of_folders(root: Path, chosen: str | None) -> Tree:
+    """The images in folders of classes."""
     found = walk(root)
-    top = found.below("")
     notes = list(found.notes(lists.NAMES))
-    if "train" in top and (top == ["train"] or set(top) & set(TESTS)):
-        within = "train"
-        train, names = _classes(root, found, within)
-        labelled = _test(root, found, names, top, notes)
-    else:
-        if not found.images:
-            raise SpecError(f"{clean(root)} holds no image; expected train/<class>/ and test/<class>/, or <class>/")
-        within = ""
-        train, names = _classes(root, found, within)
-        labelled = None
+    within, names, train, labelled = _parts(root, found, notes)
     some = names if chosen is None else listed(chosen)
     train = _of_classes(root, train, names, some)
     labelled = labelled and _of_classes(root, labelled, names, some)
@@ -130,6 +124,24 @@ def look(path: str, chosen: str | None = None) -> Tree:
     if chosen is not None and chosen != TINY:
         stamps[Path(chosen)] = os.stat(chosen).st_mtime_ns
     return tree(root, names, _part(train, found.images), _part(labelled, found.images), notes, stamps)
+
+
+def _parts(root: Path, found: Found, notes: list[str]) -> tuple[str, tuple[str, ...], dict[str, int], dict[str, int] | None]:
+    """The folder of the classes, their names, and training and test images by path with their
+    labels; None where no images are set apart for the test.
+    """
+    top = found.below("")
+    if "train" in top and (top == ["train"] or set(top) & set(TESTS)):
+        train, names = _classes(root, found, "train")
+        return "train", names, train, _test(root, found, names, top, notes)
+    if len(top) == 1 and top[0] in TESTS:
+        test, names = _classes(root, found, top[0])
+        notes.append("no image for training: data.unlabelled names those to learn from, with data.unlabelled_share=1")
+        return top[0], names, {}, test
+    if not found.images:
+        raise SpecError(f"{clean(root)} holds no image; expected train/<class>/ and test/<class>/, or <class>/")
+    train, names = _classes(root, found, "")
+    return "", names, train, None
 
 
 def _flat(root: Path) -> Tree:
@@ -162,12 +174,13 @@ def tree(
         raise SpecError(f"{clean(root)} holds one class, {_some(names)}; at least two are told apart")
     counts = train.counts(len(names))
     empty = [name for name, count in zip(names, counts.tolist(), strict=True) if not count]
-    if empty:
+    if empty and train.paths:
         raise SpecError(f"{clean(root)} holds no training image of {_some(empty)}")
     untested = [name for name, count in zip(names, test.counts(len(names)).tolist(), strict=True) if not count]
     more = [f"no test image of {_some(untested)}"] if untested else []
     said = f"{len(names):,} classes, {len(train.paths):,} training and {len(test.paths):,} test images"
-    return Tree(root, names, train, test, (f"{said}; {_balance(names, counts)}", *more, *notes), stamps)
+    said += f"; {_balance(names, counts)}" if train.paths else ""
+    return Tree(root, names, train, test, (said, *more, *notes), stamps)
 
 
 def _balance(names: tuple[str, ...], counts: Tensor) -> str:
