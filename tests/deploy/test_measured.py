@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,25 +12,7 @@ from didact.deploy import figures
 from didact.deploy.device import Device
 from didact.deploy.measured import files_in, measured
 from didact.spec import RequestError
-
-ABOUT = {
-    "net": "resnet8",
-    "run": "resnet8.ce.s0",
-    "digest": "1f0c",
-    "bits": 8,
-    "image": [3, 32, 32],
-    "parameters": 1000,
-    "peak": 300,
-    "accuracy": {"file": 61.25, "float32": 61.5, "record": 61.5, "test_images": 10_000},
-}
-
-
-def written(path: Path, size: int = 1200, **changes: Any) -> Path:
-    """A file of a form without a graph of its own, and its description."""
-    path.write_bytes(b"x" * size)
-    about = {**ABOUT, "sha256": hashlib.sha256(b"x" * size).hexdigest(), **changes}
-    figures.description_of(path).write_text(json.dumps(about))
-    return path
+from support.exported import written
 
 
 def test_the_size_of_the_file_decides(tmp_path: Path) -> None:
@@ -45,10 +25,8 @@ def test_the_size_of_the_file_decides(tmp_path: Path) -> None:
 
 
 def test_the_table_says_what_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    small, large = written(tmp_path / "a.pte"), written(tmp_path / "b.pte", 4400, bits=32)
-    kept = {"format": 1, "sha256": json.loads(figures.description_of(small).read_text())["sha256"], "machine": "a board"}
-    kept |= {"date": "2026-11-29", "threads": 2, "runtime": "executorch 1", "memory": None, "activations": None}
-    figures.place(small).write_text(json.dumps(kept | {"latency": [{"batch": 1, "median": 1.5, "p95": 2.0, "passes": 20}]}))
+    written(tmp_path / "a.pte", milliseconds=1.5)
+    large = written(tmp_path / "b.pte", 4400, bits=32)
     asked = ["fit", "--files", str(tmp_path), "--target", "pico-2,edge-tpu"]
     assert main([*asked, "--json"]) == 0
     first, second = json.loads(capsys.readouterr().out)

@@ -18,6 +18,7 @@ from didact.spec import Amount, Count, Positive, Seed, SpecError
 from didact.streams import say
 
 if TYPE_CHECKING:
+    from didact.deploy.measured import Measured
     from didact.runs.run import Run
     from didact.search.costs import SearchSettings
     from didact.search.predict import UnsuitableError
@@ -55,6 +56,12 @@ def search(
         bool,
         Parameter(negative="", help="Instead of a search, compare predictions with trained students (tau, rho)."),
     ] = False,
+    files: Annotated[
+        list[Path] | None,
+        Parameter(
+            consume_multiple=True, help="Exported files, or folders of them: shown next to the students, as measured."
+        ),
+    ] = None,
     export: ExportTo = None,
     folder: ExportFolder = None,
     store: StorePath = STORE,
@@ -79,9 +86,12 @@ def search(
     try:
         if trained:
             _check_no_search(settings, picture, exported)
+            if files:
+                raise SpecError("--trained does not search; leave out --files, or leave out --trained")
             _trained(records, teacher, images, answer.device(device), shape)
         else:
-            names = _search(records, teacher, settings, answer.device(device), picture, shape)
+            known = _measured(files or [])
+            names = _search(records, teacher, settings, answer.device(device), picture, shape, known)
             return 0 if exported is None else _leave(records, teacher, names, exported, shape)
     except UnsuitableError as error:
         raise SpecError(_completed(error, store)) from None
@@ -107,8 +117,21 @@ def _leave(store: Store, teacher: Run, names: Sequence[str], exported: Exports, 
     return code
 
 
+def _measured(files: Sequence[Path]) -> list[Measured]:
+    """What is known of exported files."""
+    from didact.deploy.measured import files_in, measured
+
+    return [measured(path, ()) for path in files_in(file.expanduser() for file in files)]
+
+
 def _search(
-    store: Store, teacher: Run, settings: SearchSettings, device: str, picture: Path | None, form: Form
+    store: Store,
+    teacher: Run,
+    settings: SearchSettings,
+    device: str,
+    picture: Path | None,
+    form: Form,
+    files: Sequence[Measured] = (),
 ) -> list[str]:
     """Search, then print the front, the reliability of the predictions, and commands for the next
     step. The names of the students of the front."""
@@ -126,7 +149,9 @@ def _search(
         "distil": distil(result, teacher, store),
         "picture": picture and str(picture),
     }
-    emit([front.table(result, teacher, compared)], form, result.plain() | plain)
+    if files:
+        plain |= {"files": [file.plain() for file in files], "beyond": front.beyond(result, files)}
+    emit([front.table(result, teacher, compared, files)], form, result.plain() | plain)
     for line in after_search(result, teacher, compared, store) if form != "json" else ():
         say(line, to_stderr=form != "text")
     if picture is not None:

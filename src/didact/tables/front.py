@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from didact.deploy.fit import lacks
+from didact.deploy.measured import Measured
 from didact.runs.labels import teacher_label
 from didact.runs.run import Run
 from didact.search.correlation import Correlation
@@ -13,19 +15,71 @@ from didact.search.pareto import Member, ParetoFront
 from didact.tables.fit import weight_size
 from didact.tables.table import Cell, Quantity, Table
 
+FILES = (
+    "Measured: file, its accuracy on the test images by its own runtime, ms by didact bench --keep. All else is computed or, "
+    "as the accuracy, predicted; ms for one image is measured by torch."
+)
+"""What of a front with files is measured."""
+
 _COSTS = {"parameters": "parameters", "macs": "MACs", "bytes": "size", "latency": "latency"}
 
 
-def table(front: ParetoFront, teacher: Run, compared: Sequence[Correlation]) -> Table:
-    """The students of the front; the note explains the picks and the predictions."""
+def table(front: ParetoFront, teacher: Run, compared: Sequence[Correlation], files: Sequence[Measured] = ()) -> Table:
+    """The students of the front; the note explains the picks and the predictions.
+
+    Args:
+        files: exported files; those of students of the front are shown as measured.
+    """
     timed = front.members[0].latency is not None
     widths = sorted({front.settings.bits, 32})
     columns = ["pick", "student", "predicted accuracy (%)", "parameters", "MACs (million)"]
     columns += [f"size at {bits} bit" for bits in widths] + (["ms for one image"] if timed else [])
     rows = tuple(_row(front, member, widths) for member in front.members)
+    notes = [picked(front), tried(front), *_reliable(front, compared)]
+    if files:
+        columns += [f"{what} at {bits} bit" for bits in widths for what in ("file", "accuracy of file (%)", "ms of file")]
+        rows = tuple((*row, *_measured(member.name, widths, files)) for row, member in zip(rows, front.members, strict=True))
+        notes += [FILES, *beyond(front, files)]
     against = f"predicted accuracy against {_COSTS[front.settings.cost]}"
     title = f"{teacher_label(teacher)}, {teacher.data.label}: {against}{_limits(front.settings)}"
-    return Table(tuple(columns), rows, title, "\n".join([picked(front), tried(front), *_reliable(front, compared)]))
+    return Table(tuple(columns), rows, title, "\n".join(notes))
+
+
+def _measured(name: str, widths: Sequence[int], files: Sequence[Measured]) -> list[Cell]:
+    """Size, accuracy and latency of a student's file at each bit width; "-" where there is none."""
+    cells: list[Cell] = []
+    for bits in widths:
+        one = next((file for file in files if (file.name, file.arithmetic.bits) == (name, bits)), None)
+        latency = None if one is None else one.latency()
+        cells += ["-", "-"] if one is None else [weight_size(one.size), f"{one.about['accuracy']['file']:.2f}"]
+        cells.append("-" if latency is None else f"{latency:.3f}")
+    return cells
+
+
+def beyond(front: ParetoFront, files: Sequence[Measured]) -> list[str]:
+    """A line for each student of the front that is within the limits by arithmetic, and whose file
+    is not."""
+    settings, lines = front.settings, list[str]()
+    names = {member.name for member in front.members}
+    for file in files:
+        if file.name not in names or file.arithmetic.bits != settings.bits:
+            continue
+        if settings.max_bytes is not None and file.size > settings.max_bytes:
+            lines.append(
+                f"NOT WITHIN THE LIMIT: the file of {file.name} has {file.size:,} bytes, of {settings.max_bytes:,}."
+            )
+        if settings.target is not None:
+            missing = lacks(settings.target, file.size, file.activations)
+            more = ", ".join(f"{count:,} bytes for {part}" for part, count in missing.items())
+            lines += (
+                [f"NOT WITHIN THE LIMIT: {settings.target.name} lacks {more} for the file of {file.name}."] if more else []
+            )
+        latency = file.latency()
+        if settings.max_latency is not None and latency is not None and latency > settings.max_latency:
+            lines.append(
+                f"NOT WITHIN THE LIMIT: the file of {file.name} takes {latency:.3f} ms for an image, of {settings.max_latency:g}."
+            )
+    return lines
 
 
 def _row(front: ParetoFront, member: Member, widths: Sequence[int]) -> tuple[Cell, ...]:
