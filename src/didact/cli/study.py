@@ -40,7 +40,7 @@ from didact.streams import say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from didact.execution import Outcome
+    from didact.execution import Execution, Outcome
     from didact.papers.contract import Paper
     from didact.store.store import Store
     from didact.tables.table import Table
@@ -77,9 +77,7 @@ def study(
     """Train and print; the help stands where the command is named."""
     from didact.execution import Execution
     from didact.papers.contract import find
-    from didact.report.text import stderr
     from didact.request.tokens import parse
-    from didact.store.store import Store
 
     make = find(name)
     shape = form(format, json)
@@ -87,7 +85,6 @@ def study(
     where = answer.device(device)
     exported = exports.asked(export, bits, folder, plan=plan)
     paper = make(parse(settings), where)
-    students = exports.students(paper) if exported is not None else []
     execution = Execution(
         device=where,
         compiled=compile,
@@ -100,8 +97,28 @@ def study(
     planner = answer.planner(plan, throughput, devices, execution.executor)
     if planner is not None:
         return answer.forecast(planner, paper, store, execution, throughput, retry=retry, form=shape)
+    return _carried_out(paper, store, execution, exported, track, (shape, picture), retry=retry)
+
+
+def _carried_out(
+    paper: Paper,
+    store: Path,
+    execution: Execution,
+    exported: exports.Exports | None,
+    track: Track,
+    output: tuple[Form, Path | None],
+    *,
+    retry: bool,
+) -> int:
+    """Train what is missing, then print; ``output``: the form of the tables, and where a picture
+    goes."""
+    from didact.report.text import stderr
+    from didact.store.store import Store
+
+    shape, picture = output
     talk = stderr()
     records = Store(store, talk.print)
+    students = exports.students(paper) if exported is not None else []
     if exported is not None:
         exported.check(records, students)
     with answer.tracked(track, records, talk) as show:
