@@ -46,6 +46,12 @@ def test_an_interrupted_run_is_stopped_and_goes_on() -> None:
     ]
 
 
+def test_a_job_that_begins_again_and_events_of_no_job_are_no_error() -> None:
+    notes = Notes()
+    assert followed(notes, (INTERRUPTED[1], INTERRUPTED[2], INTERRUPTED[0], *GOES_ON, GOES_ON[1], GOES_ON[2])) == []
+    assert [line[:2] for line in notes.lines[:-1]] == [("begins", 0), (0, "stopped"), ("begins", 0), (0, 2), (0, "finished")]
+
+
 def test_an_interrupt_ends_what_is_open() -> None:
     notes = Notes()
 

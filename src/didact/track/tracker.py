@@ -99,12 +99,14 @@ class Tracked:
             return
         match event:
             case JobBegins():
+                self._end_job(event.job)  # of a worker that died; its job begins again
                 self._runs[event.job] = {run.digest: run for run in event.runs}
                 for run in event.runs:
                     self._feed(lambda tracker, run=run: tracker.begins(run))
             case Learned():
-                run, row = self._runs[event.job][event.run], dict(event.row)
-                self._feed(lambda tracker: tracker.learned(run, int(row["epoch"]), figures(row)))
+                run, row = self._runs.get(event.job, {}).get(event.run), dict(event.row)
+                if run is not None:
+                    self._feed(lambda tracker: tracker.learned(run, int(row["epoch"]), figures(row)))
                 if event.done:
                     self._end(event.job, event.run, "finished")
             case Failed():
@@ -115,13 +117,14 @@ class Tracked:
                 pass
 
     def _end_job(self, job: int) -> None:
-        for digest in list(self._runs[job]):
+        for digest in list(self._runs.get(job, ())):
             self._end(job, digest, "stopped")
-        del self._runs[job]
+        self._runs.pop(job, None)
 
     def _end(self, job: int, digest: str, state: State, reason: str = "") -> None:
-        run = self._runs[job].pop(digest)
-        self._feed(lambda tracker: tracker.ends(run, state, reason))
+        run = self._runs.get(job, {}).pop(digest, None)
+        if run is not None:
+            self._feed(lambda tracker: tracker.ends(run, state, reason))
 
     def _feed(self, call: Callable[[Tracker], object]) -> None:
         for feed in self._feeds:
