@@ -47,6 +47,11 @@ def test_a_list_is_filtered_and_sorted_and_shows_what_was_asked(full: Shelf, cap
     assert runs(full, "--where", "seed=5", "--format", "csv") == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
     assert listed(full, capsys, "--where", "seed=6") == []
+    assert [one["run"] for one in listed(full, capsys, full.loner.digest[:7], "resnet14")] == [
+        "resnet14.ce.s100",
+        "resnet8.ce.s5",
+    ]
+    assert len(listed(full, capsys, "list", "resnet8", "--where", "method=kd")) == 2
     fields = {one["field"]: one["such as"] for one in listed(full, capsys, "--fields")}
     assert fields["data.per_class"] == 6 and fields["teacher.net"] == "resnet14" and "top1" in fields
 
@@ -65,7 +70,11 @@ def test_a_list_is_filtered_and_sorted_and_shows_what_was_asked(full: Shelf, cap
         (["note", "resnet14", "x" * 3000], "at most 2000 characters"),
         (["note", "resnet14", "text", "--clear"], "two things to do"),
         (["gc", "--abandoned", "-1"], "0 or more"),
-        (["remove"], "remove"),
+        (["rmm"], "'rmm' is the beginning of no run"),
+        (["rmm"], "did you mean 'didact runs rm'?"),
+        (["zzzz"], "commands: "),
+        ([""], "is the beginning of no run"),
+        (["--fields", "resnet8"], "leave these out"),
     ],
 )
 def test_wrong_requests_are_refused_and_remove_nothing(full: Shelf, words: list[str], said: str, capsys: Read) -> None:

@@ -27,10 +27,7 @@ def export(
     output: Annotated[Path, Parameter(name=("--output", "-o"), help="The file, such as runs.tar.")],
     store: StorePath = STORE,
 ) -> int:
-    """Write finished runs and the teachers that they need into one file, with checksums; all runs, where none are named.
-
-    didact runs export --where "data=cifar100" -o runs.tar
-    """
+    """Write an archive; the help stands where the command is named."""
     from didact.store.claims import claimed
     from didact.store.packing import pack
     from didact.store.record import Record
@@ -74,10 +71,7 @@ def import_(
     *,
     store: StorePath = STORE,
 ) -> int:
-    """Take the runs of an archive into the store. All is checked first; what the store has is kept.
-
-    didact runs import runs.tar --store didact-runs
-    """
+    """Read an archive; the help stands where the command is named."""
     from didact.store.unpacking import Archive
     from didact.tables.runs import freed
 
@@ -99,11 +93,7 @@ def merge(
     *,
     store: StorePath = STORE,
 ) -> int:
-    """Copy the finished runs of another store into this one. What both have stays once; what differs is said, and stays here as
-    it is.
-
-    didact runs merge /mnt/other/didact-runs --store didact-runs
-    """
+    """Copy; the help stands where the command is named."""
     from didact.store.merging import offers
 
     source, target = answer.opened(other, trust=False), _target(store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +23,21 @@ Where = Annotated[
     ),
 ]
 Prefixes = Annotated[str, Parameter(help="Digests, or the beginnings of digests or folders' names.")]
+
+
+def check_prefixes(store: Store, prefixes: Sequence[str], commands: Sequence[str]) -> None:
+    """Check that each of ``prefixes`` is the beginning of a run's digest or folder.
+
+    Raises:
+        SpecError: one is not. The message names the nearest of ``commands``.
+    """
+    from didact.store.store import begins
+
+    for prefix in prefixes:
+        if not prefix.strip() or not any(begins(folder, prefix) for folder in store.folders()):
+            near = difflib.get_close_matches(prefix[:20].lower(), commands, n=1)
+            meant = f"did you mean 'didact runs {near[0]}'?" if near else f"commands: {', '.join(commands)}"
+            raise SpecError(f"{shown(prefix)} is the beginning of no run in {store.root}; {meant}")
 
 
 def chosen_members(store: Store, all_: Sequence[Member], prefixes: Sequence[str], where: str | None) -> list[Member]:

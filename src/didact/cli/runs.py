@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from didact.cli import answer
-from didact.cli.members import Prefixes, Where, chosen_members, one_member
+from didact.cli.members import Prefixes, Where, check_prefixes, chosen_members, one_member
 from didact.cli.options import STORE, Json, StorePath, TrustStore, exactly
 from didact.cli.output import Format, emit, form
 from didact.spec import NonNegative, SpecError, plural
@@ -27,7 +27,7 @@ Yes = Annotated[bool, Parameter(name=("--yes", "-y"), negative="", help="Do it w
 
 
 def list_(
-    *,
+    *runs: Prefixes,
     where: Where = None,
     sort: Annotated[
         str | None,
@@ -41,23 +41,46 @@ def list_(
 ) -> int:
     """List finished runs, all or some, in any order."""
     from didact.store.fields import Selection
-    from didact.tables import runs
+    from didact.tables import runs as tables
 
     shape = form(format, json)
     selection = Selection.read(where, sort)
-    if fields and (where is not None or sort is not None):
+    if fields and (where is not None or sort is not None or runs):
         raise SpecError("fields: lists what --where and --sort know; leave these out")
     records = answer.opened(store, trust_store)
-    listing = runs.fields(records) if fields else runs.runs(records, selection)
+    check_prefixes(records, runs, commands=[name for name in app if not name.startswith("-")])
+    listing = tables.fields(records) if fields else tables.runs(records, selection, runs)
     emit([listing.table], shape, listing.plain)
     return 0
 
 
 app.default(list_)
 app.command(list_, name="list")
-app.command("didact.cli.carry:export", name="export")
-app.command("didact.cli.carry:import_", name="import")
-app.command("didact.cli.carry:merge", name="merge")
+app.command(
+    "didact.cli.carry:export",
+    name="export",
+    help="""Write finished runs and the teachers that they need into one file, with checksums; all runs, where none are named.
+
+    didact runs export --where "data=cifar100" -o runs.tar
+    """,
+)
+app.command(
+    "didact.cli.carry:import_",
+    name="import",
+    help="""Take the runs of such a file into the store. All is checked first; what the store has is kept.
+
+    didact runs import runs.tar --store didact-runs
+    """,
+)
+app.command(
+    "didact.cli.carry:merge",
+    name="merge",
+    help="""Copy the finished runs of another store into this one. What both have stays once; what differs is said, and stays
+    here as it is.
+
+    didact runs merge /mnt/other/didact-runs --store didact-runs
+    """,
+)
 
 
 @app.command

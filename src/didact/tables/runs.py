@@ -15,7 +15,7 @@ from didact.store.notes import note
 from didact.store.query import Value
 from didact.store.removal import Member
 from didact.store.sizes import size
-from didact.store.store import Store
+from didact.store.store import Store, begins
 from didact.tables.listings import Listing
 from didact.tables.table import Cell, Table
 
@@ -23,8 +23,9 @@ _SHOWN = frozenset({"digest", "run", "how", "images", "teacher", "recipe", "top1
 """The fields that the columns of the list say already."""
 
 
-def runs(store: Store, selection: Selection | None = None) -> Listing:
-    """The finished runs of a store. Runs that cannot be listed are reported by ``store.say``.
+def runs(store: Store, selection: Selection | None = None, prefixes: Sequence[str] = ()) -> Listing:
+    """The finished runs of a store, or those with digests or folders that begin with one of
+    ``prefixes``. Runs that cannot be listed are reported by ``store.say``.
 
     Fields that were asked for, and that no column shows, have columns of their own.
 
@@ -32,7 +33,11 @@ def runs(store: Store, selection: Selection | None = None) -> Listing:
         SpecError: no run has a field that was asked for.
     """
     chosen = selection or Selection()
-    found = chosen.of(finished(store))
+    found = chosen.of(
+        (folder, row)
+        for folder, row in finished(store)
+        if not prefixes or any(begins(folder, prefix) for prefix in prefixes)
+    )
     more = [field for field in chosen.fields if field not in _SHOWN]
     notes = [note(one.folder) for one in found]
     columns = [
