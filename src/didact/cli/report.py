@@ -126,15 +126,17 @@ def _paper(what: Sequence[str], device: str) -> Paper | None:
 
 
 def _of_study(store: Store, name: str, paper: Paper) -> list[Trained]:
-    """The study's finished runs, with their teachers.
+    """The study's finished runs, with their teachers. None for a study of one's own that names no
+    ``runs``: its tables are shown alone.
 
     Raises:
-        SpecError: there are none.
+        SpecError: it names runs, and none of them is finished.
     """
     from didact.tables.page.trained import of_runs
 
-    found = of_runs(store, getattr(paper, "runs", ()))
-    if not found:
+    runs = getattr(paper, "runs", None)
+    found = [] if runs is None else of_runs(store, runs)
+    if runs is not None and not found:
         raise SpecError(f"no run of the study {shown(name)} is finished in {store.root}; didact study trains them")
     return _not_too_many(found)
 

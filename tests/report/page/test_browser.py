@@ -17,6 +17,9 @@ from support.reported import HOSTILE, everything
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 
+PATIENCE = 120_000
+"""Milliseconds to wait for anything: a busy machine draws slowly."""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
@@ -25,7 +28,7 @@ def browser() -> Iterator[Any]:
     pytest.importorskip("vl_convert", reason="the extra [report] is not installed")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield found
         found.close()
 
@@ -40,13 +43,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 def opened(browser: Any, address: str, **settings: Any) -> tuple[Any, list[str]]:
     """The drawn page, and what it said or asked for; nothing must be there."""
     page = browser.new_context(**settings).new_page()
+    page.set_default_timeout(PATIENCE)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("dialog", lambda dialog: said.append(dialog.message))
     page.on("request", lambda asked: said.extend([asked.url] if not asked.url.startswith(("file:", "data:")) else []))
     page.goto(address)
-    page.wait_for_selector("html[data-drawn]", state="attached", timeout=120_000)
+    page.wait_for_selector("html[data-drawn]", state="attached")
     return page, said
 
 
@@ -104,6 +108,7 @@ def test_the_legend_hides_a_group(wide: tuple[Any, list[str]]) -> None:
 
 def test_nothing_is_wider_than_a_phone(browser: Any, address: str) -> None:
     page, said = opened(browser, address, viewport={"width": 360, "height": 740})
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     beyond = """[...document.querySelectorAll('main *')].filter((each) => !each.closest('.scroll, .chart')
         && each.getBoundingClientRect().right > 360.5).map((each) => each.outerHTML.slice(0, 80))"""
@@ -125,6 +130,7 @@ def test_a_live_page_follows_its_server(browser: Any, monkeypatch: pytest.Monkey
         thread.start()
         try:
             page = browser.new_page()
+            page.set_default_timeout(PATIENCE)
             said: list[str] = []
             page.on("console", lambda message: said.append(message.text))
             page.goto(f"http://127.0.0.1:{server.server_port}/")

@@ -55,6 +55,7 @@ def render(page: Page, *, state: str = "", seconds: float = 0) -> str:
         f"<body{live}>",
         '<a class="skip" href="#main">Skip to the content</a>',
         *_header(page, live=bool(state)),
+        "<noscript><p>Without scripts, pictures are not drawn; the tables below them hold their data.</p></noscript>",
         '<main id="main" tabindex="-1">',
         *(line for section in page.sections for line in _section(section)),
         "</main>",

@@ -27,7 +27,12 @@ Flat = dict[str, Any]
 def section(trained: Sequence[Trained]) -> Section:
     """A picture for each setting that varies over at least three values."""
     known = [(one, _flat(one)) for one in trained if one.top1 is not None]
-    paths = sorted({path for _, flat in known for path, value in flat.items() if _varies(path, value)})
+    values: dict[str, set[float]] = {}
+    for _, flat in known:
+        for path, value in flat.items():
+            if _varies(path, value):
+                values.setdefault(path, set()).add(value)
+    paths = sorted(path for path, found in values.items() if len(found) >= FEWEST)
     panels: dict[str, list[Dots]] = {}
     for path in paths:
         for group in _groups(known, path):
@@ -73,7 +78,8 @@ def _groups(known: Sequence[tuple[Trained, Flat]], path: str) -> Iterator[list[t
     for one, flat in known:
         if not _varies(path, flat.get(path)):
             continue
-        left = {key: value for key, value in flat.items() if key not in ("seed", *_same(path, flat))}
+        apart = {"seed", *_same(path, flat)}
+        left = {key: value for key, value in flat.items() if key not in apart}
         groups.setdefault(canonical(left), []).append((one, float(flat[path])))
     return (group for group in groups.values() if len({value for _, value in group}) >= FEWEST)
 

@@ -49,7 +49,7 @@ def _commands(known: Sequence[tuple[Trained, dict[str, Any]]]) -> list[Part]:
     for one, environment in known:
         if environment.get("command"):
             typed.setdefault(str(environment["command"]), []).append(one.digest)
-    each = [(f"{one.run.label} {one.digest}", line) for one, _ in known if (line := alone(one.run, STORE)) is not None]
+    each = [(f"{one.run.label} {one.digest}", line) for one, _ in known if (line := _alone(one)) is not None]
     parts: list[Part] = []
     if typed:
         lines = tuple((", ".join(digests), line) for line, digests in typed.items())
@@ -58,6 +58,17 @@ def _commands(known: Sequence[tuple[Trained, dict[str, Any]]]) -> list[Part]:
         note = "Each trains that run alone, with the teachers that it needs, and gives the same digest."
         parts.append(Commands("A command for each run", tuple(each), note))
     return parts
+
+
+_lines: dict[str, str | None] = {}
+"""Commands by digest: a live report asks for the same ones again and again."""
+
+
+def _alone(one: Trained) -> str | None:
+    """The command that trains this run alone; None if no command can."""
+    if one.digest not in _lines:
+        _lines[one.digest] = alone(one.run, STORE)
+    return _lines[one.digest]
 
 
 def _environments(known: Sequence[tuple[Trained, dict[str, Any]]]) -> list[Table]:
