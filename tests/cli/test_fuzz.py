@@ -43,7 +43,7 @@ SETTINGS = (
 MORE_OPTIONS = {
     "study": (
         *("scale", "table", "students", "draw", "pairs", "method", "teacher", "data", "temperatures", "weights"),
-        *("only", "teacher_seeds", "teacher.recipe", "recipe", "beside", "base", "seeds", "epochs"),
+        *("only", "teacher_seeds", "teacher.recipe", "recipe", "stands_for", "base", "seeds", "epochs"),
     ),
 }
 """Settings that a command takes in addition to the options of its function."""

@@ -89,7 +89,7 @@ def test_methods_that_are_no_rows_become_rows() -> None:
         ({"pairs": "resnet8"}, "pairs: expected teacher/student"),
         ({"method": "kdd"}, "unknown method 'kdd'"),
         ({"base": "kdd"}, "base: no row 'kdd'; did you mean 'kd'"),
-        ({"beside": "resnet8/resnet8"}, "beside: no published pair 'resnet8/resnet8'"),
+        ({"stands_for": "resnet8/resnet8"}, "stands_for: no published pair 'resnet8/resnet8'"),
         ({"teacher_seeds": 0}, "^teacher_seeds: expected 1 or more"),
         ({"teacher_seeds": 2, "teacher": {"seed": 1}}, "teacher_seeds: write teacher_seeds=3 .how many. or teacher.seed=3"),
         ({"scale": "big"}, "scale: unknown 'big'"),
@@ -150,7 +150,7 @@ def test_a_file_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     capsys.readouterr()
     assert main(words) == 1  # what fails is told, and the rest goes on
     shown = capsys.readouterr()
-    assert "beside the published figures" in shown.out and "training" in shown.err
+    assert "compared with the published figures" in shown.out and "training" in shown.err
     assert "FAILED resnet8.kd.s0 (" in " ".join(shown.err.split()) and "bad" not in shown.out
     assert len(list(tmp_path.glob("store/runs/*/record.json"))) == 4
     assert main([*words, "--format", "latex"]) == 1  # asked again: nothing is trained

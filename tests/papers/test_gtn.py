@@ -139,16 +139,16 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     again = capsys.readouterr()
     assert "training" not in again.err
     told = json.loads(again.out)
-    accuracies, beside, costs, several = told["tables"]
-    assert set(beside["figures"]["s2"]) == {"alone", "standard", "SCKD", "for s1", "for s2", "generic"}
-    assert beside["figures"]["s2"]["generic"]["published"] == 78.85
+    accuracies, there, costs, several = told["tables"]
+    assert set(there["figures"]["s2"]) == {"alone", "standard", "SCKD", "for s1", "for s2", "generic"}
+    assert there["figures"]["s2"]["generic"]["published"] == 78.85
     assert set(told["students"]) == {"s1", "s2"}
     assert set(accuracies["figures"]["s1"]) == {"net", "alone", "standard", "SCKD", "for s1", "for s2", "generic"}
     assert set(costs["figures"]) == {"standard", "for s1", "for s2", "generic"}
     assert all(one["seconds"] > 0 and one["cpu_seconds"] > 0 for one in costs["figures"].values())
     assert several["figures"]["generic"] == costs["figures"]["generic"]
     assert main([*words, "--format", "markdown"]) == 0
-    assert capsys.readouterr().out.count("| s2 |") == 8  # ours, six cells beside the published ones, and the poster's
+    assert capsys.readouterr().out.count("| s2 |") == 8  # ours, six cells with the published ones, and the poster's
     assert main(["study", "gtm", "--store", str(tmp_path)]) == 2
     assert "did you mean 'gtn'" in capsys.readouterr().err
 

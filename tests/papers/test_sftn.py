@@ -176,14 +176,14 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     told = json.loads(again.out)["tables"]
     four, there, transfer, kl, _, cka, _ = (one["figures"] for one in told)
     assert there["DML"]["resnet8/resnet8"]["published_difference"] == pytest.approx(74.34 - 72.38)
-    assert "resnet8/resnet8 is put beside the paper's resnet32x4/resnet8x4." in told[1]["note"]
+    assert "resnet8/resnet8 stands for the paper's resnet32x4/resnet8x4." in told[1]["note"]
     assert set(four) == {"teacher", "SFTN teacher", "alone", "standard", "DML", "KDCL", "RCO", "SFTN"}
     assert set(transfer) == {"teacher", "alone", "kd"} and transfer["alone"]["standard"] == transfer["alone"]["SFTN"]
     assert set(kl) == set(cka) == {"kd"}
     assert 0 < cka["kd"]["SFTN"]["mean"] <= 1
     four_alone = [word for word in words[:-4] if word not in ("--method", "kd")]
     assert main([*four_alone, "--table", "4", "--format", "markdown"]) == 0
-    rows = dict(re.findall(r"^\| ([\w ]+) \| (.*) \|$", capsys.readouterr().out.partition("beside the published")[0], re.M))
+    rows = dict(re.findall(r"^\| ([\w ]+) \| (.*) \|$", capsys.readouterr().out.partition(", compared with")[0], re.M))
     alone, dml = four["alone"]["resnet8/resnet8"]["mean"], four["DML"]["resnet8/resnet8"]["mean"]
     assert rows["DML"] == f"{dml:.2f} ({dml - alone:+.2f})"
     assert rows["teacher"] == f"{four['teacher']['resnet8/resnet8']['mean']:.2f}"  # compared with nothing

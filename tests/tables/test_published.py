@@ -1,4 +1,4 @@
-"""Published figures: read from cells, put beside ours."""
+"""Published figures: read from cells, compared with ours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from didact.runs.spread import Sample
 from didact.spec import strict_json
-from didact.tables.published import Entry, Figure, Published, beside
+from didact.tables.published import Entry, Figure, Published, comparison
 from didact.tables.table import Table, text
 
 SHEET = Table(("", "a", "b"), (("alone", "70.00", ""), ("kd", "72.5 ± 0.18", "73.00 (+3.00)")))
@@ -42,7 +42,7 @@ def _table(*, same: bool, gains: tuple[float, ...]) -> Table:
     own = Sample(tuple(60.0 + i + gain for i, gain in enumerate(gains)), base.seeds)
     published = Published("a paper", "as it says.", Published.read(SHEET, "", "").figures, same=same)
     entries = [Entry(("alone", "a"), base), Entry(("kd", "a"), own, ("alone", "a"), base), Entry(("other", "a"), own)]
-    table = beside("title", entries, published, 0.5)
+    table = comparison("title", entries, published, 0.5)
     assert table is not None
     return table
 
@@ -67,4 +67,4 @@ def test_only_directions_elsewhere() -> None:
     assert text(_table(same=False, gains=(-9.0, -10.0, -11.0)).rows[1][-1]) == "disagrees"
     told = _table(same=False, gains=(-1.0, 4.0)).rows[1][-1]
     assert str(told).startswith("cannot tell (")
-    assert beside("title", [], Published("", ""), 0.5) is None
+    assert comparison("title", [], Published("", ""), 0.5) is None

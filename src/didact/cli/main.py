@@ -220,14 +220,14 @@ app.command(
 
 app.command(
     "didact.cli.study:study",
-    help="""Train a paper's tables and print them beside the published figures, with a verdict for each. The same command
+    help="""Train a paper's tables and print them with the published figures and a verdict for each cell. The same command
     continues or only prints. 'didact list studies' names all, and what each needs.
 
     didact study sftn-4 --scale small --seeds 3
     didact study crd --scale small --only pair=resnet20/resnet8/method=kd,crd --plan
 
     Settings of all: --scale digits|small|paper, --only, --method, --seeds, --teacher-seeds, --epochs, --data...,
-    --recipe..., --teacher...; of sftn, crd and simkd: --pairs resnet20/resnet8, --beside. docs/studies.md lists all.
+    --recipe..., --teacher...; of sftn, crd and simkd: --pairs resnet20/resnet8, --stands-for. docs/studies.md lists all.
     """,
 )
 

@@ -38,7 +38,7 @@ from didact.tables.table import Table
 Settings = Mapping[str, Any]
 """A tree of settings of ``didact train``."""
 
-KEYS = ("pairs", "method", "seeds", "teacher_seeds", "teacher", "only", "beside", "base")
+KEYS = ("pairs", "method", "seeds", "teacher_seeds", "teacher", "only", "stands_for", "base")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,17 +177,17 @@ class _Made:
             return None
         if self.study.columns:
             own = pair in _pairs(self.study.pairs)
-            words = "" if own else f"{pair} is put beside {', '.join(_pairs(self.study.pairs))}."
-            return replace(published, same=self.same and own, beside=words)
+            words = "" if own else f"{pair} stands for {', '.join(_pairs(self.study.pairs))}."
+            return replace(published, same=self.same and own, stand_ins=words)
         known = list(dict.fromkeys(column for _, column in published.figures))
-        usual = self.settings.get("beside", known[0])
+        usual = self.settings.get("stands_for", known[0])
         if usual not in known:
-            raise SpecError(f"beside: no published pair {shown(usual)}; known: {', '.join(known)}")
+            raise SpecError(f"stands_for: no published pair {shown(usual)}; known: {', '.join(known)}")
         there = {column: column if column in known else usual for column in columns}
         rows = {row: row for row, _ in published.figures}
-        words = "; ".join(f"{ours} is put beside {theirs}" for ours, theirs in there.items() if ours != theirs)
+        words = "; ".join(f"{ours} stands for {theirs}" for ours, theirs in there.items() if ours != theirs)
         same = self.same and all(ours == theirs for ours, theirs in there.items())
-        return replace(published.named(rows, there), same=same, beside=f"{words}." if words else "")
+        return replace(published.named(rows, there), same=same, stand_ins=f"{words}." if words else "")
 
 
 def _pairs(given: Any) -> tuple[str, ...]:

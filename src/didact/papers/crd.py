@@ -94,14 +94,14 @@ study = Benchmark(
     scales={
         "digits": {
             "pairs": "resnet14/resnet8",
-            "beside": "resnet110/resnet20",
+            "stands_for": "resnet110/resnet20",
             "data": {"name": "digits", "per_class": 20},
             "recipe": {"name": "short", "epochs": 45, "batch_size": 32, "learning_rate": 0.05},
             "seeds": 3,
         },
         "small": {
             "pairs": "resnet20/resnet8",
-            "beside": "resnet110/resnet20",
+            "stands_for": "resnet110/resnet20",
             "data": {"name": "cifar100", "classes": 20, "per_class": 200},
             "recipe": {"name": "short", "epochs": 40, "batch_size": 64},
             "seeds": 3,

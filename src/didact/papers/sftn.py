@@ -11,7 +11,7 @@ Park, Cha, Jeong, Kim, Han: Learning Student-Friendly Teacher Networks for Knowl
     7      linear probes on other data
     8      KL and CKA between teacher and student
     9      branches smaller and larger than the student
-    fig3   the best students of Tables 1 and 2 beside their teachers
+    fig3   the best students of Tables 1 and 2 and their teachers
     fig4   a student from teachers of several sizes
     fig5   KL and accuracy over the epochs
 """
@@ -34,7 +34,7 @@ from didact.tables.grids import Grids
 
 KEYS = (
     "table", "pairs", "method", "seeds", "teacher_seeds", "teacher", "sftn", "dml", "kdcl", "route", "long", "temperatures",
-    "weights", "branches", "transfer", "beside", "only",
+    "weights", "branches", "transfer", "stands_for", "only",
 )  # fmt: skip
 NAMES = (*TABLES, "fig3", "fig5")
 
@@ -61,7 +61,7 @@ ABOUT = {
     ),
     "8": About("KL and CKA of teacher and student", _CIFAR, "resnet32x4 to shufflenet_v2", f"{_SOURCE}Table 8"),
     "9": About("SFTN branches smaller and larger than the student", _CIFAR, "3 pairs", f"{_SOURCE}Table 9"),
-    "fig3": About("the best students beside their teachers", _CIFAR, "the 8 pairs of Tables 1 and 2", f"{_SOURCE}Figure 3"),
+    "fig3": About("the best students and their teachers", _CIFAR, "the 8 pairs of Tables 1 and 2", f"{_SOURCE}Figure 3"),
     "fig4": About(
         "students from teachers of several sizes",
         _CIFAR,
@@ -81,7 +81,7 @@ def study(request: Mapping[str, Any], device: str = "cpu") -> Grids:
         pairs      teacher/student,teacher/student
         method     methods of tables 1, 2, 3, 7, 8 and 9: kd,fitnet+kd ...
         only       cells: pair=resnet20/resnet8/method=kd,crd
-        beside     the paper's pair beside which those stand that it does not have
+        stands_for the paper's pair that those stand for that it does not have
         seeds      number of training seeds of each student
         teacher_seeds    number of seeds of each teacher
         teacher    seed, recipe, data, data_seed of the teachers

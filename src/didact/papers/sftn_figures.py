@@ -64,7 +64,7 @@ class Best:
             there = [Figure(value).text() for value in published.get(pair, ())] or ["", "", ""]
             rows.append((pair, *cells, *there))
             plain |= figures(HEADS[1:6], {pair: cells})
-        return [Table(HEADS, tuple(rows), "Figure 3: the best students beside their standard teachers", NOTE, plain)]
+        return [Table(HEADS, tuple(rows), "Figure 3: the best students and their standard teachers", NOTE, plain)]
 
 
 HEADS = (

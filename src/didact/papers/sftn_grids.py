@@ -67,7 +67,7 @@ def by_method(request: Wanted, pair: tuple[str, str], hows: Mapping[str, Any]) -
 
 
 def _measures(request: Wanted, pair: tuple[str, str]) -> tuple[Measure, ...]:
-    there, pairs = request.beside(pair)
+    there, pairs = request.paper_pair(pair)
 
     def published(name: str) -> Published:
         return request.published({how: f"{name} {how}" for how in ("standard", "SFTN")}, pairs=pairs)
@@ -130,7 +130,7 @@ def _collaborative(request: Wanted) -> list[Grid]:
 
 def _by_pair(request: Wanted, which: int = 0) -> Published:
     """The published figures of a table with a column for each pair."""
-    found = {"/".join(pair): request.beside(pair) for pair in request.pairs}
+    found = {"/".join(pair): request.paper_pair(pair) for pair in request.pairs}
     pairs = {ours: theirs for _, words in found.values() for ours, theirs in words.items()}
     return request.published({ours: there for ours, (there, _) in found.items()}, which, pairs)
 
@@ -171,7 +171,7 @@ def _sized(request: Wanted, pair: tuple[str, str]) -> Grid:
         size: request.settings_of("sftn", "sftn", student=_known(name)) for size, name in zip(_SIZES, names, strict=True)
     }
     rows = by_method(request, pair, hows)
-    there, pairs = request.beside(pair)
+    there, pairs = request.paper_pair(pair)
     published = request.published({size: f"{there} {size}" for size in _SIZES}, pairs=pairs)
     return Grid(
         f"{request.title(rows['alone']['equal'][0])}, {pair[0]} to {pair[1]}, branches {', '.join(names)}",

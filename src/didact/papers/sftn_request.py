@@ -1,4 +1,4 @@
-"""What a table of the SFTN paper is asked for: its Runs, and the published figures beside them."""
+"""What a table of the SFTN paper is asked for: its Runs, and the published figures for them."""
 
 from __future__ import annotations
 
@@ -85,26 +85,26 @@ class Wanted:
         Args:
             columns: the paper's column by ours.
             which: of several numbers in a cell.
-            pairs: our pairs that the paper does not have -> those beside which they stand.
+            pairs: our pairs that the paper does not have -> those that they stand for.
         """
         sheet = PUBLISHED[self.table]
         if self.table == "5":  # it has no row of the standard teacher, and Table 6 has the same pairs
             sheet = replace(sheet, rows=(PUBLISHED["6"].rows[0], *sheet.rows))
         read = Published.read(sheet, SOURCE.format(self.table), RULES[self.table], which)
         rows = {str(row[0]): str(row[0]) for row in sheet.rows}
-        words = "; ".join(f"{ours} is put beside the paper's {there}" for ours, there in (pairs or {}).items())
-        return replace(read.named(rows, columns), same=self.same and not pairs, beside=f"{words}." if words else "")
+        words = "; ".join(f"{ours} stands for the paper's {there}" for ours, there in (pairs or {}).items())
+        return replace(read.named(rows, columns), same=self.same and not pairs, stand_ins=f"{words}." if words else "")
 
-    def beside(self, pair: tuple[str, str]) -> tuple[str, dict[str, str]]:
+    def paper_pair(self, pair: tuple[str, str]) -> tuple[str, dict[str, str]]:
         """The paper's pair for one of ours, and what to say where it is another."""
         ours, theirs = "/".join(pair), [] if self.table not in PUBLISHED else list(PAIRS[self.table])
         if ours in theirs:
             return ours, {}
-        chosen = self.settings.get("beside") or next((name for name in theirs if name == USUAL), theirs[0])
+        chosen = self.settings.get("stands_for") or next((name for name in theirs if name == USUAL), theirs[0])
         if chosen not in theirs:
-            raise SpecError(f"beside: table {self.table} has no pair {shown(chosen)}; it has {', '.join(theirs)}")
+            raise SpecError(f"stands_for: table {self.table} has no pair {shown(chosen)}; it has {', '.join(theirs)}")
         return chosen, {ours: chosen}
 
 
 USUAL = "resnet32x4/resnet8x4"
-"""The pair of the paper beside which others stand, where a table has it."""
+"""The pair of the paper that others stand for, where a table has it."""

@@ -14,8 +14,8 @@ SOURCE = "SFTN, Table {} (https://arxiv.org/abs/2102.07650)"
 
 _SAYS = "it says neither which epoch's accuracy it is nor the spread."
 RULES = {
-    "1": f"outputs of 3 independent runs, of which the mean is taken to be printed; {_SAYS}",
-    "2": f"outputs of 3 independent runs, of which the mean is taken to be printed; {_SAYS}",
+    "1": f"outputs of 3 independent runs; the mean is taken to be what it prints; {_SAYS}",
+    "2": f"outputs of 3 independent runs; the mean is taken to be what it prints; {_SAYS}",
     "3": f"validation accuracy; the paper does not say over how many runs, and {_SAYS}",
     "4": f"the paper does not say over how many runs, but figures are those of Tables 1 and 2 where both have them; {_SAYS}",
     "5": f"the paper does not say over how many runs; {_SAYS} 'standard' is from its Table 6.",

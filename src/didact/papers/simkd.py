@@ -4,7 +4,7 @@ projectors and labels.
 The study's own text is a poster on "Knowledge Distillation with the Reused Teacher Classifier"
 (Chen, Mei, Zhang, Wang, Feng, Chen, CVPR 2022, https://arxiv.org/abs/2203.14001). It lists the
 rates 0.001, 0.005, 0.01, 0.05 and 0.1, and reports a single figure of each variant, always at 0.01.
-So our figure beside it is the one at 0.01, which no test image of ours has chosen. Rates chosen on
+So ours is compared at 0.01, a rate that no test image of ours has chosen. Rates chosen on
 validation images: ``--data.validation 0.1``.
 """
 

@@ -11,7 +11,7 @@ from didact.runs.run import Run
 from didact.runs.spread import Sample
 from didact.store.store import Store
 from didact.tables.measures import Measure
-from didact.tables.published import Entry, Place, Published, beside
+from didact.tables.published import Entry, Place, Published, comparison
 from didact.tables.table import Cell, Quantity, Table, compared, figures
 
 Samples = Mapping[str, Mapping[str, Sample | None]]
@@ -59,8 +59,8 @@ class Grid:
         return self.only is None or (row, column) in self.only
 
     def tables(self, store: Store, device: str, tell: Tell) -> list[Table]:
-        """For every measure a table of the finished runs, and one beside the published figures
-        where there are any.
+        """For every measure a table of the finished runs, and one that compares them with the
+        published figures where there are any.
         """
         return [table for measure in self.measures for table in self._tables(measure, store, device, tell)]
 
@@ -82,7 +82,7 @@ class Grid:
         if measure.published is None:
             return [own]
         entries = self._entries(samples, bases, measure.published)
-        there = beside(title, entries, measure.published, measure.margin, measure.digits, measure.rule, self.names)
+        there = comparison(title, entries, measure.published, measure.margin, measure.digits, measure.rule, self.names)
         return [own] if there is None else [own, there]
 
     def _entries(self, samples: Samples, bases: Samples, published: Published) -> list[Entry]:

@@ -45,7 +45,7 @@ class Grids:
         return tuple({sheet.title: sheet for sheet in (*sheets, *self.sheets)}.values())
 
     def train(self, store: Store, execution: Execution, show: Show | None = None, *, retry: bool = False) -> Outcome:
-        """Train the missing runs. Those whose networks and method do not fit are left out, and it
+        """Train the missing runs. Where networks and method do not fit, they are left out, and it
         is said why.
 
         Raises:

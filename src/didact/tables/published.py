@@ -1,4 +1,4 @@
-"""Figures that a paper published, and a table of ours beside them."""
+"""Figures that a paper published, and a table that compares ours with them."""
 
 from __future__ import annotations
 
@@ -55,15 +55,14 @@ class Published:
         figures: by row and column, named as in our table.
         same: whether our study has the paper's networks, data and recipe. Otherwise only the
             directions of differences are compared.
-        beside: for our columns or networks that the paper does not have, those that are put beside
-            them, in words.
+        stand_ins: which of our columns or networks stand for others of the paper, in words.
     """
 
     source: str
     rule: str
     figures: Mapping[Place, Figure] = field(default_factory=dict)
     same: bool = False
-    beside: str = ""
+    stand_ins: str = ""
 
     @classmethod
     def read(cls, table: Table, source: str, rule: str, which: int = 0) -> Published:
@@ -107,7 +106,7 @@ class Entry:
 HEADS = ("ours", "n", "difference", "95 % interval", "published", "difference there", "verdict")
 
 
-def beside(
+def comparison(
     title: str,
     entries: Iterable[Entry],
     published: Published,
@@ -138,7 +137,7 @@ def beside(
         row, column = entry.place
         plain.setdefault(row, {})[column] = _plain(entry, published, found[entry.place])
     heads, note = (*names, *HEADS), _note(entries, published, margin, ours)
-    return Table(heads, rows, f"{title}, beside the published figures", note, plain)
+    return Table(heads, rows, f"{title}, compared with the published figures", note, plain)
 
 
 def _gain_there(entry: Entry, published: Published) -> float | None:
@@ -218,6 +217,6 @@ def _note(entries: Sequence[Entry], published: Published, margin: float, ours: s
         f"{ours} Intervals: 95 %, over {over}.",
         f"Published: {published.source}: {published.rule}",
         f"Verdict: {rule} docs/studies.md has the rule.",
-        published.beside,
+        published.stand_ins,
     ]
     return "\n".join(line for line in lines if line)

@@ -17,7 +17,7 @@ from didact.store.record import Record
 from didact.store.store import Store
 from didact.tables.costs import Cost
 from didact.tables.grids import possible
-from didact.tables.published import Entry, Published, beside
+from didact.tables.published import Entry, Published, comparison
 from didact.tables.table import Cell, Table, compared, figures
 
 
@@ -132,7 +132,8 @@ class Study:
         return [*shown, self.cost_table(records)]
 
     def _of_method(self, records: Mapping[str, Record], method: str) -> list[Table]:
-        """The table of one method, and for KD the one beside the published figures."""
+        """The table of one method, and for KD the one that compares it with the published
+        figures."""
         own = self.accuracies(records, method)
         if self.figures is None or method != "kd":
             return [own]
@@ -147,7 +148,7 @@ class Study:
                 if sample is not None:
                     compared_to = None if column is base else (label, base.label)
                     entries.append(Entry((label, column.label), sample, compared_to, against))
-        there = beside(f"{self.title}: {method}", entries, self.figures, 0.5, names=("student", "teacher"))
+        there = comparison(f"{self.title}: {method}", entries, self.figures, 0.5, names=("student", "teacher"))
         return [own] if there is None else [own, there]
 
     def accuracies(self, records: Mapping[str, Record], method: str) -> Table:

@@ -33,7 +33,7 @@ def sections(
 
 def _picture(table: Table, at: int) -> Picture | None:
     """Means by row and column; None if the table has fewer than two quantities over seeds, and for
-    the table beside the published figures, which has those of another one."""
+    the comparison with the published figures, which has those of another table."""
     if "verdict" in table.columns:
         return None
     rows: list[tuple[str, list[tuple[str, Quantity]]]] = []
