@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
+from didact.catalogue.formulas import markdown
 from didact.catalogue.methods import Described, changes_text, describe, labels_text, reads_text, stage_details
 from didact.catalogue.settings import fields
 from didact.method import Method
@@ -126,7 +127,7 @@ def _section(method: Described) -> list[str]:
     return [
         f"## {method.name}",
         _wrapped(f"**{_prose(about.heading)}.**{paper}"),
-        *(block if block.startswith("    ") else _wrapped(_prose(block)) for block in about.body),
+        *(markdown(block) if block.startswith("    ") else _wrapped(_prose(block)) for block in about.body),
         *([_table(["setting", "default", "meaning"], settings)] if settings else []),
         "\n".join(_wrapped(f"- {fact}", "  ") for fact in facts),
     ]

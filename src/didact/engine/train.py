@@ -1,17 +1,17 @@
 """The loop. A cohort's learners share the batches and one teacher pass; each could be trained alone
 with the same result.
 
-for epoch in epochs:
-    listeners: epoch_begins(epoch)
-    for batch in loader.epoch(epoch):                      augmented once, the same for all learners
-        taught = teach(teacher.at(epoch), batch)           one pass without gradient
-        for group in groups: advance(group, batch, taught) forward, terms, backward, optimiser step
-        listeners: step_ends()
-    for learner in learners that are still finite:         of the others, listeners: failed(learner)
-        row  = mean terms, accuracies, times
-        row |= accuracies on test and validation images
-        row |= teacher.end_epoch(epoch, learner)           a route moves on
-        listeners: learned(learner, row)                   a checkpoint, a line on the terminal
+    for epoch in epochs:
+        listeners: epoch_begins(epoch)
+        for batch in loader.epoch(epoch):                      augmented once, the same for all learners
+            taught = teach(teacher.at(epoch), batch)           one pass without gradient
+            for group in groups: advance(group, batch, taught) forward, terms, backward, optimiser step
+            listeners: step_ends()
+        for learner in learners that are still finite:         of the others, listeners: failed(learner)
+            row  = mean terms, accuracies, times
+            row |= accuracies on test and validation images
+            row |= teacher.end_epoch(epoch, learner)           a route moves on
+            listeners: learned(learner, row)                   a checkpoint, a line on the terminal
 """
 
 from __future__ import annotations

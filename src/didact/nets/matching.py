@@ -61,8 +61,10 @@ def match(net: BlockNet, name: str, found: Mapping[str, Tensors]) -> Match:
     """The one network in a file that fits ``net``.
 
     Args:
-        net: also on the meta device. name: its name, as :func:`didact.nets.create` takes it. found:
-        what in the file could be a network, as :func:`didact.files.weights.candidates` gives it.
+        net: also on the meta device.
+        name: its name, as :func:`didact.nets.create` takes it.
+        found: what in the file could be a network, as :func:`didact.files.weights.candidates` gives
+            it.
 
     Raises:
         WeightsError: none fits, or several that differ; the message shows the first differences and
