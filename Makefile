@@ -28,11 +28,11 @@ unit: export OMP_WAIT_POLICY ?= PASSIVE
 unit: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
-# the reference pages of methods and settings, from the code, and the reference of the Python interface, from its docstrings
-docs: $(VENV)/.installed
+# the pages of methods and settings, from the code; then the site, under build/site, from all Markdown files and docstrings
+docs: $(VENV)/.docs
 	$(BIN)/python -m didact.catalogue.pages docs
-	$(BIN)/pip install -q -e '.[docs]'
-	$(BIN)/python docs/reference.py build/reference
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs/site . build/site
+	@echo build/site/index.html
 
 $(VENV)/bin/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "didact needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
@@ -46,5 +46,9 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/pip
 	$(BIN)/pip install -q -e '.[test]'
 	touch $@ $(VENV)/.installed
 
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/pip
+	$(BIN)/pip install -q -e '.[docs]'
+	touch $@ $(VENV)/.installed
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build/site docs/reference .pytest_cache .ruff_cache .hypothesis

@@ -2,7 +2,7 @@
 unless said.
 
 zs, zt: logits of student and teacher (b, k); fs, ft: features (b, c, h, w). KL(a || b) = sum a
-log(a / b). Every formula of didact is :func:`exact`: outside autocast, half-precision inputs
+log(a / b). Every formula of didact is :func:`in_float32`: outside autocast, half-precision inputs
 widened to float32 first (sums over thousands of bfloat16 values lose what a loss is made of);
 float32 and float64 keep their type.
 """

@@ -14,7 +14,7 @@ from didact.request.plan import plan
 from didact.request.tokens import parse
 from didact.runs.run import Run
 from support.documents import Command, Document, documents
-from support.workplace import NETWORK, furnish, words
+from support.workplace import NETWORK, words
 
 LIBRARIES = {"timm:": "timm", "torchvision:": "torchvision", "hf:": "transformers", "mynets:": "timm", "onnx": "onnxruntime"}
 """What a word names, and the library that must be there to read it."""
@@ -25,21 +25,6 @@ ELSEWHERE = ("my-student",)
 
 FINISHED = Run(net="resnet8", method=KD(), teacher=Run(net="resnet20"))
 """What ``--start`` names, whatever the name."""
-
-
-@pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("workplace")
-    furnish(folder)
-    return folder
-
-
-@pytest.fixture
-def there(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory is the workplace, and modules are found in it."""
-    monkeypatch.chdir(workplace)
-    monkeypatch.syspath_prepend(str(workplace))
-    return workplace
 
 
 def check(given: list[str]) -> None:

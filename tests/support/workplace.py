@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -23,11 +24,11 @@ PLACEHOLDERS = {
     "$head:6379": "head.example:6379",
     "N": "9",
     "mymodule:make": "didact.papers.gtn:study",
-    "c8d6": "DIGEST",
-    "1f0c": "DIGEST",
-    "5cc0a757": "DIGEST",
 }
 """What stands for something of the reader's, and what the tests take for it. DIGEST is filled in where a command is run."""
+
+A_DIGEST = re.compile(r"(?=[0-9]*[a-f])[0-9a-f]{4,16}")
+"""The beginning of a digest that somebody got."""
 
 NETWORK = ["--net", "resnet8", "--teacher.net", "resnet20"]
 
@@ -45,7 +46,7 @@ def words(command: Command) -> list[str]:
                 found.pop()
         elif not cut or word.startswith("--"):
             cut = False
-            found.append(PLACEHOLDERS.get(word, word))
+            found.append("DIGEST" if A_DIGEST.fullmatch(word) else PLACEHOLDERS.get(word, word))
     if "..." in command.text and found[0] in ("train", "advise") and "--net" not in found:
         found += NETWORK[:2] if found[-2:] == ["--method", "ce"] else NETWORK
     return found
@@ -58,6 +59,7 @@ def furnish(folder: Path) -> None:
             if snippet.file is not None:
                 with (folder / snippet.file).open("a", encoding="utf-8") as file:
                     file.write(snippet.code)
+    draw_shapes(folder)
     for name in ("flowers/train", "flowers/test"):
         pictures.classes(folder / name, {"daisy": 6, "rose": 6}, height=40, width=40)
     pictures.classes(folder / "labelled" / "test", {"daisy": 6, "rose": 6}, height=40, width=40)
@@ -71,6 +73,15 @@ def furnish(folder: Path) -> None:
     np.savez(folder / "flowers.npz", allow_pickle=False, **arrays)
     for name, net in (("start.pth", "resnet8x4"), *((name, "resnet32x4") for name in CHECKPOINTS)):
         torch.save(create(net, num_classes=100 if net == "resnet32x4" else 10).state_dict(), folder / name)
+
+
+def draw_shapes(folder: Path) -> None:
+    """Run the tutorial's script in the folder, for few images."""
+    path = folder / "make_shapes.py"
+    few, count = re.subn(r'"train": \d+, "test": \d+', '"train": 6, "test": 4', path.read_text(encoding="utf-8"))
+    assert count == 1
+    with contextlib.chdir(folder):
+        exec(compile(few, str(path), "exec"), {"__name__": "make_shapes"})
 
 
 CHECKPOINTS = ("checkpoint.pth", "ckpt.pth", "ckpt_epoch_240.pth")

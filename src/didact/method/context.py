@@ -25,7 +25,7 @@ class View:
 
 @dataclass(frozen=True)
 class StepContext:
-    """Inputs to :meth:`Method.terms` for one training step.
+    """Inputs to :meth:`didact.method.Method.terms` for one training step.
 
     Attributes:
         batch: images, labels, index.
@@ -60,7 +60,7 @@ class StepContext:
 
 @dataclass(frozen=True)
 class MetricsContext:
-    """Inputs to :meth:`Method.metrics` at one of three moments.
+    """Inputs to :meth:`didact.method.Method.metrics` at one of three moments.
 
     Attributes:
         moment: "step", in a training step after its terms; "test", for a batch of held-out images,

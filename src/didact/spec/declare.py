@@ -86,6 +86,6 @@ class Named:
 
     @classmethod
     def name(cls) -> str:
-        """The name by which :func:`choose` finds this class."""
+        """The name by which :func:`didact.spec.choose` finds this class."""
         home, _, file = cls.__module__.rpartition(".")
         return file if home in cls.homes else f"{cls.__module__}:{cls.__qualname__}"

@@ -98,7 +98,7 @@ def _first(group: list[Point]) -> Point | None:
 
 def named(places: list[Point], known: Flow, names: Iterable[str], net: nn.Module) -> tuple[Point | None, list[Point]]:
     """The end of the stem and the ends of blocks by name: each block ends with a module, or with an
-    operation of :func:`cuts`.
+    operation of :func:`didact.nets.cuts`.
 
     Raises:
         ValueError: no such point, or names that are not in order.
