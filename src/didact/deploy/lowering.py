@@ -64,14 +64,18 @@ def tflite(net: torch.nn.Module, image: list[int], images: torch.Tensor | None, 
         litert_torch.convert(net, (torch.zeros(1, *image),)).export(str(path))
         if images is None:
             return path.read_bytes()
-        from ai_edge_quantizer import qtyping, quantizer, recipe  # pyright: ignore[reportMissingImports]
+        from ai_edge_quantizer import calibrator, qtyping, quantizer, recipe  # pyright: ignore[reportMissingImports]
         from ai_edge_quantizer.algorithm_manager import AlgorithmName  # pyright: ignore[reportMissingImports]
+        from ai_edge_quantizer.utils.qsv_utils import min_max_update  # pyright: ignore[reportMissingImports]
 
         made = quantizer.Quantizer(str(path), recipe.static_wi8_ai8())
         for place in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
             made.update_quantization_recipe(".*", place, algorithm_key=AlgorithmName.NO_QUANTIZE)
         given = {"serving_default": [{"args_0": one.numpy()} for one in images.split(1)]}
-        return bytes(made.quantize(made.calibrate(given)).quantized_model)
+        # the quantiser's own calibrate averages the ranges of the last 20 images or so, and cuts off what is beyond
+        ranges = calibrator.Calibrator(str(path), qsv_update_func=min_max_update)
+        ranges.calibrate(given, made._recipe_manager)
+        return bytes(made.quantize(ranges.get_model_qsvs()).quantized_model)
 
 
 def exported(net: torch.nn.Module, image: list[int], largest: int) -> torch.export.ExportedProgram:

@@ -22,6 +22,7 @@ has an environment of its own.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -164,6 +165,15 @@ FORMS: dict[str, Callable[[str, int], Opened]] = {"onnx": onnx, "pt2": pt2, "exe
 """What opens a file, by its form."""
 
 
+IMPORTS = {
+    "onnx": ("onnxruntime",),
+    "pt2": ("torch", "torch.export", "torch.ao.quantization.fx._decomposed"),
+    "executorch": ("torch", "executorch.runtime"),
+    "tflite": ("ai_edge_litert.interpreter",),
+}
+"""What is imported before memory is counted: the runtime's own."""
+
+
 def opened(form: str, file: str, threads: int, image: list[int] | None) -> Opened:
     """The file, ready to run.
 
@@ -193,6 +203,8 @@ class Session:
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The answer to a request: see the head of this file."""
         if asked["do"] == "open":
+            for name in IMPORTS[asked["form"]]:
+                importlib.import_module(name)
             self.before = _peak(restart=True)
             self.one = opened(asked["form"], asked["file"], asked["threads"], asked["image"])
             return {"runtime": self.one.runtime, "image": self.one.image, "batch": self.one.batch, "most": self.one.most}
