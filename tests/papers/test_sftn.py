@@ -96,6 +96,12 @@ def test_figure_3_has_the_pairs_of_tables_1_and_2_once() -> None:
     assert own.title.startswith("Table 1 on")
 
 
+def test_amounts_are_compared_only_where_all_is_the_papers() -> None:
+    for more, same in (({}, True), ({"sftn": {"kl_weight": 1.0}}, False), ({"epochs": 9}, False), ({"seeds": 5}, True)):
+        published = sftn.study({"table": "4", "scale": "paper", **more}).grids[0].measures[0].published
+        assert published is not None and published.same is same
+
+
 def test_tables_share_their_runs() -> None:
     each = [sftn.study({"table": table}) for table in ("4", "7", "8")]
     together = sftn.study({"table": "4,8,7"})

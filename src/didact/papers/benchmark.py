@@ -5,10 +5,10 @@ holds one as well::
     from didact.papers import Benchmark
 
     study = Benchmark(
-        title="Two methods on my pair",
+        title="KD on my pair",
         pairs="resnet20/resnet8",
         rows={"alone": {"method": "ce", "teacher": None}, "kd": {"method": "kd"}},
-        base="kd",
+        base="alone",
         scales={"small": {"data": {"name": "digits"}, "recipe": {"name": "short"}, "seeds": 3}},
     )
 """
@@ -25,8 +25,8 @@ from didact.papers.about import About
 from didact.papers.only import limited
 from didact.request.plan import plan
 from didact.request.settings import as_given, several
-from didact.runs.labels import recipe_label
-from didact.runs.run import Run, method_label
+from didact.runs.labels import recipe_label, row_label
+from didact.runs.run import Run
 from didact.spec import SpecError, nearest, plural, shown
 from didact.tables.chosen import Chosen
 from didact.tables.grid import Grid
@@ -156,7 +156,7 @@ class _Made:
             with scales.errors_under("method", request["method"]):
                 runs = plan(asked, self.device)
             for run in runs:
-                name = label if label in self.study.rows else method_label(run.method)
+                name = label if label in self.study.rows else row_label(run)
                 found[name] = (*found.get(name, ()), run)
         return found
 

@@ -53,12 +53,12 @@ def check_teacher(teacher: Any) -> None:
 
 
 def as_published(request: Mapping[str, Any], but: str = "") -> bool:
-    """Whether data and recipe of everything are those of the scale ``paper``. ``but``: a setting that
-    may be another."""
+    """Whether data, recipe and the methods that have settings of their own are those of the scale
+    ``paper``. ``but``: a setting that may be another."""
     teacher = request.get("teacher")
     given = {*request, *(f"teacher.{key}" for key in (teacher if isinstance(teacher, Mapping) else ()))} - {but}
     changed = {f"{at}{key}" for at in ("", "teacher.") for key in ("data", "recipe", "epochs")}
-    return request.get("scale") == "paper" and not given & changed
+    return request.get("scale") == "paper" and not given & (changed | {"sftn", "dml", "kdcl", "route", "branches"})
 
 
 def teacher_seeds(settings: Mapping[str, Any], teacher: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ from didact.papers.sftn_request import Wanted
 from didact.papers.sftn_settings import BRANCHES
 from didact.papers.sftn_tables import PUBLISHED
 from didact.request.settings import named, several
-from didact.runs.run import Run, method_label
+from didact.runs.labels import row_label
+from didact.runs.run import Run
 from didact.spec import SpecError, from_json, under
 from didact.tables.grid import Grid
 from didact.tables.measures import Measure, Transferred, accuracy, cka, kl, top5
@@ -61,7 +62,7 @@ def by_method(request: Wanted, pair: tuple[str, str], hows: Mapping[str, Any]) -
         rows["teacher"][column] = _teachers(runs)
         rows["alone"][column] = alone
         for run in runs:
-            row = rows.setdefault(method_label(run.method), {})
+            row = rows.setdefault(row_label(run), {})
             row[column] = (*row.get(column, ()), run)
     return rows
 
