@@ -69,7 +69,7 @@ def test_a_study(store: Store, tmp_path: Path) -> None:
     words = [word for key, value in settings.items() for word in (f"--{key}", str(value).lower())]
     assert main(["report", "sftn", *words, "--store", str(store.root), "--look", "0", "-o", str(tmp_path / "s.html")]) == 0
     headings = [text for tag, text in Elements((tmp_path / "s.html").read_text()).texts if tag == "h2"]
-    assert headings[:2] == ["Study: SFTN", "Published figures"] and "Curves over training" in headings
+    assert headings[:2] == ["Study", "Published figures"] and "Curves over training" in headings
 
 
 def test_a_damaged_record_is_left_out_and_told(

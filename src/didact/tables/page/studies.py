@@ -27,7 +27,7 @@ def sections(
         parts += [picture] if picture is not None else []
     if students and parts:
         parts.append(Table(("label", "network"), tuple(students.items()), "Networks"))
-    own = Section("study", f"Study: {title}", tuple(parts))
+    own = Section("study", "Study", tuple(parts), title)
     return own, Section("published", "Published figures", tuple(published))
 
 
@@ -49,7 +49,7 @@ def _picture(table: Table, at: int) -> Picture | None:
     if len(dots) < 2:
         return None
     names = tuple(dict.fromkeys(str(dot.y) for dot in dots))
-    panel = Dots("means", Axis("figure of the table"), Axis("row", names=names), tuple(dots))
+    panel = Dots("means", Axis("mean"), Axis("row", names=names), tuple(dots))
     return Picture(
         key_of("study", str(at + 1)), f"{table.title}: means", (panel,), "Bars: the standard deviation over seeds."
     )
