@@ -7,12 +7,12 @@
 # the 10 classes are for training. It can be stopped and started again. The last command prints the tables.
 set -eu
 store=${1:?write the folder of the store}
-epochs=${2:-3} size=${3:-32} images=${4:-50} methods=${5:-kd,fitnet+kd,at+kd,sp+kd,crd,simkd}
+epochs=${2:-5} size=${3:-32} images=${4:-50} methods=${5:-kd,fitnet+kd,at+kd,sp+kd,crd,simkd}
 teacher=hf:resnet+embedding_size=32+hidden_sizes=32/64/128/256+depths=1/1/1/1+layer_type=basic
-conv=hf:mobilenet_v1+depth_multiplier=0.25
+conv=hf:regnet+embedding_size=16+hidden_sizes=16/32/64/96+depths=1/1/1/1+groups_width=8
 attention=hf:vit+hidden_size=64+num_hidden_layers=4+num_attention_heads=2+intermediate_size=128+patch_size=$((size / 8))
 data="--data tiny-imagenet --data.classes 10 --data.size $size --data.per_class $images"
-recipe="--epochs $epochs --recipe.batch_size 50 --recipe.learning_rate 0.02 --precision fp32 --test-every 3"
+recipe="--epochs $epochs --recipe.batch_size 50 --recipe.learning_rate 0.02 --precision fp32 --test-every 5"
 
 python -m didact train --store "$store" $data $recipe --net $conv,$attention --method ce
 python -m didact train --store "$store" $data $recipe --net $conv,$attention --teacher.net $teacher \

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
-from didact.nets.splitting.trace import answer, mode
+from didact.nets.splitting.whole import answer, mode
 from didact.seeds import seeded
 
 DIGITS = 10

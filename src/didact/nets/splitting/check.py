@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from didact.nets.blocks import BlockNet
 from didact.nets.splitting.parts import Operations
-from didact.nets.splitting.trace import answer, mode
+from didact.nets.splitting.whole import answer, mode
 from didact.seeds import preserved
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from didact.nets.splitting.flow import Flow
 from didact.nets.splitting.points import Point
-from didact.nets.splitting.trace import ROOT, stack
+from didact.nets.splitting.whole import ROOT, stack
 
 
 def choose(places: list[Point], blocks: int) -> tuple[Point | None, list[Point]]:

@@ -8,7 +8,7 @@ from torch import Tensor, fx, nn
 
 from didact.nets.splitting.flow import Flow, single
 from didact.nets.splitting.points import LINEAR
-from didact.nets.splitting.trace import ROOT, Whole
+from didact.nets.splitting.whole import ROOT, Whole
 
 
 def last_layers(whole: Whole, known: Flow) -> list[fx.Node]:

@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from didact.nets.dry import Shape
 from didact.nets.splitting.sizes import LARGE, SMALL
-from didact.nets.splitting.trace import Whole
+from didact.nets.splitting.whole import Whole
 
 
 @dataclass

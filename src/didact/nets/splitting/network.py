@@ -20,7 +20,8 @@ from didact.nets.splitting.names import own_names
 from didact.nets.splitting.plan import Plan, planned
 from didact.nets.splitting.points import Point, before_pooling, points
 from didact.nets.splitting.sizes import LARGE, SMALL
-from didact.nets.splitting.trace import Whole, answer, mode, traced
+from didact.nets.splitting.trace import traced
+from didact.nets.splitting.whole import Whole, answer, mode
 from didact.seeds import preserved, stream
 from didact.spec.foreign import reason
 

@@ -12,12 +12,14 @@ from torch import fx, nn
 from didact.nets.blocks import BlockNet
 from didact.nets.dry import Shape
 from didact.nets.splitting import classifier
+from didact.nets.splitting.activations import activates
+from didact.nets.splitting.carving import carve
 from didact.nets.splitting.flow import Flow
 from didact.nets.splitting.layout import Layout, layout
 from didact.nets.splitting.names import own_names
-from didact.nets.splitting.parts import Cut, CutHead, Operations, Written, carve, write
+from didact.nets.splitting.parts import Cut, CutHead, Operations, Written, write
 from didact.nets.splitting.points import Point
-from didact.nets.splitting.trace import ROOT, Whole, activates
+from didact.nets.splitting.whole import ROOT, Whole
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from torch import fx
 from torch.nn import functional
 
 from didact.nets.dry import Shape
+from didact.nets.splitting.activations import activates
 from didact.nets.splitting.flow import Flow, single
 from didact.nets.splitting.layout import Layout, layout
-from didact.nets.splitting.trace import ROOT, Whole, activates, stack
+from didact.nets.splitting.whole import ROOT, Whole, stack
 
 LINEAR = {functional.linear, functional.conv2d, torch.conv2d, torch.addmm, torch.matmul}
 """Functions that do what linear layers and convolutions do."""
