@@ -84,7 +84,7 @@ def check(runs: Iterable[Run], processes: Processes) -> None:
         if run.recipe.batch_size < LEAST * processes.size:
             raise SpecError(
                 f"{run.label}: recipe.batch_size={run.recipe.batch_size} for {processes.size} processes, and each needs "
-                f"{LEAST} images at least; start {run.recipe.batch_size // LEAST} processes or fewer"
+                f"{LEAST} images at least; start fewer processes, or write recipe.batch_size={LEAST * processes.size} or more"
             )
 
 

@@ -66,7 +66,7 @@ def _norm(
         if running_var is not None:
             running_var.lerp_((variance * (total / (total - 1).clamp(min=1))).to(running_var.dtype), momentum)
     kind = torch.promote_types(input.dtype, torch.float32)
-    return Synced.apply(input, weight, bias, mean.to(kind), variance.to(kind), float(total), eps)  # type: ignore[return-value]
+    return Synced.apply(input, weight, bias, mean.to(kind), variance.to(kind), total, eps)  # type: ignore[return-value]
 
 
 @torch.no_grad()
@@ -99,23 +99,23 @@ class Synced(torch.autograd.Function):
         bias: Tensor | None,
         mean: Tensor,
         variance: Tensor,
-        total: float,
+        total: Tensor,
         eps: float,
     ) -> Tensor:
-        ctx.save_for_backward(x, weight, mean, variance)
-        ctx.total, ctx.eps = total, eps
+        ctx.save_for_backward(x, weight, mean, variance, total)  # read from the device nowhere
+        ctx.eps = eps
         return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, eps)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (dy,) = gradients
-        x, weight, mean, variance = ctx.saved_tensors
+        x, weight, mean, variance, total = ctx.saved_tensors
         ones = torch.ones_like(mean) if weight is None else weight
         # the gradients of a norm with fixed statistics; what depends on x through them is added
         dx, d_weight, d_bias = torch.ops.aten.native_batch_norm_backward(
             dy, x, ones, mean, variance, None, None, False, ctx.eps, [True, True, True]
         )
-        sums = summed(torch.stack([d_bias, d_weight]).double()) / ctx.total
+        sums = summed(torch.stack([d_bias, d_weight]).double()) / total
         scale = (variance + ctx.eps).rsqrt().double()
         slope = -ones * scale.square() * sums[1]
         shift = -ones * scale * sums[0] - slope * mean
