@@ -17,6 +17,7 @@ from didact.methods.kd import KD
 from didact.nets.supernet import SPACES
 from didact.runs.run import Run
 from didact.spec import SpecError
+from didact.store.store import Store
 from didact.teaching.gtn import GTN
 
 SMALL = ["--net", "resnet8", "--data.per_class", "6", "--epochs", "1", "--recipe.batch_size", "16", "--test-every", "9"]
@@ -125,6 +126,13 @@ def test_the_front_of_a_search(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     said = capsys.readouterr().out
     assert f"Not distilled from {teacher.label} yet, so not exported: {names[1]}" in said
     assert "didact train" in said and "--export onnx --bits 8" in said
+
+
+def test_files_are_named_by_their_form(tmp_path: Path) -> None:
+    run, store = Run(net="resnet8"), Store(tmp_path)
+    names = {to: Exports(to, None, tmp_path)._path(store, run).name for to in ("onnx", "pt2", "executorch")}
+    assert [name.rpartition(".")[2] for name in names.values()] == ["onnx", "pt2", "pte"]
+    assert all(name.startswith(f"resnet8.ce.s0.{run.digest}.32bit") for name in names.values())
 
 
 def test_nothing_is_asked() -> None:
