@@ -16,7 +16,8 @@ def readable(app: Any, what: str, name: str, thing: Any, options: Any, lines: li
         indented = line.startswith("    ")
         begins = indented and not literal and i > 0 and not lines[i - 1].strip()
         if begins and not _in_section(lines[:i]):
-            made += ["::", ""]
+            opened = next((other for other in reversed(lines[:i]) if other.strip()), "").endswith("::")
+            made += [] if opened else ["::", ""]
             literal = True
         elif line.strip() and not indented:
             literal = False

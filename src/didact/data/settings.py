@@ -19,6 +19,12 @@ from didact.spec import MOST, Amount, Count, Flag, Seed, Share, spec
 Number = Annotated[int, Field(strict=True, ge=0, le=MOST)]
 """How many there are; maybe none."""
 
+NAMES = (
+    f"The data set: {', '.join(names())}; folder:PATH for a folder of images, folder:PATH#LIST for some of its classes; hf:PATH "
+    "for a data set of Hugging Face datasets; or module:NAME for your own."
+)
+"""What :attr:`Data.name` may be, as a setting says it."""
+
 
 @spec
 class Data:
@@ -26,13 +32,7 @@ class Data:
     so that a digest holds what was used and not what happened to be the default.
     """
 
-    name: Annotated[
-        str,
-        Field(
-            description=f"The data set: {', '.join(names())}; folder:PATH for a folder of images, folder:PATH#LIST for some of "
-            "its classes; hf:PATH for a data set of Hugging Face datasets; or module:NAME for your own."
-        ),
-    ] = "digits"
+    name: Annotated[str, Field(description=NAMES)] = "digits"
     holds: tuple[Amount, Number, Amount, Amount, Amount] | None = None
     """Of a folder, filled in: classes, training images, test images, height, width."""
     fraction: Share = 1.0
