@@ -109,7 +109,7 @@ def everything(name: str = "kd") -> Page:
     )
     both = Dots(
         "both",
-        Axis("teacher (%)"),
+        Axis("teacher (%)", whole=True),
         Axis("student (%)"),
         (Dot("x", "g", 50.0, 40.0), Dot("y", "g", 60.0, 45.0)),
         diagonal=True,

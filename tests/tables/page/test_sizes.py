@@ -59,4 +59,4 @@ def test_cost_by_number_of_students(tiny: Callable[..., Run], store: Store) -> N
     (panel,) = picture.panels  # type: ignore[union-attr]
     assert isinstance(panel, Dots)
     assert [(dot.x, dot.y) for dot in panel.dots] == [(1, 2.0), (2, 4.0), (1, 4.0), (2, 4.0)]
-    assert table.note == "From 2 students on, the generic teacher takes less processor time."
+    assert table.note == "From 2 students on, the generic teacher takes no more processor time."

@@ -82,6 +82,8 @@ def _curves(axes: Axes, panel: Curves, shown: Picture) -> None:
 
 
 def _dots(axes: Axes, panel: Dots, shown: Picture) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     for number, group in enumerate(panel.groups):
         members = [dot for dot in panel.dots if dot.group == group]
         shift = (number - (len(panel.groups) - 1) / 2) * 0.7 / len(panel.groups)
@@ -94,6 +96,8 @@ def _dots(axes: Axes, panel: Dots, shown: Picture) -> None:
     if panel.y.names:
         axes.set_ylim(len(panel.y.names) - 0.5, -0.5)
         axes.grid(axis="x", alpha=0.3)
+    if panel.x.whole:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if panel.x.log:
         axes.set_xscale("log")
     for rule in panel.rules:

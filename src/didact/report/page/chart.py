@@ -152,7 +152,8 @@ def _axis(axis: Axis, field: str) -> dict[str, Any]:
         lines = {"labelExpr": "split(datum.label, ' · ')", "labelLimit": 150, "grid": True, "labelAngle": 0}
         return {"field": field, "type": "nominal", "sort": list(axis.names), "title": None, "axis": lines}
     scale = {"padding": 10} | ({"type": "log", "nice": False} if axis.log else {"zero": False})
-    ticks = {"axis": {"format": "~s"}} if axis.log else {}
+    ticks: dict[str, Any] = {"axis": {"format": "~s"}} if axis.log else {}
+    ticks |= {"axis": {"tickMinStep": 1}} if axis.whole else {}
     return {"field": field, "type": "quantitative", "title": axis.label, "scale": scale, **ticks}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from didact.method import ForStudent
 from didact.runs.labels import recipe_label, teacher_label
 from didact.runs.spread import defined
-from didact.spec import digest, to_json
+from didact.spec import digest, plural, to_json
 from didact.tables.costs import Cost, break_even, several_students
 from didact.tables.page.parts import Part, Section, key_of
 from didact.tables.page.picture import Axis, Dot, Dots, Picture
@@ -44,10 +44,11 @@ def _parts(special: Sequence[Trained], generic: Trained, at: int) -> list[Part]:
     named += [(f"{teacher_label(run)} for all", k, one) for k in range(1, len(costs) + 1)]
     processor = all(defined(cost.cpu_seconds) for _, _, cost in named)
     dots = tuple(Dot(f"{group}, {k}", group, k, cost.cpu_seconds if processor else cost.seconds) for group, k, cost in named)
-    label = "processor seconds" if processor else "seconds"
-    panel = Dots("cost by number of students", Axis("students"), Axis(label), dots, frozenset(dot.group for dot in dots))
+    panel = Dots(
+        "cost by number of students", Axis("students", whole=True), Axis(label), dots, frozenset(dot.group for dot in dots)
+    )
     columns = ("students", "specialised (s)", "generic (s)", "specialised, processor (s)", "generic, processor (s)")
     even = break_even(costs, one)
-    note = "" if even is None else f"From {even} students on, the generic teacher takes less processor time."
+    note = "" if even is None else f"From {plural(even, 'student')} on, the generic teacher takes no more processor time."
     table = Table(columns, tuple(several_students(costs, one)), f"{title}: cost of the teachers", note)
     return [Picture(key_of("costs", str(at + 1)), title, (panel,)), table]

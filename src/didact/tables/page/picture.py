@@ -66,11 +66,13 @@ class Axis:
         label: the quantity and its unit.
         log: whether the scale is logarithmic.
         names: the categories of an axis of names, in order; empty for an axis of numbers.
+        whole: whether it counts something, so that only whole numbers are marked.
     """
 
     label: str
     log: bool = False
     names: tuple[str, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True)
