@@ -23,6 +23,8 @@ NOT_RUN = {
     r"--push|hf:": "a hub; tests/cli/test_share.py has one",
     r"--trained": "students trained alike from the pool; tests/cli/test_search.py has some",
     r"--teacher\.engine": "ONNX Runtime; tests/execution/test_engines.py",
+    r"--to (executorch|tflite)": "a Python of its own; tests/sharing/test_export.py, where the variables name one",
+    r"bench |--files ": "exported files of the reader's; tests/cli/test_bench.py and tests/deploy/test_measured.py",
     r"head\.example": "a machine of the reader's",
     r"imagenet|--net a ": "networks too large for a toy",
     r"--(help|version)": "says the settings",
