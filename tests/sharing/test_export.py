@@ -181,7 +181,7 @@ def test_a_network_of_a_library(tmp_path: Path) -> None:
 
 def test_a_run_of_eight_bits_keeps_the_integers_of_its_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file answers as the network that was trained; nothing is calibrated."""
-    monkeypatch.setattr(exporting, "quantised", None)
+    monkeypatch.setattr(Onnx, "quantised", None)
     store = Store(tmp_path / "store")
     run = make("ce", recipe=replace(RECIPE, bits=8))
     execute([run], store, Execution(test_every=9))
