@@ -44,9 +44,8 @@ def _parts(special: Sequence[Trained], generic: Trained, at: int) -> list[Part]:
     named += [(f"{teacher_label(run)} for all", k, one) for k in range(1, len(costs) + 1)]
     processor = all(defined(cost.cpu_seconds) for _, _, cost in named)
     dots = tuple(Dot(f"{group}, {k}", group, k, cost.cpu_seconds if processor else cost.seconds) for group, k, cost in named)
-    panel = Dots(
-        "cost by number of students", Axis("students", whole=True), Axis(label), dots, frozenset(dot.group for dot in dots)
-    )
+    x, y = Axis("students", whole=True), Axis("processor seconds" if processor else "seconds")
+    panel = Dots("cost by number of students", x, y, dots, frozenset(dot.group for dot in dots))
     columns = ("students", "specialised (s)", "generic (s)", "specialised, processor (s)", "generic, processor (s)")
     even = break_even(costs, one)
     note = "" if even is None else f"From {plural(even, 'student')} on, the generic teacher takes no more processor time."
