@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,9 @@ def test_randaugment_is_the_same_alone_and_in_a_cohort(tiny: Tiny, tmp_path: Pat
     execute(runs, together, Execution(test_every=9))
     execute(runs, alone, Execution(test_every=9, cohort_size=1))
     assert all(same(weights(alone, run), weights(together, run)) for run in runs)
+    record = together.get(runs[0])
+    assert record is not None
+    assert record.environment()["kornia"] == version("kornia")
 
 
 @pytest.mark.parametrize("method", ["ft", {"name": "sftn", "student": "resnet8"}], ids=["stages", "sftn"])
