@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from didact.deploy import apart
+from didact.deploy.forms.contract import Form
 from didact.deploy.forms.pt2 import program_of, saved
 from didact.deploy.guest import interpreter
 from didact.nets.blocks import Shape
 
 
-class Lowered:
+class Lowered(Form):
     """See :class:`didact.deploy.forms.contract.Form`.
 
     Args:

@@ -9,10 +9,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from didact.deploy import engine, onnx_file
+from didact.deploy.forms.contract import Form
 from didact.nets.blocks import Shape
 
 
-class Onnx:
+class Onnx(Form):
     """See :class:`didact.deploy.forms.contract.Form`."""
 
     name = "onnx"

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from didact.deploy.apart import logits_of
 from didact.deploy.culprit import layer, unfollowed
 from didact.deploy.engine import Unsupported, first_cause, quiet
+from didact.deploy.forms.contract import Form
 from didact.deploy.onnx_file import KEY, Normalised
 from didact.nets.blocks import BlockNet, Shape
 from didact.nets.folded import folded
@@ -33,7 +34,7 @@ LARGEST = 1024
 NOTES = ("stack_trace", "nn_module_stack", "source_fn_stack", "from_node", "torch_fn")
 
 
-class Pt2:
+class Pt2(Form):
     """See :class:`didact.deploy.forms.contract.Form`."""
 
     name = "pt2"
