@@ -36,7 +36,7 @@ class Rectangles:
             :data:`~didact.data.resized_crop.NUMBERS`).
     """
 
-    chosen: Bool[Tensor, n]
+    chosen: Bool[Tensor, " n"]
     numbers: Float[Tensor, "n numbers"]
 
     def of(self, rows: Tensor) -> Rectangles:
