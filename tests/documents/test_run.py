@@ -22,6 +22,7 @@ NOT_RUN = {
     r"--(teacher\.)?(weights|start) |my-student": "files of networks for other data; tests/files and tests/cli/test_share.py",
     r"--push|hf:": "a hub; tests/cli/test_share.py has one",
     r"--files|didact bench": "files of several students; tests/cli/test_bench.py and test_fit.py have some",
+    r"didact runs (rm|gc|import|merge)": "asks, or takes another store; tests/cli/test_runs.py",
     r"--trained": "students trained alike from the pool; tests/cli/test_search.py has some",
     r"--teacher\.engine": "ONNX Runtime; tests/execution/test_engines.py",
     r"--to (executorch|tflite)": "a Python of its own; tests/sharing/test_export.py, where the variables name one",
