@@ -58,6 +58,8 @@ class Attempts:
 
     def _begin(self, attempt: Begun) -> None:
         before = self.last.get(attempt.job)
+        if before is not None and before.attempt == attempt.attempt:
+            return  # a call that Ray has repeated
         self.last[attempt.job] = attempt
         if before is None:
             return

@@ -64,9 +64,15 @@ class Carried:
 class Box:
     """Messages from nodes for the process that asked, and the last checkpoints of jobs on nodes
     without the store.
+
+    Ray may begin a call of it again whose answer nobody waits for any more, and starts an empty box
+    where its node died. So messages stay until they are known to have arrived.
     """
 
     def __init__(self) -> None:
+        self.name = uuid.uuid4().hex
+        self.first = 0
+        """Number of the first message that is still here."""
         self.messages: list[Any] = []
         self.checkpoints: dict[int, bytes] = {}
 
@@ -74,10 +80,17 @@ class Box:
         """Add a message."""
         self.messages.append(message)
 
-    def take(self) -> list[Any]:
-        """All messages since the last call."""
-        messages, self.messages = self.messages, []
-        return messages
+    def take(self, name: str, arrived: int) -> tuple[str, int, list[Any]]:
+        """The name of this box, the number of its messages ever, and those that have not arrived.
+
+        Args:
+            name: of the box that the last messages came from; "" at first.
+            arrived: how many of that box's messages have arrived.
+        """
+        if name == self.name and arrived > self.first:
+            del self.messages[: arrived - self.first]
+            self.first = arrived
+        return self.name, self.first + len(self.messages), list(self.messages)
 
     def flush(self) -> None:
         """Do nothing: who waits for it knows that its earlier calls are done."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,6 +103,8 @@ class _Crew:
         self.attempts = Attempts(show)
         self.tasks: dict[Any, Job] = {}
         self.box = box(ray)
+        self.arrived = ("", 0)
+        """The box that the last messages came from, and how many of its own have come."""
         self.store = self._carried_from()
         options: dict[str, Any] = {"num_cpus": asked.threads, "max_retries": asked.restarts}
         self.task = ray.remote(**options, **({"num_gpus": asked.gpus} if asked.gpus else {}))(run_job)
@@ -178,11 +180,14 @@ class _Crew:
         for message in self._taken():
             self.attempts.receive(message)
 
-    def _taken(self) -> Iterator[Any]:
+    def _taken(self) -> list[Any]:
         try:
-            yield from self.ray.get(self.box.take.remote(), timeout=10.0)
+            name, number, messages = self.ray.get(self.box.take.remote(*self.arrived), timeout=10.0)
         except (self.ray.exceptions.RayError, self.ray.exceptions.GetTimeoutError):
-            return  # the box's node died; a new box is started, and only messages are lost
+            return []  # the box's node died; a new box is started, and only messages are lost
+        known = self.arrived[1] if name == self.arrived[0] else 0
+        self.arrived = (name, number)
+        return messages[len(messages) - (number - known) :]
 
     def _lost(self, job: Job, error: Exception) -> Outcome:
         """The failure of a job whose nodes died too often."""
