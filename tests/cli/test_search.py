@@ -127,6 +127,7 @@ def test_what_to_train_instead(store: Path, capsys: Said) -> None:
     assert pool_of(asked) == SPACES["tiny"] and said.strip().endswith(f"--store {store}")
 
 
+@pytest.mark.slow
 def test_students_that_were_trained(store: Path, teacher: Run, tmp_path: Path, capsys: Said) -> None:
     copied = shutil.copytree(store, tmp_path / "copied")
     asked = ["search", teacher.digest, "--trained", "--store", str(copied)]

@@ -29,7 +29,9 @@ def losses(store: Store, run: Run) -> list[dict[str, Any]]:
     return [{key: row[key] for key in ("epoch", "loss", "terms")} for row in record.metrics()]
 
 
-@pytest.mark.parametrize("where", ["row", "between", "written", "finished"])
+@pytest.mark.parametrize(
+    "where", ["row", "between", *(pytest.param(place, marks=pytest.mark.slow) for place in ("written", "finished"))]
+)
 def test_a_group_goes_on_together_wherever_it_was_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

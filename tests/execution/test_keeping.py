@@ -155,7 +155,13 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+OFTEN = {"batch size", "data seed", "teacher"}
+"""The changes that the default tests try; the others are slow ones."""
+
+
+@pytest.mark.parametrize(
+    "change", [change if change in OFTEN else pytest.param(change, marks=pytest.mark.slow) for change in CHANGES]
+)
 def test_what_does_not_fit_is_computed(tiny: Tiny, tmp_path: Path, passes: list[int], change: str) -> None:
     fields = dict(CHANGES[change])
     if "data" in fields:
@@ -177,7 +183,9 @@ def test_the_same_batches_under_another_recipe_are_read(tiny: Tiny, tmp_path: Pa
     assert len(passes) == 4
 
 
-@pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "folder"])
+@pytest.mark.parametrize(
+    "damage", ["flipped", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("cut", "empty", "folder"))]
+)
 def test_a_damaged_file_is_computed_again(tiny: Tiny, tmp_path: Path, passes: list[int], damage: str) -> None:
     first, later, last = (tiny("kd", seed=seed) for seed in range(3))
     alone = trained([later, last], tmp_path / "alone", None)

@@ -108,6 +108,7 @@ def check_alike(run: Run, one: Store, two: Store) -> None:
         assert figures[1] == pytest.approx(figures[0], rel=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
     """Two processes, of which the first is killed, then one; and one that is killed, then two. The other process says so
     at once.

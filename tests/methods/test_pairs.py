@@ -87,7 +87,10 @@ LONG = [
     ("vgg13", "mobilenet_v2"),
     ("resnet32x4", "mobilenet_v2_x2"),
     ("resnet110", "resnet32"),
+    ("resnet110", "resnet20"),
     ("wrn_40_2", "wrn_40_1"),
+    ("wrn_40_2", "shufflenet_v1"),
+    ("resnet32x4", "shufflenet_v2"),
     ("resnet32x4", "resnet8x2"),
 ]
 """Pairs that take two thirds of this file's time; each of their networks stands in another test of it or of the zoo, too."""

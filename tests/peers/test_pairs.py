@@ -20,8 +20,8 @@ from didact.spec import catalogue, choose
 PAIRS = [
     ("wrn_40_2", "wrn_16_2"),
     ("resnet56", "resnet20"),
-    ("resnet32x4", "resnet8x4"),
-    ("vgg13", "mobilenet_v2"),
+    pytest.param("resnet32x4", "resnet8x4", marks=pytest.mark.slow),
+    pytest.param("vgg13", "mobilenet_v2", marks=pytest.mark.slow),
     pytest.param("resnet50", "vgg8", marks=pytest.mark.slow),
     ("resnet32x4", "shufflenet_v1"),
     ("wrn_40_2", "shufflenet_v2"),
