@@ -8,10 +8,11 @@ import secrets
 import socket
 import stat
 import sys
+import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from didact.execution.node import Box, Seen, look, versions
 from didact.spec import RequestError, SpecError, shown
@@ -85,14 +86,43 @@ def connected(address: str, cpus: int | None = None) -> Iterator[Any]:
         variables["PYTHONPATH"] = os.pathsep.join(sys.path)
         here = {"include_dashboard": False, "num_cpus": cpus}
     environment = {"env_vars": variables}
+    with _ray_prints_apart():
+        try:
+            ray.init(address or "local", log_to_driver=False, logging_level="error", runtime_env=environment, **here)
+        except Exception as error:
+            raise RequestError(_refusal(address, error)) from None
+        try:
+            yield ray
+        finally:
+            with contextlib.redirect_stdout(sys.stderr):  # it prints what it has held back
+                ray.shutdown()
+
+
+class _ByThread:
+    """Standard output; for the threads of Ray, standard error."""
+
+    def __init__(self, own: TextIO) -> None:
+        self._own = own
+
+    def __getattr__(self, name: str) -> Any:
+        from_ray = threading.current_thread().name.startswith("ray_")
+        return getattr(sys.stderr if from_ray else self._own, name)
+
+
+@contextlib.contextmanager
+def _ray_prints_apart() -> Iterator[None]:
+    """Ray prints on standard output that a node has died, also where it is told to print nothing;
+    there only the answer of a command may stand.
+    """
+    own = sys.stdout
+    if own is None:
+        yield
+        return
+    sys.stdout = cast("TextIO", _ByThread(own))
     try:
-        ray.init(address or "local", log_to_driver=False, logging_level="error", runtime_env=environment, **here)
-    except Exception as error:
-        raise RequestError(_refusal(address, error)) from None
-    try:
-        yield ray
+        yield
     finally:
-        ray.shutdown()
+        sys.stdout = own
 
 
 def _check_listens(address: str) -> None:
