@@ -46,7 +46,8 @@ def test_what_the_request_says_holds() -> None:
     assert (run.seed, run.data.augment, run.data.per_class, run.teacher) == (7, "none", 20, None)
     (run,) = planned(start="1", teacher={"net": "resnet14"}, recipe={"bits": 8})
     assert run.teacher is not None and run.teacher.net == "resnet14" and run.teacher.recipe.bits == 32
-    assert [one.seed for one in planned(start="1", seeds=2)] == [0, 1]
+    with pytest.raises(SpecError, match=r"seeds: students that begin with the same weights .* name a finished run for each"):
+        planned(start="1", seeds=2)
 
 
 def test_the_command_describes_it() -> None:

@@ -15,6 +15,11 @@ from didact.runs.spread import Sample
 from didact.spec import digest
 from didact.store.record import Record
 
+SHORTEST = 10
+"""Epochs below which a pair is no trial: its students are near chance, and the line in 1 / epochs
+would follow them more than all others.
+"""
+
 
 def kind(method: Method) -> str | None:
     """Which trials say something of a teacher that is trained by ``method``.
@@ -35,14 +40,14 @@ def steps(run: Run) -> int:
 
 def trials(finished: Iterable[tuple[Run, Record]]) -> list[Trial]:
     """The trials among these runs: teachers and students of the same number of epochs, and on both
-    sides a common seed.
+    sides a common seed. Those of fewer than :data:`SHORTEST` epochs are left out.
 
     A pair of students differs in nothing but how their teacher was trained.
     """
     accuracies: dict[str, tuple[Run, float]] = {}
     for run, record in finished:
         plain = run.route is None and not run.peers and run.start is None and run.recipe.bits == 32
-        if run.teacher is not None and plain:
+        if run.teacher is not None and plain and run.epochs >= SHORTEST:
             accuracies[run.digest] = (run, record.final()["test_top1"])
     gains: dict[tuple[str, str], list[tuple[Run, float]]] = {}
     for run, accuracy in accuracies.values():

@@ -167,7 +167,10 @@ def measured(jobs: Sequence[Planned], device: str) -> Speed:
     runs = [run for one in sorted(jobs, key=lambda one: one.operations, reverse=True) for run in one.job.runs]
     run = next((run for run in runs if not run.peers and run.given is None), None)
     if run is None:
-        raise SpecError("throughput: no run that is trained alone is missing, to be timed; give the operations a second")
+        raise SpecError(
+            "throughput: no missing run is trained alone, so there is none to time; give the billion operations a second of the "
+            "device, as in --throughput 100"
+        )
     operations = tried(run).first * run.recipe.batch_size
     how = f"measured here by {STEPS} steps of {run.label} in batches of {run.recipe.batch_size}"
     return Speed(operations / step_seconds(run, device, STEPS), how)

@@ -29,7 +29,8 @@ def begun(request: Request, find: Find) -> Iterator[tuple[Request, Run | None]]:
     Network, data and seed are the run's where the request has none.
 
     Raises:
-        SpecError: no such run; branches and runs together; runs and weights together.
+        SpecError: no such run; branches and runs together; runs and weights together; several seeds
+            of one run.
     """
     if request.start is None or request.start == (BRANCHES,):
         yield request, None
@@ -38,6 +39,12 @@ def begun(request: Request, find: Find) -> Iterator[tuple[Request, Run | None]]:
         raise SpecError("start: branches of the teacher, or finished runs; write one of them")
     if request.weights is not None:
         raise SpecError("weights: the student begins with them, or with a finished run (start); write one of them")
+    if request.seeds is not None and request.seeds > 1:
+        raise SpecError(
+            "seeds: students that begin with the same weights and see the same batches differ in no more than the randomness "
+            "of their method, so further seeds show no spread; name a finished run for each seed, as in start=A,B,C, and leave "
+            "seeds out"
+        )
     for name in request.start:
         run = find(name)
         data = to_json(run.data)
