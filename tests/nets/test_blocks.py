@@ -188,6 +188,7 @@ def test_networks_are_ordinary_modules(name: str) -> None:
     assert len(net.state_dict()) == len({id(t) for t in net.state_dict(keep_vars=True).values()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_networks_export(name: str) -> None:
     net, x = settled(name), images()

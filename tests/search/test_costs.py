@@ -20,6 +20,7 @@ from didact.store.store import Store
 from support.searched import SPACE, TEACHER
 
 
+@pytest.mark.slow
 def test_several_limits_hold_together(trained: Path, whole: ParetoFront) -> None:
     wanted = SearchSettings(trials=96, cost="bytes", bits=4, max_parameters=9000, max_macs=700_000, max_bytes=3500)
     found = search(Store(trained), TEACHER, wanted)

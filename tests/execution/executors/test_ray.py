@@ -92,6 +92,7 @@ def test_a_killed_node_changes_no_bit(
         assert outcome.records[run.digest].folder.parent == there.root.absolute() / "runs"
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_trained_again_and_nothing_else_is_carried(cluster: Any, tmp_path: Path) -> None:
     runs = students(TEACHERS[0])
     store, begun = Store(tmp_path), list[Event]()
@@ -104,6 +105,7 @@ def test_what_is_there_is_not_trained_again_and_nothing_else_is_carried(cluster:
     assert sorted(os.listdir(tmp_path / "runs")) == sorted(store.folder(run).name for run in everything(runs))
 
 
+@pytest.mark.slow
 def test_it_is_an_executor_like_others(cluster: Any) -> None:
     check_order(Ray(address=cluster.address))
     check_error(Ray(address=cluster.address))
