@@ -110,14 +110,14 @@ def one_by_one(files: list[str], drawn: Crops, shape: tuple[int, int], mean: tor
 def difference(split: Streamed, drawn: Crops, shape: tuple[int, int], images: int) -> dict[str, float]:
     """The mean and the largest difference in levels between didact's crops and Pillow's."""
     order = torch.arange(images).split(BATCH)
-    found = []
+    differences = []
     files = split.source.files(torch.arange(images))
     for rows, made in zip(order, split.batches(order, {"": drawn}, CROP, 0), strict=True):
         places = boxes(drawn.numbers[rows], *shape).tolist()
         for row, box, pixels in zip(rows.tolist(), places, made[""], strict=True):
             expected = np.asarray(crop(files[row], box, bool(drawn.flip[row]))).astype(float)
-            found.append(np.abs(pixels.permute(1, 2, 0).numpy() - expected))
-    return {"mean": round(float(np.mean(found)), 3), "largest": float(np.max(found))}
+            differences.append(np.abs(pixels.permute(1, 2, 0).numpy() - expected))
+    return {"mean": round(float(np.mean(differences)), 3), "largest": float(np.max(differences))}
 
 
 def measured(folder: Path, shape: tuple[int, int], decoders: list[int], repeats: int) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Seconds of one study in one process, in workers, and on two Ray nodes of which one is killed; and whether their tables agree.
+"""Times one study in one process, in workers, and on two Ray nodes while one is killed, and compares the tables and weights.
 
     OMP_NUM_THREADS=1 python benchmarks/places.py --out benchmarks/results/places-cpu.json
 

@@ -38,9 +38,9 @@ def write_reference(app: Any) -> None:
     folder = Path(app.srcdir) / "docs/reference"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    found = [info for info in pkgutil.walk_packages(didact.__path__, "didact.") if not info.name.startswith(INNER)]
-    packages = [info.name for info in found if info.ispkg]
-    modules = [info.name for info in found if not info.ispkg]
+    shown = [info for info in pkgutil.walk_packages(didact.__path__, "didact.") if not info.name.startswith(INNER)]
+    packages = [info.name for info in shown if info.ispkg]
+    modules = [info.name for info in shown if not info.ispkg]
     for package in ["didact", *packages]:
         text = _headed(TITLES.get(package, package), "=") + f".. automodule:: {package}\n\n"
         if package == "didact":
@@ -71,16 +71,16 @@ def _tree(pages: list[str], caption: str = "") -> str:
 
 def add_navigation(app: Any, name: str, source: list[str]) -> None:
     """Put tables of contents below the pages that have others below them. GitHub's readers follow the links."""
-    found = app.env.found_docs
+    documents = app.env.found_docs
     if name == app.config.root_doc:
         named = {page for pages in NAVIGATION.values() for page in pages.split()} | {name}
         inside = (*FOLDERS.values(), "docs/reference")
-        lost = sorted(page for page in found - named if not page.startswith(tuple(f"{folder}/" for folder in inside)))
+        lost = sorted(page for page in documents - named if not page.startswith(tuple(f"{folder}/" for folder in inside)))
         for caption, pages in NAVIGATION.items():
-            listed = [page for page in pages.split() if page in found] + (lost if caption == "Guides" else [])
+            listed = [page for page in pages.split() if page in documents] + (lost if caption == "Guides" else [])
             source[0] += _tree(listed, caption)
     elif name in FOLDERS:
-        source[0] += _tree(sorted(page for page in found if page.startswith(f"{FOLDERS[name]}/") and page != name))
+        source[0] += _tree(sorted(page for page in documents if page.startswith(f"{FOLDERS[name]}/") and page != name))
 
 
 def link_to_modules(app: Any, doctree: nodes.document) -> None:

@@ -47,13 +47,13 @@ def check(given: list[str]) -> None:
 
 def faults(commands: list[tuple[str, list[str]]]) -> list[str]:
     """What is wrong with commands, a line each with its place."""
-    found = []
+    lines = []
     for place, given in commands:
         try:
             check(given)
         except Exception as error:
-            found.append(f"{place}: didact {' '.join(given)}: {error}")
-    return found
+            lines.append(f"{place}: didact {' '.join(given)}: {error}")
+    return lines
 
 
 @pytest.mark.parametrize("page", [page for page in documents() if any(page.commands)], ids=lambda page: page.name)

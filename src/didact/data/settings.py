@@ -73,7 +73,7 @@ class Data:
     randaugment_operations: Annotated[int, Field(ge=1, le=20)] = 2
     """Of RandAugment: how many changes of every image."""
     erase: Share | None = None
-    """Share of the training images of which a rectangle shows the mean colour; none when not given."""
+    """Share of the training images that lose a rectangle to the mean colour; none when not given."""
     unlabelled: str | None = None
     """A folder of images without labels that are shown as well: its path. A Run holds its checksum."""
     unlabelled_share: Annotated[float, Field(ge=0, le=1)] = 0.5

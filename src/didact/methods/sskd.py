@@ -157,8 +157,8 @@ class SSKD(Method):
     ratio_tf: Ratio = 1.0
     """Share of the rotated images misclassified by the teacher that still count."""
     ratio_ss: Ratio = 0.75
-    """Share of the rotated images whose own image is not the most similar one to the teacher that
-    still count."""
+    """Share that still counts of the rotated images that the teacher finds more similar to another
+    image than to their own."""
     init_epochs: Count | None = None
     """Epochs of the first stage, which trains the teacher's head; none: a quarter of the
     recipe's."""

@@ -49,7 +49,7 @@ def claimed(root: Path, digests: Iterable[str]) -> Iterator[None]:
             with upkeep(root):
                 lock.acquire(timeout=0)
                 write_json(path, sorted(digests))
-        except (OSError, NotImplementedError):
+        except (OSError, NotImplementedError):  # filelock raises the latter on a file system without locks
             lock.release()
         yield
     finally:

@@ -156,16 +156,16 @@ def _temporary(store: Store, folders: Sequence[Path]) -> Iterator[Leftover]:
 
 
 def _in_training(store: Store, one: Leftover) -> bool:
-    """Whether a lock is held that concerns it; nothing is written to find out where there is no
-    lock."""
+    """Whether a lock is held that concerns it, or cannot be tried; nothing is written to find out
+    where there is no lock."""
     path = lock_path(store.root, one.lock)
     if not one.lock or not path.exists():
         return False
     try:
         with if_free(path) as free:
             return not free
-    except (OSError, NotImplementedError):
-        return False
+    except (OSError, NotImplementedError):  # filelock raises the latter on a file system without locks
+        return True
 
 
 @dataclass(frozen=True)

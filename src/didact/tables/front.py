@@ -57,8 +57,8 @@ def _measured(name: str, widths: Sequence[int], files: Sequence[Measured]) -> li
 
 
 def beyond(front: ParetoFront, files: Sequence[Measured]) -> list[str]:
-    """A line for each student of the front that is within the limits by arithmetic, and whose file
-    is not."""
+    """A line for each student of the front that meets the limits as computed, but exceeds them with
+    its file."""
     settings, lines = front.settings, list[str]()
     names = {member.name for member in front.members}
     for file in files:
