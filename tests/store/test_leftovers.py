@@ -11,7 +11,7 @@ import pytest
 from didact.files.checked import write_json
 from didact.store.claims import claimed
 from didact.store.leftovers import DAY, STAGING, clear, leftovers
-from didact.store.locks import locked
+from didact.store.locks import lock_path, locked
 from didact.store.notes import put
 from support.shelf import Shelf, keep, shelf
 from support.tiny import make
@@ -93,6 +93,21 @@ def test_only_an_unfinished_run_that_nobody_touches_is_abandoned(full: Shelf) ->
     with claimed(full.store.root, [full.loner.digest]):
         assert "a training that is running needs it" in clear(full.store, found).kept[0]
     assert folder.exists() and clear(full.store, found).freed > 1000 and not folder.exists()
+
+
+def test_a_run_with_a_lock_that_cannot_be_tried_stays(full: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system without locks nobody knows whether another process trains it."""
+
+    def refuse(path: Path) -> None:
+        raise NotImplementedError
+
+    unfinished(full)
+    with locked(full.store, [full.loner]):
+        pass
+    assert kinds(full, 0) == ["abandoned run"]
+    lock_path(full.store.root, full.loner.digest).touch()
+    monkeypatch.setattr("didact.store.leftovers.if_free", refuse)
+    assert kinds(full, 0) == []
 
 
 def test_only_all_files_are_read_when_asked(full: Shelf) -> None:
