@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from didact.advice.law import LEAST, Line, errors, held_out, law, regimes, scores
+from didact.advice.law import LEAST, Line, errors, held_out, law, piloted, regimes, score, scores
 from didact.advice.trials import Trial, trials
 
 
@@ -62,14 +62,18 @@ def test_a_true_line_is_found_and_judged_right() -> None:
     assert found["1 / epochs"] == min(found.values())
 
 
-def test_a_line_can_be_moved_through_a_point_that_was_seen() -> None:
-    line = Line.through([(0.1, -10.0), (0.05, -5.5), (0.02, -1.0), (0.01, 0.6), (0.004, 1.2)])
-    same = line.moved(0.05, 0.05, -4.0, 0.5)
-    assert same.mean == -4.0, "where it was seen, it is what was seen"
-    assert (same.high - same.low) / 2 == pytest.approx(3.182446 * 0.5, rel=1e-6)
-    moved = line.moved(0.01, 0.05, -4.0, 0.5)
-    assert moved.mean == pytest.approx(-4.0 + line.slope * -0.04)
-    assert moved.high - moved.low > same.high - same.low
+def test_a_pilot_is_one_more_trial_of_the_line() -> None:
+    gains = {("a", 10): -8.0, ("a", 20): -3.0, ("a", 50): -0.5, ("b", 15): -6.0, ("b", 100): 1.5, ("c", 240): 1.0}
+    known = [trial(epochs, gain, f"{data}, {epochs} epochs") for (data, epochs), gain in gains.items()]
+    pairs = piloted(known)
+    expected = [("a", 20), ("a", 50), ("b", 100), ("a", 50)]
+    assert [(informed.regime.data, informed.regime.epochs) for _, informed in pairs] == expected
+    without, informed = pairs[2]
+    rest = [one for one in known if one.regime != "b, 100 epochs"]
+    line = law(rest)
+    assert line is not None and informed.expected == line.at(1 / 100)
+    assert without.expected != informed.expected
+    assert piloted(known[:3]) == [], "too few lengths for a line"
 
 
 def test_the_trials_so_far_follow_epochs_and_not_steps() -> None:
@@ -79,3 +83,6 @@ def test_the_trials_so_far_follow_epochs_and_not_steps() -> None:
     assert found["1 / epochs"] < 0.6 * min(found["1 / steps"], found["log steps"])
     assert scores(sftn)["line"].wrong == 0
     assert all(one.expected.low < one.expected.high for one in held_out(sftn))
+    pairs = piloted(sftn)
+    assert score(informed for _, informed in pairs).wrong == 0
+    assert score(informed for _, informed in pairs).right >= score(without for without, _ in pairs).right

@@ -33,13 +33,14 @@ def test_json_is_for_programs(capsys: pytest.CaptureFixture[str], tmp_path: Path
 
 @pytest.mark.slow
 def test_a_pilot_trains_short_runs_and_uses_them_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    command = ["advise", *SMALL, "--epochs", "20", "--pilot", "0.25", "--store", str(tmp_path)]
+    command = ["advise", *SMALL, "--epochs", "20", "--pilot", "0.5", "--store", str(tmp_path)]
     assert main(command) == 0
     first = capsys.readouterr()
-    assert "Pilot of 5 epochs: gain" in first.err
+    assert "Pilot of 10 epochs: gain" in first.err
     assert len(list((tmp_path / "runs").iterdir())) == 8, "two teachers, three students of each"
+    assert "this store" in first.out, "the pilot is a trial"
     assert main(command) == 0
-    assert "epoch 1/5" not in capsys.readouterr().err
+    assert "epoch 1/10" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_a_pilot_trains_short_runs_and_uses_them_again(capsys: pytest.CaptureFix
         (["--net", "resnet8"], "teacher.net: say which network is to teach"),
         ([*SMALL, "--teacher.method", "sftn"], "leave it out"),
         ([*SMALL, "--epochs", "20", "--pilot", "2"], "between 0 and 1"),
-        ([*SMALL, "--epochs", "20", "--pilot", "0.01"], "fewer than 5 say nothing"),
+        ([*SMALL, "--epochs", "20", "--pilot", "0.01"], "fewer than 10 say nothing"),
         ([*SMALL, "--epoch", "20"], "epochs"),
     ],
 )

@@ -14,9 +14,10 @@ freedom, n regimes.
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
@@ -94,16 +95,6 @@ class Line:
         """The line's height at ``x``, with the confidence interval of the mean there."""
         return self._interval(self.limit + self.slope * x, math.sqrt(1 / self.n + (x - self.center) ** 2 / self.spread))
 
-    def moved(self, x: float, known: float, seen: float, noise: float) -> Interval:
-        """The height at ``x`` of a line of the same slope that goes through (``known``, ``seen``).
-
-        Args:
-            noise: standard error of ``seen``.
-        """
-        mean = seen + self.slope * (x - known)
-        of_slope = (x - known) / math.sqrt(self.spread)
-        return self._interval(mean, math.hypot(of_slope, noise / self.error if self.error else 0.0))
-
     def _interval(self, mean: float, leverage: float) -> Interval:
         half = float(stdtrit(self.n - 2, (1 + CONFIDENCE) / 2)) * self.error * leverage
         return Interval(mean, mean - half, mean + half)
@@ -125,6 +116,11 @@ class Regime:
     def epochs(self) -> int:
         """Length of its trainings."""
         return self.trials[0].epochs
+
+    @property
+    def data(self) -> str:
+        """What its networks learned from: the name without the length."""
+        return self.name.rpartition(", ")[0]
 
 
 def regimes(trials: Sequence[Trial]) -> list[Regime]:
@@ -162,12 +158,30 @@ class Held:
 
 def held_out(trials: Sequence[Trial], axis: str = "1 / epochs") -> list[Held]:
     """Every regime as the line through the others expects it; none where the others make no line."""
-    found = []
-    for regime in regimes(trials):
-        line = law([trial for trial in trials if trial.regime != regime.name], axis)
-        if line is not None:
-            found.append(Held(regime, line.at(AXES[axis](regime.trials[0]))))
-    return found
+    expectations = (_expected(regime, trials, {regime.name}, axis) for regime in regimes(trials))
+    return [held for held in expectations if held is not None]
+
+
+def _expected(regime: Regime, trials: Sequence[Trial], left_out: Set[str], axis: str = "1 / epochs") -> Held | None:
+    """The regime as the line expects it that is fitted without the regimes ``left_out``."""
+    line = law([trial for trial in trials if trial.regime not in left_out], axis)
+    return None if line is None else Held(regime, line.at(AXES[axis](regime.trials[0])))
+
+
+def piloted(trials: Sequence[Trial]) -> list[tuple[Held, Held]]:
+    """What a pilot adds: every regime that has a shorter one on the same data, once for each.
+
+    The first of a pair is expected by the line without both, the second by the line that has the
+    shorter one as its pilot.
+    """
+    pairs = []
+    for pilot, whole in itertools.combinations(regimes(trials), 2):
+        if pilot.data == whole.data and pilot.epochs < whole.epochs:
+            without = _expected(whole, trials, {pilot.name, whole.name})
+            informed = _expected(whole, trials, {whole.name})
+            if without is not None and informed is not None:
+                pairs.append((without, informed))
+    return pairs
 
 
 @dataclass(frozen=True)
@@ -179,15 +193,20 @@ class Score:
     silent: int
 
 
+def score(held: Iterable[Held]) -> Score:
+    """How often the expectations have the sign of the gain."""
+    verdicts = [one.right for one in held]
+    return Score(verdicts.count(True), verdicts.count(False), verdicts.count(None))
+
+
 def scores(trials: Sequence[Trial]) -> dict[str, Score]:
     """By adviser: the line, which may be silent, and those who always say "standard" or always
     "friendly".
     """
     held = held_out(trials)
     gains = [one.regime.gain > 0 for one in held]
-    verdicts = [one.right for one in held]
     return {
-        "line": Score(verdicts.count(True), verdicts.count(False), verdicts.count(None)),
+        "line": score(held),
         "always standard": Score(gains.count(False), gains.count(True), 0),
         "always friendly": Score(gains.count(True), gains.count(False), 0),
     }
@@ -197,9 +216,10 @@ def errors(trials: Sequence[Trial]) -> dict[str, float]:
     """By axis, the root mean square error of the expected gains of regimes that were left out, in
     percentage points.
     """
-    return {axis: _rms(held.expected.mean - held.regime.gain for held in held_out(trials, axis)) for axis in AXES}
+    return {axis: error(held_out(trials, axis)) for axis in AXES}
 
 
-def _rms(values: Iterable[float]) -> float:
-    squares = [value**2 for value in values]
+def error(held: Iterable[Held]) -> float:
+    """The root mean square of what the expectations miss, in percentage points; NaN of none."""
+    squares = [(one.expected.mean - one.regime.gain) ** 2 for one in held]
     return math.sqrt(statistics.fmean(squares)) if squares else math.nan

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from didact.advice.law import Interval, errors, held_out, law, regimes, scores
+from didact.advice.law import Interval, error, errors, held_out, law, piloted, regimes, score, scores
 from didact.advice.options import (
     NAMES,
     Option,
@@ -60,8 +60,16 @@ def plain(found: Sequence[Option], known: Sequence[Trial]) -> dict[str, Any]:
         "generic_from_students": break_even(found[1], found[2]),
         "trials": [asdict(trial) for trial in known],
         "errors": {kind: errors(of_kind(known, kind)) for kind in KINDS},
-        "held_out": {kind: {who: asdict(score) for who, score in scores(of_kind(known, kind)).items()} for kind in KINDS},
+        "held_out": {kind: {who: asdict(one) for who, one in scores(of_kind(known, kind)).items()} for kind in KINDS},
+        "piloted": {kind: _piloted(of_kind(known, kind)) for kind in KINDS},
     }
+
+
+def _piloted(trials: Sequence[Trial]) -> dict[str, Any]:
+    """How often, and how far, the line misses longer trainings without and with a pilot."""
+    pairs = piloted(trials)
+    sides = {"without": [one for one, _ in pairs], "with": [one for _, one in pairs]}
+    return {side: {**asdict(score(held)), "error": error(held)} for side, held in sides.items()}
 
 
 def sentences(found: Sequence[Option], known: Sequence[Trial]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,7 +42,9 @@ def advise(
     known = [*trials(), *_own(store)]
     found = choices.options(tree, place, known)
     if pilot is not None:
-        found = _with_pilot(tree, found, pilot, store, place)
+        _train_pilot(tree, found[1], pilot, store, place)
+        known = [*trials(), *_own(store)]
+        found = choices.options(tree, place, known)
     found = [choices.timed(option, place) for option in found]
     emit(tables(found, known), shape, plain(found, known))
     for line in sentences(found, known) if shape == "text" else ():
@@ -64,25 +65,18 @@ def _own(store: Path) -> list[Trial]:
     return trials(Store(store).runs()) if (store / "runs").is_dir() else []
 
 
-def _with_pilot(tree: dict[str, Any], found: list[Option], share: float, store: Path, device: str) -> list[Option]:
-    """The options, corrected by a pilot, which is trained where the store lacks it."""
-    from didact.advice.law import law
-    from didact.advice.pilot import corrected, pilot
+def _train_pilot(tree: dict[str, Any], friendly: Option, share: float, store: Path, device: str) -> None:
+    """Train what the store lacks of the pilot of the option with an SFTN teacher."""
+    from didact.advice.pilot import pilot
     from didact.execution import Execution, execute
     from didact.report.text import stderr
     from didact.store.store import Store
     from didact.track import terminal
 
-    friendly = found[1]
     if friendly.refused:
         raise SpecError(f"pilot: it trains an SFTN teacher, which cannot serve this request: {friendly.refused}")
     short = pilot(tree, friendly, share, device)
     talk = stderr()
     outcome = execute(list(short.runs), Store(store, talk.print), Execution(device=device), terminal.show(talk))
-    seen = short.gain(outcome.records)
-    line = law(friendly.evidence)
-    whole = friendly.students[0].epochs
-    talk.print(f"Pilot of {short.epochs} epochs: gain {seen.text(sign=True)} points (n = {seen.n})")
-    if line is None or friendly.gain is None:
-        return found
-    return [found[0], replace(friendly, gain=corrected(line, friendly.gain, seen, short.epochs, whole)), *found[2:]]
+    gain = short.gain(outcome.records)
+    talk.print(f"Pilot of {short.epochs} epochs: gain {gain.text(sign=True)} points (n = {gain.n})")
