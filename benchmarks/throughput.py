@@ -45,8 +45,8 @@ from didact.nets.blocks import Shapes, macs
 from didact.nets.folded import folded
 from didact.seeds import seeded
 from didact.spec import choose
-from didact.store.answers import Answers, Keep
-from didact.store.epoch_answers import EpochAnswers
+from didact.store.answers.epoch import EpochAnswers
+from didact.store.answers.series import Answers, Keep
 
 CIFAR = facts(Data(name="cifar100"))
 GOALS = {

@@ -17,7 +17,7 @@ from didact.data.sets.digits import Digits
 from didact.measure import similarity
 from didact.report.figures import canvas
 from didact.runs.run import Run
-from didact.store import results
+from didact.store.answers import results
 from didact.store.store import Store
 
 Said = pytest.CaptureFixture[str]

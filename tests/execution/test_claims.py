@@ -9,8 +9,8 @@ import pytest
 from didact.execution import Execution, Outcome, execute
 from didact.execution.progress import Learned
 from didact.runs.run import Run
-from didact.store.removal import Removed, members, remove
 from didact.store.store import Store
+from didact.store.upkeep.removal import Removed, members, remove
 from support.tiny import make
 from support.training import hears
 

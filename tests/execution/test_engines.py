@@ -15,7 +15,7 @@ from didact.runs.engine import Engine
 from didact.runs.labels import row_label
 from didact.runs.run import Run
 from didact.spec import SpecError
-from didact.store.answers import Keep
+from didact.store.answers.series import Keep
 from didact.store.store import Store
 from didact.teaching.route import Route
 from support.kept import same, weights

@@ -15,10 +15,10 @@ from didact.peers.dml import DML
 from didact.runs.groups import Peer
 from didact.runs.run import Run
 from didact.spec import spec
-from didact.store import unfinished as storing
 from didact.store.record import Record
 from didact.store.store import Store
-from didact.store.unfinished import Unfinished
+from didact.store.writing import unfinished as storing
+from didact.store.writing.unfinished import Unfinished
 from support.kept import Killed, same, weights
 from support.together import DATA, RECIPE, pair
 

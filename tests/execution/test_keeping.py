@@ -20,8 +20,8 @@ from didact.execution.executors.workers import Workers
 from didact.files.blocks import BlockWriter
 from didact.nets.blocks import BlockNet
 from didact.runs.run import Run
-from didact.store.answers import Answers, Keep
-from didact.store.epoch_answers import EpochAnswers
+from didact.store.answers.epoch import EpochAnswers
+from didact.store.answers.series import Answers, Keep
 from didact.store.store import Store
 from didact.teaching.route import Route
 from didact.tensors import Batch, Outputs

@@ -22,7 +22,7 @@ from didact.runs.labels import row_label
 from didact.runs.run import Run
 from didact.spec import RequestError, SpecError, choose, to_json
 from didact.store.store import Store
-from didact.store.unfinished import Unfinished
+from didact.store.writing.unfinished import Unfinished
 from didact.teaching.route import Route, divergence
 from support.kept import Killed, same, weights
 from support.training import Ear, hears

@@ -20,7 +20,7 @@ from didact.execution import Execution, execute, together
 from didact.execution.executors.workers import Workers
 from didact.runs.run import Run, everything
 from didact.spec import RequestError, SpecError
-from didact.store.answers import Keep
+from didact.store.answers.series import Keep
 from didact.store.store import Store
 from support import shared
 from support.kept import weights

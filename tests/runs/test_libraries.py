@@ -11,7 +11,7 @@ from didact import Execution, Store, execute, plan
 from didact.cli.main import main
 from didact.runs.foreign import involved, sources
 from didact.spec import from_json, to_json
-from didact.store.listing import rows
+from didact.store.query.listing import rows
 from support import guests
 
 TINY = {"name": "digits", "classes": 2, "per_class": 4}

@@ -23,9 +23,9 @@ from didact.runs.build import network
 from didact.runs.run import Run, Start
 from didact.spec import SpecError, to_json
 from didact.store.choice import chosen, entry_of
-from didact.store.locks import locked
 from didact.store.record import Record
 from didact.store.store import Store
+from didact.store.upkeep.locks import locked
 from support.recorded import recorded
 
 pytestmark = pytest.mark.usefixtures("few_digits")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from didact.execution.forecast import Planner
     from didact.papers.contract import Paper
     from didact.runs.run import Run
-    from didact.store.answers import Keep
+    from didact.store.answers.series import Keep
     from didact.store.record import Record
     from didact.store.store import Store
     from didact.track.tracker import Tracked
@@ -174,7 +174,7 @@ def keep(answers: bool, features: bool, limit: int | None) -> Keep | None:
     Raises:
         SpecError: a limit, and nothing that is kept.
     """
-    from didact.store.answers import Keep
+    from didact.store.answers.series import Keep
 
     if answers or features:
         return Keep(features=features) if limit is None else Keep(features=features, limit=limit)

@@ -21,7 +21,7 @@ def answers(
     json: Json = False,
 ) -> int:
     """List kept answers, or those that were removed; the help stands where the command is named."""
-    from didact.store.answers import Answers
+    from didact.store.answers.series import Answers
     from didact.tables.listings import kept_answers
 
     shape = form(format, json)

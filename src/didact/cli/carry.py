@@ -16,9 +16,9 @@ from didact.spec import SpecError, plural
 from didact.streams import say
 
 if TYPE_CHECKING:
-    from didact.store.intake import Offer
-    from didact.store.removal import Member
+    from didact.store.exchange.intake import Offer
     from didact.store.store import Store
+    from didact.store.upkeep.removal import Member
 
 
 def export(
@@ -28,10 +28,10 @@ def export(
     store: StorePath = STORE,
 ) -> int:
     """Write an archive; the help stands where the command is named."""
-    from didact.store.claims import claimed
-    from didact.store.packing import pack
+    from didact.store.exchange.packing import pack
     from didact.store.record import Record
-    from didact.store.removal import members
+    from didact.store.upkeep.claims import claimed
+    from didact.store.upkeep.removal import members
     from didact.tables.runs import freed
 
     records = answer.opened(store, trust=False)
@@ -72,7 +72,7 @@ def import_(
     store: StorePath = STORE,
 ) -> int:
     """Read an archive; the help stands where the command is named."""
-    from didact.store.unpacking import Archive
+    from didact.store.exchange.unpacking import Archive
     from didact.tables.runs import freed
 
     source = Archive(archive.expanduser())
@@ -94,7 +94,7 @@ def merge(
     store: StorePath = STORE,
 ) -> int:
     """Copy; the help stands where the command is named."""
-    from didact.store.merging import offers
+    from didact.store.exchange.merging import offers
 
     source, target = answer.opened(other, trust=False), _target(store)
     if target.root.exists() and source.root.resolve() == target.root.resolve():
@@ -109,8 +109,8 @@ def _target(store: Path) -> Store:
         RequestError: it cannot be written.
     """
     from didact.report.text import stderr
-    from didact.store.locks import check_writable
     from didact.store.store import Store
+    from didact.store.upkeep.locks import check_writable
 
     target = Store(store, stderr().print)
     check_writable(target)
@@ -119,7 +119,7 @@ def _target(store: Path) -> Store:
 
 def _take(target: Store, offers: Iterable[Offer]) -> int:
     """Take in what the store lacks, and say what came of it; 1 where something was not taken."""
-    from didact.store.intake import take
+    from didact.store.exchange.intake import take
 
     taken = take(target, offers)
     for line in (*taken.other, *taken.refused):

@@ -12,8 +12,8 @@ from cyclopts import Parameter
 from didact.spec import SpecError, shown
 
 if TYPE_CHECKING:
-    from didact.store.removal import Member
     from didact.store.store import Store
+    from didact.store.upkeep.removal import Member
 
 Where = Annotated[
     str | None,
@@ -52,7 +52,7 @@ def chosen_members(store: Store, all_: Sequence[Member], prefixes: Sequence[str]
     for prefix in prefixes:
         found |= {one.folder: one for one in _with(store, all_, prefix)}
     if where is not None:
-        from didact.store.fields import Selection
+        from didact.store.query.fields import Selection
         from didact.tables.runs import finished
 
         fitting = {one.folder for one in Selection.read(where, None).of(finished(store))}

@@ -40,7 +40,7 @@ def list_(
     json: Json = False,
 ) -> int:
     """List finished runs, all or some, in any order."""
-    from didact.store.fields import Selection
+    from didact.store.query.fields import Selection
     from didact.tables import runs as tables
 
     shape = form(format, json)
@@ -99,7 +99,7 @@ def rm(
     didact runs rm 1f0c 77ab
     didact runs rm --where "data=digits and epochs<5" --with-students
     """
-    from didact.store.removal import members, needers, remove, with_needers
+    from didact.store.upkeep.removal import members, needers, remove, with_needers
     from didact.tables.runs import freed, leaving
 
     records = answer.opened(store, trust=False)
@@ -144,7 +144,7 @@ def gc(
     """Show what no run needs any more: checkpoints of finished and abandoned runs, what was set aside, damaged Records, kept
     answers without their teacher, temporary files. With --yes it is removed.
     """
-    from didact.store.leftovers import clear, leftovers
+    from didact.store.upkeep.leftovers import clear, leftovers
     from didact.tables import runs
 
     shape = form(format, json)
@@ -176,7 +176,7 @@ def note(
     didact runs note 1f0c "the one in the paper"
     """
     from didact.store import notes
-    from didact.store.removal import members
+    from didact.store.upkeep.removal import members
 
     if clear and text is not None:
         raise SpecError("note: a text and --clear are two things to do; leave one of them out")

@@ -13,9 +13,9 @@ from didact.runs.dry_run import check
 from didact.runs.foreign import involved
 from didact.runs.run import Run
 from didact.spec import digest
-from didact.store.locks import check_writable
 from didact.store.store import Store
-from didact.store.unfinished import Unfinished
+from didact.store.upkeep.locks import check_writable
+from didact.store.writing.unfinished import Unfinished
 
 
 def check_missing(

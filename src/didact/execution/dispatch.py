@@ -22,12 +22,12 @@ from didact.files.checked import DamagedError
 from didact.machine import memory
 from didact.runs.run import Run, everything
 from didact.spec import choose
-from didact.store.claims import claimed
 from didact.store.entries import codes
-from didact.store.locks import most
 from didact.store.record import Record
 from didact.store.store import Store
-from didact.store.unfinished import Unfinished
+from didact.store.upkeep.claims import claimed
+from didact.store.upkeep.locks import most
+from didact.store.writing.unfinished import Unfinished
 
 
 def execute(

@@ -21,7 +21,7 @@ from didact.runs.build import network
 from didact.runs.engine import Engine
 from didact.runs.run import Run
 from didact.spec import SpecError, to_json
-from didact.store.results import Results
+from didact.store.answers.results import Results
 from didact.store.store import Store
 
 

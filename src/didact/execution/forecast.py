@@ -18,7 +18,7 @@ from didact.runs.foreign import formed
 from didact.runs.run import Run
 from didact.runs.step_time import step_seconds
 from didact.spec import SpecError, digest
-from didact.store.answers import Keep
+from didact.store.answers.series import Keep
 
 STEPS = 20
 """Steps that are timed."""

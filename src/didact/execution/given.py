@@ -17,9 +17,9 @@ from didact.runs.build import beginning
 from didact.runs.foreign import foreign
 from didact.runs.run import Run
 from didact.seeds import preserved
-from didact.store.given import seal
 from didact.store.record import Record
 from didact.store.store import Store
+from didact.store.writing.given import seal
 
 PASSES = 2
 """Passes of the test images when a network is measured: for its accuracy, and for which output is

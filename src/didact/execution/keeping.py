@@ -22,8 +22,8 @@ from didact.nets.blocks import Shapes
 from didact.runs.foreign import sources
 from didact.runs.run import Run
 from didact.spec import canonical, digest, to_json
-from didact.store.answers import Answers, Keep, unkept
-from didact.store.epoch_answers import EpochAnswers
+from didact.store.answers.epoch import EpochAnswers
+from didact.store.answers.series import Answers, Keep, unkept
 from didact.store.record import Record, anchor_path
 from didact.store.store import Store
 from didact.teaching.route import Along

@@ -11,7 +11,7 @@ from didact.engine.train import Listener
 from didact.execution.jobs import Outcome
 from didact.runs.run import Run
 from didact.store.store import Store
-from didact.store.unfinished import Unfinished
+from didact.store.writing.unfinished import Unfinished
 
 
 class Recorder(Listener):

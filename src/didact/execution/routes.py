@@ -14,7 +14,7 @@ from didact.runs.run import Run
 from didact.seeds import reseed
 from didact.spec import RequestError
 from didact.store.store import Store
-from didact.store.unfinished import Unfinished
+from didact.store.writing.unfinished import Unfinished
 from didact.teaching.route import Along
 
 IMAGES = 2000

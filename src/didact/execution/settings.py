@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from didact.execution.executor import Executor
 from didact.spec import SpecError
-from didact.store.answers import Keep
+from didact.store.answers.series import Keep
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,10 @@ from didact.runs.foreign import foreign
 from didact.runs.run import Run
 from didact.seeds import derive
 from didact.spec import plural
-from didact.store.locks import locked
 from didact.store.record import Record
 from didact.store.store import Store
-from didact.store.unfinished import Unfinished
+from didact.store.upkeep.locks import locked
+from didact.store.writing.unfinished import Unfinished
 
 LARGE = 2**20
 """Buffers of at least this many bytes are reported before training."""

@@ -15,8 +15,8 @@ from didact.data import Dataset, Split, evaluation_batches
 from didact.files.checked import file_checksum
 from didact.measure.similarity import networks
 from didact.runs.run import Run
+from didact.store.answers.results import Results
 from didact.store.record import Record
-from didact.store.results import Results
 from didact.store.store import Store
 
 VERSION = 1

@@ -18,8 +18,8 @@ from didact.nets.blocks import BlockNet
 from didact.runs.build import network
 from didact.runs.run import Run
 from didact.spec import SpecError, digest, plural, to_json
+from didact.store.answers.results import Results
 from didact.store.record import Record
-from didact.store.results import Results
 from didact.store.store import Store
 
 VERSION = 1

@@ -15,8 +15,8 @@ from didact.data import Data, Dataset, evaluation_batches, load
 from didact.files.checked import DamagedError, file_checksum
 from didact.nets.blocks import BlockNet
 from didact.runs.run import Run
+from didact.store.answers.results import Results
 from didact.store.record import Record
-from didact.store.results import Results
 from didact.store.store import Store
 
 VERSION = 1

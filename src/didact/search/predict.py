@@ -24,8 +24,8 @@ from didact.runs.build import network
 from didact.runs.run import Run, Start
 from didact.seeds import stream
 from didact.spec import SpecError
+from didact.store.answers.results import Results
 from didact.store.record import Record
-from didact.store.results import Results
 from didact.store.store import Store
 from didact.teaching.gtn import GTN
 from didact.tensors import Batch

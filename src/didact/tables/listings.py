@@ -20,7 +20,7 @@ from didact.nets.architecture import cost, parse
 from didact.nets.blocks import parameters
 from didact.nets.supernet import SPACES
 from didact.spec import catalogue, clean, from_json
-from didact.store.answers import Series
+from didact.store.answers.series import Series
 from didact.tables.table import Cell, Table
 
 

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from didact.files.sizes import size
 from didact.spec import SpecError, plural
 from didact.store.entries import Lost, untrusted
-from didact.store.fields import SHORT, Found, Selection, everything
-from didact.store.leftovers import Leftover
-from didact.store.listing import Row, placed
 from didact.store.notes import note
-from didact.store.query import Value
-from didact.store.removal import Member
-from didact.store.sizes import size
+from didact.store.query.fields import SHORT, Found, Selection, everything
+from didact.store.query.language import Value
+from didact.store.query.listing import Row, placed
 from didact.store.store import Store, begins
+from didact.store.upkeep.leftovers import Leftover
+from didact.store.upkeep.removal import Member
 from didact.tables.listings import Listing
 from didact.tables.table import Cell, Table
 

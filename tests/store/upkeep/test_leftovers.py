@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from didact.files.checked import write_json
-from didact.store.claims import claimed
-from didact.store.leftovers import DAY, STAGING, clear, leftovers
-from didact.store.locks import lock_path, locked
 from didact.store.notes import put
+from didact.store.upkeep.claims import claimed
+from didact.store.upkeep.leftovers import DAY, STAGING, clear, leftovers
+from didact.store.upkeep.locks import lock_path, locked
 from support.shelf import Shelf, keep, shelf
 from support.tiny import make
 
@@ -106,7 +106,7 @@ def test_a_run_with_a_lock_that_cannot_be_tried_stays(full: Shelf, monkeypatch: 
         pass
     assert kinds(full, 0) == ["abandoned run"]
     lock_path(full.store.root, full.loner.digest).touch()
-    monkeypatch.setattr("didact.store.leftovers.if_free", refuse)
+    monkeypatch.setattr("didact.store.upkeep.leftovers.if_free", refuse)
     assert kinds(full, 0) == []
 
 

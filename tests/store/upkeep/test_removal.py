@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from didact.files.sizes import size
 from didact.method import Method
 from didact.runs.groups import Peer
 from didact.runs.run import Run
 from didact.spec import choose
-from didact.store import removal
-from didact.store.claims import claimed, claims, upkeep
-from didact.store.locks import locked
-from didact.store.removal import Member, members, needers, remove, with_needers
-from didact.store.sizes import size
+from didact.store.upkeep import removal
+from didact.store.upkeep.claims import claimed, claims, upkeep
+from didact.store.upkeep.locks import locked
+from didact.store.upkeep.removal import Member, members, needers, remove, with_needers
 from support.shelf import Shelf, keep, shelf
 from support.tiny import make
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+import didact
 from didact.runs.run import Run
 from didact.spec import to_json
-from didact.store import listing
 from didact.store.entries import Lost
-from didact.store.listing import FILE, Row, rows
+from didact.store.query import listing
+from didact.store.query.listing import FILE, Row, rows
 from didact.store.store import Store
 from support.recorded import recorded
 
@@ -105,9 +106,13 @@ def test_a_file_that_is_not_what_was_written_is_made_again(
     assert content == "escape" or found == first
 
 
+def test_a_changed_module_of_any_room_is_another_version() -> None:
+    assert {"runs/labels.py", "spec/__init__.py", "store/record.py"} <= {name for name, _ in listing.own_files()}
+
+
 def test_another_version_of_didact_makes_its_own_rows(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     entries_read(store, monkeypatch)
-    monkeypatch.setattr(listing, "__version__", "0.0")
+    monkeypatch.setattr(didact, "__version__", "0.0")
     listing.version.cache_clear()
     assert entries_read(store, monkeypatch)[1] == 3
     listing.version.cache_clear()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from didact.files.blocks import BlockReader, BlockWriter
 from didact.files.checked import DamagedError
-from didact.store.answers import Answers, Keep, unkept
+from didact.store.answers.series import Answers, Keep, unkept
 from didact.tensors import Batch, Outputs
 
 

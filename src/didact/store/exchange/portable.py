@@ -8,7 +8,8 @@ from pathlib import Path
 
 from didact.files.checked import DamagedError, file_checksum, read_tensors
 from didact.files.reading import LARGEST, content, is_file
-from didact.store import notes, results
+from didact.store import notes
+from didact.store.answers import results
 from didact.store.record import CHECKED, Record
 
 SEAL = "record.json"

@@ -2,7 +2,7 @@
 
 Each is written to a folder apart, checked there as a whole, and put in place by one rename. What
 the store has is kept. A kill leaves whole Records, and a folder that
-:mod:`didact.store.leftovers` finds.
+:mod:`didact.store.upkeep.leftovers` finds.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from filelock import FileLock, Timeout
 
 from didact.files.checked import DamagedError, sync_folder
 from didact.spec import clean, plural
-from didact.store import kin, notes, portable
+from didact.store import kin, notes
 from didact.store.entries import Lost
-from didact.store.leftovers import STAGING
-from didact.store.locks import if_free, lock_path
+from didact.store.exchange import portable
 from didact.store.record import Record
-from didact.store.run_folder import RunFolder
 from didact.store.store import Store
+from didact.store.upkeep.leftovers import STAGING
+from didact.store.upkeep.locks import if_free, lock_path
+from didact.store.writing.run_folder import RunFolder
 
 CHUNK = 2**20
 

@@ -1,4 +1,4 @@
-"""Writes Records into an archive (:mod:`didact.store.manifest`)."""
+"""Writes Records into an archive (:mod:`didact.store.exchange.manifest`)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from didact import __version__
 from didact.files.checked import DamagedError, file_checksum, sync_folder
 from didact.files.reading import is_file
 from didact.spec import SpecError, digest
-from didact.store import portable
-from didact.store.manifest import FILE, FORMAT, Content, Item, Manifest
+from didact.store.exchange import portable
+from didact.store.exchange.manifest import FILE, FORMAT, Content, Item, Manifest
 from didact.store.record import Record
 
 

@@ -1,7 +1,7 @@
 """Removes runs of a store: what that frees, and which runs that stay would need them.
 
 A folder is renamed first, so that it is a run's as a whole or not at all; a kill leaves a folder
-that :mod:`didact.store.leftovers` finds.
+that :mod:`didact.store.upkeep.leftovers` finds.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from didact.files.checked import DamagedError, read_json
+from didact.files.sizes import size
 from didact.spec import clean
-from didact.store.claims import claims, upkeep
 from didact.store.entries import Lost
 from didact.store.kin import group, needed
-from didact.store.listing import placed
-from didact.store.locks import if_free, lock_path
-from didact.store.sizes import size
+from didact.store.query.listing import placed
 from didact.store.store import Store
+from didact.store.upkeep.claims import claims, upkeep
+from didact.store.upkeep.locks import if_free, lock_path
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Member:
     """A folder of a store, finished or not.
 
     Attributes:
-        needs, group: digests, as of :class:`didact.store.listing.Row`.
+        needs, group: digests, as of :class:`didact.store.query.listing.Row`.
         state: "finished", "unfinished", "damaged", or "foreign" for what this version of didact does
             not take for a run.
     """

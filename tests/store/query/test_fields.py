@@ -9,7 +9,7 @@ import pytest
 from didact.engine.recipe import Recipe
 from didact.spec import SpecError
 from didact.store import notes
-from didact.store.fields import Selection, everything
+from didact.store.query.fields import Selection, everything
 from didact.store.store import Store
 from didact.tables.runs import finished
 from support.shelf import Shelf, keep, shelf

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from didact.store import results as module
+from didact.store.answers import results as module
+from didact.store.answers.results import Results
 from didact.store.record import Record
-from didact.store.results import Results
 
 QUESTION = {"images": 9}
 

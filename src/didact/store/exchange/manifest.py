@@ -18,7 +18,7 @@ from pydantic import Field
 
 from didact.files.reading import LARGEST, DamagedError, parsed
 from didact.spec import SpecError, canonical, from_json, plural, spec, to_json
-from didact.store import portable
+from didact.store.exchange import portable
 
 FILE = "manifest.json"
 FORMAT = 1

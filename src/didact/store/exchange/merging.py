@@ -8,9 +8,10 @@ from pathlib import Path
 
 from didact.files.checked import DamagedError
 from didact.spec import clean, to_json
-from didact.store import notes, portable
+from didact.store import notes
 from didact.store.entries import Finished, Listed, Lost
-from didact.store.intake import Offer, copy
+from didact.store.exchange import portable
+from didact.store.exchange.intake import Offer, copy
 from didact.store.record import Record
 from didact.store.store import Store
 

@@ -23,8 +23,9 @@ from didact.methods.kd import KD
 from didact.peers.dml import DML
 from didact.runs.run import Run, everything
 from didact.spec import RequestError, canonical
-from didact.store import locks, unfinished
 from didact.store.store import Store
+from didact.store.upkeep import locks
+from didact.store.writing import unfinished
 from didact.teaching.route import Route
 from support.kept import Killed, same, weights
 from support.together import pair

@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from didact.files.checked import DamagedError, read_json, write_json
-from didact.store.locks import if_free
+from didact.store.upkeep.locks import if_free
 
 
 @contextlib.contextmanager

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from didact.spec import SpecError, canonical
-from didact.store import packing
-from didact.store.intake import take
-from didact.store.packing import pack
+from didact.store.exchange import packing
+from didact.store.exchange.intake import take
+from didact.store.exchange.packing import pack
+from didact.store.exchange.unpacking import Archive
 from didact.store.record import Record
 from didact.store.store import Store
-from didact.store.unpacking import Archive
 from support.shelf import keep
 from support.tiny import make
 

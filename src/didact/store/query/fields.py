@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from didact.files.checked import DamagedError
+from didact.files.sizes import size
 from didact.spec import SpecError, clean, shown
-from didact.store.listing import Row
 from didact.store.notes import note
-from didact.store.query import Facts, Query, Value, parse
+from didact.store.query.language import Facts, Query, Value, parse
+from didact.store.query.listing import Row
 from didact.store.record import Record
-from didact.store.sizes import size
 
 SHORT: Mapping[str, str] = {
     "digest": "its address",

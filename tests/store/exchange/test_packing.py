@@ -14,17 +14,17 @@ import torch
 
 from didact.files.checked import DamagedError, write_tensors
 from didact.spec import SpecError, to_json
-from didact.store import intake, packing, unpacking
-from didact.store.intake import Taken, take
-from didact.store.leftovers import STAGING
-from didact.store.locks import locked
-from didact.store.merging import offers
+from didact.store.answers.results import Results
+from didact.store.exchange import intake, packing, unpacking
+from didact.store.exchange.intake import Taken, take
+from didact.store.exchange.merging import offers
+from didact.store.exchange.packing import pack
+from didact.store.exchange.unpacking import Archive
 from didact.store.notes import note, put
-from didact.store.packing import pack
 from didact.store.record import Record
-from didact.store.results import Results
 from didact.store.store import Store
-from didact.store.unpacking import Archive
+from didact.store.upkeep.leftovers import STAGING
+from didact.store.upkeep.locks import locked
 from support.recorded import recorded
 from support.shelf import Shelf, shelf
 

@@ -1,7 +1,7 @@
 """What a store holds that no run needs any more: what stopped trainings, damage and kills leave.
 
 Nothing that a running training uses is among it: a run in training is locked, and what a request
-needs is claimed (:mod:`didact.store.claims`). Both are looked at again when something is removed.
+needs is claimed (:mod:`didact.store.upkeep.claims`). Both are looked at again when something is removed.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from didact.files.checked import TEMPORARY, DamagedError
+from didact.files.sizes import size
 from didact.spec import clean, plural
-from didact.store.answers import STALE, Answers, Series
-from didact.store.claims import claims, upkeep
-from didact.store.locks import if_free, lock_path
+from didact.store.answers.series import STALE, Answers, Series
 from didact.store.record import Record
-from didact.store.removal import Member, drop, members
-from didact.store.sizes import size
 from didact.store.store import Store
-from didact.store.unfinished import TRAINING
+from didact.store.upkeep.claims import claims, upkeep
+from didact.store.upkeep.locks import if_free, lock_path
+from didact.store.upkeep.removal import Member, drop, members
+from didact.store.writing.unfinished import TRAINING
 
 ABANDONED = 30
 """Days after which an unfinished run that nobody has touched counts as abandoned."""

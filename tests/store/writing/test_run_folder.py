@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from didact.files.checked import DamagedError
-from didact.store.run_folder import RunFolder, bytes_of, exists
+from didact.store.writing.run_folder import RunFolder, bytes_of, exists
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from didact.runs.foreign import sources
 from didact.runs.run import Run
 from didact.spec import canonical, strict_json
 from didact.store.record import CHECKED, Record
-from didact.store.run_folder import RunFolder
 from didact.store.store import Store
+from didact.store.writing.run_folder import RunFolder
 
 
 def seal(

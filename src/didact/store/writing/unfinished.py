@@ -31,10 +31,10 @@ from didact.files.checked import (
 from didact.runs.foreign import sources
 from didact.runs.run import Run
 from didact.spec import RequestError, canonical
-from didact.store.checkpoint import Beside, Checkpoint, values
 from didact.store.record import Record, anchor_path
-from didact.store.run_folder import RunFolder, bytes_of, exists
 from didact.store.store import Store
+from didact.store.writing.checkpoint import Beside, Checkpoint, values
+from didact.store.writing.run_folder import RunFolder, bytes_of, exists
 
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "previous.safetensors"
 TRAINING = (CHECKPOINT, PREVIOUS, "failed.json")

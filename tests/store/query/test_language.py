@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from didact.spec import SpecError
-from didact.store.query import Facts, parse
+from didact.store.query.language import Facts, parse
 
 FACTS: Facts = {
     "data": "cifar100",

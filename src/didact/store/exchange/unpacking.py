@@ -1,4 +1,4 @@
-"""Reads an archive of Records (:mod:`didact.store.manifest`), which may come from anybody.
+"""Reads an archive of Records (:mod:`didact.store.exchange.manifest`), which may come from anybody.
 
 It is read as a whole and compared with its manifest before anything is written: exactly the files
 of the manifest, in its order, all of them plain files, each of the stated size and checksum, under
@@ -20,8 +20,8 @@ from didact.files.checked import DamagedError
 from didact.files.reading import LARGEST, is_file, parsed
 from didact.spec import SpecError
 from didact.store import notes
-from didact.store.intake import CHUNK, Offer, copy
-from didact.store.manifest import FILE, Content, Item, Manifest
+from didact.store.exchange.intake import CHUNK, Offer, copy
+from didact.store.exchange.manifest import FILE, Content, Item, Manifest
 
 _BLOCK = tarfile.BLOCKSIZE
 

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from didact import __version__
+import didact
 from didact.files.checked import DamagedError, read_json, write
 from didact.runs.labels import recipe_label, row_label, teacher_label
 from didact.spec import canonical, clean, to_json
@@ -223,7 +223,11 @@ def _stamp(folder: Path) -> list[int] | None:
 def version() -> str:
     """The version of didact, with a hash of the sizes and times of its files, which make the
     rows."""
-    package = Path(__file__).parents[1]
-    files = [(str(path.relative_to(package)), path.stat()) for path in sorted(package.rglob("*.py"))]
-    stamps = [(name, about.st_size, about.st_mtime_ns) for name, about in files]
-    return f"{__version__} {hashlib.sha256(canonical(stamps).encode()).hexdigest()[:16]}"
+    stamps = [(name, about.st_size, about.st_mtime_ns) for name, about in own_files()]
+    return f"{didact.__version__} {hashlib.sha256(canonical(stamps).encode()).hexdigest()[:16]}"
+
+
+def own_files() -> list[tuple[str, os.stat_result]]:
+    """didact's modules, by their paths inside the package."""
+    package = Path(didact.__file__).parent
+    return [(str(path.relative_to(package)), path.stat()) for path in sorted(package.rglob("*.py"))]

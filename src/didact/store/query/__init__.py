@@ -1,0 +1,1 @@
+"""Asking a store: a list of its runs, their fields, the language of ``--where``."""

@@ -1,0 +1,1 @@
+"""Who uses which run (locks, claims), and what can go: runs and leftovers."""
