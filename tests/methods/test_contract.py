@@ -3,94 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from didact.data import Data, load
-from didact.data.loader import Loader
-from didact.method import Clock, Method, MetricsContext, Pair, Stage, StepContext, View
-from didact.nets.blocks import BlockNet
-from didact.runs.run import Run
-from didact.seeds import seeded, stream
-from didact.spec import SpecError, choose, digest, find, from_json, to_json
-from didact.tensors import Outputs
+from didact.method import Method, MetricsContext, Pair
+from didact.seeds import seeded
+from didact.spec import find
+from support.one_step import PAIRS, Told, tell
 from support.walk import NAMES, made
-
-PRESETS = [(name, preset) for name in NAMES for preset in find(Method, name).presets]
-
-PAIRS = [
-    ("resnet20", "resnet8"),
-    ("wrn_16_2", "shufflenet_v1"),
-    ("resnet8x4", "mobilenet_v2"),
-    ("basic-8-2x16-2x32-2x64-2x64s1", "basic-8-1x16-1x32-1x48-1x48s1"),
-]
-"""Teacher and student: of one family, of two, with different numbers of blocks, with four blocks of which two are of one size."""
-
-DIGITS = load(Data(per_class=2))
 
 each = pytest.mark.parametrize("name", NAMES)
 pairs = pytest.mark.parametrize(("teacher", "student"), PAIRS, ids=lambda net: net)
-
-
-@dataclasses.dataclass
-class Told:
-    """A method with all that it is told in one step, put together as the engine does it."""
-
-    method: Method
-    stage: Stage
-    pair: Pair
-    extras: nn.Module
-    context: StepContext
-
-    def terms(self) -> dict[str, Tensor]:
-        return self.method.terms(self.extras, self.context)
-
-
-def tell(
-    make: Callable[..., Pair], method: Method, teacher: str, student: str, *, stage: Stage | None = None, bf16: bool = False
-) -> Told:
-    """One step of a stage (the main one) on four digits. All is drawn anew from fixed seeds; only what is read is shown."""
-    stage = stage or next(s for s in method.stages() if s.main)
-    needs = stage.needs or method.needs
-    batch = next(Loader(DIGITS, batch_size=4, data_seed=0, views=needs.views).epoch(0))
-    two = make(teacher if method.needs.teacher else None, student, classes=10, size=16, channels=1)
-    with seeded(0, "extras"):
-        extras = method.build(two)
-    two.net.train()
-    extras.train()
-    if two.teacher is not None:
-        two.teacher.eval()
-    peers = [make(None, "resnet8", classes=10, size=16, channels=1).net] if needs.peers else []
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        shown = StepContext(
-            batch=batch,
-            own=looked(two.net, batch.images, needs.own if needs.main else frozenset()),
-            teacher=frozen(two.teacher, batch.images, needs.teacher if needs.main else frozenset()),
-            clock=Clock(epoch=1, epochs=3, step=0, steps=2, total=1, stage=stage.name),
-            random=stream(0, "learner"),
-            peers=tuple(peer.outputs(batch.images, needs.peers).detached() for peer in peers),
-            views={
-                v: View(looked(two.net, x, needs.own), frozen(two.teacher, x, needs.teacher)) for v, x in batch.views.items()
-            },
-            net=two.net,
-        )
-    return Told(method, stage, two, extras, shown)
-
-
-def looked(net: BlockNet, images: Tensor, parts: frozenset[str]) -> Outputs:
-    return net.outputs(images, parts) if parts else Outputs()
-
-
-def frozen(net: BlockNet | None, images: Tensor, parts: frozenset[str]) -> Outputs | None:
-    if net is None or not parts:
-        return None
-    with torch.no_grad():
-        return net.outputs(images, parts)
 
 
 def copied(module: nn.Module | None) -> dict[str, Tensor]:
@@ -106,101 +32,9 @@ def hidden(module: nn.Module) -> Iterator[str]:
                 yield f"{path}.{key}"
 
 
-# ------------------------------------------------------------------------------------------------ the description
-
-
 def test_the_walk_found_the_methods() -> None:
     assert {"ce", "kd", "fitnet", "at", "sp", "sftn"} <= set(NAMES)
     assert all(find(Method, name).name() == name for name in NAMES)
-
-
-@each
-def test_a_method_survives_json(name: str) -> None:
-    method = made(name)
-    text = json.dumps(to_json(method))
-    back = choose(Method, json.loads(text))
-    assert back == method and type(back) is type(method)
-    assert digest(back) == digest(method)
-    assert json.loads(text)["name"] == name
-    later = getattr(method, "later", ())  # written only where it is not the default
-    fields = {f.name for f in dataclasses.fields(method) if f.name not in later}
-    assert fields | {"name", "version"} == set(json.loads(text))
-    assert hash(back) == hash(method)
-
-
-@each
-def test_a_method_is_frozen_and_keyword_only(name: str) -> None:
-    method = made(name)
-    for field in [f.name for f in dataclasses.fields(method)] or ["anything"]:
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(method, field, 1.0)
-    with pytest.raises(Exception, match="positional"):
-        type(method)(1.0)
-
-
-@each
-def test_unknown_settings_are_refused_with_the_nearest_name(name: str) -> None:
-    with pytest.raises(SpecError, match=r"^no_such_thing: no such setting"):
-        made(name, no_such_thing=1)
-    for field in dataclasses.fields(find(Method, name)):
-        with pytest.raises(SpecError, match=rf"^{field.name}_: no such setting; did you mean .*'{field.name}'"):
-            made(name, **{f"{field.name}_": 1})
-
-
-@each
-def test_every_setting_says_what_it_is(name: str) -> None:
-    described = find(Method, name).__pydantic_fields__  # type: ignore[attr-defined]
-    assert all(info.description for info in described.values())
-
-
-@pytest.mark.parametrize(("name", "preset"), PRESETS)
-def test_presets_are_settings(name: str, preset: str) -> None:
-    plain, chosen = made(name), made(f"{name}+{preset}")
-    changes = find(Method, name).presets[preset]
-    assert chosen == dataclasses.replace(plain, **changes) and chosen != plain  # type: ignore[type-var]
-    assert choose(Method, to_json(chosen)) == chosen
-
-
-@pytest.mark.parametrize("name", [name for name, preset in PRESETS if preset == "kd"])
-def test_the_kd_preset_adds_the_kd_term(pair: Callable[..., Pair], name: str) -> None:
-    plain, more = (tell(pair, made(n), *PAIRS[0]) for n in (name, f"{name}+kd"))
-    assert "logits" in more.method.needs.teacher
-    before, after = plain.terms(), more.terms()
-    assert set(after) - set(before) == {"kd"}
-    assert all(torch.equal(after[k], before[k]) for k in before)
-    assert after["kd"] > 0
-
-
-@each
-def test_one_stage_takes_the_recipes_epochs(name: str) -> None:
-    stages = made(name).stages()
-    assert sum(stage.main for stage in stages) == 1
-    assert len({stage.name for stage in stages}) == len(stages)
-
-
-@each
-def test_without_a_teacher_it_says_so(pair: Callable[..., Pair], name: str) -> None:
-    spec: dict[str, Any] = {"net": "resnet8", "method": to_json(made(name))}
-    if made(name).needs.peers:
-        with pytest.raises(SpecError, match=f"the method '{name}' learns from peers and none is given"):
-            from_json(Run, spec)
-        spec["peers"] = [dict(spec)]
-    if not made(name).needs.teacher:
-        made(name).build(pair(None, "resnet8"))
-        assert from_json(Run, spec).teacher is None
-        return
-    with pytest.raises(SpecError, match=f"the method '{name}' learns from a teacher and none is given"):
-        from_json(Run, spec)
-
-
-def test_a_pair_without_a_teacher_says_what_to_do(pair: Callable[..., Pair]) -> None:
-    with pytest.raises(ValueError, match=r"learns from a teacher, and none was given; name one, or use the method 'ce'"):
-        pair(None, "resnet8").with_teacher()
-    two = pair("resnet20", "resnet8")
-    assert two.with_teacher() == (two.teacher, two.teacher_shapes)
-
-
-# ------------------------------------------------------------------------------------------------ one step
 
 
 @each

@@ -12,9 +12,8 @@ from didact.engine.parallel.processes import Processes, Share
 from didact.method import Pair, Stage, StepContext
 from didact.spec import choose
 from didact.tensors import Outputs
+from support.one_step import PAIRS, tell
 from support.walk import NAMES, made
-
-from .test_contract import PAIRS, tell
 
 WHOLE = ("cc", "crd", "dist", "pkt", "rkd", "semckd", "sp", "sskd")
 """Methods that relate images of a batch, or remember them."""

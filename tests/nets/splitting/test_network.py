@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from didact.nets import join
 from didact.nets.splitting import cuts, load_own, own_names, own_state, split, with_classes
 from support import plain
+from support.refused import REFUSED
 
 IMAGE = (3, 32, 32)
 
@@ -136,7 +137,7 @@ def test_more_classes() -> None:
         with_classes(plain.functional(), 11, IMAGE)
 
 
-@pytest.mark.parametrize(("make", "message"), plain.REFUSED.values(), ids=plain.REFUSED)
+@pytest.mark.parametrize(("make", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_split_is_refused(make: Callable[[], nn.Module], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         split(make(), IMAGE)

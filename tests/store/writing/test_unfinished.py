@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -24,7 +23,6 @@ from didact.peers.dml import DML
 from didact.runs.run import Run, everything
 from didact.spec import RequestError, canonical
 from didact.store.store import Store
-from didact.store.upkeep import locks
 from didact.store.writing import unfinished
 from didact.teaching.route import Route
 from support.kept import Killed, same, weights
@@ -256,48 +254,6 @@ def test_random_numbers_of_another_kind_of_device_begin_anew(tmp_path: Path, she
         line for line in said if "random numbers of another kind of device" in line and "the run is trained again" in line
     ]
     _ended(ALONE, store, whole)
-
-
-def test_a_store_that_is_only_read_answers_and_trains_nothing(
-    tmp_path: Path, shelves: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store(shutil.copytree(shelves["whole"], tmp_path / "store"))
-    before = _tree(store.root)
-
-    def refused(*arguments: Any, **named: Any) -> None:
-        raise AssertionError("nothing is written")
-
-    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
-    monkeypatch.setattr(os, "replace", refused)
-    assert {*execute([ALONE], store, WHERE).records} == {ALONE.digest}
-    with pytest.raises(RequestError, match=r"nothing can be kept in the store .*store: it is read-only, or another user's"):
-        execute([ALONE, OTHER], store, WHERE)
-    assert _tree(store.root) == before
-
-
-@pytest.mark.skipif(os.name != "posix", reason="open files are limited in the thousands")
-def test_no_more_runs_are_locked_at_once_than_files_can_be_opened(tmp_path: Path) -> None:
-    import resource
-
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = len(os.listdir("/dev/fd")) + 12
-    runs = [Run(net=NET, data=DATA, recipe=Recipe(epochs=1, batch_size=8), seed=seed) for seed in range(8)]
-    cohorts: list[int] = []
-
-    def show(event: Event) -> None:
-        if isinstance(event, JobBegins):
-            cohorts.append(len(event.runs))
-
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limits[1]))
-        assert locks.most() <= 6
-        answer = execute(runs, Store(tmp_path), Execution(cohort_size=64), show)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    assert len(answer.records) == sum(cohorts) == 8 and max(cohorts) <= 6
-
-
-# ------------------------------------------------------------------------------------------------ another number of threads
 
 
 def test_another_number_of_threads_is_said_and_kept(

@@ -24,16 +24,10 @@ import torch
 from torch import Tensor
 
 from didact.data.folders import lists
-from didact.data.folders.walk import File, Found, walk
+from didact.data.folders.classes import SHARE, TESTS, first, of_classes, parts, split
+from didact.data.folders.walk import File, walk
 from didact.data.folders.wordnet import ALL, TINY, listed
-from didact.seeds import stream
 from didact.spec import SpecError, clean
-
-TESTS = ("test", "val", "validation")
-"""Folders that may hold the test images; the first with labels is taken."""
-
-SHARE = 5
-"""One image in so many of each class is for the test, where the folder has none set apart."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +101,10 @@ def _of_folders(root: Path, chosen: str | None) -> Tree:
     """The images in folders of classes."""
     found = walk(root)
     notes = list(found.notes(lists.NAMES))
-    within, names, train, labelled = _parts(root, found, notes)
+    within, names, train, labelled = parts(root, found, notes)
     some = names if chosen is None else listed(chosen)
-    train = _of_classes(root, train, names, some)
-    labelled = labelled and _of_classes(root, labelled, names, some)
+    train = of_classes(root, train, names, some)
+    labelled = labelled and of_classes(root, labelled, names, some)
     if chosen is not None:
         notes.append(f"{len(some):,} of {len(names):,} classes, which {clean(chosen)} names")
     names = tuple(sorted(some))
@@ -126,24 +120,6 @@ def _of_folders(root: Path, chosen: str | None) -> Tree:
     return tree(root, names, _part(train, found.images), _part(labelled, found.images), notes, stamps)
 
 
-def _parts(root: Path, found: Found, notes: list[str]) -> tuple[str, tuple[str, ...], dict[str, int], dict[str, int] | None]:
-    """The folder of the classes, their names, and training and test images by path with their
-    labels; None where no images are set apart for the test.
-    """
-    top = found.below("")
-    if "train" in top and (top == ["train"] or set(top) & set(TESTS)):
-        train, names = _classes(root, found, "train")
-        return "train", names, train, _test(root, found, names, top, notes)
-    if len(top) == 1 and top[0] in TESTS:
-        test, names = _classes(root, found, top[0])
-        notes.append("no image for training: data.unlabelled names those to learn from, with data.unlabelled_share=1")
-        return top[0], names, {}, test
-    if not found.images:
-        raise SpecError(f"{clean(root)} holds no image; expected train/<class>/ and test/<class>/, or <class>/")
-    train, names = _classes(root, found, "")
-    return "", names, train, None
-
-
 def _flat(root: Path) -> Tree:
     """All images below a folder, as one class without a name."""
     found = walk(root)
@@ -155,29 +131,18 @@ def _flat(root: Path) -> Tree:
     return Tree(root, ("",), shown, Part((), (), torch.zeros(0, dtype=torch.long)), notes, stamps)
 
 
-def _of_classes(root: Path, labels: Mapping[str, int], names: tuple[str, ...], some: tuple[str, ...]) -> dict[str, int]:
-    """The images of the classes ``some``, with their labels among those in alphabetical order."""
-    absent = sorted(set(some) - set(names))
-    if absent:
-        raise SpecError(
-            f"{clean(root)} has no class {_some(absent)}, which the list of classes names; it has {_some(names)}"
-        )
-    places = {names.index(name): place for place, name in enumerate(sorted(some))}
-    return {path: places[label] for path, label in labels.items() if label in places}
-
-
 def tree(
     root: Path, names: tuple[str, ...], train: Part, test: Part, notes: Iterable[str], stamps: Mapping[Path, int]
 ) -> Tree:
     """A tree whose classes are checked, with a note on how many images they have."""
     if len(names) < 2:
-        raise SpecError(f"{clean(root)} holds one class, {_some(names)}; at least two are told apart")
+        raise SpecError(f"{clean(root)} holds one class, {first(names)}; at least two are told apart")
     counts = train.counts(len(names))
     empty = [name for name, count in zip(names, counts.tolist(), strict=True) if not count]
     if empty and train.paths:
-        raise SpecError(f"{clean(root)} holds no training image of {_some(empty)}")
+        raise SpecError(f"{clean(root)} holds no training image of {first(empty)}")
     untested = [name for name, count in zip(names, test.counts(len(names)).tolist(), strict=True) if not count]
-    more = [f"no test image of {_some(untested)}"] if untested else []
+    more = [f"no test image of {first(untested)}"] if untested else []
     said = f"{len(names):,} classes, {len(train.paths):,} training and {len(test.paths):,} test images"
     said += f"; {_balance(names, counts)}" if train.paths else ""
     return Tree(root, names, train, test, (said, *more, *notes), stamps)
@@ -191,86 +156,6 @@ def _balance(names: tuple[str, ...], counts: Tensor) -> str:
     return f"{least:,} ({clean(names[few])}) to {most:,} ({clean(names[many])}) training images a class"
 
 
-def _classes(root: Path, found: Found, within: str) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Images by path with their labels, and the names of the class folders in ``within``."""
-    names = tuple(found.below(within))
-    where = clean(root / within)
-    if not names:
-        raise SpecError(f"{where} holds no class folder; put the images of each class into a folder of their own")
-    labels = _by_folder(found, within, names)
-    filled = set(labels.values())
-    empty = [name for label, name in enumerate(names) if label not in filled]
-    if empty:
-        raise SpecError(f"{where}: the class folder {_some(empty)} holds no image; remove it, or put images into it")
-    return labels, names
-
-
-def _by_folder(found: Found, within: str, names: tuple[str, ...]) -> dict[str, int]:
-    known = {f"{within}/{name}" if within else name: label for label, name in enumerate(names)}
-    depth = 2 if within else 1
-    labels: dict[str, int] = {}
-    for path in found.images:
-        parts = path.split("/")
-        label = known.get("/".join(parts[:depth])) if len(parts) > depth else None
-        if label is not None:
-            labels[path] = label
-    return labels
-
-
-def _test(root: Path, found: Found, names: tuple[str, ...], top: list[str], notes: list[str]) -> dict[str, int] | None:
-    """Test images by path with their labels; None where no folder is set apart for them."""
-    there = [name for name in TESTS if name in top]
-    chosen: dict[str, int] | None = None
-    for name in there:
-        if chosen is not None:
-            notes.append(f"left out: {name}/, as other images are for the test")
-        elif set(found.below(name)) & set(names):
-            chosen = _folders_of_test(root, found, name, names)
-        else:
-            chosen = lists.labels(root, name, found, names, notes)
-    if there and chosen is None:
-        folder = there[0]
-        raise SpecError(
-            f"{clean(root / folder)}: expected a folder of each class of train ({_some(names)}), or a list of classes "
-            f"({', '.join(lists.NAMES)}), found the folders {_some(found.below(folder)) or 'none'}"
-        )
-    return chosen
-
-
-def _folders_of_test(root: Path, found: Found, within: str, names: tuple[str, ...]) -> dict[str, int]:
-    folders = found.below(within)
-    strange = [name for name in folders if name not in names]
-    if strange:
-        raise SpecError(f"{clean(root / within)}: training has no class {_some(strange)}; it has {_some(names)}")
-    labels = _by_folder(found, within, names)
-    filled = {path.split("/")[1] for path in labels}
-    empty = [name for name in folders if name not in filled]
-    if empty:
-        raise SpecError(f"{clean(root / within)}: the class folder {_some(empty)} holds no image; remove it, or fill it")
-    return labels
-
-
-def split(root: Path, labels: Mapping[str, int], names: tuple[str, ...]) -> tuple[dict[str, int], dict[str, int]]:
-    """Training and test images: one in :data:`SHARE` of each class is for the test, at least one.
-
-    Raises:
-        SpecError: a class has one image only.
-    """
-    train: dict[str, int] = {}
-    test: dict[str, int] = {}
-    members: list[list[str]] = [[] for _ in names]
-    for path, label in labels.items():
-        members[label].append(path)
-    for label, paths in enumerate(members):
-        if len(paths) < 2:
-            raise SpecError(f"{clean(root)}: the class {clean(names[label])} has one image; it needs one for the test, too")
-        paths.sort()
-        order = torch.randperm(len(paths), generator=stream(0, "folder", names[label])).tolist()
-        for place, at in enumerate(order):
-            (test if place < max(1, round(len(paths) / SHARE)) else train)[paths[at]] = label
-    return train, test
-
-
 def _part(labels: Mapping[str, int], files: Mapping[str, File]) -> Part:
     paths = tuple(sorted(labels, key=lambda path: (labels[path], path)))
     return Part(paths, tuple(files[path] for path in paths), torch.tensor([labels[path] for path in paths]).long())
@@ -280,12 +165,14 @@ def _of_csv(path: Path) -> Tree:
     rows = lists.table(path)
     names = tuple(sorted({row.label for row in rows}))
     known = {name: label for label, name in enumerate(names)}
-    parts = {part: {row.path: known[row.label] for row in rows if row.split == part} for part in {row.split for row in rows}}
+    by_split = {
+        name: {row.path: known[row.label] for row in rows if row.split == name} for name in {row.split for row in rows}
+    }
     notes: list[str] = []
-    train = parts.pop("train", parts.pop("", {}))
-    tests = [name for name in TESTS if name in parts]
+    train = by_split.pop("train", by_split.pop("", {}))
+    tests = [name for name in TESTS if name in by_split]
     if tests:
-        test = parts[tests[0]]
+        test = by_split[tests[0]]
         notes += [f"left out: rows of the split {name}, as those of {tests[0]} are for the test" for name in tests[1:]]
     else:
         train, test = split(path, train, names)
@@ -293,10 +180,3 @@ def _of_csv(path: Path) -> Tree:
     files = {row.path: row.file for row in rows}
     stamps = {path: path.stat().st_mtime_ns}
     return tree(path.parent, names, _part(train, files), _part(test, files), notes, stamps)
-
-
-def _some(names: Iterable[str]) -> str:
-    """The first names, and how many more there are."""
-    listed = [clean(name) for name in names]
-    more = f" and {len(listed) - 5:,} more" if len(listed) > 5 else ""
-    return ", ".join(listed[:5]) + more
