@@ -20,6 +20,21 @@ def taught(how: Any) -> list[GTN | Any]:
     return [run.teacher.method for run in runs if run.teacher]
 
 
+def test_a_recipe_has_settings_for_the_method_of_a_teacher() -> None:
+    """lambda_KL is 1 on ImageNet and 3 on CIFAR-100 (SFTN, section 4.1)."""
+    for recipe, how, weight in (
+        ("imagenet", "sftn", 1.0),
+        ("imagenet", {"name": "sftn", "kl_weight": 3.0}, 3.0),
+        ("paper", "sftn", 3.0),
+        ({"name": "imagenet", "epochs": 2}, {"name": "standard,sftn", "sftn": {"temperature": 2.0}}, 1.0),
+    ):
+        runs = plan({"net": "resnet8", "recipe": recipe, "teacher": {"net": "resnet14", "method": how}})
+        assert [getattr(run.teacher.method, "kl_weight", None) for run in runs if run.teacher][-1] == weight
+    own = {"net": "resnet14", "method": "sftn", "recipe": "imagenet"}
+    (run,) = plan({"net": "resnet8", "recipe": "paper", "teacher": own})
+    assert run.teacher is not None and getattr(run.teacher.method, "kl_weight", None) == 1.0
+
+
 def test_settings_of_one_of_several_methods() -> None:
     standard, generic = taught({"name": "standard,gtn", "gtn": {"pool": "tiny", "alpha": 2.0}})
     assert (standard.name(), generic.pool, generic.alpha) == ("ce", SPACES["tiny"], 2.0)

@@ -28,7 +28,15 @@ def explain(
     if method in RECIPES:
         recipe = RECIPES[method]
         if json:
-            print_json({"name": method, "what": recipe.text, "source": recipe.source, "settings": complete(recipe.recipe)})
+            print_json(
+                {
+                    "name": method,
+                    "what": recipe.text,
+                    "source": recipe.source,
+                    "settings": complete(recipe.recipe),
+                    "teaching": recipe.teaching,
+                }
+            )
         else:
             say(explained_recipe(method))
         return 0
@@ -71,5 +79,8 @@ def explained_recipe(name: str) -> str:
     lines = ["Settings (of precision the fastest is taken where none is said):"]
     for key, kind, _, text in fields(Recipe):
         lines += [f"  --recipe.{key}  [{kind}, here {held[key]}]", f"        {text}"]
+    for method, usual in recipe.teaching.items():
+        whose = f"where the teacher's method is {method}"
+        lines += [f"  --teacher.method.{key}  [here {value:g}, {whose}]" for key, value in usual.items()]
     parts = [f"{name}: {recipe.text}", recipe.source, f"Command:\n  didact train --recipe {name}", "\n".join(lines)]
     return "\n\n".join(parts)

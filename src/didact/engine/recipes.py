@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from didact.engine.recipe import Recipe
@@ -22,12 +23,15 @@ class NamedRecipe:
         source: where its values are from, and what belongs to it but is no part of a recipe.
         gentle: whether networks with a lower rate in the papers on CIFAR-100 (ShuffleNet,
             MobileNet) take so much less of this one's, too.
+        teaching: by the name of a teacher's method, its settings where a request that names this
+            recipe leaves them out.
     """
 
     text: str
     source: str
     recipe: Recipe
     gentle: bool = False
+    teaching: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 RECIPES: dict[str, NamedRecipe] = {
@@ -46,9 +50,9 @@ RECIPES: dict[str, NamedRecipe] = {
     ),
     "imagenet": NamedRecipe(
         "100 epochs, batch 256, SGD 0.1, weight decay 1e-4, x0.1 at 30, 60, 90",
-        "The SFTN paper's set-up for ImageNet (Park et al., NeurIPS 2021). Its SFTN teacher has lambda_KL 1: "
-        "teacher.method.kl_weight=1.",
+        "The SFTN paper's set-up for ImageNet (Park et al., NeurIPS 2021). An SFTN teacher has lambda_KL 1 by it.",
         Recipe(epochs=100, batch_size=256, learning_rate=0.1, weight_decay=1e-4, milestones=(0.3, 0.6, 0.9)),
+        teaching={"sftn": {"kl_weight": 1.0}},
     ),
     "modern": NamedRecipe(
         "300 epochs, batch 256, AdamW 2.5e-4, cosine after 5 epochs of warm-up, mixup, cutmix, smoothed labels, averaged weights",
@@ -78,6 +82,13 @@ def complete(recipe: Recipe) -> dict[str, Any]:
     their defaults.
     """
     return {field.name: to_json(getattr(recipe, field.name)) for field in dataclasses.fields(recipe)}
+
+
+def teaching(name: str) -> Mapping[str, Mapping[str, Any]]:
+    """What belongs to the recipe called ``name`` of the methods that train a teacher; nothing for
+    an unknown one.
+    """
+    return RECIPES[name].teaching if name in RECIPES else {}
 
 
 def settings(name: str, net: str) -> dict[str, Any]:

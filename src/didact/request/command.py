@@ -14,7 +14,7 @@ from typing import Any
 
 from didact.data import Data, folder_path
 from didact.engine.recipe import Recipe
-from didact.engine.recipes import RECIPES, complete, settings
+from didact.engine.recipes import RECIPES, complete, settings, teaching
 from didact.method import ForStudent, Method
 from didact.nets.supernet import SPACES, Pool, Space
 from didact.request.plan import plan
@@ -164,14 +164,15 @@ def _below(at: str, given: Settings) -> Settings:
 # ------------------------------------------------------------------------------------------------ methods, teachers, peers
 
 
-def _method(method: Method, at: str, student: str) -> Settings:
+def _method(method: Method, at: str, student: str, usual: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
     """The method by its label, and its settings that are neither its preset's nor its defaults.
 
     Args:
         student: the student of the request, which a method for one student takes over.
+        usual: by method's name, defaults that the recipe gives to it.
     """
     label = method_label(method)
-    known: Mapping[str, Any] = method.presets.get(label.partition("+")[2], {})
+    known: Mapping[str, Any] = {**(usual or {}).get(method.name(), {}), **method.presets.get(label.partition("+")[2], {})}
     given: Settings = {at: label}
     for field in dataclasses.fields(method):  # type: ignore[arg-type]
         value = getattr(method, field.name)
@@ -212,7 +213,8 @@ def _teacher(run: Run, student: str, given: _Inherited, at: str) -> Settings:
     found: Settings = {f"{at}.net": run.net} | _weights(run, at)
     if run.given is not None:
         return found | _below(f"{at}.data", own.data)
-    found |= _method(run.method, f"{at}.method", student) if run.method != BASELINE else {}
+    usual = teaching(merged(given.recipe, own.recipe).get("name", ""))
+    found |= _method(run.method, f"{at}.method", student, usual) if run.method != BASELINE else {}
     found |= {f"{at}.seed": run.seed} if run.seed else {}
     found |= {f"{at}.data_seed": run.data_seed} if run.data_seed != given.data_seed else {}
     found |= _below(f"{at}.data", own.data) | _below(f"{at}.recipe", own.recipe)

@@ -20,7 +20,9 @@ Takes = Mapping[str, Collection[str]]
 """By method's name without preset, its settings."""
 
 
-def methods(fields: Mapping[str, Any], at: str, teaches: str | None = None) -> list[Method]:
+def methods(
+    fields: Mapping[str, Any], at: str, teaches: str | None = None, usual: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[Method]:
     """The methods that ``fields`` name, each with the settings for all and those for it alone.
 
     Args:
@@ -30,6 +32,7 @@ def methods(fields: Mapping[str, Any], at: str, teaches: str | None = None) -> l
         teaches: the student, where they train its teacher: "standard" is then the labels alone and
             takes none of the settings, and a method for one student takes this one where no other
             is given.
+        usual: by method's name, settings that it has where ``fields`` leave them out.
 
     Raises:
         SpecError: unknown names, settings that not every method has, wrong values.
@@ -44,7 +47,8 @@ def methods(fields: Mapping[str, Any], at: str, teaches: str | None = None) -> l
     for key, value in shared.items():
         if key not in ("name", "version"):
             _check_shared(key, value, takes, at)
-    return [_one(name, shared, own[_base(name)], at, teaches, len(names) > 1) for name in names]
+    defaults = {name: (usual or {}).get(_base(name), {}) for name in names}
+    return [_one(name, {**defaults[name], **shared}, own[_base(name)], at, teaches, len(names) > 1) for name in names]
 
 
 def _one(

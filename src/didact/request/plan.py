@@ -9,6 +9,7 @@ from typing import Any
 from didact import nets
 from didact.data import Data
 from didact.engine.recipe import Recipe
+from didact.engine.recipes import teaching
 from didact.method import Method
 from didact.request.methods import methods
 from didact.request.schema import PeersRequest, Request, TeacherRequest
@@ -183,7 +184,8 @@ def _teachers(parent: Request | TeacherRequest, student: str, device: str, at: s
         net = nets.resolve(name)
     check_weights(parent.teacher, at)
     teacher = _inherited(parent, parent.teacher)
-    chosen = methods({"name": "standard", **(teacher.method or {})}, f"{at}.method", teaches=student)
+    usual = teaching((teacher.recipe or {}).get("name", ""))
+    chosen = methods({"name": "standard", **(teacher.method or {})}, f"{at}.method", student, usual)
     _check_teacher(chosen, teacher, net, at)
     masters = _teachers(teacher, net, device, f"{at}.teacher")
     return [
