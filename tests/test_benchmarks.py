@@ -88,6 +88,14 @@ def test_workers_print_the_same_figures(tmp_path: Path) -> None:
     assert all(row["same_figures"] and row["threads"] == [1] and row["runs"] == 1 for row in rows.values())
 
 
+def test_measured_seconds_and_what_is_said_of_them_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(FOLDER)  # it imports throughput.py
+    costs = {"note": "less from 2 students on", "figures": {"standard": {"seconds": 0.3, "cpu_seconds": 0.1, "n": 1}}}
+    accuracy = {"note": "in percent", "figures": {"teacher": {"mean": 14.3}}}
+    printed = {"tables": [accuracy, costs]}
+    assert _module("workers").untimed(printed) == {"tables": [accuracy, {"figures": {"standard": {"n": 1}}}]}
+
+
 def _module(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
     assert spec is not None and spec.loader is not None
