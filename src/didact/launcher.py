@@ -11,6 +11,10 @@ NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", 
 """The variables that torchrun sets for each process."""
 
 
+LOST = "another process of this training ended or cannot be reached"
+"""How a message begins about the end of a process that did not cause it."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a process stands.

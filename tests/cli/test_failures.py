@@ -16,6 +16,7 @@ from didact import streams
 from didact.cli import failures
 from didact.cli.main import main
 from didact.execution.progress import EpochBegins, Event
+from didact.launcher import LOST
 from didact.track import terminal
 
 pytestmark = pytest.mark.usefixtures("few_digits")
@@ -150,3 +151,20 @@ def test_a_long_word_of_a_message_is_cut() -> None:
     message = failures.shortened("Unused Tokens: " + "a" * 3000)
     assert message.startswith("Unused Tokens: aaa") and message.endswith("(3,000 characters)") and len(message) < 150
     assert failures.shortened("a short message") == "a short message"
+
+
+def test_torchrun_is_told_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its report repeats the file's message, and takes the earliest for the cause: an end that another has caused is
+    dated later.
+    """
+    path = tmp_path / "error.json"
+    failures.leave_for_torchrun("nothing is written without torchrun")
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(path))
+    monkeypatch.setattr(failures.time, "time", lambda: 100.7)
+    assert main(["train", "--net", "resnet9", "--store", str(tmp_path / "store")]) == 2
+    told = json.loads(path.read_text())
+    assert told["message"].startswith("didact: net: unknown network 'resnet9'") and told["timestamp"] == 100
+    failures.leave_for_torchrun(f"{LOST} (Connection reset by peer)")
+    assert json.loads(path.read_text())["timestamp"] > 100
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "nowhere" / "error.json"))
+    failures.leave_for_torchrun("what cannot be written is left out")

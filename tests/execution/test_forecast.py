@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,25 @@ def test_the_table_says_time_sharing_disk_and_memory(tiny: Tiny, tmp_path: Path)
     assert "--keep-answers would save" in table.note and "which is too little" in table.note
     assert plain["seconds"] < plain["seconds_of_one_device"] == pytest.approx(plain["operations"] / 1e9)
     assert forecast([], 1, Speed(1e9, ""), 1, None)[0].note == "Finished: 1 run. Missing: 0, in 0 jobs."
+
+
+def test_jobs_that_would_read_the_same_are_told_apart(tiny: Tiny) -> None:
+    student = tiny("kd")
+    longer = replace(student, recipe=replace(student.recipe, epochs=3))
+    several = [(run,) for run in (student, replace(student, seed=1), longer, replace(student, data_seed=4), tiny())]
+    several += [
+        (tiny("kd", seed=2), tiny("kd", seed=3), tiny("kd", seed=4)),
+        (tiny({"name": "sftn", "student": "resnet8"}),),
+    ]
+    table, _ = forecast([fake(at, runs, 1) for at, runs in enumerate(several)], 0, Speed(1e9, ""), 1, None)
+    shown = [str(row[1]) for row in table.rows]
+    assert len(set(shown)) == len(shown)
+    assert shown[0].startswith("resnet8 kd (2 epochs") and shown[1] == "resnet8 kd (seed 1)"
+    assert "3 epochs" in shown[2] and "data seed 4" in shown[3] and shown[4] == "resnet8 ce"
+    assert shown[5:] == ["3 x resnet8 kd (seeds 2 to 4)", "resnet8 sftn (for resnet8)"]
+    same = replace(student, method=replace(student.method, alpha=0.25)), replace(student, start=None)
+    table, _ = forecast([fake(at, (run,), 1) for at, run in enumerate((*same, student))], 0, Speed(1e9, ""), 1, None)
+    assert [str(row[1]) for row in table.rows][1:] == [f"resnet8 kd [{student.digest[:6]}]"] * 2
 
 
 def test_some_steps_are_timed(tiny: Tiny, tmp_path: Path) -> None:

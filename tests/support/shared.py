@@ -1,7 +1,8 @@
 """For tests of processes that share every batch: runs of many methods, trained by this file as a program, in one process
-or in two. It computes in float64, so that what differs by rounding alone is told from what differs.
+or in two. It computes in float64, so that what differs by rounding alone is told from what differs; networks of 8 bits
+compute in float32 alone.
 
-    python -m support.shared STORE NAME,NAME,... EPOCHS [--killed] [--local-norms]
+    python -m support.shared STORE NAME,NAME,... EPOCHS [--killed] [--float32]
 """
 
 from __future__ import annotations
@@ -36,9 +37,15 @@ METHODS |= {
     "dml": "dml",
     "kdcl": {"name": "kdcl", "target": "general"},
     "linear": {"name": "kdcl", "target": "linear"},
+    "bits": "kd",  # of 8 bits, whose ranges follow the whole batch
+    "shares": "fitnet",  # norms over each process's share
+    "whole": "sskd",  # the same, and terms of whole batches, of four views
 }
 """Settings by a short name."""
 RECIPES: dict[str, dict[str, Any]] = {
+    "bits": {"bits": 8},
+    "shares": {"norm_shares": 2, "ema": 0.9},
+    "whole": {"norm_shares": 2},
     "recipe": {"mixup": 0.4, "clip": 1.0, "accumulate": 2, "ema": 0.9},
 }
 
@@ -73,10 +80,11 @@ def main(arguments: Sequence[str]) -> None:
     from didact.execution.progress import Event, Learned
     from didact.store.store import Store
 
-    torch.set_default_dtype(torch.float64)
-    normalise = loader.normalise
-    loader.normalise = lambda *given: normalise(*given).double()  # type: ignore[assignment]
     store, names, epochs, *flags = arguments
+    if "--float32" not in flags:
+        torch.set_default_dtype(torch.float64)
+        normalise = loader.normalise
+        loader.normalise = lambda *given: normalise(*given).double()  # type: ignore[assignment]
     train = work.train
 
     def trained(cohort: Cohort, *others: Any, **more: Any) -> None:
@@ -92,7 +100,7 @@ def main(arguments: Sequence[str]) -> None:
     work.train = trained  # type: ignore[assignment]
 
     runs = [made(name, int(epochs)) for name in names.split(",")]
-    outcome = execute(runs, Store(Path(store)), Execution(test_every=99, local_norms="--local-norms" in flags), show)
+    outcome = execute(runs, Store(Path(store)), Execution(test_every=99), show)
     assert not outcome.failures, outcome.failures
 
 

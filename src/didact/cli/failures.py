@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import time
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
+from didact.launcher import LOST
 from didact.spec import cut
 
 KEPT = "finished epochs are saved; the same command continues from the last one"
+
+INTERRUPTED = "interrupted"
+"""How the message begins of a process that was ended by a signal, as torchrun does to the others."""
+
+CAUSED_SECONDS = 5
+"""torchrun looks at its processes ten times a second."""
 
 _MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED", "failed to map segment")
 """Parts of messages about lack of memory that come without a MemoryError, from torch, its libraries
@@ -46,7 +56,7 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
 def interrupted(error: KeyboardInterrupt) -> tuple[str, int]:
     """The message and the exit code: 128 plus the number of the signal, as in shells."""
     number = error.number if isinstance(error, StoppedError) else signal.SIGINT
-    return f"interrupted; {KEPT}", 128 + number
+    return f"{INTERRUPTED}; {KEPT}", 128 + number
 
 
 def short_of_memory(error: BaseException, trains: bool) -> str | None:
@@ -63,6 +73,20 @@ def short_of_memory(error: BaseException, trains: bool) -> str | None:
 def shortened(message: str) -> str:
     """``message`` with very long words cut, as when it repeats what was typed."""
     return re.sub(r"\S{101,}", lambda match: cut(match[0]), message)
+
+
+def leave_for_torchrun(message: str) -> None:
+    """Write why this process stops into the file that torchrun reads for its report, which says
+    otherwise that there is no traceback. Its own traceback and its exit code 1 stay.
+
+    torchrun takes the earliest end for the cause of all, so one that another process has caused is
+    dated later.
+    """
+    path = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if path:
+        with suppress(OSError), open(path, "w", encoding="utf-8") as file:  # it is said on standard error in any case
+            caused = message.startswith((LOST, INTERRUPTED))
+            json.dump({"message": f"didact: {message}", "timestamp": int(time.time()) + CAUSED_SECONDS * caused}, file)
 
 
 def refusal(error: OSError) -> str:

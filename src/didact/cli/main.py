@@ -28,7 +28,6 @@ from didact.cli.options import (
     Json,
     KeepAnswers,
     KeepFeatures,
-    LocalNorms,
     On,
     Plan,
     Processes,
@@ -89,7 +88,6 @@ def train(
     compile: Compile = False,
     deterministic: Exact = False,
     test_every: TestEvery = 1,
-    local_norms: LocalNorms = False,
     cohort_size: Together = 16,
     workers: Processes = None,
     on: On = None,
@@ -124,7 +122,6 @@ def train(
         deterministic=deterministic,
         test_every=test_every,
         cohort_size=cohort_size,
-        local_norms=local_norms,
         executor=answer.executor(workers, on, where),
         keep=answer.keep(keep_answers, keep_features, answers_limit),
         decoders=decoders,
@@ -288,11 +285,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     with streams.prepared():
         with streams.silent() if follows() else nullcontext():  # the first process talks
-            message, code = _answered(list(sys.argv[1:] if arguments is None else arguments))
+            try:
+                message, code = _answered(list(sys.argv[1:] if arguments is None else arguments))
+            except Exception as error:
+                failures.leave_for_torchrun(f"{type(error).__name__}: {error}")
+                raise
         try:
             sys.stdout.flush()
         except OSError as error:
             message, code = failures.refusal(error), 1
+        if message:
+            failures.leave_for_torchrun(message)
         if message and not (follows() and code != 1):  # what all refuse, and Ctrl-C, one says
             streams.say(f"didact: {_speaker()}{message}", to_stderr=True)
         return code

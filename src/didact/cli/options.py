@@ -75,14 +75,6 @@ On = Annotated[
         help="Where jobs run: ray (a cluster on this machine), the address of one (HOST:PORT, ray://HOST:PORT), module:Class.",
     ),
 ]
-LocalNorms = Annotated[
-    bool,
-    Parameter(
-        name="--local-norms",
-        negative="",
-        help="Under torchrun, batch norm over each process's share of a batch; other weights than one process gives.",
-    ),
-]
 KeepAnswers = Annotated[
     bool,
     Parameter(

@@ -20,7 +20,6 @@ from didact.cli.options import (
     Json,
     KeepAnswers,
     KeepFeatures,
-    LocalNorms,
     On,
     Picture,
     Plan,
@@ -55,7 +54,6 @@ def study(
     device: Device = None,
     compile: Compile = False,
     test_every: TestEvery = 1,
-    local_norms: LocalNorms = False,
     cohort_size: Together = 16,
     workers: Processes = None,
     on: On = None,
@@ -90,7 +88,6 @@ def study(
         compiled=compile,
         test_every=test_every,
         cohort_size=cohort_size,
-        local_norms=local_norms,
         executor=answer.executor(workers, on, where, usual=1 if getattr(paper, "timed", False) else "auto"),
         keep=answer.keep(keep_answers, keep_features, answers_limit),
     )

@@ -21,8 +21,6 @@ def environment(device: str) -> dict[str, Any]:
 
     processes = current()
     shared: dict[str, Any] = {} if processes.size == 1 else {"processes": processes.size}
-    if processes.local_norms:
-        shared["norms"] = "each process over its own share of a batch"
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else processor()
     return {
         "didact": __version__,

@@ -5,7 +5,7 @@ of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.engine.average import STATISTICS, Average
-from didact.engine.parallel.processes import ALONE, Processes
+from didact.engine.parallel.processes import ALONE, Processes, Share
 from didact.engine.recipe import Recipe
 from didact.engine.updates import Updates
 from didact.method import Clock, Method, Stage
@@ -230,8 +230,14 @@ class Learner:
             with self.average.in_place():
                 yield
 
+    def norms(self, share: Share) -> AbstractContextManager[object]:
+        """Within the block batch norms take the statistics of a batch as the recipe says."""
+        return share.norms(self.recipe.norm_shares)
+
     def settle(self) -> None:
         """Average the running statistics over the processes, where each has taken its own."""
+        if self.recipe.norm_shares == 1:
+            return
         named = [*self.net.named_buffers(), *self.extras.named_buffers()]
         kept = [] if self.average is None else list(self.average.means.items())
         self.processes.settle([x for name, x in (*named, *kept) if name.rpartition(".")[2] in STATISTICS])

@@ -39,6 +39,7 @@ class Recipe:
         "label_smoothing",
         "bits",
         "settle",
+        "norm_shares",
     )
 
     epochs: Count = 240
@@ -110,6 +111,11 @@ class Recipe:
     norms stay.
     """
 
+    norm_shares: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Batch norm takes its statistics over each of so many parts of a batch (ghost batch
+    normalisation: Hoffer et al., NeurIPS 2017), for as many processes of torchrun, or one.
+    """
+
     @model_validator(mode="after")
     def _possible(self) -> Recipe:
         if self.optimiser == "adamw":
@@ -135,6 +141,13 @@ class Recipe:
             )
         if self.bits != 8 and self.settle != Recipe.settle:
             raise ValueError(f"settle: is for bits=8; write bits=8, or leave it out (found {self.settle:g})")
+        if self.norm_shares > 1 and self.bits == 8:
+            raise ValueError("norm_shares: with bits=8 ranges of activations follow whole batches; leave norm_shares out")
+        if self.batch_size < 2 * self.norm_shares:
+            raise ValueError(
+                f"norm_shares: {self.norm_shares} parts of a batch of {self.batch_size} have less than 2 images, which batch "
+                f"norm needs; write {self.batch_size // 2} or less"
+            )
         return self
 
     def lr(self, epoch: int, epochs: int, progress: float) -> float:

@@ -130,7 +130,7 @@ def advance(
     for position, (learner, own) in enumerate(zip(group, outputs, strict=True)):
         clock, read = learner.clock(step, steps), learner.shown(seen.read)
         learner.draw_for("terms", step, alike=seen.whole)
-        with autocast(batch.images.device, precision), seen.extras():
+        with autocast(batch.images.device, precision), seen.extras(learner):
             peers = tuple(o.only(learner.needs.peers) for other, o in enumerate(shown) if other != position)
             context = _context(learner, seen, own, taught, clock, peers, position)
             terms = learner.method.terms(learner.extras, context)
@@ -144,7 +144,7 @@ def advance(
         learner.update(loss if seen.weight == 1 else seen.weight * loss, clock, len(batch))
         if turns and asked and position + 1 < len(group):
             learner.draw_for("look again", step, alike=False)
-            with autocast(batch.images.device, precision), seen.share.norms():
+            with autocast(batch.images.device, precision), learner.norms(seen.share):
                 again = learner.forward_after_update(learner.shown(seen.share.part).images, asked)
             shown[position] = seen.gather(again)
 
@@ -181,9 +181,11 @@ class Seen:
         """The teacher's outputs for the images that the terms are of."""
         return taught.whole if self.whole and taught.whole is not None else taught
 
-    def extras(self) -> AbstractContextManager[object]:
-        """Within the block norms of extras have the statistics of the whole batch."""
-        return nullcontext() if self.whole else self.share.norms()
+    def extras(self, learner: Learner) -> AbstractContextManager[object]:
+        """Within the block norms of a learner's extras take their statistics as its network's do;
+        where they see the whole batch, over all of it.
+        """
+        return nullcontext() if self.whole else learner.norms(self.share)
 
 
 def _context(
@@ -199,7 +201,7 @@ def _context(
     needs, taught = learner.needs, seen.taught(taught)
     views = {}
     for view in needs.views:
-        with seen.share.norms():
+        with learner.norms(seen.share):
             outputs = learner.forward(seen.share.part.views[view])
         views[view] = View(seen.gather(outputs), taught.views.get(view))
     return StepContext(
@@ -220,11 +222,12 @@ def _forward(group: Sequence[Learner], seen: Seen, asked: frozenset[str], step: 
     reads nothing of it.
     """
     outputs = []
-    with autocast(seen.share.part.images.device, group[0].recipe.precision), seen.share.norms():
+    with autocast(seen.share.part.images.device, group[0].recipe.precision):
         for learner in group:
             learner.draw_for("look", step, alike=False)
             images = learner.shown(seen.share.part).images
-            outputs.append(seen.gather(learner.forward(images, asked)) if learner.needs.main else Outputs())
+            with learner.norms(seen.share):
+                outputs.append(seen.gather(learner.forward(images, asked)) if learner.needs.main else Outputs())
     return outputs
 
 

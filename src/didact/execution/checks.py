@@ -12,7 +12,7 @@ from didact.machine import memory
 from didact.runs.dry_run import check
 from didact.runs.foreign import involved
 from didact.runs.run import Run
-from didact.spec import digest
+from didact.spec import SpecError, digest
 from didact.store.store import Store
 from didact.store.upkeep.locks import check_writable
 from didact.store.writing.unfinished import Unfinished
@@ -40,6 +40,8 @@ def check_missing(
     Raises:
         RequestError: as :func:`didact.execution.dispatch.execute`.
     """
+    if execution.compiled:
+        _check_compiled(missing)
     for run in {digest(replace(run, seed=0, data_seed=0)): run for run in missing}.values():
         for line in check(run, memory(execution.device)):  # once for runs that differ in their seeds only
             store.say(line)
@@ -54,6 +56,15 @@ def check_missing(
             Unfinished(store, run).check_device(execution.device)
     if trains:
         data.available([run.data for run in missing], store.say)
+
+
+def _check_compiled(missing: Sequence[Run]) -> None:
+    for run in missing:
+        if run.recipe.norm_shares > 1:
+            raise SpecError(
+                f"{run.label}: compiled networks take batch norm's statistics over whole batches; leave --compile or "
+                f"recipe.norm_shares={run.recipe.norm_shares} out"
+            )
 
 
 def _check_needed(missing: Sequence[Run], finished: Collection[str], store: Store) -> None:

@@ -104,11 +104,6 @@ def _looked(
     if missing and processes.size > 1:
         together.check(missing, processes)
         together.check_store(store)
-        if processes.local_norms:
-            store.say(
-                f"batch norm takes its statistics over a {processes.size}th of every batch: "
-                "these weights are not those of one process"
-            )
     return records, failed
 
 

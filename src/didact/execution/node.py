@@ -137,9 +137,21 @@ def run_job(parcel: Parcel, box: Any) -> Outcome | Carried | Raised:
             return parcel.work(parcel.job, show=_Sender(box, attempt))
         return _elsewhere(parcel, box, attempt)
     except BaseException as error:
-        return Raised(portable(error))
+        return Raised(portable(placed(error)))
     finally:
         ray.get(box.flush.remote())  # the outcome takes another way, and is not to overtake the last events
+
+
+def placed(error: BaseException) -> BaseException:
+    """The error, and of one of the system (a full disk) the machine it is from: that need not be the
+    one that asked.
+    """
+    if not isinstance(error, OSError) or error.strerror is None:
+        return error
+    files = [error.filename, None, error.filename2] if error.filename2 else [error.filename]
+    return OSError(error.errno, f"on the node {platform.node()}: {error.strerror}", *files).with_traceback(
+        error.__traceback__
+    )
 
 
 def _elsewhere(parcel: Parcel, box: Any, attempt: str) -> Carried:

@@ -29,9 +29,6 @@ class Execution:
         decoders: processes that decode images while a network trains, where images are decoded
             whenever they are shown; None for as many as there are processors but one. Changes no
             result.
-        local_norms: whether processes that torchrun has started take batch norm's statistics each
-            over its own share of a batch. Quicker where connections are slow, and other weights than one
-            process gives; environment.json says so.
     """
 
     device: str = "cpu"
@@ -42,7 +39,6 @@ class Execution:
     executor: Executor | str = "here"
     keep: Keep | None = None
     decoders: int | None = None
-    local_norms: bool = False
 
     def __post_init__(self) -> None:
         for name in ("test_every", "cohort_size"):

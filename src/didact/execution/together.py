@@ -49,8 +49,6 @@ def joined(execution: Execution) -> Processes:
     """
     there = place()
     if there.size == 1:
-        if execution.local_norms:
-            raise SpecError("local-norms: is for the processes that torchrun starts, and this is one process; leave it out")
         return Processes()
     started = f"torchrun has started {there.size} processes, which share every batch"
     if not isinstance(choose(Executor, execution.executor), Here):
@@ -59,7 +57,7 @@ def joined(execution: Execution) -> Processes:
         raise SpecError(f"{started}, and answers of teachers are kept by one process only; leave --keep-answers out")
     if execution.compiled:
         raise SpecError(f"{started}, and compiled networks are trained by one process only; leave --compile out")
-    return group.join(execution.device, local_norms=execution.local_norms)
+    return group.join(execution.device)
 
 
 def check(runs: Iterable[Run], processes: Processes) -> None:
@@ -76,10 +74,10 @@ def check(runs: Iterable[Run], processes: Processes) -> None:
                 f"{run.label}: the method '{run.method.name()}' compares gradients of a whole batch, and no process has it; "
                 "train it with one process, without torchrun"
             )
-        if processes.local_norms and run.recipe.bits != 32:
+        if run.recipe.norm_shares not in (1, processes.size):
             raise SpecError(
-                f"{run.label}: with recipe.bits={run.recipe.bits} ranges of activations follow whole batches; leave "
-                "--local-norms out"
+                f"{run.label}: recipe.norm_shares={run.recipe.norm_shares} for {processes.size} processes, of which each has one "
+                f"part of a batch; write recipe.norm_shares={processes.size}, or start {run.recipe.norm_shares} processes, or one"
             )
         if run.recipe.batch_size < LEAST * processes.size:
             raise SpecError(

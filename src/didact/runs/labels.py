@@ -62,12 +62,23 @@ def row_label(run: Run) -> str:
     if run.given is not None:
         return _given(run)
     label = method_label(run.method) + _changed(run.method)
+    alone = run.teacher is None and not run.method.teaches and not run.peers
+    return (f"alone ({label})" if alone else label) + _circumstances(run)
+
+
+def training_label(run: Run) -> str:
+    """What learns, and how: "resnet20 sftn (for resnet8)", "resnet8 ce fine-tuned"."""
+    way = _given(run) if run.given is not None else method_label(run.method) + _changed(run.method) + _circumstances(run)
+    return f"{title(run.net)} {way}"
+
+
+def _circumstances(run: Run) -> str:
+    """With whom a network learns, along which route, from which engine and weights; a space before it."""
     if run.peers:
-        return f"{label} with {peers_label(run)}"
+        return f" with {peers_label(run)}"
     along = f" along {run.route.label}" if run.route else ""
     along += f" (teacher by {run.engine.label})" if run.engine else ""
-    alone = run.teacher is None and not run.method.teaches
-    return (f"alone ({label})" if alone else label) + along + _start(run)
+    return along + _start(run)
 
 
 def _given(run: Run) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from didact.execution.forecast import Planned, Speed, makespan
-from didact.runs.labels import teacher_label
-from didact.spec import plural
+from didact.runs.labels import recipe_label, teacher_label, training_label
+from didact.runs.run import Run
+from didact.spec import Seed, plural
 from didact.tables.table import Cell, Table
 
 COLUMNS = ("job", "trains", "taught by", "data", "after", "epochs", "PFLOP", "memory (GB)", "disk (MB)", "time")
@@ -23,7 +24,8 @@ def forecast(jobs: Sequence[Planned], finished: int, speed: Speed, devices: int,
     """
     seconds = {place: one.operations / speed.rate for place, one in enumerate(jobs)}
     where = {run.digest: place for place, one in enumerate(jobs) for run in one.job.runs}
-    rows = [_row(place, one, seconds[place], where) for place, one in enumerate(jobs)]
+    trains = _distinct([(one.first, _trains(one), _taught_by(one)) for one in jobs])
+    rows = [_row(place, one, trains[place], seconds[place], where) for place, one in enumerate(jobs)]
     total = sum(one.operations for one in jobs)
     ends = makespan(jobs, seconds, devices) if jobs else 0.0
     plain = {
@@ -41,17 +43,55 @@ def forecast(jobs: Sequence[Planned], finished: int, speed: Speed, devices: int,
     ), plain
 
 
-def _row(place: int, one: Planned, seconds: float, where: dict[str, int]) -> list[Cell]:
-    names: dict[str, int] = {}
+def _trains(one: Planned) -> str:
+    """The networks of a job and how they learn; seeds where they are not only 0."""
+    names: dict[str, list[Seed]] = {}
     for run in one.job.runs:
-        name = f"{run.net} {run.way}"
-        names[name] = names.get(name, 0) + 1
-    trains = ", ".join(name if count == 1 else f"{count} x {name}" for name, count in names.items())
+        names.setdefault(training_label(run), []).append(run.seed)
+    shown = []
+    for name, seeds in names.items():
+        label = name if len(seeds) == 1 else f"{len(seeds)} x {name}"
+        shown.append(label if set(seeds) == {0} else f"{label} ({_seeds(seeds)})")
+    return ", ".join(shown)
+
+
+def _seeds(seeds: Sequence[Seed]) -> str:
+    own = sorted(set(seeds))
+    if len(own) > 2 and own[-1] - own[0] == len(own) - 1:
+        return f"seeds {own[0]} to {own[-1]}"
+    return f"seed{'s' if len(own) > 1 else ''} {', '.join(map(str, own))}"
+
+
+def _taught_by(one: Planned) -> str:
+    return teacher_label(one.first.teacher) if one.first.teacher is not None else "-"
+
+
+def _distinct(jobs: Sequence[tuple[Run, str, str]]) -> list[str]:
+    """What each job trains, told apart where several would read the same: by what their recipes have
+    not in common, otherwise by the beginnings of their first digests.
+
+    Args:
+        jobs: the first run, what is trained, and who teaches.
+    """
+    alike: dict[tuple[str, str, str], list[Run]] = {}
+    for run, *said in jobs:
+        alike.setdefault((run.data.label, *said), []).append(run)
+    shown = []
+    for run, trains, by in jobs:
+        others = [set(recipe_label(one).split(", ")) for one in alike[run.data.label, trains, by]]
+        own = [word for word in recipe_label(run).split(", ") if not all(word in other for other in others)]
+        apart = len({*map(frozenset, others)}) == len(others)
+        mark = "" if len(others) == 1 else f" ({', '.join(own)})" if apart else f" [{run.digest[:6]}]"
+        shown.append(trains + mark)
+    return shown
+
+
+def _row(place: int, one: Planned, trains: str, seconds: float, where: dict[str, int]) -> list[Cell]:
     after = sorted({where[needed.digest] for run in one.job.runs for needed in run.needed if needed.digest in where})
     return [
         place + 1,
         trains,
-        teacher_label(one.first.teacher) if one.first.teacher is not None else "-",
+        _taught_by(one),
         one.first.data.label,
         ", ".join(str(at + 1) for at in after) or "-",
         max(run.epochs for run in one.job.runs),

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from didact.engine.parallel import norms
-from didact.engine.parallel.norms import SyncedNorms
+from didact.engine.parallel.norms import SplitNorms, SyncedNorms, parts
 
 SHARE, OTHER = torch.randn(3, 4, 5, 5) + 100, 3 * torch.randn(2, 4, 5, 5) + 100
 
@@ -71,3 +71,19 @@ def test_ranges_are_those_of_the_whole(two: None) -> None:
     with SyncedNorms(2):
         low, high = SHARE.aminmax()
     assert (low, high) == torch.cat([SHARE, OTHER]).aminmax()
+
+
+def test_parts_of_a_batch_have_statistics_of_their_own() -> None:
+    """Two rows of each image, of which two parts have 2 and 3; running statistics take in the mean of both."""
+    x = torch.cat([SHARE, OTHER]).repeat_interleave(2, 0)
+    assert parts(5, 2) == (2, 3)
+    pieces = x.split([4, 6])
+    norms = [nn.BatchNorm2d(4) for _ in range(3)]
+    expected = [norm(piece) for norm, piece in zip(norms, pieces, strict=False)]
+    with SplitNorms(5, 2):
+        found = norms[2](x)
+        assert torch.equal(norms[2].eval()(x), F.batch_norm(x, norms[2].running_mean, norms[2].running_var, eps=1e-5))
+    torch.testing.assert_close(found, torch.cat(expected))
+    for name in ("running_mean", "running_var"):
+        one, other, both = (getattr(norm, name) for norm in norms)
+        torch.testing.assert_close(both, (one + other) / 2)

@@ -137,6 +137,25 @@ def test_nodes_that_cannot_be_used_are_refused(
     assert not list(tmp_path.glob(".seen-*"))
 
 
+@pytest.mark.slow
+def test_another_token_is_refused(cluster: Any, tmp_path: Path) -> None:
+    """In a process of its own: Ray reads the token once."""
+    token = tmp_path / "token"
+    token.touch(0o600)
+    token.write_text(secrets.token_hex(32))
+    words = f"train --net resnet8 --data.per_class 2 --epochs 1 --on {cluster.address} --store {tmp_path / 'store'}"
+    done = subprocess.run(
+        [sys.executable, "-m", "didact", *words.split()],
+        env=os.environ | {"RAY_AUTH_TOKEN_PATH": str(token)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "it wants the token of the cluster in ~/.ray/auth_token" in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("store/runs/*"))
+
+
 def test_an_address_without_a_cluster_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"there is no Ray cluster at '127\.0\.0\.1:1'"):
         execute(students(TEACHERS[0]), Store(tmp_path), Execution(executor=Ray(address="127.0.0.1:1")))

@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from didact.launcher import LOST
+
 T = TypeVar("T")
 
 
@@ -27,8 +29,7 @@ def reached() -> Iterator[None]:
         line = str(error).strip().partition("\n")[0]
         reason = re.sub(r"^\[\S+\] ", "", line).partition(". ")[0]  # without the place in torch's source, and advice
         raise LostError(
-            f"another process of this training ended or cannot be reached ({reason}); "
-            "finished epochs are saved; the same command continues from the last one"
+            f"{LOST} ({reason}); finished epochs are saved; the same command continues from the last one"
         ) from error
 
 

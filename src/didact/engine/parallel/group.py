@@ -29,7 +29,7 @@ def current() -> Processes:
     return _current
 
 
-def join(device: str, *, local_norms: bool = False) -> Processes:
+def join(device: str) -> Processes:
     """Meet the other processes, once; each calls it.
 
     Args:
@@ -41,7 +41,7 @@ def join(device: str, *, local_norms: bool = False) -> Processes:
             versions of didact, torch or Python.
     """
     global _current
-    own = Processes(**vars(place()), local_norms=local_norms)
+    own = Processes(**vars(place()))
     if not dist.is_initialized():
         check(device, own)
         _meet(device)

@@ -21,6 +21,56 @@ from torch.overrides import TorchFunctionMode
 from didact.engine.parallel.exchange import joined, summed
 
 
+def parts(n: int, shares: int) -> tuple[int, ...]:
+    """How many of ``n`` images each of so many parts of a batch has; they differ by one at most."""
+    ends = [n * (share + 1) // shares for share in range(shares)]
+    return tuple(end - start for start, end in zip([0, *ends], ends, strict=False))
+
+
+class SplitNorms(TorchFunctionMode):
+    """Within the block ``torch.nn.functional.batch_norm`` takes batch statistics over each part of a
+    batch, as processes do of which each has one. Running statistics take in the means of the parts.
+
+    Args:
+        images: of the whole batch; an input may have several rows for each.
+        shares: number of parts.
+    """
+
+    def __init__(self, images: int, shares: int) -> None:
+        super().__init__()
+        self.images, self.rows = images, parts(images, shares)
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        return self._norm(*args, **kwargs) if func is F.batch_norm else func(*args, **kwargs)
+
+    def _norm(
+        self,
+        input: Tensor,
+        running_mean: Tensor | None,
+        running_var: Tensor | None,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        training: bool = False,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+    ) -> Tensor:
+        if not training:
+            return F.batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+        each = len(input) // self.images
+        shown = []
+        running = [one for one in (running_mean, running_var) if one is not None]
+        sums = [torch.zeros_like(one) for one in running]
+        for part in input.split([each * n for n in self.rows]):
+            own = [one.clone() for one in running]
+            shown.append(F.batch_norm(part, *(own or (None, None)), weight, bias, True, momentum, eps))
+            for total, one in zip(sums, own, strict=True):
+                total.add_(one)
+        for one, total in zip(running, sums, strict=True):
+            one.copy_(total / len(self.rows))
+        return torch.cat(shown)
+
+
 class SyncedNorms(TorchFunctionMode):
     """Within the block ``torch.nn.functional.batch_norm`` takes batch statistics over all
     processes, whatever module calls it, and so does ``Tensor.aminmax`` of a whole tensor, which

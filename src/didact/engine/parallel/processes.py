@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from didact.engine.parallel import exchange
-from didact.engine.parallel.norms import SyncedNorms
+from didact.engine.parallel.norms import SplitNorms, SyncedNorms, parts
 from didact.launcher import Place
 from didact.tensors import Batch, Outputs
 
@@ -41,21 +41,15 @@ LEAST = 2
 
 @dataclass(frozen=True)
 class Processes(Place):
-    """The processes of one training, from the place of one of them.
-
-    Attributes:
-        local_norms: whether each takes batch norm's statistics over its own share.
-    """
-
-    local_norms: bool = False
+    """The processes of one training, from the place of one of them."""
 
     def share(self, batch: Batch) -> Share:
         """This process's share of a batch. A batch with too few images to divide is everyone's."""
         if len(batch) < self.size * LEAST or self.size == 1:
             return Share(batch, batch, self)
-        ends = [len(batch) * (rank + 1) // self.size for rank in range(self.size)]
-        rows = tuple(end - start for start, end in zip([0, *ends], ends, strict=False))
-        return Share(batch, _cut(batch, ends[self.rank] - rows[self.rank], ends[self.rank]), self, rows)
+        rows = parts(len(batch), self.size)
+        start = sum(rows[: self.rank])
+        return Share(batch, _cut(batch, start, start + rows[self.rank]), self, rows)
 
     def average(self, gradients: Sequence[Tensor]) -> None:
         """Replace gradients by their means over all processes, in one exchange for each type."""
@@ -69,7 +63,7 @@ class Processes(Place):
 
     def settle(self, buffers: Sequence[Tensor]) -> None:
         """Average running statistics that each process has gathered for itself."""
-        if self.local_norms and buffers:
+        if buffers:
             self.average(buffers)
 
     def gather(self, value: T) -> list[T]:
@@ -115,9 +109,15 @@ class Share:
         """Whether figures of this process count: not where all have the same."""
         return self.processes.rank == 0 or bool(self.rows and not whole)
 
-    def norms(self) -> AbstractContextManager[object]:
-        """Within the block batch norm takes its statistics over the whole batch."""
-        return SyncedNorms(self.processes.size) if self.rows and not self.processes.local_norms else nullcontext()
+    def norms(self, shares: int) -> AbstractContextManager[object]:
+        """Within the block batch norm takes its statistics over each of so many parts of the whole
+        batch: over all of it for 1, and otherwise over the part of a process, or of as many parts
+        one after the other where the batch is not divided.
+        """
+        if self.rows:
+            assert shares in (1, len(self.rows)), "refused before training"
+            return SyncedNorms(len(self.rows)) if shares == 1 else nullcontext()
+        return SplitNorms(len(self.whole), shares) if shares > 1 and len(self.whole) >= shares * LEAST else nullcontext()
 
     def gather(self, outputs: Outputs) -> Outputs:
         """Outputs for the whole batch from those for the part, with gradient."""
