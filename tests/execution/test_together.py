@@ -81,12 +81,14 @@ def held(said: str) -> list[str]:
 
 @pytest.mark.slow
 def test_ranges_of_8_bits_follow_the_whole_batch(tmp_path: Path) -> None:
-    """Both processes hold the same bits, and the ranges and weights that one process has, but for float32's rounding."""
+    """Both processes hold the same bits, and the ranges and weights that one process has, but for rounding: in 8 bits the last
+    digit of a float32 decides on a whole step now and then.
+    """
     one, two = tmp_path / "one", tmp_path / "two"
     begun = started(one, "bits", 2, 1, "--float32"), started(two, "bits", 2, 2, "--float32")
     _, said = (ended(processes) for processes in begun)
     assert held(said[0]) == held(said[1]) != []
-    check_alike(shared.made("bits", 2), Store(one), Store(two), tolerance=1e-3)
+    check_alike(shared.made("bits", 2), Store(one), Store(two), tolerance=1e-2)
 
 
 def check_alike(run: Run, one: Store, two: Store, tolerance: float = TOLERANCE) -> None:
