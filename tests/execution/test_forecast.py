@@ -144,9 +144,10 @@ def test_jobs_that_would_read_the_same_are_told_apart(tiny: Tiny) -> None:
     assert shown[0].startswith("resnet8 kd (2 epochs") and shown[1] == "resnet8 kd (seed 1)"
     assert "3 epochs" in shown[2] and "data seed 4" in shown[3] and shown[4] == "resnet8 ce"
     assert shown[5:] == ["3 x resnet8 kd (seeds 2 to 4)", "resnet8 sftn (for resnet8)"]
-    same = replace(student, method=replace(student.method, alpha=0.25)), replace(student, start=None)
-    table, _ = forecast([fake(at, (run,), 1) for at, run in enumerate((*same, student))], 0, Speed(1e9, ""), 1, None)
-    assert [str(row[1]) for row in table.rows][1:] == [f"resnet8 kd [{student.digest[:6]}]"] * 2
+    assert student.teacher is not None
+    other = replace(student, teacher=replace(student.teacher, recipe=longer.recipe))
+    table, _ = forecast([fake(at, (run,), 1) for at, run in enumerate((student, other))], 0, Speed(1e9, ""), 1, None)
+    assert [str(row[1]) for row in table.rows] == [f"resnet8 kd [{run.digest[:6]}]" for run in (student, other)]
 
 
 def test_some_steps_are_timed(tiny: Tiny, tmp_path: Path) -> None:

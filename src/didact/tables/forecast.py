@@ -74,8 +74,8 @@ def _distinct(jobs: Sequence[tuple[Run, str, str]]) -> list[str]:
         jobs: the first run, what is trained, and who teaches.
     """
     alike: dict[tuple[str, str, str], list[Run]] = {}
-    for run, *said in jobs:
-        alike.setdefault((run.data.label, *said), []).append(run)
+    for run, trains, by in jobs:
+        alike.setdefault((run.data.label, trains, by), []).append(run)
     shown = []
     for run, trains, by in jobs:
         others = [set(recipe_label(one).split(", ")) for one in alike[run.data.label, trains, by]]

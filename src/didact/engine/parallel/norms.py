@@ -63,7 +63,8 @@ class SplitNorms(TorchFunctionMode):
         sums = [torch.zeros_like(one) for one in running]
         for part in input.split([each * n for n in self.rows]):
             own = [one.clone() for one in running]
-            shown.append(F.batch_norm(part, *(own or (None, None)), weight, bias, True, momentum, eps))
+            mean, variance = own or (None, None)
+            shown.append(F.batch_norm(part, mean, variance, weight, bias, True, momentum, eps))
             for total, one in zip(sums, own, strict=True):
                 total.add_(one)
         for one, total in zip(running, sums, strict=True):
