@@ -69,6 +69,10 @@ def test_the_example_of_the_page_serves_it(store: str, here: Path) -> None:
         (["resnet8", "--to", "tfl"], "to: onnx, pt2, executorch, tflite, found 'tfl'; did you mean 'tflite'"),
         (["resnet8", "--to", "tflite"], "tflite runs in a Python of its own: python -m venv ENV; ENV/bin/pip install torch"),
         (["resnet8", "--to", "executorch", "--python", "nowhere"], "python: nowhere is no program"),
+        (
+            ["resnet8", "--python", "nowhere"],
+            "python: onnx runs in this Python; leave --python out, or write --to executorch",
+        ),
         (["resnet8", "--to", "pt2", "-o", "net.onnx"], "output: the name of a file that ends in .pt2, found 'net.onnx'"),
         (["resnet8", "--float-ends"], "float-ends: is for runs in float that are written with --bits 8"),
         (

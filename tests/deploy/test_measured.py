@@ -60,6 +60,11 @@ def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     figures.description_of(old).write_text("{}")
     with pytest.raises(RequestError, match="is of another version of didact"):
         measured(old, [])
+    figures.description_of(old).write_text('{"format"')
+    with pytest.raises(RequestError, match=r"old\.pte has a damaged description next to it, old\.pte\.json"):
+        measured(old, [])
+    with pytest.raises(RequestError, match="is of a later didact than this one; update didact"):
+        measured(written(tmp_path / "later.pte", format=99), [])
     (tmp_path / "empty").mkdir()
     with pytest.raises(RequestError, match="holds no file of didact export"):
         files_in([tmp_path / "empty"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,9 @@ from didact.nets.blocks import macs, parameters
 from didact.search.costs import Costs, SearchSettings, weights
 from didact.search.pareto import ParetoFront
 from didact.search.search import search
-from didact.spec import SpecError
+from didact.spec import SpecError, from_json
 from didact.store.store import Store
+from didact.tables.front import table
 from support.searched import SPACE, TEACHER
 
 
@@ -75,6 +77,27 @@ def test_the_latency_of_a_student(trained: Path) -> None:
     found = search(Store(trained), TEACHER, SearchSettings(trials=3, cost="latency", max_latency=10_000))
     assert all(one.latency is not None and 0 < one.latency == one.cost for one in found.members)
     assert search(Store(trained), TEACHER, SearchSettings(trials=3, cost="latency", max_latency=10_000)) == found
+
+
+def test_the_latency_of_a_students_file(trained: Path) -> None:
+    for library in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(library, reason="the extra onnx is not installed")
+    settings = SearchSettings(trials=2, cost="latency", runtime="onnx", bits=8)
+    found = search(Store(trained), TEACHER, settings)
+    assert all(one.latency is not None and 0 < one.latency == one.cost for one in found.members)
+    assert "ms for one image, ONNX Runtime" in table(found, TEACHER, []).columns
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"runtime": "onnx"}, "runtime: measures latencies; write --cost latency or --max-latency, too"),
+        ({"runtime": "onnx", "cost": "latency", "bits": 4}, "bits: files have 8 or 32, found 4"),
+    ],
+)
+def test_files_that_there_are_not(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        from_json(SearchSettings, settings)
 
 
 @pytest.mark.parametrize("trials", [20, 96])

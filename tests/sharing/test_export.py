@@ -15,15 +15,16 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 
 from didact.data import evaluation_batches, load
-from didact.deploy.engine import session
+from didact.deploy.engine import Unsupported, session
 from didact.deploy.forms.contract import find
 from didact.deploy.forms.onnx import Onnx
 from didact.deploy.guest import interpreter
 from didact.deploy.onnx_file import KEY, ends, logits_of
 from didact.execution import Execution, execute
 from didact.runs.run import Run
-from didact.sharing import export as exporting
-from didact.sharing.export import Exported, export
+from didact.sharing import exported as writing
+from didact.sharing.export import export
+from didact.sharing.exported import Exported, summary
 from didact.sharing.folder import pack_run
 from didact.spec import RequestError, SpecError
 from didact.store.store import Store
@@ -69,7 +70,7 @@ def test_the_deployed_network_is_in_it(store: Store, tmp_path: Path, make_run: A
     assert within["accuracy"]["test_images"] == len(dataset.test) and within["difference"] <= 1e-4
     parameters = sum(p.numel() for p in store.deployed(run).parameters())
     assert done.size < 4 * parameters + 25_000, "branches and notes of the exporter are gone"
-    assert f"{done.about['difference']:.2g}" in exporting.summary(done)[1]
+    assert f"{done.about['difference']:.2g}" in summary(done)[1]
     assert done.warning is None and sorted(p.name for p in done.path.parent.iterdir()) == ["net.json", "net.onnx"]
 
 
@@ -91,7 +92,7 @@ def test_eight_bits_are_calibrated_on_training_images_and_measured(
     dataset = load(DATA)
     right = logits_of(done.path.read_bytes(), [dataset.test.images / 255]).argmax(1) == dataset.test.labels
     assert done.about["accuracy"]["file"] == pytest.approx(100 * float(right.float().mean()), abs=0.3)
-    assert [line for line in exporting.summary(done) if "20 training images, seed 0" in line]
+    assert [line for line in summary(done) if "20 training images, seed 0" in line]
 
 
 def test_the_first_and_the_last_layer_stay_in_float(store: Store, tmp_path: Path) -> None:
@@ -107,7 +108,7 @@ def test_the_first_and_the_last_layer_stay_in_float(store: Store, tmp_path: Path
     assert [node.input[1] in floats for node in layers] == [True, *[False] * (len(layers) - 2), True]
     assert ends(done.path.read_bytes())[0] == layers[0].name
     assert done.about["float_ends"] and not whole.about["float_ends"]
-    assert "first and last layer in float" in exporting.summary(done)[1]
+    assert "first and last layer in float" in summary(done)[1]
 
 
 @pytest.mark.slow
@@ -125,16 +126,9 @@ def test_other_forms(to: str, store: Store, tmp_path: Path) -> None:
     assert done.about["accuracy"]["file"] == pytest.approx(done.about["accuracy"]["float32"], abs=0.2)
     small = exported(store, make("simkd"), tmp_path / f"net8{suffix}", to=to, bits=8, images=20)
     assert small.about["difference"] > 1e-6 and small.size < small.float_size
+    ends = exported(store, make("simkd"), tmp_path / f"ends{suffix}", to=to, bits=8, images=20, float_ends=True)
+    assert small.size < ends.size < ends.float_size
     assert b"site-packages" not in done.path.read_bytes() + small.path.read_bytes()
-
-
-def test_a_loss_of_accuracy_is_said() -> None:
-    def told(file: float) -> str | None:
-        about = {"digest": "1f0c", "bits": 8, "accuracy": {"file": file, "float32": 70.0, "record": 70.0}}
-        return Exported(Path("net.onnx"), about, 1, 4).warning
-
-    assert told(69.5) is None
-    assert "8 bits lose 0.60 points" in str(told(69.4)) and "--start 1f0c --recipe.bits 8" in str(told(69.4))
 
 
 @pytest.mark.parametrize(("off", "said"), [(1.0, "and 0.0001 is allowed in 32 bits"), (float("nan"), "up to nan")])
@@ -148,14 +142,14 @@ def test_other_logits_than_the_networks_are_not_written(
 
 
 def test_it_is_whole_or_not_there(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = exporting.write
+    write = writing.write
 
     def full(path: Path, data: bytes) -> None:
         if path.suffix == ".onnx":
             raise OSError(28, f"cannot write {path}: No space left on device")
         write(path, data)
 
-    monkeypatch.setattr(exporting, "write", full)
+    monkeypatch.setattr(writing, "write", full)
     with pytest.raises(RequestError, match=r"output: .*No space left"):
         exported(store, make("simkd"), tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
@@ -163,7 +157,7 @@ def test_it_is_whole_or_not_there(store: Store, tmp_path: Path, monkeypatch: pyt
 
 def test_an_operation_without_a_counterpart_is_named(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> bytes:
-        raise exporting.Unsupported("No ONNX function found for aten.strange")
+        raise Unsupported("No ONNX function found for aten.strange")
 
     monkeypatch.setattr(Onnx, "model_of", refuse)
     with pytest.raises(SpecError, match=r"resnet8.simkd.s0 cannot be exported to onnx: No ONNX function found for aten"):
@@ -193,7 +187,7 @@ def test_a_run_of_eight_bits_keeps_the_integers_of_its_training(tmp_path: Path, 
     net = store.deployed(run).requires_grad_(False)
     logits = [net(b.images) for b in evaluation_batches(load(DATA), load(DATA).test)]
     assert done.about["difference"] < 0.1 * float(torch.cat(logits).abs().max())
-    lines = exporting.summary(done)
+    lines = summary(done)
     assert "integers and ranges are those of its training in 8 bits" in lines and "by torch in 8 bits" in lines[2]
     with pytest.raises(SpecError, match=r"bits: resnet8.ce.s0 was trained in 8 bits; write --bits 8"):
         exported(store, run, tmp_path / "other.onnx")

@@ -39,16 +39,16 @@ def export(
 ) -> int:
     """Convert, measure and write; the help stands where the command is named."""
     from didact import streams
-    from didact.sharing import export as exporting
+    from didact.sharing.checks import usual_place
+    from didact.sharing.export import export as write
+    from didact.sharing.exported import summary
     from didact.store.choice import chosen
 
     records = answer.opened(store, trust_store)
     found, record = chosen(records, run)
-    path = exporting.usual_place(records, found, bits, to) if output is None else output.expanduser()
-    done = exporting.export(
-        records, found, record, path, to=to, bits=bits, images=calibration, float_ends=float_ends, python=python
-    )
-    for line in exporting.summary(done):
+    path = usual_place(records, found, bits, to) if output is None else output.expanduser()
+    done = write(records, found, record, path, to=to, bits=bits, images=calibration, float_ends=float_ends, python=python)
+    for line in summary(done):
         streams.say(line)
     if done.warning is not None:
         streams.say(done.warning, to_stderr=True)

@@ -51,9 +51,9 @@ class Exports:
         """Refuse before any training what cannot be exported.
 
         Raises:
-            RequestError: as of :func:`didact.sharing.export.check`.
+            RequestError: as of :func:`didact.sharing.checks.check`.
         """
-        from didact.sharing.export import check
+        from didact.sharing.checks import check
 
         for run in runs:
             if not self._there(store, run):
@@ -62,7 +62,8 @@ class Exports:
     def write(self, store: Store, runs: Sequence[Run], *, to_stderr: bool = False) -> int:
         """Export the finished ones of ``runs`` that are not there yet, and say what was measured.
         Returns 1 when one of them failed, else 0."""
-        from didact.sharing import export as exporting
+        from didact.sharing.export import export
+        from didact.sharing.exported import summary
 
         code = 0
         for run in runs:
@@ -74,12 +75,12 @@ class Exports:
                 streams.say(f"{path} is there already", to_stderr=to_stderr)
                 continue
             try:
-                done = exporting.export(store, run, record, path, to=self.to, bits=self._bits(run))
+                done = export(store, run, record, path, to=self.to, bits=self._bits(run))
             except RequestError as error:
                 streams.say(f"FAILED to export {run.label} ({run.digest}): {error}", to_stderr=True)
                 code = 1
                 continue
-            for line in exporting.summary(done):
+            for line in summary(done):
                 streams.say(line, to_stderr=to_stderr)
             if done.warning is not None:
                 streams.say(done.warning, to_stderr=True)
@@ -89,7 +90,7 @@ class Exports:
         return run.recipe.bits if self.bits is None else self.bits
 
     def _path(self, store: Store, run: Run) -> Path:
-        from didact.sharing.export import usual_place
+        from didact.sharing.checks import usual_place
 
         return self.folder / usual_place(store, run, self._bits(run), self.to).name
 

@@ -42,7 +42,13 @@ def search(
     max_latency: Annotated[
         float | None, Parameter(converter=exactly(Positive), help="Milliseconds for one image, measured on this machine.")
     ] = None,
-    bits: Annotated[int, Parameter(converter=exactly(int), help="Bit width for --max-bytes, --target and --export.")] = 8,
+    runtime: Annotated[
+        Literal["torch", "onnx"],
+        Parameter(help="What latencies are measured by; onnx: ONNX Runtime, each student as a file at --bits."),
+    ] = "torch",
+    bits: Annotated[
+        int, Parameter(converter=exactly(int), help="Bit width for --max-bytes, --target, --runtime and --export.")
+    ] = 8,
     target: Annotated[str | None, Parameter(help="A device that must hold the student; see 'didact list devices'.")] = None,
     devices: Annotated[str | None, Parameter(help="Your own devices: a JSON file, or module:NAME.")] = None,
     trials: Annotated[int, Parameter(converter=exactly(Count), help="Largest number of students to predict.")] = 200,
@@ -78,7 +84,7 @@ def search(
     shape = form(format, json)
     picture = picture_path(picture)
     fields = {"cost": cost, "bits": bits, "trials": trials, "images": images, "seed": seed}
-    fields |= {"max_parameters": max_parameters, "max_macs": max_macs, "max_latency": max_latency}
+    fields |= {"max_parameters": max_parameters, "max_macs": max_macs, "max_latency": max_latency, "runtime": runtime}
     settings = from_json(SearchSettings, fields | {"max_bytes": _bytes(max_bytes), "target": _target(target, devices)})
     exported = exports.asked(export, None if export is None else bits, folder)
     records = answer.opened(store, trust_store)

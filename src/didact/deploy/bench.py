@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from didact.deploy import tflite_graph
 from didact.deploy.apart import RUNNER
 from didact.deploy.guest import Guest, GuestError, interpreter
 from didact.deploy.onnx_graph import UnknownShapeError, activations
@@ -22,6 +23,9 @@ from didact.spec import RequestError, SpecError, clean, shown
 
 FORMS = {".onnx": "onnx", ".pt2": "pt2", ".pte": "executorch", ".tflite": "tflite"}
 """The form of a file, by the end of its name."""
+
+NEWER = ("opset", "IR version", "ir_version", "schema version", "Invalid version")
+"""Words of a runtime about a file that is newer than it."""
 
 TURN = 10
 """Passes of a file before it is the next one's turn."""
@@ -169,8 +173,14 @@ def _opened(stack: contextlib.ExitStack, path: Path, form: str, settings: Settin
     try:
         answer = guest.ask(do="open", form=form, file=str(path.absolute()), threads=settings.threads, image=image)
     except GuestError as error:
-        raise RequestError(f"{clean(path)} cannot be opened by its runtime: {error}") from None
+        raise RequestError(f"{clean(path)} cannot be opened by its runtime: {error}{_instead(str(error))}") from None
     return _Open(path, guest, answer)
+
+
+def _instead(reason: str) -> str:
+    """What to do about a file that is newer than its runtime; nothing of another one."""
+    newer = any(word in reason for word in NEWER)
+    return "; update the runtime, or export the file for this version of it" if newer else ""
 
 
 def _takes(answer: dict[str, Any], batch: int) -> bool:
@@ -190,7 +200,9 @@ def _latency(batch: int, taken: list[float]) -> Latency:
 
 def _benched(path: Path, form: str, answer: dict[str, Any], memory: int | None, latencies: list[Latency]) -> Benched:
     most, unknown = None, ""
-    if form == "onnx":
+    if answer["graph"] is not None:
+        most = tflite_graph.activations(answer["graph"])
+    elif form == "onnx":
         try:
             most = activations(path, answer["image"])
         except UnknownShapeError as error:

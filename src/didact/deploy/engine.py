@@ -192,8 +192,18 @@ def converted(module: nn.Module, image: Shape, outputs: list[str]) -> bytes:
             model = path.read_bytes()
             session(model, 1)
         except Exception as error:  # of the exporter, of the network's code, of the runtime: it may be any
-            raise Unsupported(first_cause(error) + layer(module, images, unfollowed)) from error
+            fails = unfollowed if unfollowed(module, (images,)) else _unconverted
+            raise Unsupported(first_cause(error) + layer(module, images, fails)) from error
     return model
+
+
+def _unconverted(part: nn.Module, given: tuple[Tensor, ...]) -> bool:
+    """Whether ``part`` alone has an operation without a counterpart in ONNX."""
+    try:
+        torch.onnx.export(part, given, dynamo=True, verbose=False)
+    except Exception:  # of the exporter: it may be any
+        return True
+    return False
 
 
 def quantised(model: bytes, batches: Iterable[Tensor], floats: Iterable[str] = ()) -> bytes:

@@ -1,4 +1,4 @@
-"""The latency of a network for one image on this machine."""
+"""The latency of a network for one image on this machine, by torch or by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -59,6 +59,37 @@ def latency(net: nn.Module, image: Shape, *, threads: int = 1, repeats: int = 50
     finally:
         torch.set_num_threads(before)
     low, median, high = statistics.quantiles(taken, n=4, method="inclusive")
+    return Latency(median, low, high, threads, repeats)
+
+
+def onnx_latency(
+    net: nn.Module, image: Shape, bits: int = 32, *, threads: int = 1, repeats: int = 50, warm_up: int = 5
+) -> Latency:
+    """Measure the ONNX file that ``net`` becomes, by ONNX Runtime on the processor.
+
+    In 8 bits the ranges of activations come from noise, as times do not depend on them: the file
+    is not for use.
+
+    Args:
+        image: shape (c, h, w).
+        bits: 32, or 8: quantised as :func:`didact.deploy.engine.quantised` does.
+        threads, repeats, warm_up: as of :func:`latency`.
+
+    Raises:
+        didact.deploy.engine.Unsupported: an operation has no counterpart in ONNX.
+    """
+    from didact.deploy import engine, onnx_file
+
+    noise = torch.rand(16, *image, generator=torch.Generator().manual_seed(0))
+    with evaluating(net):
+        model = onnx_file.model_of(net.cpu(), image, [0.0] * image[0], [1.0] * image[0])
+    runtime = engine.session(model if bits == 32 else engine.quantised(model, [noise]), threads)
+    one, taken = {"images": noise[:1].numpy()}, list[float]()
+    for _ in range(warm_up + repeats):
+        begun = time.perf_counter()
+        runtime.run(["logits"], one)
+        taken.append(1000 * (time.perf_counter() - begun))
+    low, median, high = statistics.quantiles(taken[warm_up:], n=4, method="inclusive")
     return Latency(median, low, high, threads, repeats)
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterable
@@ -31,6 +32,7 @@ LARGEST = 32
 than 16: the exporter would take its example for a bound."""
 
 BATCH = 64
+TFLITE_LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL")
 LAYERS = ("conv1d", "conv2d", "linear", "convolution", "addmm")
 
 
@@ -57,8 +59,6 @@ def tflite(net: torch.nn.Module, image: list[int], images: torch.Tensor | None, 
 
     import litert_torch  # pyright: ignore[reportMissingImports]
 
-    if float_ends:
-        raise ValueError("its quantiser has no name for the first and the last layer; leave --float-ends out")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "net.tflite")
         litert_torch.convert(net, (torch.zeros(1, *image),)).export(str(path))
@@ -71,11 +71,26 @@ def tflite(net: torch.nn.Module, image: list[int], images: torch.Tensor | None, 
         made = quantizer.Quantizer(str(path), recipe.static_wi8_ai8())
         for place in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
             made.update_quantization_recipe(".*", place, algorithm_key=AlgorithmName.NO_QUANTIZE)
+        for name, kind in tflite_ends(str(path)) if float_ends else ():
+            scope = rf"(^|;){re.escape(name)}(;|$)"
+            made.update_quantization_recipe(scope, qtyping.TFLOperationName(kind), algorithm_key=AlgorithmName.NO_QUANTIZE)
         given = {"serving_default": [{"args_0": one.numpy()} for one in images.split(1)]}
         # the quantiser's own calibrate averages the ranges of the last 20 images or so, and cuts off what is beyond
         ranges = calibrator.Calibrator(str(path), qsv_update_func=min_max_update)
         ranges.calibrate(given, made._recipe_manager)
         return bytes(made.quantize(ranges.get_model_qsvs()).quantized_model)
+
+
+def tflite_ends(file: str) -> list[tuple[str, str]]:
+    """The output of the first and of the last operator with weights, by name, and the operator's
+    kind."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType  # pyright: ignore[reportMissingImports]
+
+    # a delegate would stand for the operators that it takes over
+    bare = Interpreter(model_path=file, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    names = {int(one["index"]): str(one["name"]) for one in bare.get_tensor_details()}
+    layers = [one for one in bare._get_ops_details() if one["op_name"] in TFLITE_LAYERS]
+    return [(names[int(one["outputs"][0])], str(one["op_name"])) for one in (layers[0], layers[-1])]
 
 
 def exported(net: torch.nn.Module, image: list[int], largest: int) -> torch.export.ExportedProgram:
@@ -146,11 +161,39 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
     image = [int(size) for size in given.meta["val"].shape[1:]]
     net = program.module()
     images = None if asked["images"] is None else torch.from_numpy(np.load(asked["images"]))
-    with torch.no_grad():
-        made = FORMS[asked["do"]](net, image, images, asked["float_ends"])
+    try:
+        with torch.no_grad():
+            made = FORMS[asked["do"]](net, image, images, asked["float_ends"])
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # of an exporter, which has many kinds
+        raise Refused(first_lines(error) + layer_of(program, str(error))) from error
     with open(asked["file"], "wb") as file:
         file.write(made)
     return {"versions": {name: version(name) for name in ("torch", PACKAGES[asked["do"]])}}
+
+
+class Refused(Exception):
+    """The form cannot hold the network; the message says why, and names the layer where it is known."""
+
+
+def layer_of(program: torch.export.ExportedProgram, error: str) -> str:
+    """The layer with the first operator that ``error`` names, as " (in body.1, a Bessel)"; nothing
+    where it names none."""
+    for node in program.graph.nodes:
+        kind = _kind(node) if node.op == "call_function" else ""
+        inside = list(node.meta.get("nn_module_stack", {}).values())
+        if kind and inside and re.search(rf"\b(aten|prims)(::|\.|_){re.escape(kind)}(?!\w)", error):
+            path, what = inside[-1]
+            path = re.sub(r"^L\['self'\]\.?|^net\.", "", path)
+            return f" (in {path}, a {getattr(what, '__name__', str(what).rpartition('.')[2])})" if path else ""
+    return ""
+
+
+def first_lines(error: Exception) -> str:
+    """What an exporter says, in a line or two."""
+    lines = [text.strip() for text in str(error).splitlines() if text.strip()]
+    return f"{type(error).__name__}: {' '.join(lines[:2])[:300]}"
 
 
 def main() -> None:
@@ -164,9 +207,10 @@ def main() -> None:
             found = answer(json.loads(line))
         except ModuleNotFoundError as error:
             found = {"error": str(error), "lacking": error.name}
-        except Exception as error:  # of an exporter, which has many kinds
-            lines = [text.strip() for text in str(error).splitlines() if text.strip()]
-            found = {"error": f"{type(error).__name__}: {' '.join(lines[:2])[:300]}"}
+        except Refused as error:
+            found = {"error": str(error)}
+        except Exception as error:  # of torch, which has many kinds
+            found = {"error": first_lines(error)}
         answers.write(json.dumps(found) + "\n")
         answers.flush()
 

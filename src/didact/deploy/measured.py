@@ -13,9 +13,10 @@ from didact.deploy import figures
 from didact.deploy.bench import FORMS, form_of, size_of
 from didact.deploy.device import Device
 from didact.deploy.fit import Fit, Footprint, Verdict, fit, lacks
+from didact.deploy.onnx_file import FORMAT
 from didact.deploy.onnx_graph import UnknownShapeError, activations
 from didact.files.checked import file_checksum, read_json
-from didact.files.reading import DamagedError
+from didact.files.reading import DamagedError, is_file
 from didact.spec import RequestError, clean
 
 
@@ -28,7 +29,7 @@ class Measured:
         about: what it says of itself (didact export).
         size: bytes of the file.
         activations: bytes at their peak for one image, computed from the file's graph; from the
-            network where the form shows none.
+            network where the form shows none. A TFLite file shows it to ``didact bench --keep``.
         arithmetic: what :mod:`didact.deploy.fit` computes for its network at its bit width.
         verdicts: of devices, by the size of the file and its activations.
         bench: the figures that ``didact bench --keep`` has kept; None where there are none.
@@ -108,8 +109,11 @@ def measured(path: Path, devices: Sequence[Device]) -> Measured:
     if form == "onnx":
         with contextlib.suppress(UnknownShapeError, ModuleNotFoundError):  # the arithmetic stands
             used = activations(path, list(about["image"]))
+    bench = figures.kept(path)
+    if bench is not None and bench["activations"] is not None:
+        used = bench["activations"]
     verdicts = tuple(Verdict(device.name, device.executes(bits), lacks(device, size, used)) for device in devices)
-    return Measured(path, about, size, used, arithmetic, verdicts, figures.kept(path))
+    return Measured(path, about, size, used, arithmetic, verdicts, bench)
 
 
 def described(path: Path) -> dict[str, Any]:
@@ -122,8 +126,12 @@ def described(path: Path) -> dict[str, Any]:
     try:
         about = read_json(beside)
     except DamagedError:
-        raise RequestError(f"{clean(path)} has no description next to it, {clean(beside.name)}; {again}") from None
+        lacks = "a damaged" if is_file(beside) else "no"
+        raise RequestError(f"{clean(path)} has {lacks} description next to it, {clean(beside.name)}; {again}") from None
     keys = ("net", "run", "digest", "bits", "image", "accuracy", "parameters", "peak", "sha256")
+    version = about.get("format") if isinstance(about, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise RequestError(f"{clean(beside)} is of a later didact than this one; update didact, or {again}")
     if not isinstance(about, dict) or any(key not in about for key in keys):
         raise RequestError(f"{clean(beside)} is of another version of didact; {again}")
     if about["sha256"] != file_checksum(path):

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from didact.data.folders.decode import UnreadableError, decoded
+from didact.deploy.bench import FORMS, NEWER
 from didact.deploy.engine import check_installed, runtime, session
 from didact.deploy.onnx_file import FORMAT, KEY
 from didact.files.reading import content, is_file
@@ -45,6 +46,12 @@ class Predictor:
         check_installed("predict")
         if not is_file(path):
             raise RequestError(f"{clean(path)} is no file; 'didact export RUN -o FILE.onnx' makes one")
+        form = FORMS.get(path.suffix.lower(), "onnx")
+        if form != "onnx":
+            raise RequestError(
+                f"{clean(path)} is a file of {form}, and answers come from ONNX files; "
+                "'didact export RUN -o FILE.onnx' makes one of the same run"
+            )
         try:
             self._session = session(content(path, largest=None), torch.get_num_threads())
         except Exception as error:  # of the runtime, which has many kinds
@@ -91,7 +98,7 @@ class Predictor:
 
 def _instead(reason: str) -> str:
     """What to do about a file that the runtime refuses."""
-    newer = "opset" in reason or "IR version" in reason or "ir_version" in reason
+    newer = any(word in reason for word in NEWER)
     return "update onnxruntime, or export it here" if newer else "export it again"
 
 

@@ -6,16 +6,17 @@ Python that has numpy and the runtime:
 It reads requests from standard input and answers on standard output, a line of JSON each:
 
     {"do": "open", "form": "onnx", "file": "net.onnx", "threads": 1, "image": null}
-        {"runtime": "onnxruntime 1.23.0", "image": [3, 32, 32], "batch": null, "most": null}
+        {"runtime": "onnxruntime 1.23.0", "image": [3, 32, 32], "batch": null, "most": null, "graph": null}
     {"do": "time", "batch": 32, "warm_up": 5, "passes": 10}
         {"milliseconds": [1.4, ...], "memory": 20480}
     {"do": "run", "images": "images.npy", "batch": 64, "logits": "logits.npy"}
         {}
 
 ``batch`` is null where the file takes any number of images, ``most`` is the largest such number, or
-null. ``memory`` is by how many bytes the
-peak of the resident memory has grown since before the file was opened; null where the system does
-not say. An answer with ``error`` says what is wrong, and ``lacking`` names a library that is not
+null. ``graph`` has the operators of a TFLite file as [name, inputs, outputs], in numbers of tensors,
+with the bytes of each tensor and the numbers of those that are given and wanted. ``memory`` is by
+how many bytes the peak of the resident memory has grown since before the file was opened; null
+where the system does not say. An answer with ``error`` says what is wrong, and ``lacking`` names a library that is not
 installed. Nothing of didact is imported: a runtime that cannot be installed next to didact's torch
 has an environment of its own.
 """
@@ -58,6 +59,7 @@ class Opened:
         self.runtime = runtime
         self.batch = shape[0]
         self.most: int | None = None
+        self.graph: dict[str, Any] | None = None
         self.sizes = shape[1:]
         self.image = [size or 0 for size in self.sizes]
         self.kind = kind
@@ -158,7 +160,26 @@ def tflite(file: str, threads: int) -> Opened:
     except (RuntimeError, ValueError):  # a shape within the graph is fixed
         one = Interpreter(model_path=file, num_threads=threads)
         batch, now[0] = sizes[0], 0
-    return Opened(run, f"ai-edge-litert {version('ai-edge-litert')}", [batch, *sizes[1:]], np.dtype(inputs[0]["dtype"]).name)
+    kind = np.dtype(inputs[0]["dtype"]).name
+    opened = Opened(run, f"ai-edge-litert {version('ai-edge-litert')}", [batch, *sizes[1:]], kind)
+    opened.graph = tflite_graph(file)
+    return opened
+
+
+def tflite_graph(file: str) -> dict[str, Any]:
+    """The operators of the file, and its tensors, for the images that it has by itself."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType  # pyright: ignore[reportMissingImports]
+
+    # a delegate would stand for the operators that it takes over
+    bare = Interpreter(model_path=file, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    tensors = {int(one["index"]): one for one in bare.get_tensor_details()}
+    steps = bare._get_ops_details()
+    return {
+        "steps": [[one["op_name"], [int(at) for at in one["inputs"]], [int(at) for at in one["outputs"]]] for one in steps],
+        "bytes": {at: int(np.prod(one["shape"])) * np.dtype(one["dtype"]).itemsize for at, one in tensors.items()},
+        "given": [int(one["index"]) for one in bare.get_input_details()],
+        "wanted": [int(one["index"]) for one in bare.get_output_details()],
+    }
 
 
 FORMS: dict[str, Callable[[str, int], Opened]] = {"onnx": onnx, "pt2": pt2, "executorch": executorch, "tflite": tflite}
@@ -207,7 +228,7 @@ class Session:
                 importlib.import_module(name)
             self.before = _peak(restart=True)
             self.one = opened(asked["form"], asked["file"], asked["threads"], asked["image"])
-            return {"runtime": self.one.runtime, "image": self.one.image, "batch": self.one.batch, "most": self.one.most}
+            return {name: getattr(self.one, name) for name in ("runtime", "image", "batch", "most", "graph")}
         assert self.one is not None
         if asked["do"] == "time":
             return self._timed(self.one, asked["batch"], asked["warm_up"], asked["passes"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -35,8 +34,11 @@ class SearchSettings:
     max_latency: Positive | None = None
     """Longest time for one image in milliseconds, on this machine
     (:mod:`didact.deploy.latency`)."""
+    runtime: Literal["torch", "onnx"] = "torch"
+    """What latencies are measured by: torch, in floats; or onnx, ONNX Runtime on a file of the
+    student at the bit width."""
     bits: Width = 8
-    """Bit width of weights and activations, for max_bytes and the target."""
+    """Bit width of weights and activations, for max_bytes, the target and files."""
     target: Device | None = None
     """A device that must hold the student's weights and activations at the bit width."""
     trials: Count = 200
@@ -54,7 +56,16 @@ class SearchSettings:
             raise ValueError(
                 f"bits: {self.target.name} computes in {known} bit, not in {self.bits}; write {self.target.bits[0]}"
             )
+        if self.runtime == "onnx" and not self.timed:
+            raise ValueError("runtime: measures latencies; write --cost latency or --max-latency, too")
+        if self.runtime == "onnx" and self.bits not in (8, 32):
+            raise ValueError(f"bits: files have 8 or 32, found {self.bits}; write one of them, or leave --runtime out")
         return self
+
+    @property
+    def timed(self) -> bool:
+        """Whether the search needs latencies."""
+        return self.cost == "latency" or self.max_latency is not None
 
 
 @dataclass(frozen=True)
@@ -119,11 +130,6 @@ class Costs:
             self._timed[name] = self.time(name)
         return self._timed[name]
 
-    @cached_property
-    def timed(self) -> bool:
-        """Whether the search needs latencies."""
-        return self.search.cost == "latency" or self.search.max_latency is not None
-
     def value(self, name: str) -> float:
         """The cost to minimise."""
         if self.search.cost == "latency":
@@ -170,7 +176,9 @@ class Costs:
         most = self.search.max_latency
         if most is None or self.latency(name) <= most:
             return ()
-        return (Excess("max_latency", self.latency(name), most, "ms for one image on this machine"),)
+        return (
+            Excess("max_latency", self.latency(name), most, f"ms for one image on this machine, by {self.search.runtime}"),
+        )
 
 
 def weights(parameters: int, bits: int) -> int:

@@ -15,13 +15,15 @@ import torch
 from scipy.stats import binom
 
 from didact.data import Dataset, Split, evaluation_batches, facts, load
-from didact.deploy.latency import latency
+from didact.deploy.engine import Unsupported
+from didact.deploy.latency import latency, onnx_latency
 from didact.engine.accuracy import hits
 from didact.method import ForPool
 from didact.nets.blocks import BlockNet
 from didact.nets.supernet import SPACES, Pool, Space, Supernet, recalibrated
 from didact.runs.build import network
 from didact.runs.run import Run, Start
+from didact.search.costs import SearchSettings
 from didact.seeds import stream
 from didact.spec import SpecError
 from didact.store.answers.results import Results
@@ -98,9 +100,19 @@ class Predictor:
         net = recalibrated(self._supernet.extract(name), (batch.images for batch in self._batches))
         return net.eval()
 
-    def latency(self, name: str) -> float:
-        """Milliseconds for one image on this machine (:func:`didact.deploy.latency.latency`)."""
-        return latency(self._supernet.extract(name), facts(self.run.data).image).median
+    def latency(self, name: str, settings: SearchSettings) -> float:
+        """Milliseconds for one image on this machine (:mod:`didact.deploy.latency`).
+
+        Raises:
+            SpecError: ONNX Runtime cannot compute the student.
+        """
+        net, image = self._supernet.extract(name), facts(self.run.data).image
+        if settings.runtime == "torch":
+            return latency(net, image).median
+        try:
+            return onnx_latency(net, image, settings.bits).median
+        except Unsupported as error:
+            raise SpecError(f"runtime: {name} cannot be computed by ONNX Runtime: {error}; leave --runtime out") from error
 
     @cached_property
     def images_held(self) -> int:

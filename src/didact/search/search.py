@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from didact.data import facts
+from didact.deploy.engine import check_installed
 from didact.nets.supernet import Pool, Space
 from didact.runs.run import Run
 from didact.search import predict
@@ -52,10 +53,13 @@ def search(
 
     Raises:
         UnsuitableError: a run that cannot be searched (:class:`didact.search.predict.Predictor`).
-        SpecError: no student is within the limits, or Optuna is not installed.
+        SpecError: no student is within the limits, or Optuna, or a library of ``runtime``, is not
+            installed.
         LookupError: the run has no Record.
     """
     settings = settings or SearchSettings()
+    if settings.runtime == "onnx":
+        check_installed("runtime")
     predictor = Predictor(store, run, settings.images, device)
     question = {"search": to_json(settings), "versions": [VERSION, predict.VERSION]}
     file = f"search-{digest(question)}"
@@ -63,7 +67,7 @@ def search(
     if stored is not None:
         return stored
     about = facts(run.data)
-    costs = Costs(settings, about.classes, about.image, predictor.latency)
+    costs = Costs(settings, about.classes, about.image, lambda name: predictor.latency(name, settings))
     accuracies = _predicted(predictor, costs, tell)
     students = [_member(name, accuracy, costs) for name, accuracy in accuracies.items()]
     members = front(students)
@@ -75,7 +79,7 @@ def search(
 
 def _member(name: str, accuracy: float, costs: Costs) -> Member:
     parameters, macs = costs.counts(name)
-    time = costs.latency(name) if costs.timed else None
+    time = costs.latency(name) if costs.search.timed else None
     return Member(name, accuracy, costs.value(name), parameters, macs, time)
 
 

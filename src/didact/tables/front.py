@@ -17,10 +17,11 @@ from didact.tables.table import Cell, Quantity, Table
 
 FILES = (
     "Measured: file, its accuracy on the test images by its own runtime, ms by didact bench --keep. All else is computed or, "
-    "as the accuracy, predicted; ms for one image is measured by torch."
+    "as the accuracy, predicted; ms for one image is measured."
 )
 """What of a front with files is measured."""
 
+_BY = {"torch": "torch", "onnx": "ONNX Runtime"}
 _COSTS = {"parameters": "parameters", "macs": "MACs", "bytes": "size", "latency": "latency"}
 
 
@@ -33,7 +34,9 @@ def table(front: ParetoFront, teacher: Run, compared: Sequence[Correlation], fil
     timed = front.members[0].latency is not None
     widths = sorted({front.settings.bits, 32})
     columns = ["pick", "student", "predicted accuracy (%)", "parameters", "MACs (million)"]
-    columns += [f"size at {bits} bit" for bits in widths] + (["ms for one image"] if timed else [])
+    columns += [f"size at {bits} bit" for bits in widths] + (
+        [f"ms for one image, {_BY[front.settings.runtime]}"] if timed else []
+    )
     rows = tuple(_row(front, member, widths) for member in front.members)
     notes = [picked(front), tried(front), *_reliable(front, compared)]
     if files:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from didact.deploy.guest import APART
 from didact.nets.blocks import Shape
 from didact.spec import SpecError, nearest, shown
 
@@ -75,5 +76,7 @@ def find(name: str, python: Path | None = None) -> Form:
     """
     if name not in NAMES:
         raise SpecError(f"to: {', '.join(NAMES)}, found {shown(name)}{nearest(name, NAMES)}")
+    if python is not None and name not in APART:
+        raise SpecError(f"python: {name} runs in this Python; leave --python out, or write --to {' or '.join(APART)}")
     module = importlib.import_module(f"didact.deploy.forms.{name}")
     return module.form(python)

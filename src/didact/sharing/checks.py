@@ -1,0 +1,102 @@
+"""What is refused of an export before any work."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from didact.data import training_images
+from didact.deploy.figures import description_of
+from didact.deploy.forms.contract import find
+from didact.files.checked import read_json
+from didact.files.reading import DamagedError
+from didact.runs.run import Run
+from didact.spec import RequestError, SpecError, shown
+from didact.store.store import Store
+
+BITS = (32, 8)
+
+USUAL, FEWEST = 512, 16
+"""Training images from which ranges are taken in 8 bits, unless said, and at least."""
+
+
+def usual_place(store: Store, run: Run, bits: int, to: str = "onnx") -> Path:
+    """A file in the working directory, named like the run's folder.
+
+    Raises:
+        SpecError: there is no form ``to``.
+    """
+    return Path(f"{store.folder(run).name}.{bits}bit{find(to).suffix}")
+
+
+def check(
+    run: Run, path: Path, to: str, bits: int, images: int | None, float_ends: bool = False, python: Path | None = None
+) -> int:
+    """Refuse what cannot be exported before any work. The number of calibration images, 0 in 32
+    bits.
+
+    Raises:
+        SpecError: an unknown form or bit width, or not that of the training, or a form that cannot
+            keep it; a missing extra; too few or too many calibration images.
+        RequestError: there is something at ``path``, or nothing can be written there.
+    """
+    form = find(to, python)
+    if bits not in BITS:
+        raise SpecError(f"bits: 32 (float) or 8 (quantised), found {bits}; write --bits 32 or --bits 8")
+    form.check_installed(bits)
+    _check_place(path, form.suffix)
+    if float_ends and (bits == 32 or run.recipe.bits == 8):
+        raise SpecError("float-ends: is for runs in float that are written with --bits 8; leave --float-ends out")
+    if run.recipe.bits == 8:
+        if form.name != "onnx":
+            floats = None if run.start is None else run.start.run
+            other = (
+                ""
+                if floats is None
+                else f", or quantise the run that it began with: didact export {floats.digest} --to {to}"
+            )
+            raise SpecError(
+                f"to: {run.label} was trained in 8 bits, which onnx alone keeps as they are; write --to onnx{other}"
+            )
+        if bits == 32:
+            raise SpecError(f"bits: {run.label} was trained in 8 bits; write --bits 8")
+        if images is not None:
+            raise SpecError(f"calibration: {run.label} has the ranges of its training in 8 bits; leave --calibration out")
+        return 0
+    if bits == 32:
+        if images is not None:
+            raise SpecError("calibration: is for 8 bits; write --bits 8, or leave --calibration out")
+        return 0
+    there = training_images(run.data)
+    wanted = min(USUAL, there) if images is None else images
+    if wanted < FEWEST or wanted > there:
+        raise SpecError(
+            f"calibration: {wanted} training images are asked for; 8 bits need at least {FEWEST}, "
+            f"and {run.data.label} has {there}"
+        )
+    return wanted
+
+
+def _check_place(path: Path, suffix: str) -> None:
+    if path.is_dir():
+        raise RequestError(f"output: {path} is a folder; name a file in it, such as {path / 'net'}{suffix}")
+    if path.suffix != suffix:
+        raise SpecError(f"output: the name of a file that ends in {suffix}, found {shown(str(path))}")
+    for place in (path, description_of(path)):
+        if (place.exists() or place.is_symlink()) and not (place != path and _left(place)):
+            raise RequestError(f"output: {place} exists; name another, or remove it")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        tempfile.TemporaryFile(dir=above).close()
+    except OSError as error:
+        raise RequestError(f"output: nothing can be written in {above}: {error.strerror}; name another place") from None
+
+
+def _left(place: Path) -> bool:
+    """Whether ``place`` is a description whose file was never written, because the export was ended
+    between the two."""
+    try:
+        about = read_json(place)
+    except (DamagedError, OSError):
+        return False
+    return isinstance(about, dict) and {"format", "didact", "digest", "sha256"} <= set(about)
