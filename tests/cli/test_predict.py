@@ -39,6 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     noise = torch.randint(0, 256, (18, 18), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).numpy()
     Image.fromarray(noise).save(where / "grey.png")
     Image.new("RGBA", (50, 40), "red").save(where / "large.png")
+    (where / "changed.onnx").write_bytes(described(model, ABOUT))
+    (where / "changed.json").write_text('{"sha256": "of another file"}')
     (where / "net.pte").write_bytes(b"another form")
     (where / "text.png").write_text("no image")
     return where
@@ -70,6 +72,7 @@ def test_it_answers_by_the_files_own_description(folder: Path, capsys: pytest.Ca
             ["later.onnx", "grey.png"],
             "later.onnx is of didact 9.0, whose files this didact does not read yet; update didact",
         ),
+        (["changed.onnx", "grey.png"], "changed.onnx is damaged, or not the file that changed.json next to it is of"),
         (["net.pte", "grey.png"], "net.pte is a file of executorch, and answers come from ONNX files; 'didact export RUN"),
         (["earlier.onnx", "grey.png"], "earlier.onnx has no description of this version of didact"),
         (["opset.onnx", "grey.png"], "update onnxruntime, or export it here"),

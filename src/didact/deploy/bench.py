@@ -24,7 +24,7 @@ from didact.spec import RequestError, SpecError, clean, shown
 FORMS = {".onnx": "onnx", ".pt2": "pt2", ".pte": "executorch", ".tflite": "tflite"}
 """The form of a file, by the end of its name."""
 
-NEWER = ("opset", "IR version", "ir_version", "schema version", "Invalid version")
+NEWER = ("opset", "ir version", "ir_version", "schema version", "invalid version")
 """Words of a runtime about a file that is newer than it."""
 
 TURN = 10
@@ -179,7 +179,7 @@ def _opened(stack: contextlib.ExitStack, path: Path, form: str, settings: Settin
 
 def _instead(reason: str) -> str:
     """What to do about a file that is newer than its runtime; nothing of another one."""
-    newer = any(word in reason for word in NEWER)
+    newer = any(word in reason.lower() for word in NEWER)
     return "; update the runtime, or export the file for this version of it" if newer else ""
 
 

@@ -15,8 +15,11 @@ import torch
 from didact.data.folders.decode import UnreadableError, decoded
 from didact.deploy.bench import FORMS, NEWER
 from didact.deploy.engine import check_installed, runtime, session
+from didact.deploy.figures import description_of
 from didact.deploy.onnx_file import FORMAT, KEY
-from didact.files.reading import content, is_file
+from didact.deploy.runner import reason
+from didact.files.checked import file_checksum, read_json
+from didact.files.reading import DamagedError, content, is_file
 from didact.spec import RequestError, clean
 
 GREY = np.array([299, 587, 114])
@@ -55,10 +58,10 @@ class Predictor:
         try:
             self._session = session(content(path, largest=None), torch.get_num_threads())
         except Exception as error:  # of the runtime, which has many kinds
-            reason = clean(str(error).splitlines()[0])[:200]
             raise RequestError(
-                f"{clean(path)} cannot be read by ONNX Runtime {runtime()}: {reason}; {_instead(str(error))}"
+                f"{clean(path)} cannot be read by ONNX Runtime {runtime()}: {clean(reason(error))}; {_instead(str(error))}"
             ) from None
+        _check_whole(path)
         self.about = _about(path, self._session.get_modelmeta().custom_metadata_map)
         _check_classes(path, len(self.about["classes"]), self._session.get_outputs()[0].shape)
 
@@ -98,8 +101,23 @@ class Predictor:
 
 def _instead(reason: str) -> str:
     """What to do about a file that the runtime refuses."""
-    newer = any(word in reason for word in NEWER)
+    newer = any(word in reason.lower() for word in NEWER)
     return "update onnxruntime, or export it here" if newer else "export it again"
+
+
+def _check_whole(path: Path) -> None:
+    """Refuse a file that is not the one that the description next to it is of. A runtime reads
+    changed weights without a word."""
+    try:
+        beside = read_json(description_of(path))
+    except DamagedError:
+        return  # a file may be carried without its description
+    known = beside.get("sha256") if isinstance(beside, dict) else None
+    if known is not None and known != file_checksum(path):
+        raise RequestError(
+            f"{clean(path)} is damaged, or not the file that {clean(description_of(path).name)} next to it is of; export it "
+            "again, or move that description away"
+        )
 
 
 def _check_classes(path: Path, names: int, shape: list[Any]) -> None:

@@ -26,6 +26,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -257,6 +258,12 @@ class Session:
         return {}
 
 
+def reason(error: Exception) -> str:
+    """What a runtime says, in a line or two, without the place in its own source code."""
+    text = re.sub(r"/onnxruntime_src/\S+ .*?\) (?=[A-Z])", "", str(error))
+    return " ".join([line.strip() for line in text.splitlines() if line.strip()][:2])[:300]
+
+
 def _peak(restart: bool = False) -> int | None:
     """The peak of the resident memory in bytes, on Linux; ``restart``: counted from now."""
     try:
@@ -282,8 +289,7 @@ def main() -> None:
         except Refused as error:
             answer = {"error": str(error)}
         except Exception as error:  # of a runtime, which has many kinds
-            lines = [text.strip() for text in str(error).splitlines() if text.strip()]
-            answer = {"error": f"{type(error).__name__}: {' '.join(lines[:2])[:300]}"}
+            answer = {"error": f"{type(error).__name__}: {reason(error)}"}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
