@@ -51,6 +51,14 @@ def test_a_process_that_dies(program: Path, do: str, said: str) -> None:
         guest.ask(do=do)
 
 
+def test_a_program_that_cannot_begin_without_a_library(tmp_path: Path) -> None:
+    path = tmp_path / "program.py"
+    path.write_text("import no_such_library.part")
+    said = r"executorch needs no_such_library, .* -m pip install torch executorch"
+    with Guest(path, "executorch", HERE) as guest, pytest.raises(SpecError, match=said):
+        guest.ask(do="say")
+
+
 def test_what_is_no_interpreter(tmp_path: Path, program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "APART", ("onnx",))
     monkeypatch.delenv("DIDACT_ONNX_PYTHON", raising=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -105,21 +106,28 @@ class Guest:
         except ValueError:
             raise self._ended() from None
         if "lacking" in answer:
-            packages = " ".join(NEEDS[self.form])
-            raise SpecError(
-                f"{self.form} needs {clean(answer['lacking'])}, which {clean(self.python)} has not: "
-                f"{clean(self.python)} -m pip install {packages}"
-            )
+            raise self._lacks(answer["lacking"])
         if "error" in answer:
             raise GuestError(clean(answer["error"]))
         return answer
 
+    def _lacks(self, library: str) -> SpecError:
+        packages = " ".join(NEEDS[self.form])
+        return SpecError(
+            f"{self.form} needs {clean(library)}, which {clean(self.python)} has not: "
+            f"{clean(self.python)} -m pip install {packages}"
+        )
+
     def _ended(self) -> RequestError:
-        """What is known of a process that died."""
+        """What is known of a process that died: a library that its program begins with, or its last
+        words."""
         self._process.kill()
         code = self._process.wait()
         self._noise.seek(0)
         lines = [line for line in self._noise.read().decode(errors="replace").splitlines() if line.strip()]
+        missing = re.fullmatch(r"ModuleNotFoundError: No module named '(\w+)[\w.]*'", lines[-1].strip()) if lines else None
+        if missing is not None:
+            return self._lacks(missing[1])
         last = f": {clean(lines[-1])[:300]}" if lines else ""
         return RequestError(f"{clean(self.python)} ended without an answer (exit code {code}){last}")
 
