@@ -117,6 +117,67 @@ def test_what_cannot_work_is_left_out(store: Store) -> None:
         possible([run for run in runs if run not in kept], store)
 
 
+ROWS: dict[str, Any] = {"alone": {"method": "ce", "teacher": None}, "kd": {"method": "kd"}}
+
+
+def own(**changed: Any) -> Benchmark:
+    scales = {"tiny": {"data": "digits", "recipe": "short", "seeds": 2}}
+    return Benchmark(
+        **{"title": "mine", "pairs": "resnet20/resnet8", "rows": ROWS, "base": "alone", "scales": scales, **changed}
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"scales": {}}, "^scales: expected at least one"),
+        ({"scales": {"tiny": {"sedes": 3}}}, "^scales.tiny.sedes: no such setting; did you mean 'seeds'"),
+        ({"scales": {"tiny": "digits"}}, "^scales.tiny: expected settings"),
+        ({"rows": {}}, "^rows: expected at least one"),
+        ({"rows": {**ROWS, "kd": "kd"}}, "^rows.kd: expected settings, such as {'method': 'kd'}; found 'kd'"),
+        ({"rows": {**ROWS, "kd": {"methd": "kd"}}}, "^methd: no such setting; did you mean 'method'"),
+        ({"rows": {**ROWS, "kd": {"method": "kd,at+kd"}}}, "^rows.kd: a row has one method and one teacher, found 2"),
+        ({"rows": {**ROWS, "x": {"teacher": {"method": "standard,sftn"}}}}, "^rows.x: a row has one method and one teacher"),
+        ({"rows": {**ROWS, "kd": {"net": "resnet14"}}}, "^rows.kd.net: networks come from pairs"),
+        ({"rows": {**ROWS, "kd": {"teacher": {"net": "resnet14"}}}}, "^rows.kd.teacher: .* its network comes from pairs"),
+        ({"rows": {**ROWS, "kd": {"teacher": "resnet14"}}}, "^rows.kd.teacher: expected settings"),
+        ({"rows": {**ROWS, "teacher": {"method": "kd"}}}, "^rows.teacher: this row is the teachers'"),
+        ({"columns": {"a": {"net": "resnet14"}}}, "^columns.a.net: networks come from pairs"),
+        ({"columns": {"a": {"method": {"temperature": 2}}}}, "^ce.temperature: no such setting"),
+    ],
+)
+def test_misuse_of_a_value(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        own(**changed)({})
+
+
+def test_columns_are_laid_under_rows_and_leave_the_teacher_as_it_is() -> None:
+    """A row's method by name keeps the column's settings of it; the teacher has no column's recipe,
+    where the scale has none either."""
+    study = own(
+        rows={"kd": {"method": "kd"}, "other": {"method": "kd", "recipe": "paper"}},
+        base="kd",
+        columns={"1": {"method": {"temperature": 1}}, "2": {"method": {"temperature": 2}, "epochs": 3}},
+        scales={"tiny": {"seeds": 1}},
+    )
+    (grid,) = study({"precision": "fp32"}).grids
+    kd = [grid.rows["kd"][column][0] for column in ("1", "2")]
+    assert [getattr(run.method, "temperature", None) for run in kd] == [1.0, 2.0]
+    assert [run.recipe.epochs for run in kd] == [12, 3] and "(12, 3 epochs)" in grid.title
+    other = grid.rows["other"]["1"][0]
+    assert other.recipe.epochs == 240 and other.recipe.batch_size == 64
+    (plain,) = plan({"net": "resnet20", "method": "ce", "precision": "fp32"})
+    assert {run.teacher.digest for run in study({"precision": "fp32"}).runs if run.teacher} == {plain.digest}
+
+
+def test_other_teachers_have_a_row_of_their_own() -> None:
+    study = own(rows={**ROWS, "sftn": {"teacher": {"method": "sftn"}}, "again": {"method": "at+kd"}})
+    (grid,) = study({}).grids
+    assert list(grid.rows) == ["teacher", "teacher of sftn", "alone", "kd", "sftn", "again"]
+    assert grid.plain == {"teacher", "teacher of sftn"}
+    assert grid.rows["teacher of sftn"]["resnet20/resnet8"][0].label.startswith("resnet20.sftn")
+
+
 MINE = """
 from didact.papers import Benchmark
 from didact.tables.published import Figure, Published

@@ -109,10 +109,20 @@ def test_they_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     assert "simkd" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["sftn-11", "crd-1", "gtn-x", "sftn-", "nosuch-1"])
-def test_no_such_table(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("sftn-11", "table: unknown '11'; available: 1, 2"),
+        ("sftn4", "unknown study 'sftn4'; did you mean 'sftn-4'"),
+        ("crd-1", "unknown study 'crd-1'; did you mean 'crd'"),
+        ("gtn-x", "table: unknown 'x'"),
+        ("sftn-", "unknown study 'sftn-'; did you mean 'sftn-"),
+        ("nosuch-1", "unknown study 'nosuch-1'"),
+    ],
+)
+def test_no_such_table(name: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", name, "--store", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith("didact: ")
+    assert f"didact: {message}" in " ".join(capsys.readouterr().err.split())
     assert not list(tmp_path.iterdir())
 
 

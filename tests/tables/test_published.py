@@ -68,3 +68,17 @@ def test_only_directions_elsewhere() -> None:
     told = _table(same=False, gains=(-1.0, 4.0)).rows[1][-1]
     assert str(told).startswith("cannot tell (")
     assert comparison("title", [], Published("", ""), 0.5) is None
+
+
+def test_intervals_where_nothing_is_published() -> None:
+    """2 ± 4.303 * 1 / sqrt(3)."""
+    base, own = Sample((60.0, 61.0, 62.0), (0, 1, 2)), Sample((61.0, 63.0, 65.0), (0, 1, 2))
+    entries = [Entry(("alone", "a"), base), Entry(("kd", "a"), own, ("alone", "a"), base)]
+    table = comparison("title", entries, None, 0.5)
+    assert table is not None and table.columns == ("row", "column", "ours", "n", "difference", "95 % interval")
+    assert [text(cell) for cell in table.rows[1]][2:] == ["63.00 ± 2.00", "3", "+2.00 ± 1.00", "-0.48 to +4.48"]
+    assert table.title == "title, differences with intervals" and "last epoch" in table.note and "Verdict" not in table.note
+    assert table.figures is not None and "verdict" not in table.figures["kd"]["a"]
+    assert comparison("title", entries[:1], None, 0.5) is None  # no difference
+    single = Sample((1.0,), (0,))
+    assert comparison("title", [Entry(("kd", "a"), single, ("alone", "a"), single)], None, 0.5) is None  # no interval

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from didact.papers.benchmark import Benchmark as Benchmark
 
 apart = (
-    *("about", "benchmark", "contract", "listing", "memory", "only", "quickstart", "scales"),
+    *("about", "benchmark", "contract", "layers", "listing", "memory", "only", "quickstart", "scales"),
     *("sftn_figures", "sftn_grids", "sftn_request", "sftn_settings", "sftn_tables", "gtn_tables"),
 )
 """Files that are not studies: parts that studies share, and quickstart, which has its own

@@ -20,14 +20,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from didact.engine import recipes
-from didact.papers import scales
+from didact.papers import layers, scales
 from didact.papers.about import About
+from didact.papers.layers import laid
 from didact.papers.only import limited
 from didact.request.plan import plan
-from didact.request.settings import as_given, several
+from didact.request.settings import as_given, merged, several
 from didact.runs.labels import recipe_label, row_label
 from didact.runs.run import Run
-from didact.spec import SpecError, nearest, plural, shown
+from didact.spec import SpecError, nearest, shown
 from didact.tables.chosen import Chosen
 from didact.tables.grid import Grid
 from didact.tables.grids import Grids
@@ -37,6 +38,9 @@ from didact.tables.table import Table
 
 Settings = Mapping[str, Any]
 """A tree of settings of ``didact train``."""
+
+SHORT = ("epochs", "precision")
+"""Settings of a recipe that have a short form."""
 
 KEYS = ("pairs", "method", "seeds", "teacher_seeds", "teacher", "only", "stands_for", "base")
 
@@ -54,12 +58,12 @@ class Benchmark:
         columns: settings by the column's label; then each pair has a table of its own. Without any
             the pairs are the columns. A column's recipe is the student's; the teacher has the
             scale's.
-        scales: settings by scale: data, recipe, seeds, teacher. The first is the default.
+        scales: settings by scale: data, recipe, seeds, teacher; also pairs, method (rows that are
+            not all) and stands_for. ``small`` is the default, without one the first.
         published: figures by row and column (by row and pair, where pairs are the columns).
         sheets: the paper's own tables, to be printed.
         names: what rows and columns are, for ``--only``.
         about: for ``didact list studies``.
-        method: rows of a scale that are not all: labels by scale.
     """
 
     title: str
@@ -79,11 +83,13 @@ class Benchmark:
         Raises:
             SpecError: unknown keys or names.
         """
-        usual = "small" if "small" in self.scales else next(iter(self.scales))
-        merged = scales.settings(settings, self.scales, KEYS, usual)
-        scales.check_teacher(merged.get("teacher", {}))
-        made = _Made(self, merged, device, scales.as_published(settings))
-        grids = limited(made.grids(), merged.get("only"))
+        sizes = layers.scales(self.scales, (*KEYS, *scales.PASSED))
+        usual = "small" if "small" in sizes else next(iter(sizes))
+        chosen_settings = scales.settings(settings, sizes, KEYS, usual)
+        scales.check_teacher(chosen_settings.get("teacher", {}))
+        checked = replace(self, rows=layers.rows(self.rows, "rows"), columns=layers.rows(self.columns, "columns"))
+        made = _Made(checked, chosen_settings, device, scales.as_published(settings))
+        grids = limited(made.grids(), chosen_settings.get("only"))
         chosen = tuple(Chosen(grid, self.names[1]) for grid in grids if self.columns)
         return Grids(grids, self.title, chosen, self.sheets)
 
@@ -104,24 +110,34 @@ class _Made:
         return [self._grid({pair: (pair, {}) for pair in pairs}, "")]
 
     def _grid(self, columns: Mapping[str, tuple[str, Settings]], pair: str) -> Grid:
-        rows: dict[str, dict[str, tuple[Run, ...]]] = {"teacher": {}}
+        rows: dict[str, dict[str, tuple[Run, ...]]] = {}
         for label, row in self._rows().items():
             for column, (networks, own) in columns.items():
                 for name, runs in self._cell(label, row, networks, own).items():
                     rows.setdefault(name, {})[column] = runs
-                    taught = {run.teacher.digest: run.teacher for run in runs if run.teacher is not None}
-                    if taught:
-                        rows["teacher"].setdefault(column, tuple(taught.values()))
         base = self.settings.get("base", self.study.base)
         if not isinstance(base, str) or base not in rows:
             raise SpecError(f"base: no row {shown(base)}{nearest(str(base), rows)}")
-        first = next(iter(rows[base].values()))[0]
-        recipe = plural(first.recipe.epochs, "epoch") if self.study.columns else recipe_label(first)
-        title = f"{self.study.title}: {f'{pair}, ' if pair else ''}{first.data.label} ({recipe})"
+        teachers = _teachers(rows)
         measure = Measure("test accuracy (%)", accuracy, published=self._published(columns, pair))
-        facts = {"pair": pair} if pair else {}
-        plain = frozenset({"teacher"})
-        return Grid(title, rows, tuple(columns), base, (measure,), plain, names=self.study.names, facts=facts)
+        return Grid(
+            self._title(list(rows[base].values()), pair),
+            teachers | rows,
+            tuple(columns),
+            base,
+            (measure,),
+            frozenset(teachers),
+            names=self.study.names,
+            facts={"pair": pair} if pair else {},
+        )
+
+    def _title(self, cells: Sequence[tuple[Run, ...]], pair: str) -> str:
+        """The subject, the pair, and the data and recipe of the cells of a row."""
+        data = ", ".join(dict.fromkeys(runs[0].data.label for runs in cells))
+        if not self.study.columns:
+            return f"{self.study.title}: {data} ({recipe_label(cells[0][0])})"
+        epochs = ", ".join(dict.fromkeys(str(runs[0].recipe.epochs) for runs in cells))
+        return f"{self.study.title}: {pair}, {data} ({epochs} {'epoch' if epochs == '1' else 'epochs'})"
 
     def _rows(self) -> dict[str, Settings]:
         """The rows that are asked for, and the one to which they are compared; methods that are no
@@ -152,28 +168,34 @@ class _Made:
         for teacher in teachers:
             asked = {key: value for key, value in request.items() if key != "teacher"}
             if teacher is not None:
-                asked["teacher"] = {**teacher, "recipe": self._teachers_recipe(teacher, teacher_net)}
-            with scales.errors_under("method", request["method"]):
+                asked["teacher"] = {**teacher, "recipe": self._teachers_recipe(teacher, teacher_net, request)}
+            with scales.errors_under("method", request.get("method")):
                 runs = plan(asked, self.device)
+            if label in self.study.rows:
+                _check_one(label, runs)
             for run in runs:
                 name = label if label in self.study.rows else row_label(run)
                 found[name] = (*found.get(name, ()), run)
         return found
 
-    def _teachers_recipe(self, teacher: Mapping[str, Any], net: str) -> dict[str, Any]:
-        """The recipe of the teacher: what it is given, else the scale's, whatever its student's
-        column says. The rate is spelt out, since it would be the student's otherwise."""
-        scale, short = self.settings["recipe"], {}
-        for key in ("epochs", "precision"):
-            short |= {key: self.settings[key]} if key in self.settings else {}
-        recipe = {**scale, **short, **as_given(teacher.get("recipe", {}), "teacher.recipe")}
-        name = recipe["name"]
-        return {"learning_rate": recipes.settings(name, net)["learning_rate"], **recipe} if isinstance(name, str) else recipe
+    def _teachers_recipe(self, teacher: Mapping[str, Any], net: str, student: Settings) -> dict[str, Any]:
+        """The recipe of the teacher: what it is given, else the scale's, whatever its student's row
+        and column say. What only they set is spelt out, since it would be the student's
+        otherwise."""
+        short = {key: self.settings[key] for key in SHORT if key in self.settings}
+        scale = {"name": "short", **self.settings.get("recipe", {}), **short}
+        recipe = merged(scale, as_given(teacher.get("recipe", {}), "teacher.recipe"))
+        name = recipe.get("name", scale["name"])
+        if not isinstance(name, str):
+            return recipe
+        usual = recipes.settings(name, net) | {"precision": "auto"}
+        own = {"learning_rate", *student.get("recipe", {}), *(key for key in SHORT if key in student)}
+        return {key: usual[key] for key in sorted(own & usual.keys() - {"bits", "settle"})} | recipe
 
     def _published(self, columns: Mapping[str, tuple[str, Settings]], pair: str) -> Published | None:
         """The published figures under our names, and whether amounts are compared."""
         published = self.study.published
-        if published is None:
+        if published is None or not published.figures:
             return None
         if self.study.columns:
             own = pair in _pairs(self.study.pairs)
@@ -198,10 +220,27 @@ def _pairs(given: Any) -> tuple[str, ...]:
     return tuple(pairs)
 
 
-def laid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings ``over`` laid over ``base``, one by one at any depth."""
-    both = {**base, **over}
-    for key in base.keys() & over.keys():
-        if isinstance(base[key], Mapping) and isinstance(over[key], Mapping):
-            both[key] = laid(base[key], over[key])
-    return both
+def _teachers(rows: Mapping[str, Mapping[str, tuple[Run, ...]]]) -> dict[str, dict[str, tuple[Run, ...]]]:
+    """The teachers of the rows as rows of their own: "teacher", and "teacher of ROW" where a row has
+    others."""
+    found: dict[str, dict[str, tuple[Run, ...]]] = {"teacher": {}}
+    for row, cells in rows.items():
+        taught = {
+            column: tuple({run.teacher.digest: run.teacher for run in runs if run.teacher is not None}.values())
+            for column, runs in cells.items()
+        }
+        taught = {column: teachers for column, teachers in taught.items() if teachers}
+        same = (name for name, known in found.items() if all(known.get(c, runs) == runs for c, runs in taught.items()))
+        name = next(same, f"teacher of {row}")
+        found[name] = taught | found.get(name, {})
+    return found
+
+
+def _check_one(row: str, runs: Sequence[Run]) -> None:
+    """Raise SpecError if the runs of a row, which are averaged, differ in more than their seeds."""
+    kinds = list(dict.fromkeys((row_label(run), None if run.teacher is None else run.teacher.digest) for run in runs))
+    if len(kinds) > 1:
+        names = ", ".join(dict.fromkeys(name for name, _ in kinds))
+        raise SpecError(
+            f"rows.{row}: a row has one method and one teacher, found {len(kinds)} ({names}); write a row for each"
+        )

@@ -66,12 +66,16 @@ def find(name: str) -> Make:
     if name in files:
         return cast("Make", importlib.import_module(files[name]).study)
     first, _, table = name.partition("-")
-    if first in files and table:
-        return _of_table(cast("Make", importlib.import_module(files[first]).study), table)
+    module = importlib.import_module(files[first]) if first in files else None
+    if module is not None and hasattr(module, "ABOUT") and table:
+        return _of_table(cast("Make", module.study), table)
     if name.endswith(".py") or ".py:" in name:
         return _checked(name, *_from_file(name))
     if ":" not in name:
-        raise SpecError(f"unknown study {shown(name)}{nearest(name, files)}; a file of your own ends in .py")
+        from didact.papers.listing import known  # imports every study
+
+        names = [study for study, _, _ in known()]
+        raise SpecError(f"unknown study {shown(name)}{nearest(name, names)}; a file of your own ends in .py")
     return _checked(name, *imported(name, "study"))
 
 

@@ -75,7 +75,10 @@ SHEETS = (
         "CRD's benchmark, teacher and student of different families",
     ),
 )
-SOURCE = "CRD's benchmark (https://github.com/HobbitLong/RepDistiller, README; crd+kd: https://github.com/giakoumoglou/distillers)"
+SOURCE = (
+    "CRD's benchmark (https://github.com/HobbitLong/RepDistiller, README; crd+kd: "
+    "https://github.com/giakoumoglou/distillers, README at commit 3d7d68f)"
+)
 RULE = (
     "test accuracy after the last of 240 epochs, as its author says; neither README gives the spread or the number of runs."
 )

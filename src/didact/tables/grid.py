@@ -59,8 +59,8 @@ class Grid:
         return self.only is None or (row, column) in self.only
 
     def tables(self, store: Store, device: str, tell: Tell) -> list[Table]:
-        """For every measure a table of the finished runs, and one that compares them with the
-        published figures where there are any.
+        """For every measure a table of the finished runs, and one of the differences with their
+        intervals, and with the published figures and verdicts where there are any.
         """
         return [table for measure in self.measures for table in self._tables(measure, store, device, tell)]
 
@@ -79,18 +79,16 @@ class Grid:
             rows.append(("mean", *self._means(samples, measure.digits)))
         columns, title = ("", *self.columns), f"{self.title}: {measure.heading}"
         own = Table(columns, tuple(rows), title, self._note(most), figures(self.columns, body))
-        if measure.published is None:
-            return [own]
         entries = self._entries(samples, bases, measure.published)
         there = comparison(title, entries, measure.published, measure.margin, measure.digits, measure.rule, self.names)
         return [own] if there is None else [own, there]
 
-    def _entries(self, samples: Samples, bases: Samples, published: Published) -> list[Entry]:
+    def _entries(self, samples: Samples, bases: Samples, published: Published | None) -> list[Entry]:
         """The cells with a figure; of plain rows only those that have a published one."""
-        entries = []
+        entries, there = [], {} if published is None else published.figures
         for row, cells in samples.items():
             for column, sample in cells.items():
-                if sample is None or (row in self.plain and (row, column) not in published.figures):
+                if sample is None or (row in self.plain and (row, column) not in there):
                     continue
                 against = bases[row].get(column)
                 base = (row, self.base) if self.base in self.columns else (self.base, column)

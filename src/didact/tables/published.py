@@ -103,13 +103,14 @@ class Entry:
         return None if self.base is None or self.against is None else self.sample.minus(self.against)
 
 
-HEADS = ("ours", "n", "difference", "95 % interval", "published", "difference there", "verdict")
+OWN_HEADS = ("ours", "n", "difference", "95 % interval")
+HEADS = (*OWN_HEADS, "published", "difference there", "verdict")
 
 
 def comparison(
     title: str,
     entries: Iterable[Entry],
-    published: Published,
+    published: Published | None,
     margin: float,
     digits: int = 2,
     ours: str = OURS,
@@ -121,13 +122,16 @@ def comparison(
     Args:
         title: of our table.
         entries: our cells.
-        published: the paper's.
+        published: the paper's; None: only our columns, and no table where no difference has an
+            interval.
         margin: a difference that does not matter, in the measure's unit.
         digits: after the point.
         ours: our rule of reporting.
         names: what rows and columns are.
     """
     entries = list(entries)
+    if published is None:
+        return _intervals(title, entries, digits, ours, names)
     if not entries:
         return None
     found = {entry.place: _judged(entry, published, margin) for entry in entries}
@@ -138,6 +142,18 @@ def comparison(
         plain.setdefault(row, {})[column] = _plain(entry, published, found[entry.place])
     heads, note = (*names, *HEADS), _note(entries, published, margin, ours)
     return Table(heads, rows, f"{title}, compared with the published figures", note, plain)
+
+
+def _intervals(title: str, entries: Sequence[Entry], digits: int, ours: str, names: Place) -> Table | None:
+    """The differences and their intervals, where nothing is published."""
+    if all(entry.gain is None or entry.gain.interval is None for entry in entries):
+        return None
+    rows = tuple((*entry.place, *_own(entry, digits)) for entry in entries)
+    plain: dict[str, Any] = {}
+    for entry in entries:
+        row, column = entry.place
+        plain.setdefault(row, {})[column] = _own_plain(entry)
+    return Table((*names, *OWN_HEADS), rows, f"{title}, differences with intervals", _over(entries, ours), plain)
 
 
 def _gain_there(entry: Entry, published: Published) -> float | None:
@@ -162,17 +178,25 @@ def _judged(entry: Entry, published: Published, margin: float) -> Verdict | None
 
 
 def _row(entry: Entry, published: Published, judged: Verdict | None, digits: int) -> tuple[Cell, ...]:
-    here, there, gain = published.figures.get(entry.place), _gain_there(entry, published), entry.gain
-    interval = None if gain is None else gain.interval
+    here, there = published.figures.get(entry.place), _gain_there(entry, published)
     return (
         *entry.place,
+        *_own(entry, digits),
+        "" if here is None else here.text(digits),
+        "" if there is None else f"{there:+.{digits}f}",
+        "" if judged is None else judged.text(),
+    )
+
+
+def _own(entry: Entry, digits: int) -> tuple[Cell, ...]:
+    """The cells under ``OWN_HEADS``."""
+    gain = entry.gain
+    interval = None if gain is None else gain.interval
+    return (
         Quantity(entry.sample, digits=digits),
         _number(entry.sample),
         "" if gain is None else Quantity(gain, digits=digits, sign=True),
         "" if interval is None else "{0:+.{2}f} to {1:+.{2}f}".format(*interval, digits),
-        "" if here is None else here.text(digits),
-        "" if there is None else f"{there:+.{digits}f}",
-        "" if judged is None else judged.text(),
     )
 
 
@@ -183,25 +207,31 @@ def _number(sample: Sample) -> Cell:
 
 
 def _plain(entry: Entry, published: Published, judged: Verdict | None) -> dict[str, Any]:
-    here, gain = published.figures.get(entry.place), entry.gain
-    return (
-        entry.sample.plain()
-        | ({} if gain is None else {"difference": difference(gain), "to": entry.base})
-        | {
-            "published": None if here is None else here.value,
-            "published_spread": None if here is None else here.spread,
-            "published_difference": _gain_there(entry, published),
-            "verdict": None if judged is None else judged.word,
-            "further_seeds": None if judged is None else judged.further,
-        }
-    )
+    here = published.figures.get(entry.place)
+    return _own_plain(entry) | {
+        "published": None if here is None else here.value,
+        "published_spread": None if here is None else here.spread,
+        "published_difference": _gain_there(entry, published),
+        "verdict": None if judged is None else judged.word,
+        "further_seeds": None if judged is None else judged.further,
+    }
 
 
-def _note(entries: Sequence[Entry], published: Published, margin: float, ours: str) -> str:
+def _own_plain(entry: Entry) -> dict[str, Any]:
+    gain = entry.gain
+    return entry.sample.plain() | ({} if gain is None else {"difference": difference(gain), "to": entry.base})
+
+
+def _over(entries: Sequence[Entry], ours: str) -> str:
+    """Our rule of reporting, and over which seeds the intervals are."""
     teachers = any(entry.sample.by_teacher is not entry.sample for entry in entries)
     over = (
         "teacher seeds, each the mean over its students' seeds" if teachers else "the students' seeds, with one teacher seed"
     )
+    return f"{ours} Intervals: 95 %, over {over}."
+
+
+def _note(entries: Sequence[Entry], published: Published, margin: float, ours: str) -> str:
     if published.same:
         rule = (
             f"agrees where the interval lies within m of the published difference (or figure, where nothing is compared), "
@@ -214,7 +244,7 @@ def _note(entries: Sequence[Entry], published: Published, margin: float, ours: s
             "compared."
         )
     lines = [
-        f"{ours} Intervals: 95 %, over {over}.",
+        _over(entries, ours),
         f"Published: {published.source}: {published.rule}",
         f"Verdict: {rule} docs/studies.md has the rule.",
         published.stand_ins,

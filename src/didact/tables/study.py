@@ -132,11 +132,9 @@ class Study:
         return [*shown, self.cost_table(records)]
 
     def _of_method(self, records: Mapping[str, Record], method: str) -> list[Table]:
-        """The table of one method, and for KD the one that compares it with the published
-        figures."""
-        own = self.accuracies(records, method)
-        if self.figures is None or method != "kd":
-            return [own]
+        """The table of one method, and one of its differences with their intervals; for KD with the
+        published figures."""
+        own, published = self.accuracies(records, method), self.figures if method == "kd" else None
         base = self.columns[self.baseline]
         entries = [
             Entry(("teacher", c.label), sample) for c in self.columns if (sample := _sample(c.teachers, records)) is not None
@@ -148,7 +146,7 @@ class Study:
                 if sample is not None:
                     compared_to = None if column is base else (label, base.label)
                     entries.append(Entry((label, column.label), sample, compared_to, against))
-        there = comparison(f"{self.title}: {method}", entries, self.figures, 0.5, names=("student", "teacher"))
+        there = comparison(f"{self.title}: {method}", entries, published, 0.5, names=("student", "teacher"))
         return [own] if there is None else [own, there]
 
     def accuracies(self, records: Mapping[str, Record], method: str) -> Table:

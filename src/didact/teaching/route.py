@@ -67,7 +67,8 @@ class Route:
         """
         if self.anchors > length:
             raise ValueError(
-                f"route.anchors: a route of {self.anchors} anchors through {length} epochs of the teacher; take {length} at most"
+                f"route.anchors: a route of {self.anchors} anchors through {length} epochs of the teacher; take {length} at "
+                f"most, or train {self.anchors} epochs or more"
             )
         return tuple(i * length // self.anchors for i in range(1, self.anchors + 1))
 
