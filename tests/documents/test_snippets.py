@@ -17,7 +17,7 @@ SNIPPETS = [snippet for page in documents() for snippet in page.snippets]
 OF_THE_READER = ("onnxruntime", "timm")
 """Libraries that a snippet may import and that need not be here."""
 
-RUN = ("docs/analysis.md", "docs/concepts.md", "docs/devices.md", "docs/methods.md", "docs/pools.md")
+RUN = ("docs/analysis.md", "docs/concepts.md", "docs/devices.md", "docs/methods.md", "docs/pools.md", "docs/studies.md")
 """Pages with snippets that are run as they stand: those that train nothing and need no store."""
 
 TOY = '{"net": "resnet8", "precision": "fp32", "epochs": 1, "data": {"per_class": 6}, "recipe": {"batch_size": 16}, '
