@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from didact.data import Data, Loader, load
+from didact.data.sets import digits
 from didact.data.sets.digits import DATA_SET, enlarge
 
 
@@ -32,6 +33,14 @@ def test_the_split_is_the_recorded_one():
     train, test, _ = DATA_SET.read()
     content = b"".join(s.images.numpy().tobytes() + bytes(s.labels.tolist()) for s in (train, test))
     assert hashlib.sha256(content).hexdigest()[:16] == "d6e6524f53d71306"
+
+
+def test_the_file_holds_what_scikit_learn_returns(monkeypatch: pytest.MonkeyPatch):
+    values, labels = digits.published()
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)
+    others, classes = digits.published()
+    assert (values == others).all() and values.dtype == others.dtype
+    assert (labels == classes).all() and labels.dtype == classes.dtype
 
 
 def test_training_and_test_images_make_up_the_published_set():

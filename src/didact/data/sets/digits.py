@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -51,10 +54,27 @@ def _published() -> tuple[Tensor, Tensor]:
     """All pixels and labels; kept, since reading scikit-learn's text file takes longer than all the
     rest.
     """
+    values, classes = (torch.from_numpy(part) for part in published())
+    return enlarge(values.float().unflatten(1, (8, 8))), classes.long()
+
+
+def published() -> tuple[np.ndarray, np.ndarray]:
+    """The values 0..16, (1797, 64), and classes, (1797,), as ``sklearn.datasets.load_digits`` returns
+    them.
+
+    Its file is read without it: to import scikit-learn takes a second, longer than many a training
+    of digits. Where the file is elsewhere, scikit-learn is asked.
+    """
+    package = find_spec("sklearn")
+    for folder in (package and package.submodule_search_locations) or ():
+        file = Path(folder, "datasets", "data", "digits.csv.gz")
+        if file.is_file():
+            rows = np.loadtxt(file, delimiter=",")
+            return rows[:, :-1], rows[:, -1].astype(np.int64)
     from sklearn.datasets import load_digits
 
-    values, classes = load_digits(return_X_y=True)
-    return enlarge(torch.from_numpy(values).float().unflatten(1, (8, 8))), torch.from_numpy(classes).long()
+    digits: Any = load_digits()
+    return digits.data, digits.target
 
 
 def enlarge(values: Tensor) -> Tensor:
