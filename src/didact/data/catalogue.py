@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 from collections.abc import Mapping
@@ -26,11 +27,11 @@ def canonical_name(name: str) -> str:
     """
     if ":" in name:
         return name
-    spellings = {_plain(known): known for known in names()}
-    if _plain(name) not in spellings:
+    known = _spellings().get(_plain(name))
+    if known is None:
         path = f"; a folder of images is written folder:{name}" if os.path.exists(os.path.expanduser(name)) else ""
         raise SpecError(f"unknown data set {shown(name)}{path or nearest(name, names())}")
-    return spellings[_plain(name)]
+    return known
 
 
 def find(name: str) -> DataSource:
@@ -52,6 +53,13 @@ def checksum(name: str) -> str | None:
     return own(name).checksum if ":" in name else None
 
 
+@functools.cache
+def _spellings() -> Mapping[str, str]:
+    """The built-in data sets by their names without hyphens and underscores."""
+    return {_plain(known): known for known in names()}
+
+
+@functools.cache
 def _files() -> Mapping[str, str]:
     """The module of each built-in data set, by name."""
     return {file.replace("_", "-"): module for file, module in spec.catalogue("didact.data.sets").items()}

@@ -22,22 +22,29 @@ T = TypeVar("T")
 def to_json(value: Any) -> Any:
     """``value`` as plain JSON data. A :class:`Named` spec carries its name and version with its
     fields."""
+    if value is None or isinstance(value, (bool, int, float, str)):  # most values: asked first
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         head = {"name": value.name(), "version": value.version} if isinstance(value, Named) else {}
-        return head | {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value) if not _unsaid(value, f)}
-    if isinstance(value, Mapping):
-        return {str(k): to_json(v) for k, v in value.items()}
+        fields = ((name, getattr(value, name), default) for name, default in _fields(type(value)))
+        return head | {name: to_json(inner) for name, inner, default in fields if default is _SAID or inner != default}
     if isinstance(value, (list, tuple)):
         return [to_json(v) for v in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
+    if isinstance(value, Mapping):
+        return {str(k): to_json(v) for k, v in value.items()}
     raise SpecError(f"a spec holds plain values only, not {type(value).__name__}: {shown(value)}")
 
 
-def _unsaid(value: Any, field: dataclasses.Field[Any]) -> bool:
-    """Whether to leave a field out: its class names it in ``later`` (added after digests were in
-    use), and it has its default."""
-    return field.name in getattr(type(value), "later", ()) and getattr(value, field.name) == field.default
+_SAID = object()
+"""Stands for the default of a field that is always written."""
+
+
+@functools.lru_cache(maxsize=1024)
+def _fields(cls: type) -> tuple[tuple[str, Any], ...]:
+    """The fields of a dataclass, each with the default at which it is left out: its class names it in
+    ``later`` (added after digests were in use)."""
+    later = getattr(cls, "later", ())
+    return tuple((field.name, field.default if field.name in later else _SAID) for field in dataclasses.fields(cls))
 
 
 def canonical(value: Any) -> str:
