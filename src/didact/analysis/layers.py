@@ -4,7 +4,6 @@ and the logits."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from didact.analysis import cka
 from didact.nets.blocks import BlockNet
+from didact.nets.evaluating import evaluating
 from didact.tensors import Images
 
 PARTS = frozenset({"stem", "features", "pooled", "logits"})
@@ -129,20 +129,7 @@ def compare(
         for images in islice(batches, start, None):
             yield [*layers(net_a, images, pool).values(), *layers(net_b, images, pool).values()]
 
-    with _evaluating(net_a), _evaluating(net_b):
+    with evaluating(net_a), evaluating(net_b):
         rows, columns = tuple(layers(net_a, first[:1], pool)), tuple(layers(net_b, first[:1], pool))
         values = cka.matrix(read, samples, len(rows), kind, unbiased, share)
     return Compared(rows, columns, values, samples, kind, unbiased, pool)
-
-
-@contextmanager
-def _evaluating(net: BlockNet) -> Iterator[None]:
-    """Eval mode, in which outputs for an image do not depend on other images. Restores the mode of
-    every module."""
-    modes = [(part, part.training) for part in net.modules()]
-    net.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training

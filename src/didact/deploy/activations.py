@@ -21,8 +21,6 @@ tensors that later operators read (such as a shortcut) are counted, by these rul
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from didact.nets.blocks import BlockNet, Shape
+from didact.nets.evaluating import evaluating
 
 _ELEMENTWISE = ("native_batch_norm", "_native_batch_norm_legit_no_training", "hardswish", "_prelu_kernel")
 """Element-wise operators that PyTorch does not mark. It marks clone, which may reorder elements."""
@@ -96,18 +95,6 @@ def trace(net: nn.Module, image: Shape) -> Trace:
             net.shapes(image)  # says what is wrong with the image
         raise
     return recorder.trace(outputs)
-
-
-@contextmanager
-def evaluating(net: nn.Module) -> Iterator[None]:
-    """``net`` in eval mode within the block; restores the mode of every module."""
-    modes = [(part, part.training) for part in net.modules()]
-    net.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
 
 
 class _Recorder(TorchDispatchMode):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from didact.deploy.activations import evaluating
 from didact.nets.blocks import Shape
+from didact.nets.evaluating import evaluating
 
 
 @dataclass(frozen=True)

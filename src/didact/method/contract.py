@@ -97,6 +97,8 @@ class Method(Named, ABC):
             ValueError: the method cannot serve this pair; the message names the block, both shapes
                 and the remedy.
         """
+        if self.needs.teacher:
+            pair.with_teacher()
         return nn.Module()
 
     def idle(self, pair: Pair) -> tuple[Idle, ...]:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.losses import in_float32, task
-from didact.method import Joint, Pair, StepContext
+from didact.method import Joint, StepContext
 from didact.spec import NonNegative, spec
 from didact.tensors import Needs, Scalar
 
@@ -58,10 +58,6 @@ class PKT(Joint):
     @property
     def needs(self) -> Needs:
         return self.reading("pooled")
-
-    def build(self, pair: Pair) -> nn.Module:
-        pair.with_teacher()
-        return nn.Module()
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert context.teacher is not None and context.teacher.pooled is not None and context.own.pooled is not None

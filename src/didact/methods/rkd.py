@@ -90,10 +90,6 @@ class RKD(Joint):
     def needs(self) -> Needs:
         return self.reading("pooled")
 
-    def build(self, pair: Pair) -> nn.Module:
-        pair.with_teacher()
-        return nn.Module()
-
     def idle(self, pair: Pair) -> tuple[Idle, ...]:
         if pair.batch > 2 or not self.beta * (self.distance_weight + self.angle_weight):
             return ()

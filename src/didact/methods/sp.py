@@ -15,7 +15,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from didact.losses import in_float32, rows_alike, task
-from didact.method import Joint, Pair, StepContext
+from didact.method import Joint, StepContext
 from didact.spec import NonNegative, spec
 from didact.tensors import Needs, Scalar
 
@@ -37,10 +37,6 @@ class SP(Joint):
     @property
     def needs(self) -> Needs:
         return self.reading("features")
-
-    def build(self, pair: Pair) -> nn.Module:
-        pair.with_teacher()
-        return nn.Module()
 
     def terms(self, extras: nn.Module, context: StepContext) -> dict[str, Tensor]:
         assert context.teacher is not None

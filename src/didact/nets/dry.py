@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from didact.nets.evaluating import evaluating
 from didact.seeds import preserved, stream
 
 Shape = tuple[int, ...]
@@ -32,7 +33,6 @@ def dry(module: nn.Module, image: Shape) -> tuple[Any, int]:
     module is: code of the user's own may read numbers from tensors.
     """
     parts = list(module.modules())
-    modes = [(part, part.training) for part in parts]
     own = any(type(part).__module__.partition(".")[0] not in ("didact", "torch") for part in parts)
     device = next((p.device for p in module.parameters()), torch.device("cpu")) if own else torch.device("meta")
     moved = {k: v if own else v.to(device) for k, v in module.named_parameters()}
@@ -40,12 +40,8 @@ def dry(module: nn.Module, image: Shape) -> tuple[Any, int]:
     noise = (
         torch.rand(1, *image, generator=stream(0, "image"), device="cpu") if own else torch.empty(1, *image, device=device)
     )
-    try:
-        with torch.no_grad(), preserved(device), device, _Rules() as rules:
-            given = torch.func.functional_call(module.eval(), moved, (noise.to(device),))
-    finally:
-        for part, training in modes:
-            part.training = training
+    with evaluating(module), torch.no_grad(), preserved(device), device, _Rules() as rules:
+        given = torch.func.functional_call(module, moved, (noise.to(device),))
     return given, rules.macs
 
 

@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from didact.nets import layers, shufflenet, wide_resnet
 from didact.nets.blocks import BlockNet, Shape
+from didact.nets.evaluating import evaluating
 from didact.nets.quantised.layers import QUANTISED
 from didact.seeds import preserved
 
@@ -173,7 +174,6 @@ def _source(seen: _Pass, x: Tensor, outputs: tuple[str, ...]) -> str | None:
 
 def _watched(net: BlockNet, image: Shape) -> _Pass:
     seen = _Pass()
-    modes = [(part, part.training) for part in net.modules()]
     held = {**dict(net.named_parameters()), **dict(net.named_buffers())}
     moved = {
         k: torch.zeros(v.shape, dtype=v.dtype, device="cpu") if v.is_meta else v.detach().cpu() for k, v in held.items()
@@ -185,13 +185,11 @@ def _watched(net: BlockNet, image: Shape) -> _Pass:
             module.register_forward_hook(lambda module, given, shown, path=path: seen.ends(path, module, given, shown))
         )
     try:
-        with torch.no_grad(), preserved(torch.device("cpu")), torch.device("cpu"):
+        with evaluating(net), torch.no_grad(), preserved(torch.device("cpu")), torch.device("cpu"):
             images = torch.zeros(1, *image)
             with seen:
-                torch.func.functional_call(net.eval(), moved, (images,))
+                torch.func.functional_call(net, moved, (images,))
     finally:
         for hook in hooks:
             hook.remove()
-        for part, training in modes:
-            part.training = training
     return seen

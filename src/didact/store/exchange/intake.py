@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from filelock import FileLock, Timeout
-
 from didact.files.checked import DamagedError, sync_folder
 from didact.spec import clean, plural
 from didact.store import kin, notes
@@ -27,7 +25,7 @@ from didact.store.exchange import portable
 from didact.store.record import Record
 from didact.store.store import Store
 from didact.store.upkeep.leftovers import STAGING
-from didact.store.upkeep.locks import if_free, lock_path
+from didact.store.upkeep.locks import held, if_free, lock_path
 from didact.store.writing.run_folder import RunFolder
 
 CHUNK = 2**20
@@ -75,7 +73,8 @@ def take(store: Store, offers: Iterable[Offer]) -> Taken:
     taken = Taken()
     runs = store.root / "runs"
     runs.mkdir(parents=True, exist_ok=True)
-    with _alone(store), _staging(store) as stage:
+    waiting = f"another process is taking runs into {store.root}; waiting for it"
+    with held(lock_path(store.root, "intake"), store.say, waiting), _staging(store) as stage:
         here = {folder.name.rpartition(".")[2]: folder for folder in store.folders()}
         for offer in sorted(offers, key=lambda one: kin.depth(one.spec)):
             with if_free(lock_path(store.root, kin.group(offer.spec)[0])) as free:
@@ -100,23 +99,6 @@ def _told(store: Store, taken: Taken) -> Iterator[None]:
             f"{store.root} takes no more: {error.strerror or error}; {plural(len(taken.new), 'run')} of this command "
             "are there as a whole, and the same command goes on",
         ) from error
-
-
-@contextlib.contextmanager
-def _alone(store: Store) -> Iterator[None]:
-    """Wait for another process that takes Records in."""
-    path = lock_path(store.root, "intake")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        store.say(f"another process is taking runs into {store.root}; waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -76,6 +76,23 @@ def if_free(path: Path) -> Iterator[bool]:
 
 
 @contextlib.contextmanager
+def held(path: Path, say: Callable[[str], None], waiting: str) -> Iterator[None]:
+    """Hold the lock at ``path`` within the block. Where another process has it, say the line
+    ``waiting``, and wait."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(waiting)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
 def locked(store: Store, runs: Sequence[Run]) -> Iterator[None]:
     """Lock these runs against other processes. The system releases the locks when this process
     dies.
@@ -85,13 +102,6 @@ def locked(store: Store, runs: Sequence[Run]) -> Iterator[None]:
     """
     with contextlib.ExitStack() as locks:
         for run in sorted(runs, key=lambda r: r.digest):
-            path = lock_path(store.root, run.digest)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                store.say(f"another process is training {run.label} ({run.digest}); waiting for it")
-                lock.acquire()
-            locks.callback(lock.release)
+            waiting = f"another process is training {run.label} ({run.digest}); waiting for it"
+            locks.enter_context(held(lock_path(store.root, run.digest), store.say, waiting))
         yield
