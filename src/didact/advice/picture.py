@@ -49,10 +49,10 @@ def picture(known: Sequence[Trial]) -> Figure:
     return figure
 
 
-def _line(axes: Axes, line: Line | None, found: Sequence[Regime]) -> None:
+def _line(axes: Axes, line: Line | None, regimes: Sequence[Regime]) -> None:
     if line is None:
         return
-    shortest, longest = found[0].epochs, found[-1].epochs
+    shortest, longest = regimes[0].epochs, regimes[-1].epochs
     lengths = [shortest * (longest / shortest) ** (at / (POINTS - 1)) for at in range(POINTS)]
     expected = [line.at(1 / epochs) for epochs in lengths]
     axes.fill_between(lengths, [one.low for one in expected], [one.high for one in expected], color=COLOURS[4], alpha=0.3)

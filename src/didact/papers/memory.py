@@ -57,6 +57,6 @@ class Memory:
         shape = facts(self.data)
         targets = choose(list(POSTERS), DEVICES)
         need = fits(list(self.students.values()), [32, 8], targets, shape.image, shape.classes)
-        made = fit.tables(need)
+        tables = fit.tables(need)
         figures = {one["network"] + f", {one['bits']} bit": one for one in fit.plain(need)}
-        return [replace(table, title=self.title, figures=figures if at == 0 else None) for at, table in enumerate(made)]
+        return [replace(table, title=self.title, figures=figures if at == 0 else None) for at, table in enumerate(tables)]

@@ -43,24 +43,24 @@ def limited(grids: Sequence[Grid], only: Any) -> tuple[Grid, ...]:
     """
     if only is None:
         return tuple(grids)
-    wanted = parsed(only)
+    choice = parsed(only)
     known: dict[str, dict[str, str]] = {}
     for grid in grids:
         for row, cells in grid.rows.items():
             for column in cells:
                 for name, value in _facts(grid, row, column).items():
                     known.setdefault(name, {})[value.lower()] = value
-    for name, values in wanted.items():
+    for name, values in choice.items():
         if name not in known:
             raise SpecError(f"only: no table of this study has a {shown(name)}{nearest(name, known)}")
         for value in values:
             if value.lower() not in known[name]:
                 raise SpecError(f"only: {name}={value} is in no table here{nearest(value, known[name].values())}")
-    kept = [replace(grid, only=_cells(grid, wanted)) for grid in grids]
-    kept = [grid for grid in kept if grid.only]
-    if not kept:
+    limited_grids = [replace(grid, only=_cells(grid, choice)) for grid in grids]
+    limited_grids = [grid for grid in limited_grids if grid.only]
+    if not limited_grids:
         raise SpecError(f"only: no cell has all of {shown(only)}")
-    return tuple(kept)
+    return tuple(limited_grids)
 
 
 def _facts(grid: Grid, row: str, column: str) -> dict[str, str]:
@@ -68,9 +68,9 @@ def _facts(grid: Grid, row: str, column: str) -> dict[str, str]:
     return {**grid.facts, grid.names[0]: row, grid.names[1]: column}
 
 
-def _cells(grid: Grid, wanted: dict[str, tuple[str, ...]]) -> frozenset[tuple[str, str]]:
-    def asked(row: str, column: str) -> bool:
+def _cells(grid: Grid, choice: dict[str, tuple[str, ...]]) -> frozenset[tuple[str, str]]:
+    def is_chosen(row: str, column: str) -> bool:
         facts = _facts(grid, row, column)
-        return all(facts.get(name, "").lower() in {value.lower() for value in values} for name, values in wanted.items())
+        return all(facts.get(name, "").lower() in {value.lower() for value in values} for name, values in choice.items())
 
-    return frozenset((row, column) for row, cells in grid.rows.items() for column in cells if asked(row, column))
+    return frozenset((row, column) for row, cells in grid.rows.items() for column in cells if is_chosen(row, column))

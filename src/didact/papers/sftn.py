@@ -107,16 +107,17 @@ def study(request: Mapping[str, Any], device: str = "cpu") -> Grids:
     for table in dict.fromkeys(tables):
         settings = _settings(request, table)
         if table == "fig3":
-            made = [grid for number in ("1", "2") for grid in _grids(request, settings, number, device)]
-            made = list({grid.facts["pair"]: grid for grid in reversed(made)}.values())[::-1]  # one's own pairs are in both
-            summaries.append(Best(limited(made, request.get("only"))))
+            table_grids = [grid for number in ("1", "2") for grid in _grids(request, settings, number, device)]
+            by_pair = {grid.facts["pair"]: grid for grid in reversed(table_grids)}  # one's own pairs are in both
+            table_grids = list(by_pair.values())[::-1]
+            summaries.append(Best(limited(table_grids, request.get("only"))))
         elif table == "fig5":
-            wanted = _wanted(request, settings, table, device)
-            made = [curves_grid(wanted, pair) for pair in wanted.pairs]
-            summaries += [Curves(grid) for grid in limited(made, request.get("only"))]
+            table_request = _wanted(request, settings, table, device)
+            table_grids = [curves_grid(table_request, pair) for pair in table_request.pairs]
+            summaries += [Curves(grid) for grid in limited(table_grids, request.get("only"))]
         else:
-            made = _grids(request, settings, table, device)
-        grids += made
+            table_grids = _grids(request, settings, table, device)
+        grids += table_grids
     return Grids(limited(grids, request.get("only")), "SFTN", tuple(summaries))
 
 

@@ -24,7 +24,7 @@ POINTS = 12
 def best_published() -> dict[str, tuple[float, float, float]]:
     """By pair: the paper's standard teacher, and its best students from standard and SFTN teachers
     (the largest of the column in Table 1 or 2)."""
-    found = {}
+    published = {}
     for number in ("1", "2"):
         rows = {
             str(row): dict(zip(PUBLISHED[number].columns[1:], cells, strict=True)) for row, *cells in PUBLISHED[number].rows
@@ -33,8 +33,8 @@ def best_published() -> dict[str, tuple[float, float, float]]:
         rows.pop("alone")
         for pair in PAIRS[number]:
             best = (max(float(str(cells[f"{pair} {how}"])) for cells in rows.values()) for how in ("standard", "SFTN"))
-            found[pair] = (float(str(teachers[f"{pair} standard"])), *best)
-    return found
+            published[pair] = (float(str(teachers[f"{pair} standard"])), *best)
+    return published
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Best:
             if teacher is None and not any(best):
                 continue
             cells: list[Cell] = [compared(teacher, None)]
-            for found in best:
-                cells += ["", ""] if found is None else [compared(found[1], None), found[0]]
+            for student in best:
+                cells += ["", ""] if student is None else [compared(student[1], None), student[0]]
             there = [Figure(value).text() for value in published.get(pair, ())] or ["", "", ""]
             rows.append((pair, *cells, *there))
             plain |= figures(HEADS[1:6], {pair: cells})
@@ -97,8 +97,8 @@ def curves_grid(request: Wanted, pair: tuple[str, str]) -> Grid:
     facts = {"pair": "/".join(pair), "table": request.table}
     measures = (Measure("test accuracy (%)", accuracy),)
     plain = frozenset({"teacher", "alone"})
-    kept = {row: rows[row] for row in ("teacher", "kd")}
-    return Grid(title, kept, ("standard", "SFTN"), "standard", measures, plain, names=("method", "teacher"), facts=facts)
+    shown = {row: rows[row] for row in ("teacher", "kd")}
+    return Grid(title, shown, ("standard", "SFTN"), "standard", measures, plain, names=("method", "teacher"), facts=facts)
 
 
 @dataclass(frozen=True)

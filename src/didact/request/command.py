@@ -135,10 +135,10 @@ def _differing(own: Any, known: Any) -> Settings:
         SpecError: images without labels are not on this machine.
     """
     names = [field.name for field in dataclasses.fields(own)]
-    found = {name: to_json(getattr(own, name)) for name in names if getattr(own, name) != getattr(known, name)}
-    if found.pop("unlabelled_images", None) is not None:
-        found["unlabelled"] = folder_path(found["unlabelled"])
-    return found
+    settings = {name: to_json(getattr(own, name)) for name in names if getattr(own, name) != getattr(known, name)}
+    if settings.pop("unlabelled_images", None) is not None:
+        settings["unlabelled"] = folder_path(settings["unlabelled"])
+    return settings
 
 
 def _recipe(recipe: Recipe, net: str, inherited: Settings) -> Settings:

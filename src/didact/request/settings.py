@@ -104,8 +104,8 @@ def read_outputs(path: Any, at: str) -> list[int]:
     words = text.replace(",", " ").split()
     wrong = next((word for word in words if not word.isdecimal()), None)
     if wrong is not None or not words:
-        found = shown(wrong) if words else "nothing"
-        raise SpecError(f"{at}: {shown(path)} should hold whole numbers, one a line; found {found}")
+        content_shown = shown(wrong) if words else "nothing"
+        raise SpecError(f"{at}: {shown(path)} should hold whole numbers, one a line; found {content_shown}")
     return list(map(int, words))
 
 

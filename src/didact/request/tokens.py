@@ -84,9 +84,9 @@ def _spelt_out(given: Mapping[Path, tuple[Any, str]]) -> dict[Path, tuple[Any, s
     of teachers and peers.
     """
     inner = {path[:at] for path in given for at in range(1, len(path))}
-    found = dict(given)
+    spelt_out = dict(given)
     for path in sorted(set(given) & inner, key=len):
-        value, typed = found.pop(path)
+        value, typed = spelt_out.pop(path)
         if value == {}:
             continue
         if not isinstance(value, str):
@@ -94,11 +94,11 @@ def _spelt_out(given: Mapping[Path, tuple[Any, str]]) -> dict[Path, tuple[Any, s
                 f"{'.'.join(path)}: is {shown(value)}, which has no settings of its own, and has settings below it"
             )
         place = (*path, "net" if path[-1] in NETWORKS else "name")
-        if place in found:
-            other = found[place][1]
+        if place in spelt_out:
+            other = spelt_out[place][1]
             raise SpecError(f"{'.'.join(place)}: is given twice, by --{typed} and --{other}; write it once")
-        found[place] = (value, typed)
-    return found
+        spelt_out[place] = (value, typed)
+    return spelt_out
 
 
 def _value(text: str, key: str) -> Any:

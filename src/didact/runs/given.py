@@ -141,8 +141,8 @@ def tensors(net: BlockNet, name: str, given: Given, classes: int, *, fresh: bool
 
 def load(net: BlockNet, name: str, given: Given, classes: int, *, fresh: bool) -> None:
     """Put the file's weights into ``net``; arguments and errors as of :func:`tensors`."""
-    found = tensors(net, name, given, classes, fresh=fresh)[0]
-    net.load_state_dict(net.state_dict() | found)
+    weights = tensors(net, name, given, classes, fresh=fresh)[0]
+    net.load_state_dict(net.state_dict() | weights)
 
 
 def _check_values(fit: Match, own: Tensors) -> None:

@@ -93,5 +93,5 @@ def agree(own: Peer, peers: Sequence[Peer], turn: int, held: bool) -> None:
 
 def _same(what: str, group: Sequence[Peer], values: Sequence[object]) -> None:
     if len(set(values)) > 1:
-        found = ", ".join(f"{peer.net} {value}" for peer, value in zip(group, values, strict=True))
-        raise ValueError(f"networks that learn together {what}; found {found}")
+        differing = ", ".join(f"{peer.net} {value}" for peer, value in zip(group, values, strict=True))
+        raise ValueError(f"networks that learn together {what}; found {differing}")

@@ -79,6 +79,6 @@ def check_unlabelled(method: Method, recipe: Recipe, data: Data) -> None:
         )
 
 
-def _remedy(recipe: str, follows: str, wanted: str) -> str:
-    own = f"; in a method of your own read batch.targets and let soft_labels answer '{wanted}'" if follows == "none" else ""
+def _remedy(recipe: str, follows: str, answer: str) -> str:
+    own = f"; in a method of your own read batch.targets and let soft_labels answer '{answer}'" if follows == "none" else ""
     return f"{recipe}, or use a method such as kd{own}"

@@ -10,27 +10,27 @@ from didact.spec import clean, plural
 from didact.tables.table import Cell, Quantity, Table
 
 
-def table(found: Sequence[Benched], settings: Settings) -> Table:
+def table(files: Sequence[Benched], settings: Settings) -> Table:
     """A row for each file; the note says how it was measured."""
-    batches = sorted({one.batch for each in found for one in each.latencies})
+    batches = sorted({one.batch for each in files for one in each.latencies})
     columns = ["file", "size (kB)", "activations (kB)", "memory (MB)"]
     columns += [head for batch in batches for head in (f"ms, batch {batch}", f"p95, batch {batch}")]
-    rows = tuple(_row(each, batches) for each in found)
-    return Table((*columns, "runtime"), rows, note=_note(found, settings))
+    rows = tuple(_row(each, batches) for each in files)
+    return Table((*columns, "runtime"), rows, note=_note(files, settings))
 
 
-def _row(found: Benched, batches: Sequence[int]) -> tuple[Cell, ...]:
-    by_batch = {one.batch: one for one in found.latencies}
-    cells: list[Cell] = [clean(found.path), f"{found.size / 1000:,.1f}"]
-    cells.append("-" if found.activations is None else f"{found.activations / 1000:,.1f}")
-    cells.append("-" if found.memory is None else f"{found.memory / 1e6:.1f}")
+def _row(file: Benched, batches: Sequence[int]) -> tuple[Cell, ...]:
+    by_batch = {one.batch: one for one in file.latencies}
+    cells: list[Cell] = [clean(file.path), f"{file.size / 1000:,.1f}"]
+    cells.append("-" if file.activations is None else f"{file.activations / 1000:,.1f}")
+    cells.append("-" if file.memory is None else f"{file.memory / 1e6:.1f}")
     for batch in batches:
         one = by_batch.get(batch)
         cells += ["-", "-"] if one is None else [Quantity.single(one.median, 3), Quantity.single(one.p95, 3)]
-    return (*cells, found.runtime)
+    return (*cells, file.runtime)
 
 
-def _note(found: Sequence[Benched], settings: Settings) -> str:
+def _note(files: Sequence[Benched], settings: Settings) -> str:
     lines = [
         f"Measured here, on {processor()}: {plural(settings.threads, 'thread')}, {settings.passes} passes after a warm-up of "
         f"{settings.warm_up}, files in turns; median and 95th percentile.",
@@ -38,8 +38,8 @@ def _note(found: Sequence[Benched], settings: Settings) -> str:
         "of the peak resident memory of the process from before the file is opened, at the smallest batch; weights, the",
         "runtime's copies of them and its working memory included.",
     ]
-    lines += [f"Activations unknown: {each.unknown}" for each in found if each.unknown]
-    fixed = [clean(each.path.name) for each in found if len(each.latencies) < len(set(settings.batches))]
+    lines += [f"Activations unknown: {each.unknown}" for each in files if each.unknown]
+    fixed = [clean(each.path.name) for each in files if len(each.latencies) < len(set(settings.batches))]
     if fixed:
         lines.append(f"Takes a fixed number of images: {', '.join(fixed)}")
     return "\n".join(lines)

@@ -26,14 +26,14 @@ class Chosen:
     what: str
 
     def __call__(self, store: Store) -> list[Table]:
-        best = {row: self._best(row, store) for row in self.grid.rows if row not in self.grid.plain}
-        found = {row: one for row, one in best.items() if one is not None}
-        if not found:
+        compared_rows = (row for row in self.grid.rows if row not in self.grid.plain)
+        best = {row: one for row in compared_rows if (one := self._best(row, store)) is not None}
+        if not best:
             return []
-        base = found.get(self.grid.base)
+        base = best.get(self.grid.base)
         body: dict[str, list[Cell]] = {
             row: [column, compared(held, None), compared(tested, None if base is None or row == self.grid.base else base[2])]
-            for row, (column, held, tested) in found.items()
+            for row, (column, held, tested) in best.items()
         }
         heads = (self.what, "validation accuracy (%)", "test accuracy (%)")
         note = (

@@ -87,11 +87,11 @@ def possible(runs: Sequence[Run], store: Store) -> tuple[list[Run], list[str]]:
             reasons[kind] = next((why for needed in run.needed if (why := reason(needed))), None) or _refusal(run)
         return reasons[kind]
 
-    kept = [run for run in runs if reason(run) is None]
+    possible_runs = [run for run in runs if reason(run) is None]
     refused = list(dict.fromkeys(why for why in reasons.values() if why is not None))
-    if refused and not kept:
+    if refused and not possible_runs:
         raise SpecError(refused[0])
-    return kept, refused
+    return possible_runs, refused
 
 
 def _kind(run: Run) -> str:

@@ -16,13 +16,13 @@ A device holds a file if it computes in its bit width and has room for the size 
 1 MB = 1,000,000 bytes."""
 
 
-def tables(found: Sequence[Measured], devices: Sequence[str]) -> list[Table]:
+def tables(files: Sequence[Measured], devices: Sequence[str]) -> list[Table]:
     """Tables of a few files each, a column for a file; the last one has the note."""
     width = 2 * PER_TABLE
-    starts = range(0, len(found), width)
-    notes = [COVERS, *_machines(found), *nothing([each.verdicts for each in found])]
+    starts = range(0, len(files), width)
+    notes = [COVERS, *_machines(files), *nothing([each.verdicts for each in files])]
     return [
-        _table(found[start : start + width], devices, "\n".join(notes) if start == starts[-1] else "") for start in starts
+        _table(files[start : start + width], devices, "\n".join(notes) if start == starts[-1] else "") for start in starts
     ]
 
 
@@ -47,11 +47,11 @@ def _milliseconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _machines(found: Sequence[Measured]) -> list[str]:
+def _machines(files: Sequence[Measured]) -> list[str]:
     """Where the latencies were measured."""
-    kept = [each.bench for each in found if each.bench is not None]
-    where = dict.fromkeys(f"{b['machine']}, {b['runtime']}, threads: {b['threads']}, {b['date']}" for b in kept)
+    benches = [each.bench for each in files if each.bench is not None]
+    where = dict.fromkeys(f"{b['machine']}, {b['runtime']}, threads: {b['threads']}, {b['date']}" for b in benches)
     lines = [f"Latencies: {line}" for line in where]
-    return (
-        lines if len(kept) == len(found) else [*lines, "No latency is kept for -; 'didact bench FILE --keep' measures it."]
-    )
+    if len(benches) < len(files):
+        lines.append("No latency is kept for -; 'didact bench FILE --keep' measures it.")
+    return lines

@@ -45,34 +45,34 @@ def section(store: Store, students: Sequence[Trained], device: str) -> Section:
     parts: list[Part] = []
     for at, one in enumerate(students):
         try:
-            found = compare(store, one.digest, None, LayerComparison(), device)
+            comparison = compare(store, one.digest, None, LayerComparison(), device)
         except (ValueError, LookupError, OSError, RuntimeError) as error:
             store.once(f"no closer look at {clean(one.run.label)} ({one.digest}): {error}")
             continue
-        if found.other is not None:
-            parts += _parts(found, at + 1)
+        if comparison.other is not None:
+            parts += _parts(comparison, at + 1)
     words = "Measured on the test set. Of each teacher's students, the one with the highest test accuracy is shown."
     return Section("look", "Student and teacher, closely", tuple(parts), words)
 
 
-def _parts(found: Comparison, at: int) -> list[Part]:
-    assert found.other is not None
-    about = f"{found.own.title} and {found.other.title}"
-    note = "\n".join(look.summary(found))
-    parts: list[Part] = [Picture(key_of("calibration", str(at)), f"Calibration: {about}", (_reliability(found),), note)]
-    if found.layers is not None:
-        layers = found.layers
+def _parts(comparison: Comparison, at: int) -> list[Part]:
+    assert comparison.other is not None
+    about = f"{comparison.own.title} and {comparison.other.title}"
+    note = "\n".join(look.summary(comparison))
+    parts: list[Part] = [Picture(key_of("calibration", str(at)), f"Calibration: {about}", (_reliability(comparison),), note)]
+    if comparison.layers is not None:
+        layers = comparison.layers
         values = tuple(tuple(None if value != value else value for value in row) for row in layers.values.tolist())
-        panel = HeatMap(layers.title, found.other.role, found.own.role, layers.columns, layers.rows, values)
+        panel = HeatMap(layers.title, comparison.other.role, comparison.own.role, layers.columns, layers.rows, values)
         parts.append(Picture(key_of("cka", str(at)), f"Similarity of layers: {about}", (panel,), "1: alike, 0: unrelated."))
-    parts += _gallery(found, about)
-    parts.append(look.classes(found))
+    parts += _gallery(comparison, about)
+    parts.append(look.classes(comparison))
     return parts
 
 
-def _reliability(found: Comparison) -> Dots:
+def _reliability(comparison: Comparison) -> Dots:
     """Accuracy by confidence of both networks, with the diagonal of perfect calibration."""
-    sides = [side for side in (found.own, found.other) if side is not None]
+    sides = [side for side in (comparison.own, comparison.other) if side is not None]
     dots = tuple(dot for side in sides for dot in _bins(side))
     names = frozenset(dot.group for dot in dots)
     return Dots("reliability", Axis("confidence (%)"), Axis("accuracy (%)"), dots, names, diagonal=True)
@@ -88,17 +88,17 @@ def _bins(side: Side) -> list[Dot]:
     ]
 
 
-def _gallery(found: Comparison, about: str) -> list[Gallery]:
+def _gallery(comparison: Comparison, about: str) -> list[Gallery]:
     """The images with the largest divergence among those that both answer differently."""
-    differ, other = found.differ, found.other
+    differ, other = comparison.differ, comparison.other
     if differ is None or other is None or not len(differ):
         return []
-    names, test = found.dataset.names, found.dataset.test
+    names, test = comparison.dataset.names, comparison.dataset.test
     images: list[Image] = []
     for at in range(min(IMAGES, len(differ))):
         index = int(differ.index[at])
         lines = [f"image {int(test.index[index])}: {names[int(test.labels[index])]}"]
-        answered = (other, differ.teacher, differ.sure_teacher), (found.own, differ.student, differ.sure_student)
+        answered = (other, differ.teacher, differ.sure_teacher), (comparison.own, differ.student, differ.sure_student)
         lines += [
             f"{side.role}: {names[int(answers[at])]} ({100 * float(sure[at]):.0f} %)" for side, answers, sure in answered
         ]

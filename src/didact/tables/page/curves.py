@@ -153,6 +153,6 @@ def _every(part: Part, step: int, note: str) -> Part:
 
 
 def _each(panel: Curves, step: int) -> Curves:
-    kept = [at for at in range(len(panel.at)) if at % step == 0 or at == len(panel.at) - 1]
-    curves = tuple(replace(curve, values=tuple(curve.values[at] for at in kept)) for curve in panel.curves)
-    return replace(panel, at=tuple(panel.at[at] for at in kept), curves=curves)
+    positions = [at for at in range(len(panel.at)) if at % step == 0 or at == len(panel.at) - 1]
+    curves = tuple(replace(curve, values=tuple(curve.values[at] for at in positions)) for curve in panel.curves)
+    return replace(panel, at=tuple(panel.at[at] for at in positions), curves=curves)
