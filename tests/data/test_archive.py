@@ -12,18 +12,8 @@ import pytest
 from didact.data import Data, DataError, archive, available
 from didact.data.archive import root as data_root
 from didact.data.sets import cifar100
-from didact.data.sets.stl10 import STL10
 from didact.data.unpack import unpack
-from support.images import facts
-
-TINY = STL10(facts=facts(2, (3, 2, 2), 1, 1), url="http://site/tiny.tar.gz", md5="", folder="tiny")
-FILES = {
-    "train_X.bin": bytes(12),
-    "train_y.bin": b"\1",
-    "test_X.bin": bytes(12),
-    "test_y.bin": b"\2",
-    "class_names.txt": b"a b",
-}
+from support.images import FILES, TINY
 
 
 def write(folder):

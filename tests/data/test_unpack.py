@@ -13,17 +13,7 @@ from pathlib import Path
 import pytest
 
 from didact.data import DataError
-from didact.data.sets.stl10 import STL10
-from support.images import facts
-
-LAYOUT = STL10(facts=facts(2, (3, 2, 2), 1, 1), url="http://site/tiny.tar.gz", md5="", folder="tiny")
-FILES = {
-    "train_X.bin": bytes(12),
-    "train_y.bin": b"\1",
-    "test_X.bin": bytes(12),
-    "test_y.bin": b"\2",
-    "class_names.txt": b"a b",
-}
+from support.images import FILES, TINY
 
 
 def packed(*extra: tuple[tarfile.TarInfo, bytes]) -> bytes:
@@ -63,7 +53,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes
         root.mkdir(parents=True)
         (root / "tiny.tar.gz").write_bytes(content)
         monkeypatch.setenv("DIDACT_DATA", str(root))
-        dataclasses.replace(LAYOUT, md5=hashlib.md5(content).hexdigest()).prepare()
+        dataclasses.replace(TINY, md5=hashlib.md5(content).hexdigest()).prepare()
         return root / "tiny"
 
     return prepare
@@ -154,7 +144,7 @@ def test_a_file_in_the_place_of_the_folder_or_a_folder_in_the_place_of_the_archi
     monkeypatch.setenv("DIDACT_DATA", str(tmp_path))
     (tmp_path / "tiny.tar.gz").mkdir()
     with pytest.raises(DataError, match=r"tiny.tar.gz: cannot be read: Is a directory"):
-        LAYOUT.prepare()
+        TINY.prepare()
     (tmp_path / "tiny").write_text("")
     with pytest.raises(DataError, match="tiny: expected a folder, found something else; move it away"):
-        LAYOUT.prepare()
+        TINY.prepare()

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from didact.teaching import gtn
+from support.branches import drawn, tensors
 
 random = np.random.default_rng(5)
 
@@ -39,17 +40,6 @@ def reference(zt: np.ndarray, branches: list[np.ndarray], labels: np.ndarray, al
     }
 
 
-def drawn(
-    scale: float, classes: int = 10, count: int = 3, batch: int = 8
-) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    zt, *branches = random.normal(size=(1 + count, batch, classes)) * scale
-    return zt, branches, random.integers(0, classes, batch)
-
-
-def tensors(*arrays: np.ndarray) -> list[torch.Tensor]:
-    return [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
-
-
 def test_by_hand() -> None:
     # teacher (1/4, 3/4), students (1/2, 1/2) and (1/4, 3/4), label 1
     far, near = torch.zeros(1, 2).double(), torch.tensor([[0.0, np.log(3.0)]]).double()
@@ -69,7 +59,7 @@ def test_by_hand() -> None:
 @pytest.mark.parametrize(("temperature", "alpha"), list(product([1.0, 4.0], [0.5, 1.0, 3.0])))
 @pytest.mark.parametrize(("scale", "batch", "count"), [(2.0, 8, 3), (60.0, 8, 3), (2.0, 1, 3), (2.0, 8, 1)])
 def test_terms_and_loss(temperature: float, alpha: float, scale: float, batch: int, count: int) -> None:
-    zt, branches, labels = drawn(scale, batch=batch, count=count)
+    zt, branches, labels = drawn(random, scale, batch=batch, count=count)
     expected = reference(zt, branches, labels, alpha, temperature)
     teacher, y, *zr = tensors(zt, labels, *branches)
     found = gtn.terms(teacher, zr, y, alpha, temperature)
@@ -82,7 +72,7 @@ def test_terms_and_loss(temperature: float, alpha: float, scale: float, batch: i
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 @pytest.mark.parametrize("count", [1, 3])
 def test_gradients_flow_to_the_teacher_and_to_every_student(temperature: float, count: int) -> None:
-    zt, branches, labels = drawn(3.0, count=count)
+    zt, branches, labels = drawn(random, 3.0, count=count)
     teacher, y, *zr = tensors(zt, labels, *branches)
     gtn.loss(teacher, zr, y, 0.5, temperature).backward()
     batch, hot = len(zt), np.eye(10)[labels]
@@ -97,7 +87,7 @@ def test_gradients_flow_to_the_teacher_and_to_every_student(temperature: float, 
 
 
 def test_gradients_by_differences(slope: Any) -> None:
-    zt, branches, labels = drawn(1.0, classes=4, count=2, batch=3)
+    zt, branches, labels = drawn(random, 1.0, classes=4, count=2, batch=3)
     teacher, y, *zr = tensors(zt, labels, *branches)
     gtn.loss(teacher, zr, y, 3.0, 2.0).backward()
 
@@ -109,14 +99,14 @@ def test_gradients_by_differences(slope: Any) -> None:
 
 
 def test_the_kl_alone_draws_the_teacher() -> None:
-    zt, branches, labels = drawn(1.0)
+    zt, branches, labels = drawn(random, 1.0)
     teacher, y, *zr = tensors(zt, labels, *branches)
     gtn.terms(teacher, zr, y)["student_kl"].backward()
     assert teacher.grad is not None and teacher.grad.abs().max() > 1e-3
 
 
 def test_no_weight_on_the_kl_leaves_the_cross_entropies() -> None:
-    zt, branches, labels = drawn(1.0)
+    zt, branches, labels = drawn(random, 1.0)
     teacher, y, *zr = tensors(zt, labels, *branches)
     found = gtn.terms(teacher, zr, y, alpha=0.0)
     assert found["student_kl"].item() == 0
@@ -125,7 +115,7 @@ def test_no_weight_on_the_kl_leaves_the_cross_entropies() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_extreme_logits(dtype: torch.dtype) -> None:
-    zt, branches, labels = drawn(60.0)
+    zt, branches, labels = drawn(random, 60.0)
     teacher, *zr = [torch.tensor(z, dtype=dtype, requires_grad=True) for z in (zt, *branches)]
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
         whole = gtn.loss(teacher, zr, torch.tensor(labels), 3.0, 1.0)  # type: ignore[arg-type]
@@ -140,6 +130,6 @@ def test_defaults() -> None:
     method = gtn.GTN(pool="tiny")  # type: ignore[arg-type]
     assert (method.alpha, method.temperature, method.paths, method.sampling) == (1, 4, 1, "uniform")
     assert (method.after, method.warmup, method.teaches) == (None, 0, True)
-    zt, branches, labels = drawn(1.0)
+    zt, branches, labels = drawn(random, 1.0)
     teacher, y, *zr = tensors(zt, labels, *branches)
     assert torch.equal(gtn.loss(teacher, zr, y), gtn.loss(teacher, zr, y, 1.0, 4.0))

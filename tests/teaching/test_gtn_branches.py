@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from didact import nets
-from didact.method import Clock, MetricsContext, Pair, StepContext
+from didact.method import MetricsContext, Pair
 from didact.nets.architecture import parse
 from didact.nets.blocks import BlockNet
-from didact.nets.supernet import Choices, Space
-from didact.seeds import seeded, stream
+from didact.seeds import seeded
 from didact.teaching import gtn, sftn
-from didact.tensors import Batch
+from support.branches import context
+from support.spaces import THREE_STAGES
 
 PAIRS = [
     # teacher, student: those of SFTN's branches, and students that are spelt out
@@ -28,15 +28,6 @@ PAIRS = [
     ("vgg8", "basic-8-1x8-1x12-1x16"),
     ("resnet20", "inverted-8s2-1x8e1-1x12-1x16-1x24-h20"),
 ]
-SPACE = Space(
-    kind="basic",
-    stem=(4, 6),
-    stages=(
-        Choices(depth=(1, 2), width=(4, 6)),
-        Choices(depth=(1,), width=(6, 8), kernel=(3, 5)),
-        Choices(depth=(1, 2), width=(8,)),
-    ),
-)
 
 
 def built(
@@ -48,13 +39,6 @@ def built(
         extras = method.build(two)
     assert isinstance(extras, gtn.Conditioning)
     return method, two, extras
-
-
-def context(two: Pair, *, epoch: int = 0, epochs: int = 10, step: int = 0, steps: int = 4) -> StepContext:
-    torch.manual_seed(0)
-    batch = Batch(torch.randn(4, *two.image), torch.tensor([0, 1, 2, 3]), torch.arange(4))
-    own = two.net.outputs(batch.images, frozenset({"logits", "features"}))
-    return StepContext(batch, own, None, Clock(epoch, epochs, step, steps, epoch), stream(0))
 
 
 @pytest.mark.parametrize(("teacher", "student"), PAIRS)
@@ -103,10 +87,10 @@ def test_one_step_by_hand(pair: Callable[..., Pair], student: str, alpha: float)
 
 def test_a_drawn_student_is_cut_from_transform_and_supernet(pair: Callable[..., Pair]) -> None:
     """A branch gives what the student's own layers give with corners of the shared weights, at any width before it."""
-    _, two, extras = built(pair, "resnet20", SPACE, after=[0, 1, 2])
+    _, two, extras = built(pair, "resnet20", THREE_STAGES, after=[0, 1, 2])
     extras.eval()
     shown = context(two)
-    for name in SPACE.draw(6, 0):
+    for name in THREE_STAGES.draw(6, 0):
         whole = extras.supernet.extract(name)
         assert torch.equal(extras.run(0, name, shown.batch.images), whole(shown.batch.images))
         for branch in (1, 2):
@@ -120,15 +104,15 @@ def test_a_drawn_student_is_cut_from_transform_and_supernet(pair: Callable[..., 
 @pytest.mark.parametrize("teacher", ["resnet20", "vgg8", "resnet8x4"])
 def test_after_the_last_block_or_before_all(pair: Callable[..., Pair], teacher: str) -> None:
     """0: whole students from images, which lets them be taken out; the last block: a student's own last one remains."""
-    _, two, extras = built(pair, teacher, SPACE, after=[0, len(pair(None, teacher).net)])
+    _, two, extras = built(pair, teacher, THREE_STAGES, after=[0, len(pair(None, teacher).net)])
     assert extras.entries[0] == (0, 2)
     shown = context(two)
-    name = SPACE.largest
+    name = THREE_STAGES.largest
     expected = extras.eval().supernet.extract(name)(shown.batch.images)
     assert torch.equal(extras.run(0, name, shown.batch.images), expected)
     assert extras.run(1, name, shown.own.features[-1]).shape == (4, 5)
     with pytest.raises(ValueError, match=r"cannot be extracted.*after=\[0, ...\]"):
-        built(pair, "resnet20", SPACE)[2].supernet.extract(name)
+        built(pair, "resnet20", THREE_STAGES)[2].supernet.extract(name)
 
 
 def test_every_kind_of_student_in_one_pool(pair: Callable[..., Pair]) -> None:
@@ -145,12 +129,12 @@ def test_every_kind_of_student_in_one_pool(pair: Callable[..., Pair]) -> None:
 
 @pytest.mark.parametrize(("paths", "sampling"), [(1, "uniform"), (3, "uniform"), (2, "sandwich"), (4, "sandwich")])
 def test_terms_are_the_formula_of_the_drawn_students_logits(pair: Callable[..., Pair], paths: int, sampling: str) -> None:
-    method, two, extras = built(pair, "resnet20", SPACE, paths=paths, sampling=sampling, alpha=2.0, temperature=3.0)
+    method, two, extras = built(pair, "resnet20", THREE_STAGES, paths=paths, sampling=sampling, alpha=2.0, temperature=3.0)
     shown = context(two)
     drawn = [[name for name, _ in extras.draw(method, branch, shown.clock)] for branch in range(2)]
     assert [len(names) for names in drawn] == [paths, paths]
     if sampling == "sandwich":
-        assert all(names[:2] == [SPACE.smallest, SPACE.largest] for names in drawn)
+        assert all(names[:2] == [THREE_STAGES.smallest, THREE_STAGES.largest] for names in drawn)
     logits = [extras.run(branch, name, shown.own.features[branch]) for branch in range(2) for name in drawn[branch]]
     assert shown.own.logits is not None
     expected = gtn.terms(shown.own.logits, logits, shown.batch.labels, 2.0, 3.0)
@@ -173,9 +157,9 @@ def test_warm_up_raises_both_terms_of_the_students(pair: Callable[..., Pair], ep
 
 
 def test_the_kl_draws_the_teacher_and_the_branches_are_dropped(pair: Callable[..., Pair]) -> None:
-    method, two, extras = built(pair, "resnet20", SPACE, sampling="sandwich", paths=2)
+    method, two, extras = built(pair, "resnet20", THREE_STAGES, sampling="sandwich", paths=2)
     method.terms(extras, context(two))["student_kl"].backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in two.net.parameters())
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in extras.parameters())  # the largest uses all
     assert method.deployed(extras, two.net) is two.net
-    assert nets.resolve(SPACE.largest) == SPACE.largest
+    assert nets.resolve(THREE_STAGES.largest) == THREE_STAGES.largest

@@ -11,25 +11,17 @@ import torch
 from torch import Tensor
 
 from didact.method import Clock, MetricsContext, Pair, StepContext
-from didact.nets.supernet import Choices, Pool, Space
+from didact.nets.supernet import Pool
 from didact.seeds import seeded, stream
 from didact.teaching.gtn import GTN, Conditioning
 from didact.tensors import Batch
+from support.spaces import THREE_STAGES
 
-SPACE = Space(
-    kind="basic",
-    stem=(4, 6),
-    stages=(
-        Choices(depth=(1, 2), width=(4, 6)),
-        Choices(depth=(1,), width=(6, 8), kernel=(3, 5)),
-        Choices(depth=(1, 2), width=(8,)),
-    ),
-)
 LIST = Pool(members=("resnet8", "basic-8-1x8-1x12-1x16", "basic-4-1x12-1x8-1x8k5"))
 
 
 def built(pair: Callable[..., Pair], seed: int = 0, **fields: Any) -> tuple[GTN, Pair, Conditioning]:
-    method = GTN(**{"pool": SPACE, **fields})
+    method = GTN(**{"pool": THREE_STAGES, **fields})
     two = pair(None, "resnet20")
     with seeded(seed, "extras"):
         extras = method.build(two)
@@ -78,7 +70,7 @@ def test_uniform_draws_are_uniform(pair: Callable[..., Pair]) -> None:
 
 
 def test_sandwich_has_smallest_and_largest_in_every_iteration(pair: Callable[..., Pair]) -> None:
-    for pool in (SPACE, LIST):
+    for pool in (THREE_STAGES, LIST):
         method, _, extras = built(pair, pool=pool, sampling="sandwich", paths=3)
         drawn = [names(method, extras, branch, at(0, step)) for step in range(40) for branch in range(2)]
         assert all(len(n) == 3 and n[:2] == [pool.smallest, pool.largest] for n in drawn)

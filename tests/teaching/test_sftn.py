@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from didact.teaching import sftn
+from support.branches import drawn, tensors
 
 random = np.random.default_rng(5)
 DIRECTIONS = ("branch||teacher", "teacher||branch")
@@ -43,17 +44,6 @@ def reference(
     }
 
 
-def drawn(
-    scale: float, classes: int = 10, count: int = 3, batch: int = 8
-) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    zt, *branches = random.normal(size=(1 + count, batch, classes)) * scale
-    return zt, branches, random.integers(0, classes, batch)
-
-
-def tensors(*arrays: np.ndarray) -> list[torch.Tensor]:
-    return [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
-
-
 def test_by_hand() -> None:
     # teacher (1/4, 3/4), branches (1/2, 1/2) and (1/4, 3/4), label 1
     far, near = torch.zeros(1, 2).double(), torch.tensor([[0.0, np.log(3.0)]]).double()
@@ -71,7 +61,7 @@ def test_by_hand() -> None:
 def test_terms_and_loss(
     weights: tuple[float, float, float], tau: float, how: Any, squared: bool, scale: float, batch: int
 ) -> None:
-    zt, branches, labels = drawn(scale, batch=batch)
+    zt, branches, labels = drawn(random, scale, batch=batch)
     expected = reference(zt, branches, labels, weights, tau, how)
     expected["branch_kl"] *= tau**2 if squared else 1
     teacher, y, *zr = tensors(zt, labels, *branches)
@@ -87,7 +77,7 @@ def test_terms_and_loss(
 @pytest.mark.parametrize("tau", [1.0, 4.0])
 @pytest.mark.parametrize("count", [1, 3])
 def test_gradients_of_eq_3_flow_to_the_teacher_and_to_every_branch(tau: float, count: int) -> None:
-    zt, branches, labels = drawn(3.0, count=count)
+    zt, branches, labels = drawn(random, 3.0, count=count)
     teacher, y, *zr = tensors(zt, labels, *branches)
     sftn.loss(teacher, zr, y, 1.0, 3.0, 1.0, tau).backward()
     batch, hot = len(zt), np.eye(10)[labels]
@@ -104,7 +94,7 @@ def test_gradients_of_eq_3_flow_to_the_teacher_and_to_every_branch(tau: float, c
 
 @pytest.mark.parametrize("how", DIRECTIONS)
 def test_gradients_of_the_kl_alone(how: Any, slope: Any) -> None:
-    zt, branches, labels = drawn(1.0, classes=4, count=2, batch=3)
+    zt, branches, labels = drawn(random, 1.0, classes=4, count=2, batch=3)
     teacher, y, *zr = tensors(zt, labels, *branches)
     sftn.terms(teacher, zr, y, kl_weight=1.0, temperature=2.0, direction=how)["branch_kl"].backward()
 
@@ -117,7 +107,7 @@ def test_gradients_of_the_kl_alone(how: Any, slope: Any) -> None:
 
 
 def test_gradients_of_extreme_logits_are_finite() -> None:
-    zt, branches, labels = drawn(60.0)
+    zt, branches, labels = drawn(random, 60.0)
     teacher, *zr = [torch.tensor(z, dtype=torch.float32, requires_grad=True) for z in (zt, *branches)]
     for how in DIRECTIONS:
         sftn.loss(teacher, zr, torch.tensor(labels), direction=how).backward()  # type: ignore[arg-type]
@@ -129,6 +119,6 @@ def test_defaults_are_the_papers() -> None:
     assert method.student == "resnet8x4"
     assert (method.teacher_weight, method.kl_weight, method.ce_weight, method.temperature) == (1, 3, 1, 1)
     assert (method.direction, method.squared, method.warmup) == ("branch||teacher", False, 0)
-    zt, branches, labels = drawn(1.0)
+    zt, branches, labels = drawn(random, 1.0)
     teacher, y, *zr = tensors(zt, labels, *branches)
     assert torch.equal(sftn.loss(teacher, zr, y), sftn.loss(teacher, zr, y, 1.0, 3.0, 1.0, 1.0, "branch||teacher", False))

@@ -11,11 +11,10 @@ import torch
 from torch import nn
 
 from didact import nets
-from didact.method import Clock, Method, MetricsContext, Pair, StepContext
-from didact.seeds import stream
+from didact.method import Method, MetricsContext, Pair
 from didact.spec import SpecError, choose
 from didact.teaching import sftn
-from didact.tensors import Batch
+from support.branches import context
 
 PAIRS = [
     # teacher, student, the student's blocks that each branch runs (counted from 1)
@@ -35,13 +34,6 @@ def built(pair: Callable[..., Pair], teacher: str, student: str, **fields: Any) 
     extras = method.build(two)
     assert isinstance(extras, sftn.Branches)
     return method, two, extras
-
-
-def context(two: Pair, *, epoch: int = 0, epochs: int = 10, step: int = 0, steps: int = 4) -> StepContext:
-    torch.manual_seed(0)
-    batch = Batch(torch.randn(4, *two.image), torch.tensor([0, 1, 2, 3]), torch.arange(4))
-    own = two.net.outputs(batch.images, frozenset({"logits", "features"}))
-    return StepContext(batch, own, None, Clock(epoch, epochs, step, steps, epoch), stream(0))
 
 
 def layers(module: nn.Module, x: torch.Tensor) -> list[str]:

@@ -15,25 +15,11 @@ from torch import Tensor
 
 from didact.nets.architecture import cost, parse
 from didact.nets.blocks import parameters
-from didact.nets.supernet import SPACES, Capacity, Choices, Distribution, Pool, Space
+from didact.nets.supernet import SPACES, Capacity, Distribution, Pool, Space
 from didact.nets.zoo import create
+from support.spaces import INVERTED, SMALL
 
 random = np.random.default_rng(3)
-SMALL = Space(
-    kind="basic",
-    stem=(4, 6),
-    stages=(
-        Choices(depth=(1, 2), width=(4, 6), expansion=(0.5, 1.0)),
-        Choices(depth=(1,), width=(6, 8), kernel=(5, 3)),
-    ),
-)
-INVERTED = Space(
-    kind="inverted",
-    stem=(4,),
-    stem_stride=2,
-    stages=(Choices(depth=(2, 1), width=(4, 8), stride=2), Choices(depth=(1,), width=(6,), expansion=(1.0, 3.0))),
-    head=(12, 8),
-)
 POOL = Pool(members=("basic-8-1x8-2x16", "resnet8", "inverted-8-1x8e1-1x16"))
 pools = pytest.mark.parametrize("pool", [SMALL, INVERTED, POOL], ids=["basic", "inverted", "list"])
 

@@ -12,24 +12,10 @@ import pytest
 import torch
 
 from didact.nets.architecture import cost, parse
-from didact.nets.supernet import SPACES, Choices, Space, uniform
+from didact.nets.supernet import SPACES, Space, uniform
 from didact.spec import SpecError, digest, from_json, to_json
+from support.spaces import INVERTED, SMALL
 
-SMALL = Space(
-    kind="basic",
-    stem=(4, 6),
-    stages=(
-        Choices(depth=(1, 2), width=(4, 6), expansion=(0.5, 1.0)),
-        Choices(depth=(1,), width=(6, 8), kernel=(5, 3)),
-    ),
-)
-INVERTED = Space(
-    kind="inverted",
-    stem=(4,),
-    stem_stride=2,
-    stages=(Choices(depth=(2, 1), width=(4, 8), stride=2), Choices(depth=(1,), width=(6,), expansion=(1.0, 3.0))),
-    head=(12, 8),
-)
 IMAGE = (3, 32, 32)
 small = pytest.mark.parametrize("space", [SMALL, INVERTED], ids=["basic", "inverted"])
 
