@@ -20,6 +20,7 @@ def test_places_with_their_shapes_and_the_blocks_that_end_there() -> None:
         table = cuts("timm:plain_tiny+cuts=rows.1", "cifar100").table
         assert [row[1] for row in table.rows if row[0] == "rows.1"] == ["1"]
         assert ("rows.1", "1", "8@8", "map", "", "") in table.rows
+        assert ("rows.1", "1", "8@4", "map", "", "") in cuts("timm:plain_tiny+cuts=rows.1", "cifar100", 16).table.rows
 
 
 def test_a_network_that_is_written_in_blocks_is_cut_between_them() -> None:
@@ -43,7 +44,8 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
         ("cuts --net resnet8 --teacher resnet8", "--teacher: is for 'didact list methods'"),
         ("cuts --net timm:plain_tiny --library timm", "--library: is for 'didact list nets'"),
         ("nets --library tim", "no library 'tim'; known: timm, torchvision, hf, pytorchcv"),
-        ("nets --net timm:plain_tiny", "--net: is for 'didact list methods'"),
+        ("nets --net timm:plain_tiny", "--net: is for 'didact list methods' and 'didact list cuts'"),
+        ("methods --size 32", "--size: is for 'didact list cuts'; 'didact list methods' does not take it"),
     ],
 )
 def test_what_does_not_go_together_is_refused(words: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

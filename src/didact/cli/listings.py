@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -26,6 +26,7 @@ def list_(
     net: ForPair = None,
     teacher: Annotated[str | None, Parameter(help="With methods: whose extra parameters are counted.")] = None,
     data: Annotated[str | None, Parameter(help="With methods and cuts: the images. With data: this data set.")] = None,
+    size: Annotated[int | None, Parameter(help="With cuts: height of the images, as --data.size of a training.")] = None,
     library: Annotated[
         str | None, Parameter(help="With nets: those of timm, torchvision, hf (transformers) or pytorchcv instead.")
     ] = None,
@@ -36,10 +37,12 @@ def list_(
 ) -> int:
     """List and print. The help text is in :mod:`didact.cli.main`."""
     shape = form(format, json)
-    pair = {key: value for key, value in (("net", net), ("teacher", teacher), ("data", data)) if value is not None}
-    taken = {"methods": ("net", "teacher", "data"), "cuts": ("net", "data"), "data": ("data",)}
+    given = {"net": net, "teacher": teacher, "data": data, "size": size}
+    pair = {key: value for key, value in given.items() if value is not None}
+    taken = {"methods": ("net", "teacher", "data"), "cuts": ("net", "data", "size"), "data": ("data",)}
     if what is not None and (wrong := [key for key in pair if key not in taken.get(what, ())]):
-        raise SpecError(f"--{wrong[0]}: is for 'didact list methods'; 'didact list {what}' takes no pair")
+        takers = " and ".join(f"'didact list {name}'" for name, keys in taken.items() if wrong[0] in keys)
+        raise SpecError(f"--{wrong[0]}: is for {takers}; 'didact list {what}' does not take it")
     if library is not None and what not in ("nets", None):
         raise SpecError(f"--library: is for 'didact list nets'; 'didact list {what}' knows no libraries")
     listing = _listing(what, store, pair, library, trust_store)
@@ -47,14 +50,14 @@ def list_(
     return 0
 
 
-def _listing(what: str | None, store: Path, pair: dict[str, str], library: str | None, trust: bool) -> Listing:
+def _listing(what: str | None, store: Path, pair: dict[str, Any], library: str | None, trust: bool) -> Listing:
     """The list called ``what``, such as ``nets``.
 
     Args:
         what: the word after ``didact list``.
         store: folder of the store, for ``runs``.
         pair: given options among net, teacher and data, for ``methods``; data only, for ``data``;
-            net and data, for ``cuts``.
+            net, data and size, for ``cuts``.
         library: another library, for ``nets``.
         trust: whether to import code that the store's Records name.
 

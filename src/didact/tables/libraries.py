@@ -28,8 +28,13 @@ def classifiers(library: str) -> Listing:
     return Listing.of(["net"], [[name] for name in libraries.names(library)])
 
 
-def cuts(net: str | None = None, data: str | None = None) -> Listing:
+def cuts(net: str | None = None, data: str | None = None, size: int | None = None) -> Listing:
     """Where a network can be cut, and where its blocks end, for images of a data set.
+
+    Args:
+        net: the network's name.
+        data: the data set, which also says the numbers of classes and channels.
+        size: height of the images; None: as the data have it, else as the network's library has it.
 
     Raises:
         SpecError: no network is named, there is none of that name, or it cannot be split.
@@ -37,8 +42,8 @@ def cuts(net: str | None = None, data: str | None = None) -> Listing:
     if net is None:
         raise SpecError("net: say whose places are listed, e.g. didact list cuts --net timm:resnet18 --data cifar100")
     name = nets.resolve(net)
-    about = facts(from_json(Data, {"name": data}, "data")) if data is not None else None
-    classes, size = (about.classes, about.image[1]) if about else (CLASSES, None)
+    about = facts(from_json(Data, {"name": data, "size": size}, "data")) if data is not None else None
+    classes, size = (about.classes, about.image[1]) if about else (CLASSES, size)
     channels = about.image[0] if about else 3
     foreign = nets.entry(name).family in ("", "library")
     places = others.places(name, classes, channels, size) if foreign else ()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
 from collections.abc import Callable
+from enum import Enum
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -121,6 +124,30 @@ def test_networks_that_look_alike_were_made_alike() -> None:
     assert likeness(hidden) == likeness(copy.deepcopy(hidden))  # the same function
     hidden.how = object()  # type: ignore[assignment]
     assert likeness(hidden) is None
+
+
+class Configuration:
+    """Plain attributes, among them one that leads back, as libraries hand them to each of their modules."""
+
+    def __init__(self, width: int) -> None:
+        self.width, self.inner, self.kind = width, {"act": partial(nn.GELU, approximate="tanh")}, Kind.LARGE
+        self.own = self
+
+
+class Kind(Enum):
+    LARGE = 1
+
+
+def test_objects_that_hold_plain_attributes_are_compared_by_them() -> None:
+    nets = [plain.residual() for _ in range(3)]
+    for net, width in zip(nets, (8, 8, 9), strict=True):
+        net.config = net.layer1.config = Configuration(width)  # type: ignore[union-attr, assignment]
+    first, same, other = map(likeness, nets)
+    assert first == same != other and first is not None
+    nets[1].layer1.config = Configuration(8)  # type: ignore[union-attr, assignment]
+    assert likeness(nets[1]) != first  # two objects, not one
+    nets[0].config.lock = threading.Lock()  # type: ignore[union-attr]
+    assert likeness(nets[0]) is None
 
 
 def test_a_users_own_network_is_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable
+from enum import Enum
+from functools import partial
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
@@ -13,9 +15,11 @@ from torch import Tensor, nn
 
 def likeness(model: nn.Module) -> Hashable:
     """What networks have in common that were made in the same way: classes and plain attributes of
-    their modules, functions that they hold, and shapes of their parameters and buffers.
+    their modules, functions that they hold, and shapes of their parameters and buffers. Objects
+    that Python code describes in full, such as a configuration, count by their class and
+    attributes.
 
-    None where some attribute is neither plain nor a module: then two networks that look alike might
+    None where some attribute may hold anything else: then two networks that look alike might
     differ.
     """
     seen = _Seen()
@@ -69,6 +73,27 @@ class _Seen:
             return repr(value)
         owner = getattr(value, "__self__", None)
         function = isinstance(value, FunctionType | BuiltinFunctionType) and (owner is None or isinstance(owner, ModuleType))
-        if isinstance(value, type) or (function and not getattr(value, "__closure__", None)):
+        if isinstance(value, type | Enum) or (function and not getattr(value, "__closure__", None)):
             return self.code(value)
+        if isinstance(value, partial):
+            return f"partial {self.shown((value.func, value.args, value.keywords), path)}"
+        state = _state(value)
+        first = self.first(value, path)  # objects may hold each other
+        return f"{self.code(type(value))} {self.shown(state, path) if first == path else first}"
+
+
+def _state(value: Any) -> Any:
+    """The attributes of an object that has nothing else, in ``__dict__`` or in slots.
+
+    Raises:
+        _HiddenError: it holds more, or its class says by itself what is copied of it.
+    """
+    kind = type(value)
+    if any(getattr(kind, name) is not getattr(object, name) for name in ("__getstate__", "__reduce__", "__reduce_ex__")):
         raise _HiddenError
+    if kind is object:
+        raise _HiddenError  # it differs from others by nothing but its identity
+    try:
+        return object.__reduce_ex__(value, 2)[2]  # type: ignore[index]
+    except TypeError:  # it is kept in C
+        raise _HiddenError from None
