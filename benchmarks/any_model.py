@@ -42,7 +42,7 @@ PYTORCHCV_LARGE = """resnet10 bninception preresnet10 seresnet10 sepreresnet10 m
     mobilenetv2b_wd4 mobilenetv3_small_wd2 shufflenet_g1_wd4 shufflenetv2_wd2 shufflenetv2b_wd2 menet108_8x1_g3 squeezenet_v1_1
     squeezeresnet_v1_1 sqnxt23_w1 igcv3_wd4 mnasnet_small regnetx002 regnety002 efficientnet_b0 ghostnet spnasnet proxylessnas_cpu
     dla46c hardnet39ds vovnet27s peleenet diracnet18v2 selecsls42 fbnet_cb resneta10 resnetd50b condensenet74_c4_g4
-    darknet_tiny"""
+    darknet_tiny dicenet_wd5 octresnet10_ad2 mixnet_s bagnet9"""
 """For images of 224x224."""
 
 TIMM = """beit_base_patch16_224+depth=4 cait_xxs24_224 coat_tiny convit_tiny convmixer_768_32 cpubone_nano

@@ -58,8 +58,8 @@ def resolve(name: str) -> str:
         SpecError: the library is not installed, has no such network, or does not take the
             arguments.
     """
-    given = read(name)
-    return str(given) if given.structure else _resolved(name)
+    spelling = read(name)
+    return str(spelling) if spelling.structure else _resolved(name)
 
 
 def title(name: str) -> str:
@@ -87,16 +87,16 @@ def build(name: str, classes: int, channels: int, size: int | None = None) -> nn
         SpecError: as :func:`resolve`; or the library builds a network of another structure than the
             name's.
     """
-    given = read(name)
+    spelling = read(name)
     now = read(_resolved(title(name)))
-    if given.structure not in ("", now.structure):
+    if spelling.structure not in ("", now.structure):
         raise SpecError(
             f"{version(name)} builds another network under the name {title(name)} than the one asked for: its structure is "
-            f"{now.structure}, not {given.structure}. Install the version with which the run was trained (environment.json in "
+            f"{now.structure}, not {spelling.structure}. Install the version with which the run was trained (environment.json in "
             f"its folder names it), or write {title(name)} to train this one"
         )
     with _built(now):
-        return _made(now.whole, classes, channels, size)
+        return _fresh(now.whole, classes, channels, size)
 
 
 def default_size(name: str) -> int:
@@ -115,55 +115,54 @@ def division(name: str) -> dict[str, Any]:
 
 
 def _resolved(name: str) -> str:
-    """The canonical name. That of a folder is read every time."""
+    """The canonical name. A folder is read every time, as it may have changed."""
     return _looked_up.__wrapped__(name) if name.startswith("hf:") else _looked_up(name)
 
 
 @lru_cache(maxsize=1024)
 def _looked_up(name: str) -> str:
-    given = read(name)
+    spelling = read(name)
     try:
-        known = _LIBRARIES[given.library].known(given.whole)
+        known = _LIBRARIES[spelling.library].known(spelling.whole)
     except SpecError as error:
         raise SpecError(f"{shown(name)}: {error}" if name not in str(error) else str(error)) from error
-    return str(replace(known, arguments={**known.arguments, **given.division}, structure=_hashed(str(known))[0]))
+    return str(replace(known, arguments={**known.arguments, **spelling.division}, structure=_hashed(str(known))[0]))
 
 
 @lru_cache(maxsize=1024)
 def _hashed(name: str) -> tuple[str, int]:
-    """The hash of the structure of a network that is known, as the library has it, and the height
-    of its images."""
-    given = read(name)
-    library = _LIBRARIES[given.library]
-    with _built(given), preserved():
+    """The hash of the structure of a network that the library has, and the height of its images."""
+    spelling = read(name)
+    library = _LIBRARIES[spelling.library]
+    with _built(spelling), preserved():
         for device in ("meta", "cpu"):
             with torch.device(device):
                 try:
-                    model = library.build(given, _CLASSES, _CHANNELS, None)
-                    height = library.size(model, given)
+                    model = library.build(spelling, _CLASSES, _CHANNELS, None)
+                    height = library.size(model, spelling)
                     return structure(model, (_CHANNELS, height, height)), height
-                except Exception:  # of the library's own code: some reads numbers, which the meta device has not
+                except Exception:  # of the library's own code: some reads values, which the meta device does not have
                     if device == "cpu":
                         raise
         raise AssertionError
 
 
-def _made(given: Spelling, classes: int, channels: int, size: int | None) -> nn.Module:
-    library = _LIBRARIES[given.library]
+def _fresh(spelling: Spelling, classes: int, channels: int, size: int | None) -> nn.Module:
+    library = _LIBRARIES[spelling.library]
     if torch.empty(0).is_meta:
         try:
-            return library.build(given, classes, channels, size)
-        except Exception:  # of the library's own code: some reads numbers, which the meta device has not
+            return library.build(spelling, classes, channels, size)
+        except Exception:  # of the library's own code: some reads values, which the meta device does not have
             with torch.device("cpu"), preserved():
-                return library.build(given, classes, channels, size)
-    return library.build(given, classes, channels, size)
+                return library.build(spelling, classes, channels, size)
+    return library.build(spelling, classes, channels, size)
 
 
 @contextmanager
-def _built(given: Spelling) -> Iterator[None]:
-    """What a library's constructor raises names the network."""
-    with running(str(replace(given, structure="")), "when it is built"):
+def _built(spelling: Spelling) -> Iterator[None]:
+    """Have what a library's constructor raises name the network."""
+    with running(str(replace(spelling, structure="")), "when it is built"):
         try:
             yield
         except ValueError as error:
-            raise SpecError(f"{replace(given, structure='')}: {error}") from error
+            raise SpecError(f"{replace(spelling, structure='')}: {error}") from error

@@ -93,8 +93,8 @@ def called(make: Callable[..., nn.Module], given: Mapping[str, Value], optional:
             del rest[refused]
 
 
-def number(given: object, otherwise: int) -> int:
-    """A height from a number or from (height, width)."""
-    if isinstance(given, Sequence) and given and not isinstance(given, str):
-        given = given[0]
-    return given if isinstance(given, int) and given > 0 else otherwise
+def number(size: object, otherwise: int) -> int:
+    """The height in a number or in (height, width); ``otherwise`` where it is neither."""
+    if isinstance(size, Sequence) and size and not isinstance(size, str):
+        size = size[0]
+    return size if isinstance(size, int) and size > 0 else otherwise

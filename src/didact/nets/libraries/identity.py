@@ -57,34 +57,41 @@ def _form(tensor: Tensor) -> str:
 
 
 class _Calls(TorchFunctionMode):
-    """Writes down the calls of torch that give tensors."""
+    """Writes down the calls of torch that return tensors.
+
+    Attributes:
+        lines: a call each.
+        known: name or number of each tensor, by identity.
+        numbered: tensors without a name; while they live, no other tensor has their identity.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.lines: list[str] = []
         self.known = {id(tensor): name for name, tensor in _state(model)}
-        self.kept: list[Tensor] = []  # so that no other tensor has the identity of one that was seen
+        self.numbered: list[Tensor] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        given = [*self._said(args), *(f"{key}={','.join(self._said(kwargs[key]))}" for key in sorted(kwargs))]
+        arguments = [*self._text(args), *(f"{key}={','.join(self._text(kwargs[key]))}" for key in sorted(kwargs))]
         result = func(*args, **kwargs)
-        made = [one for one in pytree.tree_leaves(result) if isinstance(one, Tensor)]
-        if made:
+        tensors = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor)]
+        if tensors:
             name = getattr(func, "__name__", type(func).__name__)
-            self.lines.append(f"{name}({' '.join(given)}) -> {' '.join(self._name(one) + _form(one) for one in made)}")
+            results = " ".join(self._name(tensor) + _form(tensor) for tensor in tensors)
+            self.lines.append(f"{name}({' '.join(arguments)}) -> {results}")
         return result
 
-    def _said(self, value: Any) -> Iterable[str]:
+    def _text(self, value: Any) -> Iterable[str]:
         """Tensors by their number or name, numbers and words as they are; devices do not matter."""
-        for one in pytree.tree_leaves(value):
-            if isinstance(one, Tensor):
-                yield self._name(one)
-            elif one is None or isinstance(one, bool | int | float | str | torch.dtype):
-                yield repr(one)
+        for leaf in pytree.tree_leaves(value):
+            if isinstance(leaf, Tensor):
+                yield self._name(leaf)
+            elif leaf is None or isinstance(leaf, bool | int | float | str | torch.dtype):
+                yield repr(leaf)
 
     def _name(self, tensor: Tensor) -> str:
         if id(tensor) not in self.known:
-            self.known[id(tensor)] = f"%{len(self.kept)}"
-            self.kept.append(tensor)
+            self.known[id(tensor)] = f"%{len(self.numbered)}"
+            self.numbered.append(tensor)
         return self.known[id(tensor)]

@@ -38,5 +38,5 @@ class Torchvision(Library):
         return called(make, spelling.arguments, {"aux_logits": False} | start | sized)
 
     def size(self, model: nn.Module, spelling: Spelling) -> int:
-        given = spelling.arguments.get("image_size", spelling.arguments.get("input_size"))
-        return number(given, number(getattr(model, "image_size", None), 224))
+        size = spelling.arguments.get("image_size", spelling.arguments.get("input_size"))
+        return number(size, number(getattr(model, "image_size", None), 224))

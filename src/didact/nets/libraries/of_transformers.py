@@ -38,7 +38,7 @@ class Transformers(Library):
 
     def known(self, spelling: Spelling) -> Spelling:
         if spelling.net not in self.names():
-            spelling = self._found(spelling)
+            spelling = self._of_configuration(spelling)
         self.check(spelling)
         defaults = self._settings(spelling.net)
         for key in spelling.arguments:
@@ -71,7 +71,7 @@ class Transformers(Library):
         config = self.module().AutoConfig.for_model(kind)
         return {**config.to_dict(), **dict.fromkeys(getattr(config, "attribute_map", ()))}
 
-    def _found(self, spelling: Spelling) -> Spelling:
+    def _of_configuration(self, spelling: Spelling) -> Spelling:
         """``spelling`` of a folder, or of a model that was downloaded before, as a type and its
         settings.
         """
@@ -80,10 +80,10 @@ class Transformers(Library):
         if kind not in self.names():
             raise SpecError(f"hf:{spelling.net} is a {shown(kind)}, which transformers has no classifier of images for")
         differing = self._differing(kind, held)
-        unsaid = [key for key, value in differing.items() if not writable(value)]
-        if unsaid:
+        unwritable = [key for key, value in differing.items() if not writable(value)]
+        if unwritable:
             raise SpecError(
-                f"hf:{spelling.net}: a name cannot hold its {', '.join(unsaid)}; build the network in a module of your own "
+                f"hf:{spelling.net}: a name cannot hold its {', '.join(unwritable)}; build the network in a module of your own "
                 "and name that: --net mymodule:net"
             )
         settings = {key: tuple(v) if isinstance(v, list) else v for key, v in differing.items()}
@@ -96,22 +96,22 @@ class Transformers(Library):
         if not (Path(name).is_dir() or "/" in name):
             raise SpecError(f"transformers has no classifier of images {shown(name)}{nearest(name, self.names())}")
         try:
-            found, _ = self.module().PretrainedConfig.get_config_dict(name, local_files_only=True)
+            settings, _ = self.module().PretrainedConfig.get_config_dict(name, local_files_only=True)
         except Exception as error:  # transformers raises many kinds, with advice that does not fit here
             why = reason(error) if Path(name).is_dir() else "there is no such folder, and it was not downloaded before"
             raise SpecError(
                 f"hf:{name} is not on this machine ({why}), and didact downloads nothing; name a folder with its config.json, or "
                 "a type with settings, such as hf:resnet+depths=2/2/2/2"
             ) from None
-        return found
+        return settings
 
     def _differing(self, kind: str, held: Mapping[str, Any]) -> dict[str, Any]:
         """The settings that shape the network and are not the type's defaults."""
         defaults = self._settings(kind)
         general = {*self.module().PretrainedConfig().to_dict(), *_BACKBONE, *self.from_data, "model_type", "image_size"}
         differing = {k: v for k, v in held.items() if k in defaults and k not in general and v != defaults[k]}
-        kinds = self._classes(kind)
+        classifiers = self._classes(kind)
         named: Sequence[Value] = held.get("architectures") or ()
-        if not isinstance(kinds, str) and named and named[0] in kinds[1:]:
+        if not isinstance(classifiers, str) and named and named[0] in classifiers[1:]:
             differing["architectures"] = [named[0]]
         return differing

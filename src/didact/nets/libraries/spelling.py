@@ -29,6 +29,9 @@ class Spelling:
     """The parts of a name.
 
     Attributes:
+        library: the prefix, such as "timm".
+        net: the library's own name of the network.
+        arguments: of the library's constructor, and how the network is divided.
         structure: the hash that the network's structure must have; "" where the name does not say.
     """
 
@@ -38,7 +41,7 @@ class Spelling:
     structure: str = ""
 
     def __str__(self) -> str:
-        arguments = "".join(f"+{key}={self._said(key)}" for key in sorted(self.arguments))
+        arguments = "".join(f"+{key}={self._argument(key)}" for key in sorted(self.arguments))
         return f"{self.library}:{self.net}{arguments}" + (f"@{self.structure}" if self.structure else "")
 
     @property
@@ -51,9 +54,9 @@ class Spelling:
         """The arguments that say which blocks it has."""
         return {key: self.arguments[key] for key in DIVISION if key in self.arguments}
 
-    def _said(self, key: str) -> str:
-        given = self.arguments[key]
-        return "/".join(map(str, given)) if key == "cuts" and isinstance(given, tuple) else _text(given)
+    def _argument(self, key: str) -> str:
+        argument = self.arguments[key]
+        return "/".join(map(str, argument)) if key == "cuts" and isinstance(argument, tuple) else _text(argument)
 
 
 def read(name: str) -> Spelling:
@@ -64,13 +67,13 @@ def read(name: str) -> Spelling:
             from 1; ``blocks`` and ``cuts``.
     """
     library, _, rest = name.partition(":")
-    found = _STRUCTURE.fullmatch(rest)
-    rest, structure = found.groups() if found else (rest, "")
-    net, *given = rest.split("+")
+    hashed = _STRUCTURE.fullmatch(rest)
+    rest, structure = hashed.groups() if hashed else (rest, "")
+    net, *texts = rest.split("+")
     if not net:
         raise SpecError(f"{shown(name)} names no network after {library}:")
     arguments: dict[str, Value] = {}
-    for text in given:
+    for text in texts:
         parts = _ARGUMENT.fullmatch(text)
         if parts is None:
             raise SpecError(

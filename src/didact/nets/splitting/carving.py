@@ -14,32 +14,32 @@ from didact.nets.splitting.flow import Flow
 def carve(
     known: Flow, nodes: list[fx.Node], ends: list[fx.Node], inputs: list[fx.Node], borrowed: set[fx.Node] | None = None
 ) -> fx.Graph:
-    """The graph of ``nodes``, which are given ``inputs`` and give ``ends``: one value, or several
-    vectors next to each other.
+    """The graph of ``nodes``, which take the values of ``inputs`` and give those of ``ends``: one
+    value, or several vectors next to each other.
 
     Args:
         borrowed: numbers that other parts compute, and that stay as they were for the images of the
             split, are added to it.
     """
     graph = fx.Graph()
-    given = graph.placeholder("x")
+    x = graph.placeholder("x")
     value: dict[fx.Node, Any] = {}
     if len(inputs) == 1:
-        value[inputs[0]] = given
+        value[inputs[0]] = x
     else:
         at = 0
         for node in inputs:
             width = known.shapes[node][0]
-            value[node] = graph.call_function(operator.getitem, (given, (slice(None), slice(at, at + width))))
+            value[node] = graph.call_function(operator.getitem, (x, (slice(None), slice(at, at + width))))
             at += width
     inside = set(nodes)
 
     def copied(node: fx.Node) -> Any:
         if node not in value:
             if node in known.batch and node not in inside:
-                value[node] = graph.call_method("size", (given, 0))
+                value[node] = graph.call_method("size", (x, 0))
             elif node in known.devices and node not in inside:
-                value[node] = graph.call_function(getattr, (given, "device"))
+                value[node] = graph.call_function(getattr, (x, "device"))
             elif node in known.fixed and node not in inside:
                 value[node] = known.fixed[node]
                 if borrowed is not None and node not in known.constant:
@@ -49,7 +49,7 @@ def carve(
                 for source in node.all_input_nodes:
                     copied(source)
                 value[node] = graph.node_copy(node, lambda n: value[n])
-                _follow_device(graph, value[node], given)
+                _follow_device(graph, value[node], x)
                 if node.op == "call_method" and node.target == "view" and _sizes(node):
                     value[node].target = "reshape"  # the same, and of maps in another memory format too
         return value[node]
@@ -63,8 +63,8 @@ def carve(
 
 
 def _follow_device(graph: fx.Graph, node: fx.Node, given: fx.Node) -> None:
-    """Let a device that was written down while the network was traced be that of what the part is
-    given.
+    """Replace a device that was written down while the network was traced by that of the part's
+    input.
     """
 
     def now(value: Any) -> Any:

@@ -16,18 +16,19 @@ from didact.seeds import preserved
 
 
 def protect(net: BlockNet, images: Tensor) -> None:
-    """Have each part copy what it is given, where its operations would change it in place: methods
-    read features later.
+    """Have each part copy its input where its operations would change it in place: methods read
+    features later.
 
-    Its images are ``images``, of a few samples.
+    Args:
+        images: a few samples; they show which parts do so.
     """
     changed: set[Operations] = set()
 
-    def note(part: Any, given: tuple[Tensor, ...]) -> None:
-        versions[part] = given[0]._version
+    def note(part: Any, inputs: tuple[Tensor, ...]) -> None:
+        versions[part] = inputs[0]._version
 
-    def compare(part: Any, given: tuple[Tensor, ...], _: Tensor) -> None:
-        if given[0]._version != versions[part]:
+    def compare(part: Any, inputs: tuple[Tensor, ...], _: Tensor) -> None:
+        if inputs[0]._version != versions[part]:
             changed.add(part)
 
     versions: dict[nn.Module, int] = {}
@@ -64,11 +65,11 @@ def check(net: BlockNet, model: nn.Module, names: dict[str, str], images: Tensor
             raise ValueError(
                 f"{kind} gives other {what} once it is split; its forward depends on something that is not followed"
             )
-    own = dict(whole.named_parameters(remove_duplicate=False)) | dict(whole.named_buffers(remove_duplicate=False))
+    entries = dict(whole.named_parameters(remove_duplicate=False)) | dict(whole.named_buffers(remove_duplicate=False))
     parts = dict(split.named_parameters(remove_duplicate=False)) | dict(split.named_buffers(remove_duplicate=False))
     for name, tensor in parts.items():
-        other = own.get(names.get(name, ""))
-        if other is not None and not (_same(other.detach(), tensor.detach()) and _same(other.grad, tensor.grad)):
+        entry = entries.get(names.get(name, ""))
+        if entry is not None and not (_same(entry.detach(), tensor.detach()) and _same(entry.grad, tensor.grad)):
             raise ValueError(f"{kind}: {names[name]} learns otherwise once the network is split (part {name})")
 
 

@@ -18,7 +18,7 @@ def last_layers(whole: Whole, known: Flow) -> list[fx.Node]:
     Raises:
         ValueError: there is a way from the images to the logits without such a layer.
     """
-    found: dict[fx.Node, None] = {}
+    layers: dict[fx.Node, None] = {}
     ahead, seen = [known.nodes[-1]], set()
     while ahead:
         node = ahead.pop()
@@ -30,10 +30,10 @@ def last_layers(whole: Whole, known: Flow) -> list[fx.Node]:
                 f"no linear layer or convolution gives the logits of {type(whole.net).__name__}; add one at its end"
             )
         if _linear(whole, node):
-            found[node] = None
+            layers[node] = None
         else:
             ahead += node.all_input_nodes
-    return sorted(found, key=known.index.__getitem__)
+    return sorted(layers, key=known.index.__getitem__)
 
 
 def _linear(whole: Whole, node: fx.Node) -> bool:

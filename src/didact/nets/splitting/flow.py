@@ -63,8 +63,10 @@ class _Watch(fx.Interpreter):
 
 
 def flow(whole: Whole, graph: fx.Graph, images: Tensor) -> Flow:
-    """What the values of the graph are, from running it on ``images`` (of :data:`LARGE`) and on
-    fewer of them.
+    """What is known of the values of the graph, from running it on two batches.
+
+    Args:
+        images: of :data:`LARGE` samples; the smaller batch is the first of them.
     """
     runs = []
     for size in (SMALL, LARGE):
@@ -73,7 +75,7 @@ def flow(whole: Whole, graph: fx.Graph, images: Tensor) -> Flow:
         runs.append(watch)
     nodes = list(graph.nodes)
     known = Flow(nodes, {node: i for i, node in enumerate(nodes)})
-    kept = {id(tensor) for tensor in whole.state_dict(keep_vars=True).values()}
+    stored = {id(tensor) for tensor in whole.state_dict(keep_vars=True).values()}
     for node in nodes:
         small, large = (run.shapes.get(node, ()) for run in runs)
         numbers = [run.numbers.get(node) for run in runs]
@@ -92,8 +94,8 @@ def flow(whole: Whole, graph: fx.Graph, images: Tensor) -> Flow:
             sized = all(s in known.free or s in known.fixed or s in known.devices for s in node.all_input_nodes)
             if node in known.constant or (sized and node not in {*known.fixed, *known.devices} and not _draws(node)):
                 known.free.add(node)
-        own = {id(tensor) for tensor in _tensors(whole, node)} & kept
-        known.state[node] = own.union(*(known.state[source] for source in node.all_input_nodes if source in known.free))
+        entries = {id(tensor) for tensor in _tensors(whole, node)} & stored
+        known.state[node] = entries.union(*(known.state[source] for source in node.all_input_nodes if source in known.free))
     return known
 
 

@@ -35,8 +35,8 @@ def difference(training: fx.Graph, evaluating: fx.Graph, whole: Whole) -> nn.Mod
 def _same_constant(a: fx.Node, b: fx.Node, whole: nn.Module) -> bool:
     if not (constant(a) and constant(b)):
         return False
-    one, other = getattr(whole, str(a.target)), getattr(whole, str(b.target))
-    return one.dtype == other.dtype and torch.equal(one, other)
+    first, second = getattr(whole, str(a.target)), getattr(whole, str(b.target))
+    return first.dtype == second.dtype and torch.equal(first, second)
 
 
 def _alike(a: Any, b: Any, pairs: dict[fx.Node, fx.Node], flags: list[Any]) -> bool:

@@ -59,20 +59,24 @@ def cuts(
     Raises:
         ValueError: as :func:`split`.
     """
-    found = _best(model, image, blocks, cuts)
-    numbers = {point.index: number for number, point in enumerate([found.stem, *found.ends]) if point is not None}
+    parts = _best(model, image, blocks, cuts)
+    numbers = {point.index: number for number, point in enumerate([parts.stem, *parts.ends]) if point is not None}
     places = []
-    for point in found.places:
-        own = point.layout
-        shown = (own.shape(point.own), own.kind, own.extra, point.activated, numbers.get(point.index))
-        places.append(Place(point.names[0], *shown))
+    for point in parts.places:
+        form = point.layout
+        facts = (form.shape(point.shape), form.kind, form.extra, point.activated, numbers.get(point.index))
+        places.append(Place(point.names[0], *facts))
     return tuple(places)
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """A followed network, the places where it can be cut, the end of its stem if that has
-    operations, the ends of its blocks.
+    """A followed network and where it is cut.
+
+    Attributes:
+        places: where it can be cut, in order.
+        stem: the end of the stem; None where the images enter the first block.
+        ends: of the blocks, in order.
     """
 
     whole: Whole
@@ -90,16 +94,16 @@ def _best(model: nn.Module, image: Shape, blocks: int, cuts: Sequence[str] | Non
     gives more.
     """
     try:
-        found = _parts(model, image, blocks, cuts, sized=False)
+        parts = _parts(model, image, blocks, cuts, sized=False)
     except ValueError:
         if cuts is None:
             raise
         return _parts(model, image, blocks, cuts, sized=True)
-    if cuts is None and found.whole.leaves and len(found.ends) < min(blocks, _FEW):
+    if cuts is None and parts.whole.leaves and len(parts.ends) < min(blocks, _FEW):
         with suppress(ValueError):
-            other = _parts(model, image, blocks, cuts, sized=True)
-            return other if len(other.ends) > len(found.ends) else found
-    return found
+            sized_parts = _parts(model, image, blocks, cuts, sized=True)
+            return sized_parts if len(sized_parts.ends) > len(parts.ends) else parts
+    return parts
 
 
 def _parts(model: nn.Module, image: Shape, blocks: int, cuts: Sequence[str] | None, *, sized: bool) -> _Parts:
@@ -158,8 +162,8 @@ def divided(
     """
     if blocks < 1:
         raise ValueError(f"a network has one block at least, not {blocks}")
-    found = _best(model, image, blocks, cuts)
-    plan = planned(found.whole, found.known, found.stem, found.ends, image)
+    parts = _best(model, image, blocks, cuts)
+    plan = planned(parts.whole, parts.known, parts.stem, parts.ends, image)
     net = plan.build(model)
     images = _images(model, image)[:SMALL]
     if not images.is_meta:
@@ -170,8 +174,8 @@ def divided(
 
 
 def with_classes(model: nn.Module, num_classes: int, image: Shape = (3, 224, 224)) -> nn.Module:
-    """``model`` with new last layers for ``num_classes``, drawn as torch draws them; the model
-    itself where it has as many.
+    """``model`` with new last layers for ``num_classes``, drawn as torch draws them. A model that
+    has as many classes already stays as it is.
 
     Raises:
         ValueError: the last layers are no :class:`~torch.nn.Linear` or :class:`~torch.nn.Conv2d`;
@@ -207,9 +211,9 @@ def _followed(model: nn.Module, image: Shape, *, sized: bool = False) -> tuple[W
             except Exception as error:  # of the network's own code, so it may be any
                 raise ValueError(f"{kind} cannot take {size} images of shape {tuple(image)}: {reason(error)}") from error
             if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != size:
-                shown = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+                answered = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
                 raise ValueError(
-                    f"{kind} returns {shown} for {size} images; a classifier returns logits of shape ({size}, classes): "
+                    f"{kind} returns {answered} for {size} images; a classifier returns logits of shape ({size}, classes): "
                     "wrap it in a module whose forward returns them"
                 )
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}

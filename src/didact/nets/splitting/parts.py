@@ -124,9 +124,9 @@ class Operations(nn.Module):
         value = attribute(whole, target)
         if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
             parent = attribute(whole, target.rpartition(".")[0])
-            kept = name in parent._buffers and name not in parent._non_persistent_buffers_set
+            persistent = name in parent._buffers and name not in parent._non_persistent_buffers_set
             if name not in owner._buffers:
-                owner.register_buffer(name, value, persistent=kept)
+                owner.register_buffer(name, value, persistent=persistent)
         else:
             setattr(owner, name, value)
 
@@ -192,7 +192,7 @@ class CutHead(Head):
         """(logits, pooled vector, None)."""
         assert isinstance(self.classifier, Operations)
         read = self.body(x)
-        own = self.classifier.takes
-        flat = own.map(read) if own.extra else read
+        takes = self.classifier.takes
+        flat = takes.map(read) if takes.extra else read
         pooled = flat if flat.dim() == 2 else flat.mean((2, 3) if flat.dim() == 4 else 1)
         return self.classifier(read), pooled, None

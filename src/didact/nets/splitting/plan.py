@@ -102,9 +102,9 @@ def _block(
     what comes before.
     """
     before = stop.all_input_nodes[0]
-    own = known.state[stop]
+    entries = known.state[stop]
     inner = known.nodes[known.index[start] + 1 : known.index[stop]]
-    apart = not own or (gives.kind == "map" and not any(own & known.state[node] for node in inner))
+    apart = not entries or (gives.kind == "map" and not any(entries & known.state[node] for node in inner))
     if not (activates(stop, whole) and apart and known.index[before] > known.index[start] and before in known.shapes):
         return _part(whole, known, start, takes, stop, gives, borrowed), None
     act = write(whole, carve(known, [stop], [stop], [before], borrowed), Layout(), Layout())
@@ -144,7 +144,7 @@ def _hold_rest(whole: Whole, net: BlockNet) -> None:
     for name, tensor in whole.net.state_dict(keep_vars=True).items():
         if name not in held:
             homes.get(id(tensor), parts[-1]).hold(whole, f"{ROOT}.{name}", name)
-    own = set(whole.modules())
+    own_modules = set(whole.modules())
     for part in net.modules():
-        if part not in own:
+        if part not in own_modules:
             part.training = whole.net.training

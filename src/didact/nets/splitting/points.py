@@ -28,23 +28,28 @@ class Point:
     Attributes:
         index: of its node.
         names: module calls that end there, the outermost first; the node's own name comes last.
+        layout: how a map is read from the value.
+        shape: of the value, without the batch.
         outer: how many module calls go on there; few at the ends of stages.
-        layers: how many linear layers and convolutions come before.
+        layers: how many linear layers and convolutions come up to there.
         activated: whether an activation ends there.
     """
 
     index: int
     names: tuple[str, ...]
     layout: Layout
-    own: Shape
+    shape: Shape
     outer: int
     layers: int
     activated: bool
 
 
 def points(whole: Whole, known: Flow, image: Shape, stop: int) -> list[Point]:
-    """Where the network can be cut, in order, up to node ``stop``: where the single value has a
-    layout.
+    """Where the network can be cut, in order: where the only value that goes on has a layout.
+
+    Args:
+        image: (c, h, w) of the images.
+        stop: index of the last node that is looked at.
     """
     places: list[Point] = []
     before: tuple[int, int] | None = None
@@ -52,26 +57,26 @@ def points(whole: Whole, known: Flow, image: Shape, stop: int) -> list[Point]:
     candidates = set(single(known))
     for i, node in enumerate(known.nodes[: stop + 1]):
         layers += _layers(whole, node, known)
-        own = known.shapes.get(node)
-        form = layout(own, image, before) if own and node.op != "placeholder" else None
+        shape = known.shapes.get(node)
+        form = layout(shape, image, before) if shape and node.op != "placeholder" else None
         if (
             form is not None
-            and len(own or ()) == 3
+            and len(shape or ()) == 3
             and abs(log(form.grid[0] / form.grid[1] * image[2] / image[1])) < log(1.2)
         ):
-            before = form.grid
-        if form is None or own is None or i not in candidates:
+            before = form.grid  # tokens that come later lie on it
+        if form is None or shape is None or i not in candidates:
             continue
         calls = stack(node)
         after = next((stack(n) for n in known.nodes[i + 1 :] if n.op.startswith("call")), ())
         outer = next((d for d, (a, b) in enumerate(zip(calls, after, strict=False)) if a != b), min(len(calls), len(after)))
         names = tuple(call.removeprefix(f"{ROOT}.") for call in calls[max(outer, 1) :])
-        places.append(Point(i, (*names, node.name), form, own, outer, layers, activates(node, whole)))
+        places.append(Point(i, (*names, node.name), form, shape, outer, layers, activates(node, whole)))
     return places
 
 
 def _layers(whole: Whole, node: fx.Node, known: Flow) -> int:
-    """How many matrices of parameters the node multiplies with."""
+    """How many matrices of parameters the node multiplies by."""
     if node.op == "call_module":
         return sum(parameter.dim() > 1 for parameter in whole.get_submodule(str(node.target)).parameters())
     return int(node.op == "call_function" and node.target in LINEAR and bool(known.state[node]))

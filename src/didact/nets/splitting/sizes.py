@@ -1,5 +1,5 @@
-"""What numbers and comparisons of sizes are while a network is traced, for forwards that branch on
-them or count with them.
+"""The values of sizes while a network is traced, for forwards that branch on them or count with
+them.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Sizes:
         follows from anything else.
         """
         self._go_on()
-        found = [run.env[node] for run in self._runs]
-        if not isinstance(found[0], bool | int | float) or found[0] != found[1] or not self._of_sizes(node):
+        numbers = [run.env[node] for run in self._runs]
+        if not isinstance(numbers[0], bool | int | float) or numbers[0] != numbers[1] or not self._of_sizes(node):
             return None
-        return found[0]
+        return numbers[0]
 
     def _go_on(self) -> None:
         """Compute what was written since the last time, in order: some operations change values in
@@ -69,9 +69,9 @@ class SizedProxy(fx.Proxy):
     """Stands for a number that a forward counts with: ``range(x.shape[1] // 2)``."""
 
     def __index__(self) -> int:
-        found = self.tracer.size_of(self)  # type: ignore[attr-defined]
-        if not isinstance(found, int):
+        number = self.tracer.size_of(self)  # type: ignore[attr-defined]
+        if not isinstance(number, int):
             raise TypeError("its forward counts with a number that follows from values, or from the size of the batch")
-        return found
+        return number
 
     __int__ = __index__

@@ -97,10 +97,10 @@ class _Tracer(fx.Tracer):
         return attr_val if self._computes else super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def create_arg(self, a: Any) -> Any:
-        made = (
+        fresh = (
             isinstance(a, Tensor) and not isinstance(a, nn.Parameter) and a not in self.tensor_attrs and not self._buffer(a)
         )
-        if made and (self.images is None or not torch.equal(self._random, torch.get_rng_state())):
+        if fresh and (self.images is None or not torch.equal(self._random, torch.get_rng_state())):
             # it would stay as it is for ever; for images of one size that is right, if it is not
             # random
             raise TypeError("its forward makes a tensor from plain numbers")
@@ -126,11 +126,11 @@ def _traced(whole: Whole, leaves: set[type[nn.Module]], images: Tensor, *, train
             except Exception as error:  # of the network's own code, so it may be any
                 failure = error
         inside = [kind for _, kind in tracer.module_stack.values()]
-        own = len(inside) < 2 or inside[-1] in leaves or inside[-1] is type(whole.net)
-        if own and not whole.sized:
+        outermost = len(inside) < 2 or inside[-1] in leaves or inside[-1] is type(whole.net)
+        if outermost and not whole.sized:
             whole.sized = True  # modules that branch on sizes have stayed whole; the network itself is followed for one size
             continue
-        if own:
+        if outermost:
             name = type(whole.net).__name__
             raise ValueError(
                 f"the forward of {name} cannot be followed operation by operation: {reason(failure)}; move what depends on "
