@@ -18,10 +18,17 @@ def test_a_machine_without_ray_is_told_the_extra(monkeypatch: pytest.MonkeyPatch
         Ray().check("cpu")
 
 
-def test_a_refused_token_is_named() -> None:
-    message = cluster._refusal("head:6379", RuntimeError("RPC error: Unauthenticated: InvalidAuthToken\nmore"))
-    assert message.startswith("there is no Ray cluster at 'head:6379' that can be used from here; it wants the token")
-    assert "token" not in cluster._refusal("head:6379", ConnectionRefusedError("refused"))
+@pytest.mark.parametrize(
+    ("reason", "wants"),
+    [
+        ("RPC error: Unauthenticated: InvalidAuthToken\nmore", "; it wants RAY_AUTH_MODE=token and the token"),
+        ("Failed to connect to Ray cluster at head:6379", "; it may want RAY_AUTH_MODE=token and the token"),
+        ("Connection refused", ": Connection refused. Start one"),
+    ],
+)
+def test_a_refused_token_is_named(reason: str, wants: str) -> None:
+    message = cluster._refusal("head:6379", ConnectionError(reason))
+    assert message.startswith(f"there is no Ray cluster at 'head:6379' that can be used from here{wants}")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "[::1]:1", "127.0.0.1:99999"])

@@ -169,9 +169,13 @@ def _refusal(address: str, error: Exception) -> str:
     text = str(error).strip().split("\n")[0][:300] or type(error).__name__
     if not address:
         return f"Ray cannot be started on this machine: {text}"
-    token = "; it wants the token of the cluster in ~/.ray/auth_token" if "auth" in str(error).lower() else ""
+    said, token = str(error).lower(), "RAY_AUTH_MODE=token and the token of the cluster in ~/.ray/auth_token"
+    if "auth" in said:
+        hint = f"; it wants {token}"
+    else:  # with another token Ray says no more than that it failed to connect, where something listens
+        hint = f"; it may want {token}" if "failed to connect to ray cluster" in said else ""
     return (
-        f"there is no Ray cluster at {shown(address)} that can be used from here{token}: {text}. Start one with ray start --head "
+        f"there is no Ray cluster at {shown(address)} that can be used from here{hint}: {text}. Start one with ray start --head "
         "(docs/clusters.md), or write --on ray for one on this machine"
     )
 

@@ -152,7 +152,7 @@ def test_another_token_is_refused(cluster: Any, tmp_path: Path) -> None:
         timeout=300,
     )
     assert done.returncode == 2, done.stderr
-    assert "it wants the token of the cluster in ~/.ray/auth_token" in done.stderr and "Traceback" not in done.stderr
+    assert "and the token of the cluster in ~/.ray/auth_token" in done.stderr and "Traceback" not in done.stderr
     assert not list(tmp_path.glob("store/runs/*"))
 
 
