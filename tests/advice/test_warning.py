@@ -26,12 +26,23 @@ KNOWN = [trial(15, -9.5), trial(20, -6.0), trial(60, 0.5), trial(15, -1.0, "gtn"
 @pytest.mark.parametrize("epochs", [1, 5, 10, 20, 29])
 def test_a_length_at_which_all_trials_were_worse_is_told(epochs: int) -> None:
     line = warning(runs("standard,sftn", epochs), KNOWN)
-    assert line is not None and f"about {epochs} epoch" in line and "SFTN" in line and "didact advise" in line
+    assert line is not None and "a teacher by SFTN were worse" in line and "didact advise" in line
 
 
-def test_the_line_says_how_many_trials_and_how_much() -> None:
-    line = warning(runs("sftn", 20), KNOWN)
-    assert line is not None and "all 2 trials so far, by 6.0 to 9.5 points" in line
+@pytest.mark.parametrize(
+    ("epochs", "begins"),
+    [
+        (1, "No trial is as short as 1 epoch; in the one trial of 15 epochs, the nearest, students"),
+        (3, "No trial is as short as 3 epochs; in the one trial of 15 epochs, the nearest, students"),
+        (9, "In the one trial of 15 epochs so far, students"),
+        (20, "In all 2 trials of 15 to 20 epochs so far, students"),
+    ],
+)
+def test_the_line_says_which_trials_it_is_about(epochs: int, begins: str) -> None:
+    """Trials of half to twice the epochs are near; of a shorter request, those of the shortest."""
+    line = warning(runs("sftn", epochs), KNOWN)
+    assert line is not None and line.startswith(begins)
+    assert ("by 6.0 to 9.5 points" if epochs == 20 else "by 9.5 points") in line
 
 
 @pytest.mark.parametrize(
@@ -50,7 +61,7 @@ def test_a_fine_tuned_teacher_is_in_no_trial() -> None:
 
 def test_kinds_of_teachers_have_their_own_trials() -> None:
     line = warning(runs({"name": "gtn", "pool": "resnet8"}, 15), KNOWN)
-    assert line is not None and "GTN" in line and "the one trial so far, by 1.0 points" in line
+    assert line is not None and "GTN" in line and "the one trial of 15 epochs so far" in line and "by 1.0 points" in line
 
 
 def test_a_request_without_a_teacher_is_not_commented() -> None:

@@ -56,3 +56,14 @@ def test_students_of_several_teachers(tiny: Callable[..., Run]) -> None:
     assert sorted(cell.minus(alone).values) == [1000.0, 1010.0]
     assert alone.minus(cell).mean == -1005.0
     assert Sample.of([]) is None
+
+
+@pytest.mark.parametrize("value", [-0.0, -1e-15, -0.0049])
+def test_what_rounds_to_zero_has_no_minus(value: float) -> None:
+    assert (text(value), text(value, sign=True)) == ("0.00", "+0.00")
+    assert text(value - 0.01) == "-0.01"
+
+
+def test_a_tie_of_means_is_a_tie() -> None:
+    tie = Sample((0.1 + 0.2, 0.3), (0, 1)).minus(Sample((0.3, 0.1 + 0.2), (0, 1)))
+    assert tie.text(sign=True) == "+0.00 ± 0.00"

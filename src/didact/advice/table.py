@@ -127,21 +127,21 @@ def _evidence(known: Sequence[Trial]) -> list[Table]:
             (
                 regime.name,
                 len(regime.trials),
-                f"{regime.gain:+.2f}",
+                f"{regime.gain:+z.2f}",
                 _gain(expected.get(regime.name)),
                 ", ".join(dict.fromkeys(trial.source for trial in regime.trials)),
             )
             for regime in regimes(trials)
         ]
         line = law(trials)
-        note = "too few lengths for a line" if line is None else f"gain = {line.limit:.2f} {line.slope:+.0f} / epochs"
+        note = "too few lengths for a line" if line is None else f"gain = {line.limit:z.2f} {line.slope:+z.0f} / epochs"
         columns = ("data and length", "settings", "gain", "expected from the others", "source")
         found.append(Table(columns, tuple(rows), f"Trials of {NAMES[kind]}", f"{note}."))
     return found
 
 
 def _gain(gain: Interval | None) -> str:
-    return "" if gain is None else f"{gain.mean:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})"
+    return "" if gain is None else f"{gain.mean:+z.2f} ({gain.low:+z.2f} to {gain.high:+z.2f})"
 
 
 def _words(option: Option) -> str:

@@ -10,6 +10,7 @@ from didact.advice.options import NAMES, of_kind
 from didact.advice.records import kind
 from didact.advice.trials import Trial, trials
 from didact.runs.run import Run
+from didact.spec import plural
 
 NEAR = 2
 """Trials of half to twice the epochs are of such a length."""
@@ -28,21 +29,31 @@ def warning(runs: Sequence[Run], known: Sequence[Trial] | None = None) -> str | 
         teacher = run.teacher
         name = kind(teacher.method) if teacher is not None and teacher.start is None else None
         if name is not None and teacher is not None and teacher.epochs == run.epochs:
-            gains = [trial.gain for trial in _near(of_kind(known, name), run.epochs)]
-            if gains and max(gains) < 0:
-                length = f"{run.epochs} epoch{'s' * (run.epochs > 1)}"
-                return (
-                    f"At about {length}, students of a teacher by {NAMES[name]} were worse than those of a standard one in "
-                    f"{_counted(gains)} points: didact advise says more."
-                )
+            near = _near(of_kind(known, name), run.epochs)
+            if near and max(trial.gain for trial in near) < 0:
+                return _line(near, run.epochs, NAMES[name])
     return None
 
 
-def _counted(gains: Sequence[float]) -> str:
-    least, most = -max(gains), -min(gains)
-    if len(gains) == 1:
-        return f"the one trial so far, by {most:.1f}"
-    return f"all {len(gains)} trials so far, by {least:.1f} to {most:.1f}"
+def _line(near: Sequence[Trial], epochs: int, name: str) -> str:
+    """The line about a training of so many epochs by the trials that are nearest."""
+    lengths, losses = [trial.epochs for trial in near], [-trial.gain for trial in near]
+    place = f"of {_range(lengths, 0)} epochs"
+    if epochs * NEAR < min(lengths):
+        of = "the one trial" if len(near) == 1 else f"all {len(near)} trials"
+        place = f"No trial is as short as {plural(epochs, 'epoch')}; in {of} {place}, the nearest"
+    else:
+        place = f"In {'the one trial' if len(near) == 1 else f'all {len(near)} trials'} {place} so far"
+    return (
+        f"{place}, students of a teacher by {name} were worse than those of a standard one, by {_range(losses, 1)} "
+        "points: didact advise says more."
+    )
+
+
+def _range(values: Sequence[float], digits: int) -> str:
+    """ "15", "10 to 20"."""
+    ends = dict.fromkeys(f"{end:.{digits}f}" for end in (min(values), max(values)))
+    return " to ".join(ends)
 
 
 def _near(known: Sequence[Trial], epochs: int) -> list[Trial]:

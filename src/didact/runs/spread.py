@@ -35,8 +35,10 @@ def defined(value: float | None) -> TypeGuard[float]:
 
 
 def text(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
-    """``value`` with so many digits after the point, "-" where it is not defined."""
-    return f"{value:{'+' if sign else ''}.{digits}f}" if defined(value) else UNDEFINED
+    """``value`` with so many digits after the point, "-" where it is not defined. What rounds to zero
+    has no minus: means of equal figures differ by their rounding.
+    """
+    return f"{value:{'+' if sign else ''}z.{digits}f}" if defined(value) else UNDEFINED
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -41,12 +42,30 @@ def shown(value: Any) -> str:
     return text if len(text) <= REPEATED else f"{text[: REPEATED - 20]}... ({len(text):,} characters)"
 
 
+def closest(name: str, names: Iterable[str], most: int = 3) -> list[str]:
+    """The ``names`` that ``name`` may be a misspelling of, at most so many, the closest first."""
+    by_letters: dict[str, list[str]] = {}
+    for each in names:
+        by_letters.setdefault(_letters(each), []).append(each)
+    asked = _letters(name[:REPEATED])
+    if asked in by_letters:
+        return by_letters[asked]
+    return [
+        each for letters in difflib.get_close_matches(asked, by_letters, n=most, cutoff=0.5) for each in by_letters[letters]
+    ]
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[-_+. ]", "", name.lower())
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the closest of ``names``, or all of them when none is close."""
+    """``"; did you mean 'x'?"`` for the closest of ``names``, or all of them when none is close. A
+    name that differs in signs and the size of letters only is the only one meant."""
     known = sorted(names)
-    close = difflib.get_close_matches(name[:REPEATED].lower(), [k.lower() for k in known], n=3, cutoff=0.5)
+    close = closest(name, known)
     if close:
-        return "; did you mean " + " or ".join(f"'{k}'" for c in close for k in known if k.lower() == c) + "?"
+        return "; did you mean " + " or ".join(f"'{each}'" for each in close) + "?"
     more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
     return "; known: " + ", ".join(known[:LISTED]) + more
 

@@ -141,7 +141,7 @@ def _reliable(front: ParetoFront, compared: Sequence[Correlation]) -> list[str]:
     ]
     for c in compared:
         if c.own:
-            tau, size = ("undefined, because all are equal" if t is None else f"{t:.2f}" for t in (c.tau, c.by_size))
+            tau, size = ("undefined, because all are equal" if t is None else f"{t:z.2f}" for t in (c.tau, c.by_size))
             lines.append(
                 f"Kendall's tau of prediction and test accuracy, {len(c.students)} students by {c.trained}: {tau}; "
                 f"of parameters and test accuracy: {size}"

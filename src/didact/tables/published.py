@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from didact.runs.spread import Sample, difference
+from didact.runs.spread import text as number_text
 from didact.spec import plural
 from didact.tables.table import Cell, Quantity, Table
 from didact.tables.verdict import Region, Verdict, verdict
@@ -183,7 +184,7 @@ def _row(entry: Entry, published: Published, judged: Verdict | None, digits: int
         *entry.place,
         *_own(entry, digits),
         "" if here is None else here.text(digits),
-        "" if there is None else f"{there:+.{digits}f}",
+        "" if there is None else number_text(there, digits, sign=True),
         "" if judged is None else judged.text(),
     )
 
@@ -196,7 +197,7 @@ def _own(entry: Entry, digits: int) -> tuple[Cell, ...]:
         Quantity(entry.sample, digits=digits),
         _number(entry.sample),
         "" if gain is None else Quantity(gain, digits=digits, sign=True),
-        "" if interval is None else "{0:+.{2}f} to {1:+.{2}f}".format(*interval, digits),
+        "" if interval is None else " to ".join(number_text(end, digits, sign=True) for end in interval),
     )
 
 

@@ -37,6 +37,20 @@ def test_the_front_and_the_devices(tiny: Callable[..., Run], store: Store, monke
     assert any("ethos-n77" in row for table in tables for row in table.rows)
 
 
+def test_equal_networks_are_both_on_the_front(
+    tiny: Callable[..., Run], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Store, "deployed", lambda self, run: nets.create(run.net, 10, 1, 16))
+    for method in ("ce", {"name": "kd", "temperature": 2.0}, {"name": "kd", "temperature": 3.0}):
+        ended(store, tiny(method, net="resnet8"), metrics(59.0 if method == "ce" else 60.0))
+    ended(store, tiny("ce", net="resnet14"), metrics(60.0))  # larger, and no better
+    section = sizes.section(store, trained.of_store(store))
+    (panel,) = section.pictures[0].panels
+    assert isinstance(panel, Dots)
+    assert [(dot.y, dot.group) for dot in panel.dots if dot.name.startswith("resnet8: kd")] == [(60.0, "Pareto front")] * 2
+    assert sum(dot.group == "Pareto front" for dot in panel.dots) == 2
+
+
 def test_what_cannot_be_built_is_left_out_and_told(tiny: Callable[..., Run], store: Store) -> None:
     said: list[str] = []
     quiet = Store(store.root, said.append)

@@ -131,7 +131,7 @@ def _heat_map(figure: Figure, axes: Axes, panel: HeatMap) -> None:
         for column, value in enumerate(cells):
             if value is not None:
                 colour = "white" if value < 0.6 else "black"
-                axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=7)
+                axes.text(column, row, f"{value:z.2f}", ha="center", va="center", color=colour, fontsize=7)
     axes.set_xticks(range(len(panel.columns)), panel.columns, rotation=45, ha="right", fontsize=8)
     axes.set_yticks(range(len(panel.rows)), panel.rows, fontsize=8)
     axes.set_xlabel(panel.x, fontsize=8)

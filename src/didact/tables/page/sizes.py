@@ -47,6 +47,16 @@ class _Sized:
         """Weights and activations."""
         return self.need.weights(BITS) + self.need.activations(BITS)
 
+    @property
+    def mean(self) -> float:
+        """Of the accuracy, without the noise of its last digits, so that equal networks are equal."""
+        return round(self.accuracy.mean or 0.0, 9)
+
+    def beats(self, other: _Sized) -> bool:
+        """Whether this one is at least as small and as accurate as ``other``, and not its equal."""
+        own, its = (self.bytes, -self.mean), (other.bytes, -other.mean)
+        return own != its and own[0] <= its[0] and own[1] <= its[1]
+
 
 def section(store: Store, trained: Sequence[Trained]) -> Section:
     """A picture for each data set and recipe with at least two sizes, and which devices hold each
@@ -74,7 +84,7 @@ def section(store: Store, trained: Sequence[Trained]) -> Section:
 
 _NOTE = (
     f"Size: weights and the largest activations for one image, both in {BITS} bit. Vertical lines: the memory of devices that "
-    "hold both in it; the tables below name all devices. The front joins the networks that no smaller one reaches."
+    "hold both in it; the tables below name all devices. The front joins the networks that no other one beats; equal ones are all on it."
 )
 
 
@@ -105,13 +115,9 @@ def _footprint(store: Store, one: Trained, known: dict[object, Footprint | None]
 
 
 def _panel(members: Sequence[_Sized]) -> Dots:
-    ordered = sorted(members, key=lambda one: (one.bytes, -(one.accuracy.mean or 0)))
-    front: list[_Sized] = []
-    for one in ordered:
-        if not front or (one.accuracy.mean or 0) > (front[-1].accuracy.mean or 0):
-            front.append(one)
+    ordered = sorted(members, key=lambda one: (one.bytes, -one.mean))
     dots = [
-        Dot(one.name, FRONT if one in front else OTHERS, one.bytes, one.accuracy.mean or 0, one.accuracy.std)
+        Dot(one.name, OTHERS if any(each.beats(one) for each in ordered) else FRONT, one.bytes, one.mean, one.accuracy.std)
         for one in ordered
     ]
     largest = ordered[-1].bytes

@@ -145,7 +145,7 @@ def _correlation(members: Sequence[_Taught]) -> str:
     x, y = [one.teacher_accuracy for one in members], [_mean(one) for one in members]
     if len(members) < FEWEST or len(set(x)) < 2 or len(set(y)) < 2:
         return ""
-    return f" (r = {statistics.correlation(x, y):.2f}, {len(members)} marks)"
+    return f" (r = {statistics.correlation(x, y):z.2f}, {len(members)} marks)"
 
 
 def _mean(one: _Taught) -> float:
