@@ -147,6 +147,8 @@ def test_tables_share_their_runs() -> None:
         ({"dml": 5}, "^dml: expected a name, or settings"),
         ({"kdcl": 5}, "^kdcl: expected a name, or settings"),
         ({"route": 5}, "^route: expected a name, or settings"),
+        ({"epochs": 3}, r"^epochs: the row RCO of Table 4 .* 3 epochs; write --epochs 4 or more, or --route.anchors 3$"),
+        ({"epochs": 1}, r"^epochs: the row RCO of Table 4 .* has 1 epoch; write --epochs 4 or more$"),
         ({"table": 7, "transfer": 5}, "^transfer: expected a name, or settings"),
         ({"data": 5}, "^data: expected a name, or settings such as data.name; found 5"),
         ({"scale": []}, r"^scale: unknown \[\]"),

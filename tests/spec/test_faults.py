@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from didact.spec import plural
+from didact.spec import nearest, plural
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 epochs"), (1, "1 epoch"), (2, "2 epochs")])
 def test_a_count_takes_the_plural_unless_it_is_one(count: int, text: str) -> None:
     assert plural(count, "epoch") == text
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("sftn4", "; did you mean 'sftn-4'?"),
+        ("SFTN_4", "; did you mean 'sftn-4'?"),
+        ("sft-4", "; did you mean 'sftn-4' or 'sftn' or 'sftn-5'?"),
+        ("xyz", "; known: gtn, kd, sftn, sftn-4, sftn-5"),
+    ],
+)
+def test_a_name_that_differs_in_signs_only_is_the_only_one_meant(typed: str, said: str) -> None:
+    assert nearest(typed, ["sftn", "sftn-4", "sftn-5", "gtn", "kd"]) == said

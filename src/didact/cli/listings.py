@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ from cyclopts import Parameter
 from didact.cli import answer
 from didact.cli.options import STORE, ForPair, Json, StorePath, TrustStore
 from didact.cli.output import Format, emit, form
-from didact.spec import SpecError, shown
+from didact.spec import SpecError, closest, shown
 
 if TYPE_CHECKING:
     from didact.tables.listings import Listing
@@ -80,7 +79,7 @@ def _listing(what: str | None, store: Path, pair: dict[str, Any], library: str |
         "runs": lambda: runs.runs(answer.opened(store, trust)),
     }
     if what not in known:
-        near = difflib.get_close_matches(str(what).lower(), known, n=1)
+        near = closest(str(what), known, 1)
         suffix = "" if what is None else f"; found {shown(what)}" + (f", did you mean {near[0]!r}?" if near else "")
         *first, last = known
         raise SpecError(f"what: one of {', '.join(first)} or {last}{suffix}")

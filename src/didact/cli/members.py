@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from didact.spec import SpecError, shown
+from didact.spec import SpecError, closest, shown
 
 if TYPE_CHECKING:
     from didact.store.store import Store
@@ -35,7 +34,7 @@ def check_prefixes(store: Store, prefixes: Sequence[str], commands: Sequence[str
 
     for prefix in prefixes:
         if not prefix.strip() or not any(begins(folder, prefix) for folder in store.folders()):
-            near = difflib.get_close_matches(prefix[:20].lower(), commands, n=1)
+            near = closest(prefix, commands, 1)
             meant = f"did you mean 'didact runs {near[0]}'?" if near else f"commands: {', '.join(commands)}"
             raise SpecError(f"{shown(prefix)} is the beginning of no run in {store.root}; {meant}")
 

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 
 from didact.cli import answer
 from didact.cli.options import STORE, Device, StorePath, TrustStore, exactly
-from didact.spec import RequestError, Seed, SpecError, plural, shown
+from didact.spec import RequestError, Seed, SpecError, closest, plural, shown
 from didact.streams import say
 
 if TYPE_CHECKING:
@@ -97,13 +97,13 @@ def _page(store: Store, what: Sequence[str], device: str, looks: int) -> Page:
     from didact.tables.page.whole import page
 
     paper = _paper(what, device)
-    found = _of_study(store, what[0], paper) if paper is not None else _named(store, what)
+    trained = _of_study(store, what[0], paper) if paper is not None else _named(store, what)
     before = ()
     if paper is not None:
         before = sections(paper.title, paper.tables(store, device, store.say), paper.published, paper.students)
-    similar = similarities(store, [one.run for one in found], device)
+    similar = similarities(store, [one.run for one in trained], device)
     title = f"Runs in {store.root.absolute().name}" if paper is None else paper.title
-    return page(store, title, found, similar, before=before, looks=looks, device=device)
+    return page(store, title, trained, similar, before=before, looks=looks, device=device)
 
 
 def _paper(what: Sequence[str], device: str) -> Paper | None:
@@ -135,10 +135,10 @@ def _of_study(store: Store, name: str, paper: Paper) -> list[Trained]:
     from didact.tables.page.trained import of_runs
 
     runs = getattr(paper, "runs", None)
-    found = [] if runs is None else of_runs(store, runs)
-    if runs is not None and not found:
+    trained = [] if runs is None else of_runs(store, runs)
+    if runs is not None and not trained:
         raise SpecError(f"no run of the study {shown(name)} is finished in {store.root}; didact study trains them")
-    return _not_too_many(found)
+    return _not_too_many(trained)
 
 
 def _named(store: Store, what: Sequence[str]) -> list[Trained]:
@@ -147,22 +147,27 @@ def _named(store: Store, what: Sequence[str]) -> list[Trained]:
     Raises:
         SpecError: a name fits none, or there are none, or too many.
     """
+    from didact.papers.contract import names
     from didact.store.choice import chosen_all
     from didact.tables.page.trained import of_runs, of_store
 
     words = [word for one in what for word in one.split(",") if word]
     if not words:
         _not_too_many([folder for folder in store.folders() if (folder / "record.json").exists()])
-    found = of_runs(store, chosen_all(store, words)) if words else of_store(store)
-    if not found:
+    try:
+        trained = of_runs(store, chosen_all(store, words)) if words else of_store(store)
+    except SpecError as error:
+        meant = closest(words[0], names()) if words else []
+        raise SpecError(f"{error}{f'; the study is called {meant[0]}' if len(meant) == 1 else ''}") from None
+    if not trained:
         raise SpecError(f"no finished run in {store.root}; train some first: didact quickstart")
-    return _not_too_many(found)
+    return _not_too_many(trained)
 
 
-def _not_too_many(found: list[T]) -> list[T]:
-    if len(found) > MOST:
-        raise SpecError(f"a report shows at most {MOST} runs, found {len(found):,}; name some by their digests, or a study")
-    return found
+def _not_too_many(runs: list[T]) -> list[T]:
+    if len(runs) > MOST:
+        raise SpecError(f"a report shows at most {MOST} runs, found {len(runs):,}; name some by their digests, or a study")
+    return runs
 
 
 def _draw(page: Page, folder: Path) -> None:

@@ -72,11 +72,17 @@ def find(name: str) -> Make:
     if name.endswith(".py") or ".py:" in name:
         return _checked(name, *_from_file(name))
     if ":" not in name:
-        from didact.papers.listing import known  # imports every study
-
-        names = [study for study, _, _ in known()]
-        raise SpecError(f"unknown study {shown(name)}{nearest(name, names)}; a file of your own ends in .py")
+        raise SpecError(f"unknown study {shown(name)}, and no file, which ends in .py{nearest(name, names())}")
     return _checked(name, *imported(name, "study"))
+
+
+def names() -> list[str]:
+    """Every study, and every table of those that have several."""
+    every: list[str] = []
+    for name, module in catalogue("didact.papers").items():
+        tables = getattr(importlib.import_module(module), "ABOUT", {})
+        every += [name, *(f"{name}-{table}" for table in tables)]
+    return every
 
 
 def is_name(word: str) -> bool:

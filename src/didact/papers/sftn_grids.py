@@ -14,10 +14,11 @@ from didact.papers.sftn_tables import PUBLISHED
 from didact.request.settings import named, several
 from didact.runs.labels import row_label
 from didact.runs.run import Run
-from didact.spec import SpecError, from_json, under
+from didact.spec import SpecError, from_json, plural, under
 from didact.tables.grid import Grid
 from didact.tables.measures import Measure, Transferred, accuracy, cka, kl, top5
 from didact.tables.published import Published
+from didact.teaching.route import Route
 
 
 def _methods(request: Wanted) -> list[Grid]:
@@ -108,6 +109,7 @@ def _collaborative(request: Wanted) -> list[Grid]:
     columns = {f"{teacher}/{student}": (teacher, student) for teacher, student in request.pairs}
     sftn = request.settings_of("sftn", "sftn")
     route = named(request.settings.get("route"), "equal", "route")
+    _check_route(request, route)
     methods: dict[str, Callable[[tuple[str, str]], tuple[Run, ...]]] = {
         "alone": lambda pair: request.runs(pair, "ce"),
         "standard": lambda pair: request.runs(pair, "kd", "standard"),
@@ -127,6 +129,23 @@ def _collaborative(request: Wanted) -> list[Grid]:
     measures = (Measure(_ACCURACY, accuracy, published=_by_pair(request)),)
     facts = {"table": "4"}
     return [Grid(title, rows, tuple(columns), "alone", measures, plain, published=PUBLISHED["4"], facts=facts)]
+
+
+def _check_route(request: Wanted, settings: Mapping[str, Any]) -> None:
+    """Check that the teachers have an epoch for each anchor.
+
+    Raises:
+        SpecError: they have not.
+    """
+    teacher = request.runs(request.pairs[0], "kd", "standard")[0].teacher
+    assert teacher is not None
+    anchors = settings.get("anchors", Route().anchors)
+    if isinstance(anchors, int) and anchors > teacher.epochs:
+        fewer = f", or --route.anchors {teacher.epochs}" if teacher.epochs > 1 else ""
+        raise SpecError(
+            f"epochs: the row RCO of Table 4 has {anchors} anchors, networks after one or more epochs of the teacher each, and "
+            f"the teacher has {plural(teacher.epochs, 'epoch')}; write --epochs {anchors} or more{fewer}"
+        )
 
 
 def _by_pair(request: Wanted, which: int = 0) -> Published:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from didact.spec import SpecError, catalogue, nearest, shown
+from didact.spec import SpecError, catalogue, closest, cut, nearest, shown
 from didact.spec.foreign import imported, running
 from didact.track.tracker import Tracker
 
@@ -26,12 +26,12 @@ def trackers(texts: Sequence[str], root: Path) -> dict[str, Tracker]:
         SpecError: no such tracker, or two times the same.
         RequestError: its library is missing, or it cannot write there.
     """
-    found: dict[str, Tracker] = {}
+    by_text: dict[str, Tracker] = {}
     for text in texts:
-        if text in found:
+        if text in by_text:
             raise SpecError(f"track: {shown(text)} is named twice")
-        found[text] = _tracker(text, root)
-    return found
+        by_text[text] = _tracker(text, root)
+    return by_text
 
 
 def _tracker(text: str, root: Path) -> Tracker:
@@ -41,7 +41,11 @@ def _tracker(text: str, root: Path) -> Tracker:
         return importlib.import_module(files[name.lower()]).make(where, root)
     if not where:
         raise SpecError(f"track: unknown tracker {shown(text)}{nearest(text, files)}")
-    module, attribute = imported(text)
+    try:
+        module, attribute = imported(text)
+    except SpecError as error:
+        meant = closest(name, files, 1)
+        raise SpecError(f"track: {error}{f'; did you mean {meant[0]}:{cut(where)}?' if meant else ''}") from None
     make: Any = getattr(module, attribute, None)
     if not callable(make):
         raise SpecError(f"track: {module.__name__!r} holds no class {attribute!r}; trackers: {', '.join(files)}")
