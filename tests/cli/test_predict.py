@@ -86,3 +86,8 @@ def test_what_is_refused(asked: list[str], said: str, folder: Path, capsys: pyte
     assert main(["predict", *(str(folder / name) for name in asked)]) == 2
     shown = capsys.readouterr()
     assert said in shown.err and not shown.out
+
+
+def test_an_address_is_no_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(folder / "net.onnx"), "https://example.org/cat.png"]) == 2
+    assert "images: https://example.org/cat.png is an address; files are read on this machine" in capsys.readouterr().err

@@ -96,6 +96,8 @@ def merge(
     """Copy; the help stands where the command is named."""
     from didact.store.exchange.merging import offers
 
+    if not other.exists():
+        raise SpecError(f"other: {other} does not exist; name the store whose runs are copied")
     source, target = answer.opened(other, trust=False), _target(store)
     if target.root.exists() and source.root.resolve() == target.root.resolve():
         raise SpecError(f"merge: {other} is the store itself; name another")

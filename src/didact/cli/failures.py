@@ -11,6 +11,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
+from cyclopts import MissingArgumentError, ValidationError
+
 from didact.launcher import LOST
 from didact.spec import cut
 
@@ -68,6 +70,23 @@ def short_of_memory(error: BaseException, trains: bool) -> str | None:
     reason = str(error).strip().partition("\n")[0]
     detail = f" ({reason})" if reason else ""
     return f"not enough {where}{detail}; {KEPT}{_LESS if trains else ''}"
+
+
+def missing(error: MissingArgumentError) -> str:
+    """The message about what a command lacks: an argument is called as in its help, in capitals."""
+    argument = error.argument
+    if argument is None or argument.field_info.kind is argument.field_info.KEYWORD_ONLY:
+        return str(error)
+    name = argument.name.removeprefix("--").replace("-", "_").upper()
+    command = " ".join(error.command_chain)
+    about = f", {argument.parameter.help[0].lower()}{argument.parameter.help[1:].rstrip('.')}" if argument.parameter.help else ""
+    return f"{command}: {name} is missing{about}; write didact {command} {name}, or didact {command} --help"
+
+
+def invalid(error: ValidationError) -> str:
+    """The message about a value that a check refuses: the argument's name and what the check says."""
+    name = "" if error.argument is None else f"{error.argument.name.removeprefix('--').lower()}: "
+    return f"{name}{error.exception_message}"
 
 
 def shortened(message: str) -> str:

@@ -8,42 +8,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from functools import partial
 from importlib.metadata import entry_points
-from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, ValidationError
 
 from didact import __version__, streams
-from didact.cli import answer, exports, failures
-from didact.cli.exports import ExportBits, ExportFolder, ExportTo
-from didact.cli.options import (
-    STORE,
-    AnswersLimit,
-    Compile,
-    Decoders,
-    Device,
-    Devices,
-    Exact,
-    Json,
-    KeepAnswers,
-    KeepFeatures,
-    On,
-    Plan,
-    Processes,
-    Retry,
-    Settings,
-    StorePath,
-    TestEvery,
-    Throughput,
-    Together,
-    Track,
-    exactly,
-)
-from didact.cli.output import Format, form
+from didact.cli import failures
+from didact.cli.options import here
 from didact.engine.threads import wait_passively
 from didact.launcher import follows, place
-from didact.spec import RequestError, Seeds
+from didact.spec import RequestError
 
 app = App(
     name="didact",
@@ -51,98 +25,26 @@ app = App(
     help="Student-aware knowledge distillation: train teachers that teach, distil from them, compare.",
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
+    default_parameter=Parameter(validator=here),
 )
 
 
-@app.command
-def quickstart(
-    *,
-    data: Annotated[str, Parameter(help="digits (embedded) or cifar100.")] = "digits",
-    seeds: Annotated[int, Parameter(converter=exactly(Seeds), help="Training seeds of each student.")] = 3,
-    store: StorePath = STORE,
-    device: Device = None,
-    workers: Processes = None,
-    on: On = None,
-    track: Track = None,
-    format: Format = "text",
-    json: Json = False,
-) -> int:
-    """A small example: a standard and a student-friendly teacher, their students, a comparison."""
-    from didact.execution import Execution
-    from didact.papers.quickstart import TEST_EVERY
-    from didact.papers.quickstart import quickstart as study
+# every command is imported when it runs
 
-    shape = form(format, json)
-    where = answer.device(device)
-    jobs = answer.executor(workers, on, where, usual="auto")
-    execution = Execution(device=where, test_every=TEST_EVERY, executor=jobs)
-    runs = study(data, seeds, execution.device)
-    return answer.answer(runs, store, execution, picture=f"quickstart-{data}.png", hints=True, form=shape, track=track)
+app.command(
+    "didact.cli.quickstart:quickstart",
+    name="quickstart",
+    help="""A small example: a standard and a student-friendly teacher, their students, a comparison.""",
+)
 
-
-@app.command
-def train(
-    *settings: Settings,
-    store: StorePath = STORE,
-    device: Device = None,
-    compile: Compile = False,
-    deterministic: Exact = False,
-    test_every: TestEvery = 1,
-    cohort_size: Together = 16,
-    workers: Processes = None,
-    on: On = None,
-    keep_answers: KeepAnswers = False,
-    keep_features: KeepFeatures = False,
-    answers_limit: AnswersLimit = None,
-    decoders: Decoders = None,
-    plan: Plan = False,
-    throughput: Throughput = None,
-    devices: Devices = None,
-    retry: Retry = False,
-    export: ExportTo = None,
-    bits: ExportBits = None,
-    folder: ExportFolder = None,
-    track: Track = None,
-    format: Format = "text",
-    json: Json = False,
-) -> int:
-    """Train the missing runs, teachers first, and show the results.
+app.command(
+    "didact.cli.train:train",
+    name="train",
+    help="""Train the missing runs, teachers first, and show the results.
 
     didact train --net resnet8 --teacher.net resnet20 --teacher.method sftn --method kd,at+kd
-    """
-    from didact.advice.warning import warning
-    from didact.execution import Execution
-    from didact.request.plan import plan as planned
-    from didact.request.tokens import parse
-
-    shape, where = form(format, json), answer.device(device)
-    execution = Execution(
-        device=where,
-        compiled=compile,
-        deterministic=deterministic,
-        test_every=test_every,
-        cohort_size=cohort_size,
-        executor=answer.executor(workers, on, where),
-        keep=answer.keep(keep_answers, keep_features, answers_limit),
-        decoders=decoders,
-    )
-    planner = answer.planner(plan, throughput, devices, execution.executor)
-    exported = exports.asked(export, bits, folder, plan=plan)
-    runs = planned(parse(settings), where, partial(answer.finished, store))
-    line = warning(runs)
-    if line is not None:
-        streams.say(line, to_stderr=True)
-    if planner is not None:
-        return answer.forecast(planner, runs, store, execution, throughput, retry=retry, form=shape)
-    if exported is None:
-        return answer.answer(runs, store, execution, retry=retry, form=shape, track=track)
-    records = answer.unread(store)
-    exported.check(records, runs)
-    code = answer.answer(runs, store, execution, retry=retry, form=shape, track=track)
-    return code if follows() else max(code, exported.write(records, runs, to_stderr=shape != "text"))
-
-
-# the commands below are imported when they run
+    """,
+)
 
 app.command(
     "didact.cli.listings:list_",
@@ -326,6 +228,10 @@ def _answered(arguments: list[str]) -> tuple[str, int]:
         return "", app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
     except RequestError as error:
         return f"{error}", 2
+    except MissingArgumentError as error:
+        return failures.shortened(failures.missing(error)), 2
+    except ValidationError as error:
+        return failures.shortened(failures.invalid(error)), 2
     except CycloptsError as error:
         return failures.shortened(str(error)), 2
     except KeyboardInterrupt as error:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
-from didact.spec import Bytes, Count, Positive, Seed, SpecError, from_json
+from didact.spec import Bytes, Count, Positive, Seed, SpecError, cut, from_json
 
 
 def exactly(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
@@ -25,6 +25,19 @@ def exactly(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
         return from_json(kind, value)
 
     return convert
+
+
+def here(_: Any, value: Any) -> None:
+    """Check that a path leads to this machine.
+
+    Raises:
+        ValueError: it is an address on the network, of which a path has lost a slash.
+    """
+    for path in value if isinstance(value, (list, tuple)) else (value,):
+        scheme, _, rest = str(path).partition(":/")
+        if isinstance(path, Path) and rest and len(scheme) > 1 and scheme.isalnum():
+            address = f"{scheme}://{rest.lstrip('/')}"
+            raise ValueError(f"{cut(address)} is an address; files are read on this machine only: download it first")
 
 
 def folder(type_: Any, tokens: Sequence[Token]) -> Path:

@@ -177,6 +177,28 @@ def test_two_stores_are_merged(full: Shelf, target: Shelf) -> None:
     assert note(target.folder(full.loner)) == "mine" and contents(full.store) == before
 
 
+def test_the_newer_note_wins_and_what_was_cleared_stays_cleared(full: Shelf, target: Shelf) -> None:
+    put(full.folder(full.loner), "first")
+    carried(packed(full), target)
+    ours, theirs = full.folder(full.loner), target.folder(full.loner)
+    put(theirs, "")  # cleared there, after the archive was written
+    carried(full.store.root.parent / "runs.tar", target)
+    take(target.store, offers(full.store))
+    assert note(theirs) == "" and note(ours) == "first"
+    put(ours, "second")
+    take(target.store, offers(full.store))
+    assert note(theirs) == "second"
+    put(theirs, "third")
+    take(full.store, offers(target.store))
+    assert note(ours) == "third"
+    put(theirs, "")  # the clearing goes along, too
+    take(full.store, offers(target.store))
+    assert note(ours) == "" and (ours / "note.json").read_bytes() == (theirs / "note.json").read_bytes()
+    (theirs / "note.json").write_text('{"note": "by hand"}')  # without a time, older than any other
+    take(target.store, offers(full.store))
+    assert note(theirs) == ""
+
+
 def test_imports_at_once_wait_for_each_other(full: Shelf, target: Shelf) -> None:
     path, results = packed(full), list[Taken]()
     threads = [threading.Thread(target=lambda: results.append(carried(path, target))) for _ in range(4)]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from didact.engine.recipe import Recipe
+from didact.runs.run import Start
 from didact.spec import SpecError
 from didact.store import notes
 from didact.store.query.fields import Selection, everything
@@ -50,6 +51,14 @@ def test_short_fields_settings_metrics_and_circumstances(full: Shelf) -> None:
         "environment.command~train": 4,
         "last.epoch>1": 0,
         "recipe.milestones~,": 4,
+        "start=none": 4,
+        "start!=none": 0,
+        "start.run.net=none": 4,
+        "route=none and peers=none": 4,
+        "teacher.method=ce": 2,
+        "teacher.recipe!=none": 2,
+        "teacher.method.kl_weight=none": 4,
+        "teacher.teacher=none": 4,
     }.items():
         assert len(chosen(full, where)) == count, where
 
@@ -63,12 +72,24 @@ def test_runs_are_sorted_by_several_fields_and_those_without_come_last(full: She
     assert chosen(full, None, "-epochs")[0] == "resnet8.ce.s9"
 
 
+def test_a_field_that_holds_fields_is_the_name_of_what_they_describe(full: Shelf) -> None:
+    keep(full.store.root, make(net="resnet8", seed=7, start=Start(run=full.loner)))
+    assert chosen(full, "start!=none") == chosen(full, "start=resnet8") == ["resnet8.ce.s7"]
+    assert chosen(full, "start.run.seed=5") == ["resnet8.ce.s7"]
+    assert chosen(full, None, "-start")[0] == "resnet8.ce.s7"
+
+
 @pytest.mark.parametrize(
     ("where", "sort", "said"),
     [
         ("recipe.learning_rat=1", None, "no run has a field 'recipe.learning_rat'; did you mean 'recipe.learning_rate'"),
         ("acuracy=1", "nosuchthing", "no run has a field 'nosuchthing'; didact runs --fields lists them"),
         (None, "-tope", "did you mean 'top1'"),
+        ("strat!=none", None, "did you mean 'start'"),
+        ("teacher.nett=resnet8", None, "did you mean 'teacher.net'"),
+        ("method.temprature=4", None, "did you mean 'method.temperature'"),
+        ("teacher.method.kl_wieght=4", None, "did you mean 'teacher.method.kl_weight'"),
+        ("route.anchrs=4", None, "did you mean 'route.anchors'"),
         (None, "seed,,net", "fields with commas between them"),
         (None, "-", "fields with commas between them"),
         ("seed>x", None, "seed is a number"),

@@ -75,6 +75,7 @@ def _dots(panel: Dots, picture: Picture) -> dict[str, Any]:
     offset = "yOffset" if panel.y.names else "xOffset"
     encoding: dict[str, Any] = {"x": _axis(panel.x, "x"), "y": _axis(panel.y, "y"), "color": _colours(picture)}
     if names and len(panel.groups) > 1:
+        encoding["y" if panel.y.names else "x"]["axis"]["tickBand"] = "extent"  # lines between the names, not through them
         encoding[offset] = {"field": "group", "type": "nominal", "sort": list(panel.groups)}
     tooltip = [{"field": "name", "title": "what"}, {"field": "group"}]
     for axis, field in ((panel.x, "x"), (panel.y, "y")):

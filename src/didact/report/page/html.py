@@ -147,7 +147,10 @@ def _scrolling(table: Table, key: str, name: str) -> Iterator[str]:
 
 
 def _columns(table: Table) -> str:
-    return "".join(f'<th scope="col">{_text(column)}</th>' for column in table.columns)
+    return "".join(
+        f'<th scope="col"{" class=n" * numeric}>{_text(column)}</th>'
+        for column, numeric in zip(table.columns, table.numeric, strict=True)
+    )
 
 
 def _cell(cell: Cell, column: str) -> str:

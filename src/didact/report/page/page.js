@@ -109,6 +109,7 @@
     axis: {
       labelColor: "var(--text)", titleColor: "var(--text)", gridColor: "var(--line)", domainColor: "var(--soft)",
       tickColor: "var(--soft)", labelFontSize: 11, titleFontWeight: "normal", titleFontSize: 12, labelOverlap: true,
+      labelFlush: false, labelSeparation: 6,
     },
     title: { color: "var(--text)", fontSize: 13, fontWeight: 600 },
     legend: { labelColor: "var(--text)", titleColor: "var(--text)" },

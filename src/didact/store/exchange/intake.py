@@ -40,7 +40,7 @@ class Offer:
         digest: of its run.
         weights: SHA-256 of its weights.
         spec: the run, as plain JSON data.
-        note: the user's note on it.
+        note: the user's note on it, or that it was cleared; None without one.
         fill: writes all its files into a new folder. Raises DamagedError where one is not what it
             should be.
     """
@@ -49,7 +49,7 @@ class Offer:
     digest: str
     weights: str
     spec: Mapping[str, Any]
-    note: str
+    note: notes.Note | None
     fill: Callable[[Path], None]
 
 
@@ -130,8 +130,7 @@ def _makes_room(store: Store, folder: Path, offer: Offer, taken: Taken) -> bool:
         return False
     if record.sums["weights.safetensors"] == offer.weights:
         taken.same.append(offer.name)
-        if offer.note and not notes.note(folder):
-            notes.put(folder, offer.note)
+        notes.offer(folder, offer.note)
         return False
     taken.other.append(f"{clean(folder.name)} has other weights here ({_top1(record)}); what is here is kept")
     return False

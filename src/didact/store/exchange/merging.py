@@ -30,7 +30,7 @@ def offers(other: Store) -> Iterator[Offer]:
                 digest = entry.run.digest if isinstance(entry, Finished) else entry.digest
                 folder = entry.record.folder
                 weights = entry.record.sums["weights.safetensors"]
-                yield Offer(folder.name, digest, weights, spec, notes.note(folder), partial(_fill, entry.record))
+                yield Offer(folder.name, digest, weights, spec, notes.read(folder), partial(_fill, entry.record))
     if unfinished:
         other.say(f"{unfinished} unfinished in {clean(other.root)}: only Records are taken")
 

@@ -47,7 +47,7 @@ def _goes(folder: Path, name: str) -> bool:
     if _ANSWERS.fullmatch(name) is None or path.is_symlink() or not is_file(path):
         return False
     if name == notes.FILE:
-        return notes.note(folder) != ""
+        return notes.read(folder) is not None
     try:
         seal = file_checksum(folder / SEAL)
         return seal is not None and results.is_of(content(path), seal)
@@ -76,10 +76,7 @@ def check(record: Record) -> None:
 
 def files(folder: Path) -> list[str]:
     """The names of all files in ``folder`` and below, with slashes."""
-    found = []
-    for parent, _, inner in os.walk(folder):
-        found += [Path(parent, name).relative_to(folder).as_posix() for name in inner]
-    return found
+    return [Path(parent, name).relative_to(folder).as_posix() for parent, _, inner in os.walk(folder) for name in inner]
 
 
 def longest(name: str) -> int | None:

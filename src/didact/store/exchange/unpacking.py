@@ -52,7 +52,7 @@ class Archive:
                 digest=run.digest,
                 weights=run.files["weights.safetensors"].sha256 if "weights.safetensors" in run.files else "",
                 spec=self._json(run, "spec.json"),
-                note=str(self._json(run, notes.FILE).get("note", "")),
+                note=notes.Note.of(self._json(run, notes.FILE)),
                 fill=partial(self._fill, run),
             )
 

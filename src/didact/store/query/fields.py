@@ -9,7 +9,6 @@ circumstance by its path.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,9 +17,10 @@ from typing import Any
 
 from didact.files.checked import DamagedError
 from didact.files.sizes import size
-from didact.spec import SpecError, clean, shown
+from didact.spec import SpecError, clean, closest, shown
 from didact.store.notes import note
-from didact.store.query.language import Facts, Query, Value, parse
+from didact.store.query import declared
+from didact.store.query.language import Facts, Query, Value, parse, written
 from didact.store.query.listing import Row
 from didact.store.record import Record
 
@@ -93,41 +93,52 @@ class Selection:
         Raises:
             SpecError: no run has a field that is named, or a number is compared with a word.
         """
-        found = [Found(folder, row, facts(folder, row, self.fields)) for folder, row in rows]
-        self._check(found)
+        listed = [Found(folder, row, facts(folder, row, self.fields)) for folder, row in rows]
+        self._check(listed)
         if self.where is not None:
-            found = [one for one in found if self.where.fits(one.facts)]
+            listed = [one for one in listed if self.where.fits(one.facts)]
         for key, down in reversed(self.sort):
-            found.sort(key=lambda one: _order(one.facts.get(key)), reverse=down)
-            found.sort(key=lambda one: one.facts.get(key) is None)  # a run without the field comes last either way
-        return found
+            listed.sort(key=lambda one: _order(one.facts.get(key)), reverse=down)
+            listed.sort(key=lambda one: one.facts.get(key) is None)  # a run without the field comes last either way
+        return listed
 
-    def _check(self, found: Sequence[Found]) -> None:
-        known = set(SHORT).union(*(one.facts for one in found))
+    def _check(self, listed: Sequence[Found]) -> None:
+        """Raise SpecError for a field that none of the runs has, and no run can have."""
         for field in self.fields:
-            if field not in known and found:
-                close = difflib.get_close_matches(field[:100].lower(), known, n=2, cutoff=0.6)
-                near = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-                raise SpecError(
-                    f"no run has a field {shown(field)}{near}{'' if near else '; didact runs --fields lists them'}"
-                )
+            if not listed or any(field in one.facts for one in listed) or declared.has(field):
+                continue
+            known = declared.beside(field).union(SHORT, *(everything(one.folder, one.row) for one in listed))
+            close = closest(field, known, 2)
+            near = f"; did you mean {' or '.join(map(repr, close))}?" if close else "; didact runs --fields lists them"
+            raise SpecError(f"no run has a field {shown(field)}{near}")
 
 
 def facts(folder: Path, row: Row, fields: Collection[str]) -> Facts:
-    """What is known of a run: the short fields among ``fields``, and everything in the files that
-    the others are read from."""
-    known: dict[str, Value] = {name: _short(folder, row, name) for name in fields if name in SHORT}
-    heads = {field.partition(".")[0] for field in fields if field not in SHORT}
-    for head in heads & _FILES.keys():
-        known.update(_flat(_content(folder, _FILES[head]), head))
-    if heads - _FILES.keys():
-        known.update((key, value) for key, value in _flat(_content(folder, Record.spec)) if key not in SHORT)
+    """What is known of a run: those of ``fields`` that it has. A field that holds fields, such as
+    ``start`` or ``teacher.recipe``, is the name of what they describe."""
+    contents: dict[Any, Any] = {}
+    known: dict[str, Value] = {}
+    for field in fields:
+        if field in SHORT:
+            known[field] = _short(folder, row, field)
+            continue
+        head, _, rest = field.partition(".")
+        read = _FILES.get(head, Record.spec)
+        if read not in contents:
+            contents[read] = _content(folder, read)
+        at = _at(contents[read], (rest if head in _FILES else field).split("."))
+        if at is not _NOTHING:
+            known[field] = _value(at)
     return known
 
 
 def everything(folder: Path, row: Row) -> Facts:
-    """All fields of a run."""
-    return facts(folder, row, (*SHORT, *_FILES, "spec"))
+    """All fields of a run, without those that hold fields."""
+    known: dict[str, Value] = {name: _short(folder, row, name) for name in SHORT}
+    known.update((key, value) for key, value in _flat(_content(folder, Record.spec)) if key not in SHORT)
+    for head, read in _FILES.items():
+        known.update(_flat(_content(folder, read), head))
+    return known
 
 
 def _content(folder: Path, read: Any) -> Any:
@@ -163,6 +174,40 @@ def finished(folder: Path) -> str | None:
         return datetime.fromtimestamp((folder / "record.json").stat().st_mtime).isoformat(" ", "minutes")
     except (OSError, OverflowError, ValueError):
         return None
+
+
+_NOTHING = object()
+
+
+def _at(value: Any, path: Sequence[str]) -> Any:
+    """What plain data hold at ``path``; a key may have dots of its own."""
+    if not path:
+        return value
+    if isinstance(value, list):
+        at = int(path[0]) if path[0].isdecimal() and len(path[0]) < 9 else len(value)
+        return _at(value[at], path[1:]) if at < len(value) else _NOTHING
+    for end in range(1, len(path) + 1) if isinstance(value, Mapping) else ():
+        inner = value.get(".".join(path[:end]), _NOTHING)
+        inner = inner if inner is _NOTHING else _at(inner, path[end:])
+        if inner is not _NOTHING:
+            return inner
+    return _NOTHING
+
+
+_NAMES = ("name", "net", "run", "file", "label", "module")
+"""What a description may be called by, in this order."""
+
+
+def _value(value: Any) -> Value:
+    """A value for a query. Of a description its name, of several the names with commas."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        name = next((value[key] for key in _NAMES if value.get(key) is not None), None)
+        return ",".join(map(str, value)) or None if name is None else _value(name)
+    if isinstance(value, list):
+        return ",".join(written(_value(inner)) for inner in value) or None
+    return clean(value)
 
 
 def _flat(value: Any, at: str = "") -> Iterator[tuple[str, Value]]:
