@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from didact.runs.run import Run
 from didact.spec import SpecError, choose
 from didact.store.choice import chosen
 from didact.store.store import Store
+from didact.tables.look import summary
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,21 @@ def test_against_names_another_run(trained: tuple[Store, Run, Run]) -> None:
     assert found.other.run == other
     itself = compare(store, other.digest, other.digest, None)
     assert itself.kl == 0 and itself.agreement == 100 and itself.right() == (0, 0, 0)
+
+
+def test_another_accuracy_in_the_record_is_explained(trained: tuple[Store, Run, Run]) -> None:
+    """The networks are computed in fp32, whatever their training was."""
+    store, student, _ = trained
+    found = compare(store, student.digest, None, None)
+    record = store.get(student)
+    assert record is not None and found.own.recorded == record.final()["test_top1"]
+    same = replace(found, own=replace(found.own, recorded=found.own.accuracy))
+    other = replace(found, own=replace(found.own, recorded=12.92))
+    assert not any("Record" in line for line in summary(same) if line.startswith("student"))
+    assert any(
+        line.startswith("student: 12.92 % in the Record and in tables of results, measured in the")
+        for line in summary(other)
+    )
 
 
 def test_layers_are_compared_once(trained: tuple[Store, Run, Run], monkeypatch: pytest.MonkeyPatch) -> None:

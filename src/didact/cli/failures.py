@@ -78,8 +78,10 @@ def missing(error: MissingArgumentError) -> str:
     if argument is None or argument.field_info.kind is argument.field_info.KEYWORD_ONLY:
         return str(error)
     name = argument.name.removeprefix("--").replace("-", "_").upper()
-    command = " ".join(error.command_chain)
-    about = f", {argument.parameter.help[0].lower()}{argument.parameter.help[1:].rstrip('.')}" if argument.parameter.help else ""
+    command = " ".join(error.command_chain or ())
+    about = (
+        f", {argument.parameter.help[0].lower()}{argument.parameter.help[1:].rstrip('.')}" if argument.parameter.help else ""
+    )
     return f"{command}: {name} is missing{about}; write didact {command} {name}, or didact {command} --help"
 
 

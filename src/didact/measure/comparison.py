@@ -29,7 +29,8 @@ class Side:
     Attributes:
         run: the network's run.
         role: "student", "teacher", "this run" or "the other".
-        accuracy: in percent.
+        accuracy: in percent, of the network in float32.
+        recorded: the Record's test accuracy in percent, in the precision of the training.
         reliability: its calibration.
         confusion: counts of images by class (row) and answer (column).
     """
@@ -37,6 +38,7 @@ class Side:
     run: Run
     role: str
     accuracy: float
+    recorded: float
     reliability: calibration.Reliability
     confusion: Tensor
 
@@ -65,6 +67,7 @@ class Side:
             "run": self.run.label,
             "role": self.role,
             "accuracy": self.accuracy,
+            "recorded_accuracy": self.recorded,
             "ece": curve.ece,
             "reliability": bins,
             "by_class": dict(zip(names, classes, strict=True)),
@@ -159,13 +162,13 @@ def compare(store: Store, name: str, against: str | None, layers: LayerCompariso
     if other is None:
         known = similarity.known(store, run, record)
         kl, agreement = (known.kl, known.agreement) if known else (None, None)
-        return Comparison(_side(run, "student", zs, dataset), None, dataset, kl, agreement, None)
+        return Comparison(_side(own, "student", zs, dataset), None, dataset, kl, agreement, None)
     zt = similarity.answers(store, other[0], dataset, device)[0]
     taught = run.teacher is not None and run.teacher.digest == other[0].digest
     roles = ("student", "teacher") if taught else ("this run", "the other")
     return Comparison(
-        own=_side(run, roles[0], zs, dataset),
-        other=_side(other[0], roles[1], zt, dataset),
+        own=_side(own, roles[0], zs, dataset),
+        other=_side(other, roles[1], zt, dataset),
         dataset=dataset,
         kl=divergence.kl(zt, zs),
         agreement=divergence.agreement(zt, zs),
@@ -174,12 +177,14 @@ def compare(store: Store, name: str, against: str | None, layers: LayerCompariso
     )
 
 
-def _side(run: Run, role: str, z: Tensor, dataset: Dataset) -> Side:
+def _side(trained: tuple[Run, Record], role: str, z: Tensor, dataset: Dataset) -> Side:
+    run, record = trained
     labels = dataset.test.labels.cpu()
     return Side(
         run=run,
         role=role,
         accuracy=divergence.accuracy(z, labels),
+        recorded=record.final()["test_top1"],
         reliability=calibration.reliability(z, labels),
         confusion=answers.confusion(z, labels),
     )

@@ -7,7 +7,7 @@ import math
 
 from didact.analysis import answers
 from didact.analysis.layers import Compared
-from didact.measure.comparison import Comparison
+from didact.measure.comparison import Comparison, Side
 from didact.runs.spread import text
 from didact.tables.table import Cell, Quantity, Table
 
@@ -40,9 +40,20 @@ def summary(look: Comparison) -> list[str]:
             for side in (own, other)
             if side is not None
         ),
+        *(line for side in (own, other) if side is not None for line in _elsewhere(side)),
         *([] if other else [f"{role}: accuracy -, ECE -"]),
         f"KL({role} || {own.role}): {text(look.kl, 4)} nats",
         f"agreement: {text(look.agreement)} %{differ or ''}",
+    ]
+
+
+def _elsewhere(side: Side) -> list[str]:
+    """Why other tables have another accuracy of the network, where they have one."""
+    if text(side.accuracy) == text(side.recorded):
+        return []
+    return [
+        f"{side.role}: {text(side.recorded)} % in the Record and in tables of results, measured in the "
+        f"{side.run.recipe.precision} of its training; all figures here are computed in fp32"
     ]
 
 

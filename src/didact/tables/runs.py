@@ -123,7 +123,9 @@ def leaving(members: Sequence[Member], needed: Mapping[str, Sequence[Member]]) -
     rows: list[list[Cell]] = []
     for one in members:
         by = needed.get(one.digest, ())
-        named = ", ".join(f"{other.label} ({other.digest})" for other in by[:3]) + (f" and {len(by) - 3} more" if len(by) > 3 else "")
+        named = ", ".join(f"{other.label} ({other.digest})" for other in by[:3]) + (
+            f" and {len(by) - 3} more" if len(by) > 3 else ""
+        )
         rows.append([one.digest, one.label, one.state, _megabytes(size(one.folder)), named])
     return Listing.of(["digest", "run", "state", "MB", "needed by"], rows)
 

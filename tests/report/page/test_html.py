@@ -47,7 +47,8 @@ def test_the_data_of_pictures_are_in_their_tables() -> None:
 def test_hostile_names_stay_texts() -> None:
     text = html.render(everything(HOSTILE))
     page, harmless = Elements(text), Elements(html.render(everything()))
-    assert [tag for tag, _ in page.found] == [tag for tag, _ in harmless.found]
+    # commands have a span for each word, and these names have several
+    assert [tag for tag, _ in page.found if tag != "span"] == [tag for tag, _ in harmless.found if tag != "span"]
     assert not [name for _, attributes in page.found for name in attributes if name.startswith("on")]
     assert any("alert(1)" in text for tag, text in page.texts if tag == "h1")
 

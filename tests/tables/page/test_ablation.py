@@ -25,6 +25,7 @@ def test_a_setting_of_the_method(tiny: Callable[..., Run], store: Store) -> None
     assert list(found) == ["By method.temperature"]
     (panel,) = found["By method.temperature"].panels
     assert isinstance(panel, Dots) and not panel.x.log and panel.joined == {"test accuracy"}
+    assert panel.title.startswith("resnet8, kd from ") and "temperature" not in panel.title
     assert [(dot.x, dot.y) for dot in panel.dots] == [(1.0, 60.5), (4.0, 70.5), (16.0, 65.5)]
 
 

@@ -100,6 +100,10 @@ def _dots(axes: Axes, panel: Dots, shown: Picture) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if panel.x.log:
         axes.set_xscale("log")
+    if panel.x.limits:
+        axes.set_xlim(panel.x.limits)
+    if panel.y.limits:
+        axes.set_ylim(panel.y.limits)
     for rule in panel.rules:
         axes.axvline(rule.x, color="#888888", linestyle=":", linewidth=1)
         axes.annotate(rule.name, (rule.x, 0.02), xycoords=("data", "axes fraction"), rotation=90, fontsize=7, ha="right")

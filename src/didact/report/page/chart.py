@@ -121,6 +121,7 @@ def _rules(panel: Dots) -> list[dict[str, Any]]:
 def _diagonal(panel: Dots) -> dict[str, Any]:
     """A line through the square that holds all marks."""
     values = [value for dot in panel.dots for value in (dot.x, dot.y) if not isinstance(value, str)]
+    values += panel.x.limits or ()
     ends = [{"x": end, "y": end} for end in (min(values), max(values))]
     return {
         "data": {"values": ends},
@@ -149,13 +150,15 @@ def _heat_map(panel: HeatMap, picture: Picture) -> dict[str, Any]:
 
 
 def _axis(axis: Axis, field: str) -> dict[str, Any]:
+    side = "height" if field == "y" else "width"
     if axis.names:
         lines = {"labelExpr": "split(datum.label, ' · ')", "labelLimit": 150, "grid": True, "labelAngle": 0}
         return {"field": field, "type": "nominal", "sort": list(axis.names), "title": None, "axis": lines}
-    scale = {"padding": 10} | ({"type": "log", "nice": False} if axis.log else {"zero": False})
-    ticks: dict[str, Any] = {"axis": {"format": "~s"}} if axis.log else {}
-    ticks |= {"axis": {"tickMinStep": 1}} if axis.whole else {}
-    return {"field": field, "type": "quantitative", "title": axis.label, "scale": scale, **ticks}
+    scale: dict[str, Any] = {"padding": 10} | ({"type": "log", "nice": False} if axis.log else {"zero": False})
+    scale = {"domain": list(axis.limits)} if axis.limits else scale
+    ticks: dict[str, Any] = {"format": "~s"} if axis.log else {"tickCount": {"expr": f"ceil({side} / 60)"}}
+    ticks |= {"tickMinStep": 1} if axis.whole else {}
+    return {"field": field, "type": "quantitative", "title": axis.label, "scale": scale, "axis": ticks}
 
 
 def _colours(picture: Picture) -> dict[str, Any]:

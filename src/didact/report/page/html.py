@@ -119,7 +119,12 @@ def _part(part: Part, key: str) -> Iterator[str]:
             yield from _titled(part.title, key)
             yield from _note(part.note)
             for made, line in part.lines:
-                yield f'<p class="made">{_text(made)}</p><pre>{_text(line)}</pre>'
+                yield f'<p class="made">{_text(made)}</p><pre>{_words(line)}</pre>'
+
+
+def _words(line: str) -> str:
+    """A command, which breaks between words and not after the hyphens of an option."""
+    return " ".join(f"<span>{word}</span>" for word in _text(line).split(" "))
 
 
 def _titled(title: str, key: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any, cast
 
 from didact.method import Method
 from didact.runs.run import Run
@@ -33,6 +34,6 @@ def _names(parents: Sequence[str]) -> set[str]:
 
 def _fields(method: str) -> set[str]:
     try:
-        return {each.name for each in dataclasses.fields(find(Method, method))}
+        return {each.name for each in dataclasses.fields(cast("Any", find(Method, method)))}
     except SpecError:  # a library that this method needs is missing
         return set()

@@ -32,14 +32,14 @@ def section(trained: Sequence[Trained]) -> Section:
         for path, value in flat.items():
             if _varies(path, value):
                 values.setdefault(path, set()).add(value)
-    paths = sorted(path for path, found in values.items() if len(found) >= FEWEST)
+    paths = sorted(path for path, taken in values.items() if len(taken) >= FEWEST)
     panels: dict[str, list[Dots]] = {}
     for path in paths:
         for group in _groups(known, path):
             panels.setdefault(path, []).append(_panel(path, group))
     pictures = [
-        Picture(key_of("ablation", path), f"By {path}", tuple(found), _NOTE)
-        for path, found in panels.items()
+        Picture(key_of("ablation", path), f"By {path}", tuple(curves), _NOTE)
+        for path, curves in panels.items()
         if not _copied(path, panels)
     ]
     text = "Runs that differ in one setting and in their seeds only. A setting that a teacher has, too, varies in both."
@@ -86,6 +86,7 @@ def _groups(known: Sequence[tuple[Trained, Flat]], path: str) -> Iterator[list[t
 
 def _panel(path: str, group: Sequence[tuple[Trained, float]]) -> Dots:
     first = group[0][0].run
+    shortest = min((how(one.run) for one, _ in group), key=len)  # that of the default names no value of the setting
     dots: list[Dot] = []
     for value in sorted({value for _, value in group}):
         members = [one for one, its in group if its == value]
@@ -94,7 +95,7 @@ def _panel(path: str, group: Sequence[tuple[Trained, float]]) -> Dots:
             dots.append(Dot(f"{path} = {value:g}, n = {sample.n}", "test accuracy", value, sample.mean, sample.std))
     values = [value for _, value in group]
     log = min(values) > 0 and max(values) > SPREAD * min(values)
-    title = f"{net_title(first)}, {how(first)}, {first.data.label}"
+    title = f"{net_title(first)}, {shortest}, {first.data.label}"
     title += "" if path.startswith("recipe") else f", {recipe_label(first)}"
     return Dots(title, Axis(path, log=log), Axis("test accuracy (%)"), tuple(dots), frozenset({"test accuracy"}))
 

@@ -75,7 +75,14 @@ def _reliability(comparison: Comparison) -> Dots:
     sides = [side for side in (comparison.own, comparison.other) if side is not None]
     dots = tuple(dot for side in sides for dot in _bins(side))
     names = frozenset(dot.group for dot in dots)
-    return Dots("reliability", Axis("confidence (%)"), Axis("accuracy (%)"), dots, names, diagonal=True)
+    return Dots(
+        "reliability",
+        Axis("confidence (%)", limits=(0, 100)),
+        Axis("accuracy (%)", limits=(0, 100)),
+        dots,
+        names,
+        diagonal=True,
+    )
 
 
 def _bins(side: Side) -> list[Dot]:

@@ -67,12 +67,14 @@ class Axis:
         log: whether the scale is logarithmic.
         names: the categories of an axis of names, in order; empty for an axis of numbers.
         whole: whether it counts something, so that only whole numbers are marked.
+        limits: both ends of the axis; by default those of the marks.
     """
 
     label: str
     log: bool = False
     names: tuple[str, ...] = ()
     whole: bool = False
+    limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

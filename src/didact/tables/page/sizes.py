@@ -79,12 +79,14 @@ def section(store: Store, trained: Sequence[Trained]) -> Section:
         return Section("size", "Size and accuracy", ())
     held = [replace(table, title="Memory of the networks, and devices that hold them") for table in _held(groups.values())]
     parts: list[Part] = [*pictures, *held]
-    return Section("size", "Size and accuracy", tuple(parts))
+    text = "What a network takes on a device, and what it is worth: small and accurate is at the top left."
+    return Section("size", "Size and accuracy", tuple(parts), text)
 
 
 _NOTE = (
     f"Size: weights and the largest activations for one image, both in {BITS} bit. Vertical lines: the memory of devices that "
-    "hold both in it; the tables below name all devices. The front joins the networks that no other one beats; equal ones are all on it."
+    "hold both in it; the tables below name all devices. The front joins the networks that no other one beats; equal ones are "
+    "all on it."
 )
 
 

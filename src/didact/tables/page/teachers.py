@@ -54,7 +54,10 @@ def section(compared: Sequence[TeacherComparison], runs: Mapping[str, Run]) -> S
     """
     taught = [one for comparison in compared for one in _taught(comparison, runs)]
     pictures = [picture for picture in (_beside(taught), _against(taught)) if picture is not None]
-    return Section("teachers", "Students and their teachers", tuple(pictures))
+    text = (
+        "Whether a better teacher has better students. A mark right of another, or above it, is the more accurate network."
+    )
+    return Section("teachers", "Students and their teachers", tuple(pictures), text)
 
 
 def _taught(comparison: TeacherComparison, runs: Mapping[str, Run]) -> Iterator[_Taught]:
