@@ -72,17 +72,15 @@ def find(name: str) -> Make:
     if name.endswith(".py") or ".py:" in name:
         return _checked(name, *_from_file(name))
     if ":" not in name:
-        raise SpecError(f"unknown study {shown(name)}, and no file, which ends in .py{nearest(name, names())}")
+        raise SpecError(f"unknown study {shown(name)}{nearest(name, names())} (a file of your own ends in .py)")
     return _checked(name, *imported(name, "study"))
 
 
 def names() -> list[str]:
-    """Every study, and every table of those that have several."""
-    every: list[str] = []
-    for name, module in catalogue("didact.papers").items():
-        tables = getattr(importlib.import_module(module), "ABOUT", {})
-        every += [name, *(f"{name}-{table}" for table in tables)]
-    return every
+    """Every study, as ``didact list studies`` has them."""
+    from didact.papers.listing import known  # imports every study
+
+    return [study for study, _, _ in known()]
 
 
 def is_name(word: str) -> bool:
