@@ -25,8 +25,9 @@ unit: export MALLOC_MMAP_THRESHOLD_ = 1073741824
 unit: export MALLOC_TRIM_THRESHOLD_ = 1073741824
 # threads that wait for each other sleep, as they do under the command: beside a busy process they would spin for seconds
 unit: export OMP_WAIT_POLICY ?= PASSIVE
+# a file's tests run in one process, so that what they share is made once; in their order, which ends with short files
 unit: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # the pages of methods and settings, from the code; then the site, under build/site, from all Markdown files and docstrings
 docs: $(VENV)/.docs

@@ -195,9 +195,8 @@ def test_help_of_train_lists_every_setting(capsys: pytest.CaptureFixture[str]) -
         assert setting in shown
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_it_says_so_and_keeps_its_checkpoint(number: signal.Signals, code: int, store: str) -> None:
     asked = [
         "--net",

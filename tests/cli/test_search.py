@@ -30,7 +30,8 @@ POOL = "basic-4-1x4-1x8,basic-4-1x4-1x16,basic-8-1x8-1x16"
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two generic teachers, trained alone as the page of the pools says, the one for much too short a time; a plain network."""
     root = tmp_path_factory.mktemp("store")
-    shared = ["--net", "resnet8", "--data.per_class", "12", "--recipe.batch_size", "16", "--store", str(root)]
+    shared = ["--net", "resnet8", "--data.per_class", "12", "--recipe.batch_size", "16"]
+    shared += ["--store", str(root), "--test-every", "99"]
     asked = ["--method", "gtn", "--method.pool", POOL, "--method.after", "[0,1]", "--data.validation", "0.5"]
     for epochs in ("1", "24"):
         assert main(["train", *shared, *asked, "--epochs", epochs]) == 0

@@ -33,10 +33,13 @@ def done(events: Sequence[Event]) -> list[str]:
 
 
 EXECUTORS = sorted({*catalogue(*Executor.homes)} - {"ray"})
-"""Ray wants a cluster: executors/test_ray.py has the same tests for it."""
+"""Ray wants a cluster: executors/test_ray.py has the same tests for it. That workers keep the order is among the default
+tests of executors/test_workers.py."""
 
 
-@pytest.mark.parametrize("name", EXECUTORS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "workers" else []) for name in EXECUTORS]
+)
 def test_all_jobs_are_done_each_after_those_that_it_needs(name: str) -> None:
     check_order(choose(Executor, name))
 

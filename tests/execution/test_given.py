@@ -25,6 +25,11 @@ Trained = tuple[Run, dict[str, torch.Tensor]]
 
 
 @pytest.fixture(autouse=True)
+def small_test_set() -> None:
+    """All images are tested on here: accuracies are compared."""
+
+
+@pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIDACT_DATA", str(tmp_path / "cache"))
 

@@ -27,7 +27,7 @@ from didact.store.record import Record
 from didact.store.store import Store
 from didact.tables.comparison import comparisons
 from support.kept import same, weights
-from support.together import DATA, RECIPE, pair
+from support.together import DATA, OTHER, RECIPE, SMALL, pair
 
 
 def test_digests_of_runs_without_peers_stay() -> None:
@@ -117,12 +117,12 @@ def test_a_group_in_a_cohort_equals_itself_alone(tmp_path: Path, precision: Any)
     """Bitwise: pairs of either method, three of one, another seed and one who learns alone, all in one cohort, and each apart."""
     recipe = Recipe(epochs=2, batch_size=20, schedule="one-cycle", precision=precision)
     runs = [
-        pair(DML(), recipe=recipe),
-        pair(DML(), recipe=recipe, seed=1),
-        pair(DML(order="together"), ("resnet8", "resnet8"), recipe=recipe),
-        pair(KDCL(), ("resnet8",), recipe=recipe),
-        pair(KDCL(target="linear", images="shared"), recipe=recipe),
-        Run(net="resnet8", data=DATA, recipe=recipe),
+        pair(DML(), (OTHER,), net=SMALL, recipe=recipe),
+        pair(DML(), (OTHER,), net=SMALL, recipe=recipe, seed=1),
+        pair(DML(order="together"), (SMALL, SMALL), net=SMALL, recipe=recipe),
+        pair(KDCL(), (SMALL,), net=SMALL, recipe=recipe),
+        pair(KDCL(target="linear", images="shared"), (OTHER,), net=SMALL, recipe=recipe),
+        Run(net=SMALL, data=DATA, recipe=recipe),
     ]
     together = Store(tmp_path / "together")
     if precision == "bf16":
@@ -165,7 +165,7 @@ def test_an_augmentation_of_ones_own(store: Store) -> None:
     """By KDCL a network sees other crops than its peer: with none to make, the setting changes nothing, else it does."""
     for augment, equal in (("none", True), ("crop", False)):
         data = Data(name="digits", per_class=4, augment=augment)  # type: ignore[arg-type]
-        own, shared = pair(KDCL(), data=data), pair(KDCL(images="shared"), data=data)
+        own, shared = (pair(KDCL(images=images), (OTHER,), net=SMALL, data=data) for images in ("own", "shared"))
         execute([own, shared], store, Execution(test_every=9))
         assert same(weights(store, own), weights(store, shared)) == equal
 

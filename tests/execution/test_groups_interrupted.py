@@ -20,7 +20,7 @@ from didact.store.store import Store
 from didact.store.writing import unfinished as storing
 from didact.store.writing.unfinished import Unfinished
 from support.kept import Killed, same, weights
-from support.together import DATA, RECIPE, pair
+from support.together import DATA, OTHER, RECIPE, SMALL, pair
 
 
 def losses(store: Store, run: Run) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ def test_a_group_goes_on_together_wherever_it_was_killed(
 ) -> None:
     """One member's files are an epoch ahead of the other's, or half written; twice, so that the way back is gone once."""
     recipe = Recipe(epochs=3, batch_size=20, schedule="one-cycle")
-    run = pair(DML(), recipe=recipe)
+    run = pair(DML(), (OTHER,), net=SMALL, recipe=recipe)
     whole, broken = Store(tmp_path / "whole"), Store(tmp_path / "broken")
     execute([run], whole, Execution(test_every=9))
     steps = {
@@ -78,7 +78,7 @@ def test_a_group_goes_on_together_wherever_it_was_killed(
 
 
 def test_a_group_with_a_damaged_record_is_trained_again(store: Store) -> None:
-    run = pair(DML())
+    run = pair(DML(), (OTHER,), net=SMALL)
     first = execute([run], store, Execution(test_every=9)).records
     before = {member: weights(store, member) for member in run.group}
     (first[run.group[1].digest].folder / "weights.safetensors").write_bytes(b"x")
@@ -93,7 +93,7 @@ def test_a_group_with_a_damaged_record_is_trained_again(store: Store) -> None:
 def test_a_record_that_only_lacks_its_seal_is_finished_without_training(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = pair(DML())
+    run = pair(DML(), (OTHER,), net=SMALL)
     finish, calls = Unfinished.finish, []
 
     def dying(self: Unfinished, *arguments: Any) -> Record:
@@ -120,14 +120,14 @@ class Poisoned(DML):
 
 
 def test_one_who_fails_stops_its_group_and_no_other(store: Store) -> None:
-    poisoned = Peer(net="resnet14", recipe=RECIPE, method=Poisoned())  # its peer looks at nobody, and would not notice
-    sick = Run(net="resnet8", data=DATA, recipe=RECIPE, peers=(poisoned,))
-    healthy = pair(DML())
+    poisoned = Peer(net=OTHER, recipe=RECIPE, method=Poisoned())  # its peer looks at nobody, and would not notice
+    sick = Run(net=SMALL, data=DATA, recipe=RECIPE, peers=(poisoned,))
+    healthy = pair(DML(), (OTHER,), net=SMALL)
     answer = execute([sick, healthy], store, Execution(test_every=9))
     assert all(member.digest in answer.records for member in healthy.group)
     first, second = (answer.failures[member.digest] for member in sick.group)
     assert second == "epoch 2: term 'ce' was not finite from step 1 on"
-    assert first.startswith("its peer resnet14.") and first.endswith(f"stopped in {second}")
+    assert first.startswith(f"its peer {OTHER}.") and first.endswith(f"stopped in {second}")
     assert all(1 in Unfinished(store, member).kept() for member in sick.group)
     for asked in sick.group:  # asked for again, either says so at once
         again = execute([asked], store, Execution(test_every=9)).failures

@@ -63,7 +63,9 @@ def trained(runs: list[Run], root: Path, keep: Keep | None, said: list[str] | No
 
 
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("method", ["kd", "fitnet", "fitnet+kd", "sskd", "crd"])
+@pytest.mark.parametrize(
+    "method", ["fitnet+kd", "sskd", "crd", *(pytest.param(method, marks=pytest.mark.slow) for method in ("kd", "fitnet"))]
+)
 def test_a_later_student_needs_no_pass_and_has_the_same_bits(
     tiny: Tiny, tmp_path: Path, passes: list[int], method: str, precision: Any
 ) -> None:

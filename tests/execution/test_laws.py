@@ -39,7 +39,7 @@ def test_alone_equals_cohort_bitwise(tiny: Tiny, tmp_path: Any, precision: str) 
     runs = [tiny(m, recipe=recipe, **({"teacher": teacher} if m in METHODS[1:-1] else {})) for m in METHODS]
     runs += [tiny("kd", seed=1, recipe=recipe, teacher=teacher)]
     if precision == "fp32":
-        runs.append(tiny("kd", net="vgg8", recipe=recipe, teacher=teacher))
+        runs.append(tiny("kd", net="basic-8-1x8-1x16-1x32", recipe=recipe, teacher=teacher))
     else:  # many times slower on processors that only emulate it
         runs = [run for run in runs if run.label.split(".")[1] not in ("fitnet", "fitnet+kd", "sp")]
     together = Store(tmp_path / "together")
@@ -109,17 +109,16 @@ def test_the_teacher_is_trained_once_for_everybody(tiny: Tiny, store: Store) -> 
 
 @pytest.mark.parametrize("method", ["fitnet+kd", {"name": "sftn", "student": "resnet8"}])
 def test_killed_and_asked_again_ends_with_the_same_weights(tiny: Tiny, tmp_path: Any, method: Any) -> None:
-    recipe = Recipe(epochs=4, batch_size=16, schedule="one-cycle")
+    recipe = Recipe(epochs=3, batch_size=16, schedule="one-cycle")
     runs = [tiny(method, recipe=recipe), tiny(method, recipe=recipe, seed=1)]
     whole = Store(tmp_path / "whole")
     execute(runs, whole, Execution())
-    for kills in (1, 2):
-        broken = Store(tmp_path / f"broken{kills}")
-        killed(runs, broken, kills)
-        execute(runs, broken, Execution())
-        for run in runs:
-            assert same(weights(whole, run), weights(broken, run)), kills
-            assert timeless(whole, run) == timeless(broken, run), kills
+    broken = Store(tmp_path / "broken")
+    killed(runs, broken, 2)
+    execute(runs, broken, Execution())
+    for run in runs:
+        assert same(weights(whole, run), weights(broken, run))
+        assert timeless(whole, run) == timeless(broken, run)
 
 
 def killed(runs: list[Run], store: Store, kills: int) -> None:

@@ -41,11 +41,11 @@ def students(tiny: Tiny, recipe: Recipe, methods: list[Any]) -> list[Run]:
 
 def test_alone_equals_cohort_whatever_the_optimisers(tiny: Tiny, tmp_path: Path) -> None:
     """Methods with stages before their own among them; all read the same batches."""
-    runs = students(tiny, ADAMW, ["kd", "ab", "ft", "fsp"]) + students(tiny, SGD, ["kd", "fitnet"])
+    runs = students(tiny, ADAMW, ["kd", "ab"]) + students(tiny, SGD, ["fitnet"])
     together = Store(tmp_path / "together")
     execute(runs, together, Execution(test_every=9))
     alone = Store(tmp_path / "alone")
-    for run in (runs[0], runs[1], runs[4]):
+    for run in runs:
         execute([run], alone, Execution(cohort_size=1, test_every=9))
         assert same(weights(alone, run), weights(together, run)), run.label
 
@@ -65,7 +65,7 @@ def test_randaugment_is_the_same_alone_and_in_a_cohort(tiny: Tiny, tmp_path: Pat
 
 @pytest.mark.parametrize("method", ["ft", {"name": "sftn", "student": "resnet8"}], ids=["stages", "sftn"])
 def test_a_killed_run_ends_with_the_same_weights(tiny: Tiny, tmp_path: Path, method: Any) -> None:
-    recipe = replace(ADAMW, epochs=4)
+    recipe = replace(ADAMW, epochs=3)
     run = tiny(method, recipe=recipe) if method != "ft" else replace(students(tiny, recipe, ["ft"])[0])
     whole, broken = Store(tmp_path / "whole"), Store(tmp_path / "broken")
     execute([run], whole, Execution())

@@ -19,14 +19,15 @@ from didact.spec import catalogue, choose
 
 PAIRS = [
     ("wrn_40_2", "wrn_16_2"),
-    ("resnet56", "resnet20"),
+    ("wrn_16_2", "shufflenet_v1"),
+    pytest.param("resnet56", "resnet20", marks=pytest.mark.slow),
     pytest.param("resnet32x4", "resnet8x4", marks=pytest.mark.slow),
     pytest.param("vgg13", "mobilenet_v2", marks=pytest.mark.slow),
     pytest.param("resnet50", "vgg8", marks=pytest.mark.slow),
-    ("resnet32x4", "shufflenet_v1"),
-    ("wrn_40_2", "shufflenet_v2"),
+    pytest.param("resnet32x4", "shufflenet_v1", marks=pytest.mark.slow),
+    pytest.param("wrn_40_2", "shufflenet_v2", marks=pytest.mark.slow),
 ]
-"""Every family of the tables with its own and with others."""
+"""Every family of the tables with its own and with others; by default those with the fewest operations."""
 
 METHODS = ["dml", "kdcl", {"name": "kdcl", "target": "linear"}, {"name": "kdcl", "target": "general"}]
 
