@@ -88,7 +88,7 @@ def beyond(front: ParetoFront, files: Sequence[Measured]) -> list[str]:
 def _row(front: ParetoFront, member: Member, widths: Sequence[int]) -> tuple[Cell, ...]:
     accuracy, macs = Quantity.single(member.accuracy), Quantity.single(member.macs / 1e6)
     sizes = [weight_size(member.bytes(bits)) for bits in widths]
-    latency = [] if member.latency is None else [Quantity.single(member.latency)]
+    latency = [] if member.latency is None else [Quantity.single(member.latency, 3)]
     return (front.labels(member.name), member.name, accuracy, member.parameters, macs, *sizes, *latency)
 
 
