@@ -16,7 +16,7 @@ from didact.runs.run import Run
 from support.documents import Command, Document, documents
 from support.workplace import NETWORK, words
 
-LIBRARIES = {"timm:": "timm", "torchvision:": "torchvision", "hf:": "transformers", "mynets:": "timm", "onnx": "onnxruntime"}
+LIBRARIES = {"timm:": "timm", "torchvision:": "torchvision", "hf:": "transformers", "onnx": "onnxruntime"}
 """What a word names, and the library that must be there to read it."""
 
 ELSEWHERE = ("my-student",)

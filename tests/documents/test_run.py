@@ -18,8 +18,8 @@ from support.workplace import words
 NOT_RUN = {
     r"--on ": "a Ray cluster; tests/execution/executors has one",
     r"--workers|quickstart": "starts processes, or takes minutes; tests/execution and tests/cli do",
-    r"(timm|torchvision|hf|mynets):|--library": "networks of libraries; tests/nets has them",
-    r"--(teacher\.)?(weights|start) |my-student": "files of networks for other data; tests/files and tests/cli/test_share.py",
+    r"(timm|torchvision|hf):|--library": "networks of libraries; tests/nets has them",
+    r"--(teacher\.)?(weights|start) (?!large)|my-student": "files for other data; tests/files and tests/cli/test_share.py",
     r"--push|hf:": "a hub; tests/cli/test_share.py has one",
     r"--files|didact bench": "files of several students; tests/cli/test_bench.py and test_fit.py have some",
     r"didact runs (rm|gc|import|merge)": "asks, or takes another store; tests/cli/test_runs.py",

@@ -14,8 +14,8 @@ from support.documents import Snippet, documents
 
 SNIPPETS = [snippet for page in documents() for snippet in page.snippets]
 
-OF_THE_READER = ("onnxruntime", "timm")
-"""Libraries that a snippet may import and that need not be here."""
+OF_THE_READER = ("onnxruntime", "mynets")
+"""Libraries and files that a snippet may import and that need not be here."""
 
 RUN = ("docs/analysis.md", "docs/concepts.md", "docs/devices.md", "docs/methods.md", "docs/pools.md", "docs/studies.md")
 """Pages with snippets that are run as they stand: those that train nothing and need no store."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,6 +65,9 @@ def furnish(folder: Path) -> None:
         pictures.classes(folder / name, {"daisy": 6, "rose": 6}, height=40, width=40)
     pictures.classes(folder / "labelled" / "test", {"daisy": 6, "rose": 6}, height=40, width=40)
     torch.save(create("resnet32x4", num_classes=2).state_dict(), folder / "flowers.pth")
+    own: dict[str, Any] = {}
+    exec((folder / "mynets.py").read_text(encoding="utf-8"), own)
+    torch.save(own["large"](num_classes=2, in_channels=3).state_dict(), folder / "large.pth")
     pictures.classes(folder, {"photographs": 6}, height=40, width=40)
     for name in ("cat.jpg", "dog.png"):
         pictures.picture(folder / name, 32, 32)
