@@ -171,7 +171,10 @@ def _is_plain(value: Any) -> bool:
 def clean(text: Any) -> str:
     """``text`` with unprintable characters, such as escape codes and line breaks, written as
     ``\\x1b``."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    written = str(text)
+    if written.isprintable():
+        return written
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in written)
 
 
 def clean_lines(text: Any) -> str:

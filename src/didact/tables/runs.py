@@ -40,6 +40,7 @@ def runs(store: Store, selection: Selection | None = None, prefixes: Sequence[st
     )
     more = [field for field in chosen.fields if field not in _SHOWN]
     notes = [note(one.folder) for one in found]
+    noted = any(notes)
     columns = [
         "digest",
         "run",
@@ -49,13 +50,13 @@ def runs(store: Store, selection: Selection | None = None, prefixes: Sequence[st
         "recipe",
         "test top-1 (%)",
         *more,
-        *(["note"] if any(notes) else []),
+        *(["note"] if noted else []),
     ]
     rows: list[list[Cell]] = []
     for one, said in zip(found, notes, strict=True):
         row = one.row
         cells: list[Cell] = [row.digest, row.label, row.how, row.data, row.teacher, row.recipe, round(row.top1, 2)]
-        rows.append([*cells, *(_cell(one.facts.get(field)) for field in more), *([said] if any(notes) else [])])
+        rows.append([*cells, *(_cell(one.facts.get(field)) for field in more), *([said] if noted else [])])
     table = Listing.of(columns, rows).table
     return Listing(table, [_plain(one, said, more) for one, said in zip(found, notes, strict=True)])
 
