@@ -9,6 +9,7 @@ import pytest
 from didact.papers import crd, gtn, sftn, simkd
 from didact.papers.only import parsed
 from didact.spec import SpecError
+from didact.store.store import Store
 
 
 def test_values_may_hold_slashes() -> None:
@@ -39,13 +40,14 @@ def test_what_no_table_has(study: Any, settings: dict[str, Any], message: str) -
         study(settings, "cpu")
 
 
-def test_only_those_runs_are_asked_for() -> None:
+def test_only_those_runs_are_asked_for(store: Store) -> None:
     made = crd.study({"scale": "paper", "seeds": 2, "only": "pair=wrn_40_2/wrn_16_2,vgg13/vgg8/method=CRD"})
     assert {(run.net, run.method.name(), run.seed) for run in made.runs} == {
         (net, "crd", seed) for net in ("wrn_16_2", "vgg8") for seed in (0, 1)
     }
     (grid, *more) = simkd.study({"only": "rate=0.01/method=plain kl"}, "cpu").grids
     assert not more and {run.recipe.learning_rate for run in grid.runs} == {0.01} and len(grid.runs) == 3
+    assert grid.tables(store, "cpu", print)[0].columns == ("", "0.01")  # columns without a cell are not shown
     every = sftn.study({"table": "4,8"})
     some = sftn.study({"table": "4,8", "only": "table=8/teacher=SFTN"})
     assert len(some.grids) == 1 and {run.digest for run in some.runs} < {run.digest for run in every.runs}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from didact.measure.probe import Tell
@@ -55,6 +55,14 @@ class Grid:
         cells = [cell for row, columns in self.rows.items() for c, cell in columns.items() if self._asked(row, c)]
         return list({run.digest: run for cell in cells for run in cell}.values())
 
+    @property
+    def _shown(self) -> Grid:
+        """Without the columns of which no cell is asked for."""
+        if self.only is None:
+            return self
+        asked = {column for _, column in self.only} | {self.base}
+        return replace(self, columns=tuple(column for column in self.columns if column in asked))
+
     def _asked(self, row: str, column: str) -> bool:
         return self.only is None or (row, column) in self.only
 
@@ -62,7 +70,8 @@ class Grid:
         """For every measure a table of the finished runs, and one of the differences with their
         intervals, and with the published figures and verdicts where there are any.
         """
-        return [table for measure in self.measures for table in self._tables(measure, store, device, tell)]
+        shown = self._shown
+        return [table for measure in self.measures for table in shown._tables(measure, store, device, tell)]
 
     def _tables(self, measure: Measure, store: Store, device: str, tell: Tell) -> list[Table]:
         measured = {row: {c: _measured(cell, measure) for c, cell in cells.items()} for row, cells in self.rows.items()}
