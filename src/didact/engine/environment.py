@@ -5,6 +5,7 @@ part of a run.
 from __future__ import annotations
 
 import platform
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,15 @@ def environment(device: str) -> dict[str, Any]:
         "device_name": name,
         "threads": torch.get_num_threads(),
         **shared,
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": _typed(sys.argv),
     }
+
+
+def _typed(words: list[str]) -> str:
+    """The command as a shell takes it; a package that was started by ``python -m`` by its name."""
+    program = Path(words[0])
+    start = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
+    return shlex.join([*start, *words[1:]])
 
 
 def continued(before: dict[str, Any], epochs: int) -> dict[str, Any]:
