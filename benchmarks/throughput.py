@@ -8,6 +8,8 @@ All variants in one run, each in a process of its own; they take turns, so that 
     kept      one learner that reads its teacher's kept answers from disk (--keep-answers); keeping them is not timed
     onnx      one learner, its teacher computed by ONNX Runtime in float32 (--teacher.engine onnx)
     int8      the same in 8 bits (--teacher.precision int8)
+    +graph    learner and cohortN only, on a GPU, e.g. learner+graph: steps recorded as CUDA graphs (--capture on)
+    +streams  the same, each learner on a stream of its own (--streams); +graph+streams both; +compile by torch.compile
     limit     the teacher's bare forward pass and the student's bare training step, on one batch: what "learner" could reach
 """
 
@@ -23,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from multiprocessing import connection, get_context
 from pathlib import Path
@@ -36,10 +39,14 @@ from torch import Tensor
 
 from didact import nets
 from didact.data import Data, Dataset, Loader, Split, facts
+from didact.engine.captured import Captured, CudaGraphs
+from didact.engine.lanes import OneLane, Streams
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe, best_precision
-from didact.engine.step import Tally, advance, autocast, teach
+from didact.engine.tally import Tally
+from didact.engine.teach import autocast, teach
 from didact.engine.threads import wait_passively
+from didact.engine.whole import Steps
 from didact.method import Method, Pair
 from didact.nets.blocks import Shapes, macs
 from didact.nets.folded import folded
@@ -134,7 +141,9 @@ def limit(options: argparse.Namespace) -> Iterator[Step]:
         yield len(images), loss.detach()
 
 
-def learner(options: argparse.Namespace, wanted: str | Method, seed: int, teacher: nets.BlockNet, labels: Tensor) -> Learner:
+def learner(
+    options: argparse.Namespace, wanted: str | Method, seed: int, teacher: nets.BlockNet, labels: Tensor, compiled: bool
+) -> Learner:
     """A learner by the method ``wanted``, at the beginning of its main stage, or of the stage named after an @."""
     name, _, stage = wanted.partition("@") if isinstance(wanted, str) else (wanted, "", "")
     method, net = choose(Method, name), network(options.student, seed)
@@ -150,7 +159,7 @@ def learner(options: argparse.Namespace, wanted: str | Method, seed: int, teache
         recipe=recipe,
         seed=seed,
         device=options.device,
-        compiled=options.compile,
+        compiled=compiled,
         foreign=False,
     )
     while one.stage.name != stage if stage else not one.stage.main:
@@ -162,14 +171,16 @@ def cohort(options: argparse.Namespace, methods: Sequence[str | Method], way: st
     """Epochs of a learner for each of ``methods`` as didact.engine.train has them, without listeners and evaluation.
 
     Args:
-        way: how the teacher answers: "onnx", "int8", "kept", or by torch.
+        way: how the teacher answers: "onnx", "int8", "kept", or by torch; then marks, each after a +.
     """
+    way, *marks = way.split("+")
     made, labels = pixels()
     split = Split.whole(made.permute(0, 3, 1, 2), labels).to(options.device)
     known = {name: getattr(CIFAR, name) for name in ("classes", "image", "mean", "std", "padding")}
     dataset = Dataset(data=Data(name="cifar100"), train=split, test=split, validation=None, names=(), order="", **known)
     teacher = network(options.teacher, 0, teaches=True)
-    active = [learner(options, method, seed, teacher, labels) for seed, method in enumerate(methods, 1)]
+    compiled = options.compile or "compile" in marks
+    active = [learner(options, method, seed, teacher, labels, compiled) for seed, method in enumerate(methods, 1)]
     shapes = teacher.shapes(CIFAR.image)
     teacher = folded(teacher.to(options.device, memory_format=torch.channels_last))  # type: ignore[call-overload]
     if way in ("onnx", "int8"):
@@ -178,15 +189,20 @@ def cohort(options: argparse.Namespace, methods: Sequence[str | Method], way: st
     loader = Loader(dataset, batch_size=options.batch, data_seed=0, views=views)
     with tempfile.TemporaryDirectory() as folder:
         answers = keep(Path(folder), teacher, loader, active, options) if way == "kept" else None
-        for epoch in itertools.count():
-            tallies = {one.label: Tally(one.device) for one in active}
-            for one in active:
-                one.train_mode()
-            for step, batch in enumerate(loader.epoch(epoch)):
-                taught = teach(teacher, batch, active, options.precision, answers=answers)
+        recorder = CudaGraphs(torch.device(options.device)) if "graph" in marks else None
+        lanes = Streams(torch.device(options.device), len(active)) if "streams" in marks else OneLane()
+        # the recorder's stream stays the current one between the steps, so that the marks of time are on it
+        with nullcontext() if recorder is None else recorder.running():
+            for epoch in itertools.count():
+                tallies = {one.label: Tally(one.device) for one in active}
                 for one in active:
-                    advance((one,), batch, taught, step, len(loader), tallies)
-                yield len(batch), tallies["1"].sums
+                    one.train_mode()
+                groups = [(one,) for one in active]
+                steps = Steps(groups, len(loader), tallies, teacher, answers=answers, lanes=lanes)
+                take = steps if recorder is None else Captured(steps, recorder)
+                for step, batch in enumerate(loader.epoch(epoch)):
+                    take(batch, step)
+                    yield len(batch), tallies["1"].sums
 
 
 def by_engine(
@@ -317,6 +333,19 @@ def about(options: argparse.Namespace) -> Row:
     }
 
 
+def size(parser: argparse.ArgumentParser, variant: str, device: str) -> int:
+    """How many learners a variant has; none where it is nothing of didact's."""
+    name, *marks = variant.split("+")
+    fixed = {"plain": 0, "limit": 0, "learner": 1, "kept": 1, "onnx": 1, "int8": 1}
+    if name not in fixed and not name.removeprefix("cohort").isdecimal():
+        parser.error(f"--variants: {', '.join(fixed)} or cohortN, found {name}")
+    if set(marks) - {"graph", "streams", "compile"} or (marks and name != "learner" and not name.startswith("cohort")):
+        parser.error(f"--variants: learner and cohortN take +graph, +streams and +compile, found {variant}")
+    if device != "cuda" and {"graph", "streams"} & set(marks):
+        parser.error(f"--variants: {variant} needs a GPU; write --device cuda")
+    return fixed[name] if name in fixed else int(name.removeprefix("cohort"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variants", default="plain,learner,cohort4,cohort12,limit")
@@ -329,9 +358,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="timed steps of each variant; 30 on the CPU, 400 on a GPU")
     parser.add_argument("--out", default=os.devnull, type=Path, help="JSON file")
     options = parser.parse_args()
-    fixed = {"plain": 0, "limit": 0, "learner": 1, "kept": 1, "onnx": 1, "int8": 1}
-    sizes = {v: fixed[v] if v in fixed else int(v.removeprefix("cohort")) for v in options.variants.split(",")}
-    options.variants = {variant: ["kd"] * size for variant, size in sizes.items()}
+    options.variants = {variant: ["kd"] * size(parser, variant, options.device) for variant in options.variants.split(",")}
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: torch finds no GPU on this machine")
     options.precision = best_precision(options.device)
     options.warmup, usual = (20, 400) if options.device == "cuda" else (2, 30)
     options.steps = options.steps or usual

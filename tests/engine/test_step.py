@@ -12,7 +12,7 @@ import torch
 
 from didact.data import loader
 from didact.data.augment import normalise
-from didact.engine.step import Tally
+from didact.engine.tally import Tally
 from didact.execution import Execution, execute
 from didact.request.plan import plan
 from didact.runs.run import everything
@@ -28,16 +28,14 @@ def batch(labels):
 def test_a_tally_averages_over_images_and_finds_the_first_fault() -> None:
     tally = Tally(torch.device("cpu"))
     logits, labels = torch.eye(4), torch.arange(4)
-    tally.add({"a": torch.tensor(1.0), "b": torch.tensor(2.0)}, {"": logits}, batch(labels), 0)
-    tally.add(
-        {"a": torch.tensor(4.0), "b": torch.tensor(2.0)}, {"": logits[:2], "half": logits[:2]}, batch(1 - labels[:2]), 1
-    )
+    tally.add({"a": torch.tensor(1.0), "b": torch.tensor(2.0)}, {"": logits}, batch(labels))
+    tally.add({"a": torch.tensor(4.0), "b": torch.tensor(2.0)}, {"": logits[:2], "half": logits[:2]}, batch(1 - labels[:2]))
     assert tally.means() == pytest.approx({"a": 2.0, "b": 2.0})
     figures = tally.accuracies.percentages("train")
     assert figures == pytest.approx({"train_top1": 100 * 4 / 6, "train_top5": 100.0, "train_half_top1": 0.0})
     assert tally.fault() is None
-    tally.add({"a": torch.tensor(1.0), "b": torch.tensor(torch.inf)}, {}, batch(labels), 2)
-    tally.add({"a": torch.tensor(torch.nan), "b": torch.tensor(1.0)}, {}, batch(labels), 3)
+    tally.add({"a": torch.tensor(1.0), "b": torch.tensor(torch.inf)}, {}, batch(labels))
+    tally.add({"a": torch.tensor(torch.nan), "b": torch.tensor(1.0)}, {}, batch(labels))
     assert tally.fault() == "term 'b' was not finite from step 3 on"
 
 

@@ -29,6 +29,13 @@ def small() -> nn.Sequential:
     return nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5), nn.Tanh(), nn.Linear(5, 3))
 
 
+def moved(updates: Updates, rate: float) -> None:
+    """A step at this rate."""
+    updates.set_rate(rate)
+    updates.move()
+    updates.note()
+
+
 def test_norms_and_biases_need_not_decay() -> None:
     net = small()
     parameters = list(net.parameters())
@@ -45,7 +52,7 @@ def test_adamw_moves_as_the_paper_says() -> None:
     weight = nn.Parameter(torch.tensor([[2.0, -1.0]]))
     updates = Updates(Recipe(optimiser="adamw", weight_decay=0.5), [weight])
     updates.add((weight * torch.tensor([3.0, -4.0])).sum(), 1)
-    updates.move(0.1)
+    moved(updates, 0.1)
     assert weight.detach().flatten().tolist() == pytest.approx([2 - 0.1 * (1 + 1), -1 - 0.1 * (-1 - 0.5)], abs=1e-6)
 
 
@@ -61,7 +68,7 @@ def test_accumulated_batches_are_one_large_batch(kind: Any) -> None:
         for _ in range(3):
             for rows in torch.arange(20).split(size):
                 updates.add(nn.functional.cross_entropy(net(x[rows].double()), y[rows]), len(rows))
-            updates.move(0.1)
+            moved(updates, 0.1)
         ends.append(([p.detach() for p in net.parameters()], updates.figures()))
     assert all(torch.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in zip(ends[0][0], ends[1][0], strict=True))
     assert ends[0][1] == pytest.approx(ends[1][1])
@@ -72,7 +79,7 @@ def test_clipped_gradients_have_the_norm_and_are_counted() -> None:
     updates = Updates(Recipe(clip=2.0, momentum=0.0, weight_decay=0.0), [weight])
     for gradient in ([3.0, 4.0], [0.6, 0.8]):
         updates.add((weight * torch.tensor(gradient)).sum(), 1)
-        updates.move(1.0)
+        moved(updates, 1.0)
     assert weight.detach().tolist() == pytest.approx([-1.2 - 0.6, -1.6 - 0.8])
     assert updates.figures() == pytest.approx({"gradient_norm": 3.0, "clipped": 0.5})
     assert updates.figures() == {}  # an epoch's own
@@ -151,6 +158,6 @@ def test_a_step_of_several_batches_has_the_rate_of_large_ones() -> None:
     rates: list[float] = []
     one = learner(CE(), "resnet8", DATASET, replace(RECIPE, accumulate=2))
     move = one.updates.move
-    one.updates.move = lambda rate: (rates.append(rate), move(rate))[1]  # type: ignore[method-assign]
+    one.updates.move = lambda: (rates.append(one.updates.rate), move())[1]  # type: ignore[method-assign]
     run((one,), dataset=DATASET)
     assert rates == pytest.approx([RECIPE.lr(0, 3, p / 6) for p in range(6)])

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.engine.recipe import Recipe
-from didact.engine.step import teach
+from didact.engine.teach import teach
 from didact.execution import Execution, execute
 from didact.execution.progress import Learned
 from didact.files.checked import read_tensors
@@ -58,7 +58,7 @@ def test_cohort_is_really_shared(tiny: Tiny, store: Store, monkeypatch: pytest.M
         passes.append(len(learners))
         return teach(net, batch, learners, *others)
 
-    monkeypatch.setattr("didact.engine.train.teach", counted)
+    monkeypatch.setattr("didact.engine.whole.teach", counted)
     execute([tiny("kd", seed=s) for s in range(3)] + [tiny("at")], store, Execution())
     assert passes.count(4) == 2 * 4  # two epochs of four batches, four learners each
 

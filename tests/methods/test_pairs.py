@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from didact.data import Data, Loader, load
-from didact.engine import step
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
+from didact.engine.step import advance
+from didact.engine.tally import Tally
+from didact.engine.teach import TeacherOutputs
 from didact.nets import resnet
 from didact.nets.blocks import BlockNet
 from didact.runs.dry_run import check
@@ -59,20 +61,18 @@ def settled(teacher: Taught) -> Taught:
 
 
 @torch.no_grad()
-def answers(teacher: BlockNet) -> list[step.TeacherOutputs]:
+def answers(teacher: BlockNet) -> list[TeacherOutputs]:
     """What the teacher shows for every batch, to whatever method; a method is given the parts that it reads."""
-    return [
-        step.TeacherOutputs(teacher.outputs(b.images), {k: teacher.outputs(v) for k, v in b.views.items()}) for b in BATCHES
-    ]
+    return [TeacherOutputs(teacher.outputs(b.images), {k: teacher.outputs(v) for k, v in b.views.items()}) for b in BATCHES]
 
 
-def follow(one: Learner, told: list[step.TeacherOutputs]) -> None:
+def follow(one: Learner, told: list[TeacherOutputs]) -> None:
     """Two steps of every stage, as the engine makes them; then what is deployed answers."""
     while not one.done:
         one.train_mode()
-        tally = step.Tally(one.device)
+        tally = Tally(one.device)
         for number, (batch, shown) in enumerate(zip(BATCHES, told, strict=True)):
-            step.advance((one,), batch, shown, number, len(BATCHES), {one.label: tally})
+            advance((one,), batch, shown, number, len(BATCHES), {one.label: tally})
         assert tally.fault() is None, (one.label, one.stage.name)
         one.end_epoch()
     assert all(p.isfinite().all() for p in (*one.net.parameters(), *one.extras.parameters())), one.label

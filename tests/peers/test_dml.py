@@ -14,7 +14,9 @@ from torch.nn import functional
 from didact import data
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.engine.step import Tally, TeacherOutputs, advance
+from didact.engine.step import advance
+from didact.engine.tally import Tally
+from didact.engine.teach import TeacherOutputs
 from didact.method import Clock, Method, Pair, StepContext
 from didact.nets import create
 from didact.nets.blocks import BlockNet

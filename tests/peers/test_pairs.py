@@ -11,7 +11,7 @@ import torch
 from didact.data import Data, Loader, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.engine.train import Cohort, train
+from didact.engine.train import Cohort, Manner, train
 from didact.method import Method, Pair
 from didact.nets import create
 from didact.seeds import seeded
@@ -58,7 +58,7 @@ def test_peers_serve_the_pair(first: str, second: str) -> None:
             group.append(Learner(label=label, net=net, method=method, extras=extras, recipe=recipe, seed=0))
         groups.append(tuple(group))
     loader = Loader(dataset, batch_size=5, data_seed=0, renderings=seeds)
-    train(Cohort(tuple(groups), loader), dataset, [], test_every=99)
+    train(Cohort(tuple(groups), loader), dataset, [], Manner(test_every=99))
     assert {one.label: one.failure for group in groups for one in group if not one.done} == {}
     for group in groups:
         assert all(not torch.equal(p, q) for one in group for p, q in [_classifiers(one)])

@@ -12,7 +12,7 @@ import torch
 from didact.data import Dataset, Loader
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.engine.train import Cohort, Fixed, Listener, train
+from didact.engine.train import Cohort, Fixed, Listener, Manner, train
 from didact.execution.progress import Event, Learned, Show
 from didact.method import Method, Pair
 from didact.nets import create
@@ -56,14 +56,15 @@ def learner(
     teacher: Taught | None = None,
     label: str = "one",
     seed: int = 0,
+    **more: Any,
 ) -> Learner:
-    """A learner of the network ``name``, with its extras; nothing in it is shared with other tests."""
+    """A learner of the network ``name``, with its extras; nothing in it is shared with other tests. ``more``: as Learner."""
     net = network(name, dataset.classes, dataset.image[0], seed=seed)
     about = (dataset.image, dataset.classes, dataset.train.labels, recipe.batch_size)
     with seeded(seed, "extras"):
         pair = Pair(net, shapes(name, dataset.image, dataset.classes), *about, *(teacher or (None, None)))
         extras = method.build(pair)
-    return Learner(label=label, net=net, method=method, extras=extras, recipe=recipe, seed=seed)
+    return Learner(label=label, net=net, method=method, extras=extras, recipe=recipe, seed=seed, **more)
 
 
 class Ear(Listener):
@@ -98,4 +99,4 @@ def run(
     views = views.union(*(one.views for one in learners))
     loader = Loader(dataset, batch_size=learners[0].recipe.batch_size, data_seed=0, views=views)
     shown = None if teacher is None else Fixed(teacher)
-    train(Cohort(groups, loader, shown), dataset, [ear or Ear()], test_every=99)
+    train(Cohort(groups, loader, shown), dataset, [ear or Ear()], Manner(test_every=99))

@@ -17,7 +17,7 @@ from torch import Tensor
 from didact.data import Data, Loader, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.engine.train import Cohort, Listener, train
+from didact.engine.train import Cohort, Listener, Manner, train
 from didact.files.checked import read_tensors, write_tensors
 from didact.method import Method, Pair
 from didact.nets import create
@@ -65,7 +65,7 @@ class Ear(Listener):
 def run(learners: Sequence[Learner], ear: Ear | None = None) -> Ear:
     ear = ear or Ear()
     loader = Loader(DATASET, batch_size=5, data_seed=0, views=frozenset())
-    train(Cohort(tuple((one,) for one in learners), loader), DATASET, [ear], test_every=99)
+    train(Cohort(tuple((one,) for one in learners), loader), DATASET, [ear], Manner(test_every=99))
     assert all(one.done for one in learners), [one.failure for one in learners]
     return ear
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, Token
 
@@ -87,6 +87,14 @@ On = Annotated[
         name="--on",
         help="Where jobs run: ray (a cluster on this machine), the address of one (HOST:PORT, ray://HOST:PORT), module:Class.",
     ),
+]
+Capture = Annotated[
+    Literal["off", "auto", "on"],
+    Parameter(help="On a GPU, record a step as a CUDA graph and replay it; auto: where it can be. Changes no result."),
+]
+OnStreams = Annotated[
+    bool,
+    Parameter(name="--streams", negative="", help="On a GPU, a stream for each learner of a cohort. Changes no result."),
 ]
 KeepAnswers = Annotated[
     bool,

@@ -14,6 +14,7 @@ from didact.cli.exports import ExportBits, ExportFolder, ExportTo
 from didact.cli.options import (
     STORE,
     AnswersLimit,
+    Capture,
     Compile,
     Device,
     Devices,
@@ -21,6 +22,7 @@ from didact.cli.options import (
     KeepAnswers,
     KeepFeatures,
     On,
+    OnStreams,
     Picture,
     Plan,
     Processes,
@@ -54,6 +56,8 @@ def study(
     device: Device = None,
     compile: Compile = False,
     test_every: TestEvery = 1,
+    capture: Capture = "off",
+    streams: OnStreams = False,
     cohort_size: Together = 16,
     workers: Processes = None,
     on: On = None,
@@ -88,6 +92,8 @@ def study(
         compiled=compile,
         test_every=test_every,
         cohort_size=cohort_size,
+        capture=capture,
+        streams=streams,
         executor=answer.executor(workers, on, where, usual=1 if getattr(paper, "timed", False) else "auto"),
         keep=answer.keep(keep_answers, keep_features, answers_limit),
     )

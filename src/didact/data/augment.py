@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from didact.data.contract import Augment
+from didact.data.split import sent
 from didact.seeds import stream
 from didact.spec import SpecError, nearest
 from didact.tensors import Images, Pixels
@@ -48,7 +49,7 @@ class Draws:
 
     def to(self, device: torch.device | str) -> Draws:
         """The same on ``device``."""
-        return Draws(self.dy.to(device), self.dx.to(device), self.flip.to(device))
+        return Draws(sent(self.dy, device), sent(self.dx, device), sent(self.flip, device))
 
     def of(self, rows: Tensor) -> Draws:
         """The decisions for the images at ``rows``, (b,)."""

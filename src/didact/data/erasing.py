@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from didact.data.resized_crop import NUMBERS, boxes
+from didact.data.split import sent
 from didact.seeds import stream
 from didact.spec import SpecError
 from didact.tensors import Images
@@ -68,9 +69,9 @@ def check_erasing(views: Iterable[str]) -> None:
 def erased(images: Images, rectangles: Rectangles) -> Images:
     """Normalised images with their rectangles at 0, which is the mean colour; changed in place."""
     height, width = images.shape[2:]
-    where = boxes(rectangles.numbers, height, width, AREA, ASPECT).to(images.device)
+    where = sent(boxes(rectangles.numbers, height, width, AREA, ASPECT), images.device)
     top, left, high, wide = where[:, :, None].unbind(1)
     down, across = torch.arange(height, device=images.device), torch.arange(width, device=images.device)
-    rows = (down >= top) & (down < top + high) & rectangles.chosen.to(images.device)[:, None]
+    rows = (down >= top) & (down < top + high) & sent(rectangles.chosen, images.device)[:, None]
     columns = (across >= left) & (across < left + wide)
     return images.masked_fill_((rows[:, :, None] & columns[:, None])[:, None], 0)

@@ -17,7 +17,7 @@ from didact.data.folders import Streamed, usual_decoders
 from didact.data.rand_augment import Changes, changed, check_changes, draw_changes
 from didact.data.renderings import Drawn, Resized, Shifted, Shown, rotations
 from didact.data.resized_crop import Crops
-from didact.data.split import Split
+from didact.data.split import Split, sent
 from didact.seeds import stream
 from didact.spec import SpecError
 from didact.tensors import Batch
@@ -127,10 +127,12 @@ class Loader:
     def _stored(self, batches: list[Tensor], drawn: dict[str, Drawn]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """Rows and pixels of every batch, from images in memory."""
         assert isinstance(self.split, Split)
-        there = {what: draws.to(self.device) for what, draws in drawn.items()}
+        images, home = self.split.images, self.split.images.device
+        there = {what: draws.to(home) for what, draws in drawn.items()}
         for some in batches:
-            rows = some.to(self.device)
-            yield rows, {what: self._made(what, self.split.images, rows, draws.of(rows)) for what, draws in there.items()}
+            rows = sent(some, home)
+            pixels = {what: self._made(what, images, rows, draws.of(rows)) for what, draws in there.items()}
+            yield sent(some, self.device), {what: sent(one, self.device) for what, one in pixels.items()}
 
     def _streamed(self, batches: list[Tensor], drawn: dict[str, Drawn]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """The same, from images in files."""
@@ -138,13 +140,13 @@ class Loader:
         crops = {what: one for what, one in drawn.items() if isinstance(one, Crops)} or None
         decoded = self.split.batches(batches, crops, self.shown.size or self.split.size, self.decoders)
         for rows, pixels in zip(batches, decoded, strict=True):
-            there = {what: one.to(self.device, non_blocking=True) for what, one in pixels.items()}
+            there = {what: sent(one, self.device) for what, one in pixels.items()}
             if crops is None:
                 whole, each = there[MAIN], torch.arange(len(rows), device=self.device)
                 there = {what: self._made(what, whole, each, one.of(rows).to(self.device)) for what, one in drawn.items()}
             else:
                 there = {what: turned(one) if what in self.views else one for what, one in there.items()}
-            yield rows.to(self.device), there
+            yield sent(rows, self.device), there
 
     def _made(self, what: str, images: Tensor, rows: Tensor, now: Drawn) -> Tensor:
         if what in self.views:

@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from didact.data.loader import Loader
+from didact.data.split import sent
 from didact.seeds import derive, stream
 from didact.tensors import Batch, Images, Labels
 
@@ -106,7 +107,7 @@ def mixed(images: Images, drawn: Draw) -> Images:
     """
     if len(images) < 2:
         raise ValueError("images are mixed with others of their batch, found a batch of a single image")
-    partners = images.permute(0, 2, 3, 1).index_select(0, drawn.order.to(images.device)).permute(0, 3, 1, 2)
+    partners = images.permute(0, 2, 3, 1).index_select(0, sent(drawn.order, images.device)).permute(0, 3, 1, 2)
     if drawn.box is None:
         return torch.lerp(partners, images, drawn.share)
     top, bottom, left, right = drawn.box
@@ -119,7 +120,7 @@ def probabilities(labels: Labels, classes: int, smoothing: float, drawn: Draw | 
     """Targets in float32: of each image, or of its mixture with its partner; smoothed."""
     own = functional.one_hot(labels, classes).float()
     if drawn is not None:
-        own = torch.lerp(own[drawn.order.to(own.device)], own, drawn.share)
+        own = torch.lerp(own[sent(drawn.order, own.device)], own, drawn.share)
     return own * (1 - smoothing) + smoothing / classes
 
 
@@ -147,7 +148,7 @@ class MixedLoader:
             height, width = batch.images.shape[2:]
             drawn = draw(self.mixing, (len(batch), height, width), self.data_seed, number, place)
             soft = probabilities(batch.labels, self.classes, self.mixing.smoothing, drawn)
-            labels = batch.labels if drawn.share >= 0.5 else batch.labels[drawn.order.to(batch.labels.device)]
+            labels = batch.labels if drawn.share >= 0.5 else batch.labels[sent(drawn.order, batch.labels.device)]
             yield replace(batch, images=mixed(batch.images, drawn), labels=labels, soft=soft)
 
 

@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from didact.data.split import sent
 from didact.seeds import stream
 from didact.spec import SpecError, installation
 from didact.tensors import Images, Pixels
@@ -103,8 +104,8 @@ def changed(pixels: Pixels, changes: Changes, magnitude: int) -> Pixels:
         for chosen, change in groups:
             rows = chosen.nonzero().flatten()
             if len(rows):
-                there = rows.to(x.device)
-                x[there] = change(x[there], signs[rows].to(x.device), which[rows])
+                there = sent(rows, x.device)
+                x[there] = change(x[there], sent(signs[rows], x.device), which[rows])
     return (x * 255).round().clamp(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
 
 
@@ -113,7 +114,7 @@ def _warped(x: Images, which: Tensor, signs: Signs, magnitude: int) -> Images:
     from kornia.geometry.transform import get_affine_matrix2d, warp_affine
 
     height, width = x.shape[2:]
-    kind = which.to(x.device)
+    kind = sent(which, x.device)
     share = signs * (magnitude / LARGEST)
 
     def only(name: str, value: Tensor) -> Tensor:
@@ -121,7 +122,7 @@ def _warped(x: Images, which: Tensor, signs: Signs, magnitude: int) -> Images:
 
     shears = [only(name, torch.atan(0.3 * share)) for name in ("shear_x", "shear_y")]
     moves = [only(name, 150 / 331 * side * share) for name, side in (("translate_x", width), ("translate_y", height))]
-    centre = torch.tensor([(width - 1) / 2, (height - 1) / 2], device=x.device).expand(len(x), 2)
+    centre = sent(torch.tensor([(width - 1) / 2, (height - 1) / 2]), x.device).expand(len(x), 2)
     matrix = get_affine_matrix2d(
         torch.stack(moves, 1), centre, torch.ones(len(x), 2, device=x.device), only("rotate", 30 * share), *shears
     )

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from didact.data.augment import TURNS, Cropped, Rows, Stored
+from didact.data.split import sent
 from didact.seeds import stream
 
 AREA = (0.08, 1.0)
@@ -61,7 +62,7 @@ class Crops:
 
     def to(self, device: torch.device | str) -> Crops:
         """The same on ``device``."""
-        return Crops(self.numbers.to(device), self.flip.to(device))
+        return Crops(sent(self.numbers, device), sent(self.flip, device))
 
     def of(self, rows: Tensor) -> Crops:
         """The decisions for the images at ``rows``, (b,)."""

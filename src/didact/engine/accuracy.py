@@ -11,29 +11,31 @@ from didact.tensors import Labels, Logits, answered
 
 
 class Accuracies:
-    """Top-1 and top-5 hits of each classifier; "" is the network's own."""
+    """Top-1 and top-5 hits of each classifier; "" is the network's own. Counts are added in place."""
 
     def __init__(self) -> None:
         self._hits: dict[str, Tensor] = {}
-        self._images: dict[str, int] = {}
+        self._images: dict[str, Tensor] = {}
 
     def add(self, logits: Mapping[str, Logits], labels: Labels) -> None:
         """Count a batch of every classifier in ``logits``."""
         for name, values in logits.items():
             found = hits(values.detach(), labels)
-            self._hits[name] = self._hits[name] + found if name in self._hits else found
-            self._images[name] = self._images.get(name, 0) + len(labels)
+            if name not in self._hits:
+                self._hits[name], self._images[name] = torch.zeros_like(found), found.new_zeros(())
+            self._hits[name] += found
+            self._images[name] += len(labels)
 
     def plain(self) -> dict[str, tuple[list[int], int]]:
         """Hits and images of each classifier, for :meth:`merge`."""
-        return {name: (counted.tolist(), self._images[name]) for name, counted in self._hits.items()}
+        return {name: (counted.tolist(), int(self._images[name])) for name, counted in self._hits.items()}
 
     def merge(self, found: Sequence[Mapping[str, tuple[list[int], int]]]) -> None:
         """Take the place of the counts of all processes, each of which counted other images."""
         names = dict.fromkeys(name for one in found for name in one)
         there = {name: [one[name] for one in found if name in one] for name in names}
         self._hits = {name: torch.tensor([hits for hits, _ in counts]).sum(0) for name, counts in there.items()}
-        self._images = {name: sum(images for _, images in counts) for name, counts in there.items()}
+        self._images = {name: torch.tensor(sum(images for _, images in counts)) for name, counts in there.items()}
 
     def percentages(self, prefix: str) -> dict[str, float]:
         """Accuracies in percent: ``<prefix>_top1`` and ``<prefix>_top5``, and
@@ -41,9 +43,10 @@ class Accuracies:
         """
         row: dict[str, float] = {}
         for name, counted in self._hits.items():
-            if not self._images[name]:
+            images = int(self._images[name])
+            if not images:
                 continue  # no image had a label
-            top1, top5 = (100 * counted.double() / self._images[name]).tolist()
+            top1, top5 = (100 * counted.double() / images).tolist()
             row |= {f"{prefix}_{name}_top1": top1} if name else {f"{prefix}_top1": top1, f"{prefix}_top5": top5}
         return row
 

@@ -11,8 +11,9 @@ import torch
 
 from didact.data import Dataset, evaluation_batches
 from didact.engine.accuracy import Accuracies
+from didact.engine.checks import check_metrics
 from didact.engine.learner import Learner
-from didact.engine.step import autocast, check_metrics
+from didact.engine.teach import autocast
 from didact.method import HeldOut, MetricsContext
 from didact.tensors import Batch, Logits, answered
 

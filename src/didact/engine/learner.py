@@ -201,19 +201,36 @@ class Learner:
                 buffer.copy_(value)
         return shown
 
-    def update(self, loss: Tensor, clock: Clock, images: int) -> None:
-        """Take in the gradient of ``loss``, the mean over a batch of so many images, and move where
-        a step is due.
+    def begin_step(self, clock: Clock) -> None:
+        """The host's share of a step before it: the learning rate, where the optimiser moves.
 
         A step takes ``recipe.accumulate`` batches, the last of an epoch those that are left. Its
         rate is that of a training in batches so many times as large.
         """
         every = self.recipe.accumulate
+        if self._moves(clock):
+            self.updates.set_rate(self._rate(replace(clock, step=clock.step // every, steps=-(-clock.steps // every))))
+
+    def update(self, loss: Tensor, clock: Clock, images: int) -> None:
+        """Take in the gradient of ``loss``, the mean over a batch of so many images, and move where
+        a step is due. Between :meth:`begin_step` and :meth:`end_step`; it is given to the device
+        alone.
+        """
         self.updates.add(loss, images)
-        if (clock.step + 1) % every == 0 or clock.step + 1 == clock.steps:
-            self.updates.move(self._rate(replace(clock, step=clock.step // every, steps=-(-clock.steps // every))))
+        if self._moves(clock):
+            self.updates.move()
+
+    def end_step(self, clock: Clock) -> None:
+        """The host's share of a step after it: what it keeps of it, and the average of the
+        weights.
+        """
+        if self._moves(clock):
+            self.updates.note()
             if self.average is not None:
                 self.average.follow()
+
+    def _moves(self, clock: Clock) -> bool:
+        return (clock.step + 1) % self.recipe.accumulate == 0 or clock.step + 1 == clock.steps
 
     def _rate(self, clock: Clock) -> float:
         rate = self.stage.lr(clock.epoch, clock.epochs, self.recipe.learning_rate)

@@ -22,7 +22,7 @@ from didact.machine import processor
 from didact.nets import create
 from didact.seeds import seeded
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "tf32", "bf16"]
 GAIN = 1.1
 """bf16 is taken where fp32 takes at least so many times as long: less could be noise, and would
 train the same run twice.

@@ -67,7 +67,9 @@ class Recipe:
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """one-cycle: share of the training in which the rate rises, from a 25th of its peak."""
     precision: Precision = "fp32"
-    """bf16 is autocast: bfloat16 convolutions, float32 weights, losses and updates."""
+    """bf16 is autocast: bfloat16 convolutions, float32 weights, losses and updates. tf32, on GPUs of
+    NVIDIA from Ampere on: all products of float32 with 10 bits of mantissa. fp32: none of them.
+    """
     optimiser: Literal["sgd", "adamw"] = "sgd"
     """sgd, or adamw (Loshchilov and Hutter, ICLR 2019), which has betas in the place of momentum."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)

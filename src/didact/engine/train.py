@@ -4,8 +4,8 @@ with the same result.
     for epoch in epochs:
         listeners: epoch_begins(epoch)
         for batch in loader.epoch(epoch):                      augmented once, the same for all learners
-            taught = teach(teacher.at(epoch), batch)           one pass without gradient
-            for group in groups: advance(group, batch, taught) forward, terms, backward, optimiser step
+            one pass of teacher.at(epoch) without gradient
+            for group in groups: forward, terms, backward, optimiser step
             listeners: step_ends()
         for learner in learners that are still finite:         of the others, listeners: failed(learner)
             row  = mean terms, accuracies, times
@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -27,9 +27,14 @@ import torch
 from torch import nn
 
 from didact.data import Dataset, Loader, MixedLoader, PartlyLabelled, evaluation_batches
+from didact.engine.captured import Captured, Recorder
 from didact.engine.evaluate import evaluate, refresh, watched
+from didact.engine.faults import agreed, broken, speechless, stop
+from didact.engine.lanes import Lanes, OneLane
 from didact.engine.learner import Learner
-from didact.engine.step import Answers, Tally, advance, teach
+from didact.engine.tally import Tally
+from didact.engine.teach import Answers
+from didact.engine.whole import Steps
 from didact.method import Teacher
 from didact.nets.blocks import BlockNet
 from didact.nets.folded import folded
@@ -75,6 +80,24 @@ class Fixed:
 
 
 @dataclass(frozen=True)
+class Manner:
+    """How a cohort's steps are given to the device. Changes no result.
+
+    Attributes:
+        recorder: records a step and replays it; None: every step is computed as it is.
+        lanes: where groups run in a step.
+        test_every: epochs between evaluations.
+    """
+
+    recorder: Recorder | None = None
+    lanes: Lanes = field(default_factory=OneLane)
+    test_every: int = 1
+
+
+USUAL = Manner()
+
+
+@dataclass(frozen=True)
 class Cohort:
     """Learners that share batches and one teacher pass.
 
@@ -101,7 +124,7 @@ class Cohort:
         return [learner for group in self.groups for learner in group]
 
 
-def train(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], *, test_every: int = 1) -> None:
+def train(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], manner: Manner = USUAL) -> None:
     """Train every learner of the cohort to its end. Learners may be at different epochs (after an
     interruption).
 
@@ -115,7 +138,7 @@ def train(cohort: Cohort, dataset: Dataset, listeners: Sequence[Listener], *, te
         for epoch in range(min(learner.total for learner in learners), max(learner.epochs for learner in learners)):
             groups = [group for group in cohort.groups if all(_takes_part(learner, epoch) for learner in group)]
             if groups:
-                _train_epoch(cohort, groups, dataset, epoch, listeners, test_every)
+                _train_epoch(cohort, groups, dataset, epoch, listeners, manner)
 
 
 def _takes_part(learner: Learner, epoch: int) -> bool:
@@ -128,26 +151,26 @@ def _train_epoch(
     dataset: Dataset,
     epoch: int,
     listeners: Sequence[Listener],
-    test_every: int,
+    manner: Manner,
 ) -> None:
     active = [learner for group in groups for learner in group]
     began, worked = time.perf_counter(), time.process_time()
     for listener in listeners:
         listener.epoch_begins(epoch, max(learner.epochs for learner in cohort.learners), len(cohort.loader), active)
     refresh(groups, dataset)
-    tallies = _steps(cohort, groups, epoch, listeners)
+    tallies = _steps(cohort, groups, epoch, listeners, manner)
     _merge(active, tallies)
-    seconds, worked = time.perf_counter() - began, time.process_time() - worked
-    broken = _agreed(active, [tallies[learner.label].fault() or _broken(learner) for learner in active])
-    _stop(groups, broken, epoch, listeners)
+    faults = agreed(active, [tallies[learner.label].fault() or broken(learner) for learner in active])
+    seconds, worked = time.perf_counter() - began, time.process_time() - worked  # after a GPU was waited for
+    _tell(stop(groups, faults, epoch), listeners)
     healthy = [learner for learner in active if learner.failure is None]
     rows = [_row(learner, tallies[learner.label], seconds, worked, len(active)) for learner in healthy]
     for learner in healthy:
         learner.end_epoch()
-    for row, tested in zip(rows, _test(healthy, dataset, epoch, test_every), strict=True):
+    for row, tested in zip(rows, _test(healthy, dataset, epoch, manner.test_every), strict=True):
         row |= tested
-    speechless = _agreed(healthy, [_speechless(learner, row) for learner, row in zip(healthy, rows, strict=True)])
-    _stop(groups, speechless, epoch, listeners)
+    faults = agreed(healthy, [speechless(learner, row) for learner, row in zip(healthy, rows, strict=True)])
+    _tell(stop(groups, faults, epoch), listeners)
     for learner, row in zip(healthy, rows, strict=True):
         if learner.failure is None:
             if cohort.teacher is not None:
@@ -157,8 +180,14 @@ def _train_epoch(
                 listener.learned(learner, row)
 
 
+def _tell(stopped: Sequence[Learner], listeners: Sequence[Listener]) -> None:
+    for learner in stopped:
+        for listener in listeners:
+            listener.failed(learner)
+
+
 def _steps(
-    cohort: Cohort, groups: Sequence[tuple[Learner, ...]], epoch: int, listeners: Sequence[Listener]
+    cohort: Cohort, groups: Sequence[tuple[Learner, ...]], epoch: int, listeners: Sequence[Listener], manner: Manner
 ) -> dict[str, Tally]:
     """All steps of an epoch. Returns the sums of each learner by its label."""
     active = [learner for group in groups for learner in group]
@@ -166,13 +195,15 @@ def _steps(
     teacher = cohort.teacher.at(epoch) if cohort.teacher is not None else None
     for learner in active:
         learner.train_mode()
-    steps = len(cohort.loader)
-    with nullcontext() if cohort.answers is None else cohort.answers(epoch) as answers:
+    with ExitStack() as within:
+        if manner.recorder is not None:
+            within.enter_context(manner.recorder.running())
+        answers = None if cohort.answers is None else within.enter_context(cohort.answers(epoch))
+        draw_for = partial(_draw_for, cohort, epoch)
+        steps = Steps(groups, len(cohort.loader), tallies, teacher, draw_for, answers, manner.lanes)
+        take = steps if manner.recorder is None else Captured(steps, manner.recorder)
         for step, batch in enumerate(cohort.loader.epoch(epoch)):
-            draw_for = partial(_draw_for, cohort, epoch, step)
-            taught = teach(teacher, batch, active, active[0].recipe.precision, draw_for, answers)
-            for group in groups:
-                advance(group, batch, taught, step, steps, tallies)
+            take(batch, step)
             for listener in listeners:
                 listener.step_ends()
     return tallies
@@ -189,60 +220,12 @@ def _merge(active: Sequence[Learner], tallies: dict[str, Tally]) -> None:
             tallies[learner.label].merge([plain[number] for plain in found])
 
 
-def _agreed(learners: Sequence[Learner], faults: list[str | None]) -> dict[str, str | None]:
-    """Faults by label; of several processes the first that has found one is right."""
-    found = learners[0].processes.gather(faults) if learners else [faults]
-    each = [next((fault for fault in one if fault is not None), None) for one in zip(*found, strict=True)]
-    return {learner.label: fault for learner, fault in zip(learners, each, strict=True)}
-
-
 def _draw_for(cohort: Cohort, epoch: int, step: int, what: str) -> None:
     """Put the global generators at the start of a stream for one pass of the teacher, the same for
     all students.
     """
     if cohort.foreign:
         reseed(cohort.loader.data_seed, "teacher", epoch, step, what, device=cohort.learners[0].device)
-
-
-def _broken(learner: Learner) -> str | None:
-    """What of the network is not finite. A mask of -inf among its buffers is meant; NaN and +inf
-    are not.
-    """
-    for name, parameter in learner.net.named_parameters():
-        if not parameter.isfinite().all():
-            return f"the weight '{name}' was not finite at the end"
-    for name, buffer in learner.net.named_buffers():
-        if buffer.is_floating_point() and not (buffer < torch.inf).all():
-            return f"the buffer '{name}' was not finite at the end"
-    return None
-
-
-def _speechless(learner: Learner, row: dict[str, Any]) -> str | None:
-    """How many images have no finite answer at the end of the training. Before its end a network
-    may still recover.
-    """
-    for split in ("test", "validation") if learner.done else ():
-        if images := row.get(f"{split}_unanswered"):
-            return f"its logits were not finite for {images} {split} image{'s' if images > 1 else ''}"
-    return None
-
-
-def _stop(
-    groups: Sequence[tuple[Learner, ...]], faults: dict[str, str | None], epoch: int, listeners: Sequence[Listener]
-) -> None:
-    """Stop the learners that have a fault, each with its group."""
-    for group in groups:
-        if any(learner.failure is not None for learner in group):
-            continue
-        for learner in group:
-            if faults[learner.label] is not None:
-                learner.failure = f"epoch {epoch + 1}: {faults[learner.label]}"
-        first = next((learner for learner in group if learner.failure is not None), None)
-        if first is not None:
-            for learner in group:
-                learner.failure = learner.failure or f"its peer {first.label} stopped in {first.failure}"
-                for listener in listeners:
-                    listener.failed(learner)
 
 
 def _row(learner: Learner, tally: Tally, seconds: float, worked: float, learners: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from didact import data
-from didact.execution import engines, routes
+from didact.execution import engines, manner, routes
 from didact.execution.settings import Execution
 from didact.machine import memory
 from didact.runs.dry_run import check
@@ -46,6 +46,7 @@ def check_missing(
         for line in check(run, memory(execution.device)):  # once for runs that differ in their seeds only
             store.say(line)
     engines.check(missing, execution.device)
+    manner.check(missing, execution)
     _check_needed(missing, finished, store)
     if missing and trains:
         check_writable(store)

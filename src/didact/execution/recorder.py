@@ -19,13 +19,22 @@ class Recorder(Listener):
     Records.
     """
 
-    def __init__(self, store: Store, dataset: Dataset, outcome: Outcome, anchors: Mapping[str, frozenset[int]]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        dataset: Dataset,
+        outcome: Outcome,
+        anchors: Mapping[str, frozenset[int]],
+        circumstances: Mapping[str, Any] | None = None,
+    ) -> None:
         """
         Args:
             outcome: the Records that exist when a group is admitted; Records and failures of the
                 training are added.
             anchors: by digest, after which epochs a run's network is kept for students.
+            circumstances: go into environment.json, as plain JSON data.
         """
+        self.circumstances = dict(circumstances or {})
         self.anchors = anchors
         self.store = store
         self.dataset = dataset
@@ -40,7 +49,7 @@ class Recorder(Listener):
     def admit(self, group: dict[Run, Learner], device: str) -> None:
         """Take a group in, each learner in the state of its last checkpoint, all at the same epoch."""
         for run, learner in group.items():
-            self.unfinished[learner.label] = Unfinished(self.store, run, self.images)
+            self.unfinished[learner.label] = Unfinished(self.store, run, self.images, self.circumstances)
         epoch = self._common_epoch(group) if len(group) > 1 else None
         open_ = {run: learner for run, learner in group.items() if run.digest not in self.outcome.records}
         for run, learner in open_.items():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from didact.execution.executor import Executor
-from didact.spec import SpecError
+from didact.spec import SpecError, shown
 from didact.store.answers.series import Keep
 
 
@@ -29,6 +30,10 @@ class Execution:
         decoders: processes that decode images while a network trains, where images are decoded
             whenever they are shown; None for as many as there are processors but one. Changes no
             result.
+        capture: on a GPU, whether a step is recorded as a CUDA graph and replayed: "off", "on", or
+            "auto", which leaves out what cannot be recorded and says why. Changes no result.
+        streams: on a GPU, whether each learner of a cohort has a stream of its own. Changes no
+            result.
     """
 
     device: str = "cpu"
@@ -39,8 +44,12 @@ class Execution:
     executor: Executor | str = "here"
     keep: Keep | None = None
     decoders: int | None = None
+    capture: Literal["off", "auto", "on"] = "off"
+    streams: bool = False
 
     def __post_init__(self) -> None:
+        if self.capture not in ("off", "auto", "on"):
+            raise SpecError(f"capture: off, auto or on, found {shown(self.capture)}")
         for name in ("test_every", "cohort_size"):
             if getattr(self, name) < 1:
                 raise SpecError(f"{name.replace('_', '-')}: at least 1, found {getattr(self, name)}")

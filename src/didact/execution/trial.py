@@ -14,7 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from didact.data import Loader, facts, mixing_loader, training_images
 from didact.engine.learner import Learner
-from didact.engine.step import Tally, advance, teach
+from didact.engine.step import advance
+from didact.engine.tally import Tally
+from didact.engine.teach import teach
 from didact.execution import given
 from didact.nets.blocks import BlockNet
 from didact.nets.folded import folded

@@ -15,7 +15,7 @@ from didact.engine.learner import Learner
 from didact.engine.parallel.group import current
 from didact.engine.parallel.processes import Processes
 from didact.engine.train import Cohort, Fixed, train
-from didact.execution import engines, given, routes
+from didact.execution import engines, given, manner, routes
 from didact.execution.jobs import Group, Job, Outcome
 from didact.execution.keeping import Kept
 from didact.execution.kernels import kernels
@@ -143,7 +143,8 @@ def _train(part: Part, store: Store, outcome: Outcome, show: Show) -> None:
         return
     dataset = data.load(first.data, device)
     net = None if first.teacher is None else _frozen(store.load(first.teacher)[0], device)
-    recorder = Recorder(store, dataset, outcome, part.job.anchors)
+    about = manner.circumstances([run for group in part.groups for run in group], execution)
+    recorder = Recorder(store, dataset, outcome, part.job.anchors, about)
     groups, learner_runs = _admitted(part, recorder, net, processes)
     active = tuple(group for group in groups if not group[0].done)
     if not active:
@@ -157,14 +158,17 @@ def _train(part: Part, store: Store, outcome: Outcome, show: Show) -> None:
     decoders = data.usual_decoders() // processes.local_size if execution.decoders is None else execution.decoders
     if isinstance(dataset.train, data.Streamed) or isinstance(dataset.unlabelled, data.Streamed):
         store.say(f"{dataset.data.title}: images are decoded by {plural(decoders, 'more worker')} while networks train")
+    if isinstance(dataset.train, data.Split) and not dataset.train.resident:
+        store.say(f"{dataset.data.title}: images do not fit on {device}; they stay in main memory, and batches go there")
     loader = _loader(runs, dataset, learners, decoders)
     kept = _kept(runs[0], learners, teacher, store, dataset, len(loader), execution)
     cohort = Cohort(active, loader, teacher, own_code, kept)
     reporter = Reporter(part.job.number, {label: run.digest for label, run in learner_runs.items()}, show)
     show(JobBegins(part.job.number, tuple(runs), first.teacher))
     try:
-        with kernels(deterministic=execution.deterministic):
-            train(cohort, dataset, [recorder, reporter] if writes else [], test_every=execution.test_every)
+        how = manner.manner(runs, len(active), execution, device, store.say)
+        with kernels(deterministic=execution.deterministic, tf32=manner.tf32(runs[0], device)):
+            train(cohort, dataset, [recorder, reporter] if writes else [], manner=how)
     finally:
         show(JobEnds(part.job.number))
 

@@ -84,6 +84,15 @@ class Method(Named, ABC):
         """
         return "outputs"
 
+    def on_host(self) -> str:
+        """What the host decides anew in every step of the terms, or waits for, in words; empty: nothing.
+
+        A step without it can be recorded once in an epoch and replayed: the terms are the same
+        operations for every batch, with the same numbers of Python's. Numbers may follow
+        ``context.clock.epoch`` and its stage, not its step, and nothing reads a tensor's values.
+        """
+        return ""
+
     def stages(self) -> tuple[Stage, ...]:
         """The stages of training in order; exactly one of them is the main one, which takes the
         recipe's epochs.

@@ -128,6 +128,9 @@ class KDSVD(Joint):
     def parallel(self) -> Parallel:
         return "images"
 
+    def on_host(self) -> str:
+        return "its decomposition waits for the device"
+
     def build(self, pair: Pair) -> nn.Module:
         _, teacher_shapes = pair.with_teacher()
         return Levels(pair.shapes.features, teacher_shapes.features)

@@ -96,6 +96,9 @@ class SCKD(Method):
     def parallel(self) -> Parallel:
         return "never"
 
+    def on_host(self) -> str:
+        return self.inner.on_host()
+
     def build(self, pair: Pair) -> nn.Module:
         return self.inner.build(pair)
 

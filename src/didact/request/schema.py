@@ -208,7 +208,7 @@ class Request:
     """Order and augmentation of the batches."""
     epochs: Annotated[Any, Setting("int", "the recipe's")] = None
     """Short for recipe.epochs."""
-    precision: Annotated[Any, Setting("fp32 | bf16 | auto", "auto")] = None
+    precision: Annotated[Any, Setting("fp32 | tf32 | bf16 | auto", "auto")] = None
     """Short for recipe.precision."""
     data: Annotated[Fields, Setting("name", "digits", Data)] = None
     """What it is trained and tested on; short for data.name."""

@@ -22,7 +22,9 @@ from didact.data import (
 )
 from didact.engine.evaluate import evaluate, refresh, watched
 from didact.engine.learner import Learner
-from didact.engine.step import Tally, advance, teach
+from didact.engine.step import advance
+from didact.engine.tally import Tally
+from didact.engine.teach import teach
 from didact.nets.blocks import BlockNet
 from didact.runs.build import extras, network, pair
 from didact.runs.foreign import involved

@@ -11,7 +11,9 @@ import torch
 
 from didact.data import Loader, MixedLoader, mixing_loader
 from didact.engine.learner import Learner
-from didact.engine.step import Tally, advance, teach
+from didact.engine.step import advance
+from didact.engine.tally import Tally
+from didact.engine.teach import teach
 from didact.nets.blocks import BlockNet
 from didact.runs.build import network
 from didact.runs.rehearsal import learner, noise

@@ -129,6 +129,9 @@ class GTN(ForPool):
     def parallel(self) -> Parallel:
         return "images"
 
+    def on_host(self) -> str:
+        return "it draws other students in every step"  # each would need a recording of its own
+
     def build(self, pair: Pair) -> nn.Module:
         blocks = len(pair.shapes.features)
         if self.after is None and blocks < 2:

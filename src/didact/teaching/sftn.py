@@ -124,6 +124,9 @@ class SFTN(ForStudent):
     def parallel(self) -> Parallel:
         return "images"
 
+    def on_host(self) -> str:
+        return "the weights of its branches rise from step to step" if self.warmup else ""
+
     def build(self, pair: Pair) -> nn.Module:
         if len(pair.shapes.features) < 2:
             raise ValueError("SFTN puts branches after every block but the last; this teacher has a single block")

@@ -50,14 +50,22 @@ class Unfinished:
         store: the store.
         run: the run.
         images: the training images as plain JSON data; needed for training, not for reading.
+        circumstances: what environment.json says beside :func:`~didact.engine.environment.environment`.
     """
 
-    def __init__(self, store: Store, run: Run, images: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        run: Run,
+        images: dict[str, Any] | None = None,
+        circumstances: dict[str, Any] | None = None,
+    ) -> None:
         self.run = run
         self.folder = store.folder(run)
         self.say = store.say
         self.run_folder = RunFolder(self.folder, store.say)
         self._images = canonical(images or {}).encode()
+        self._circumstances = circumstances or {}
         self._beside = Beside(hashlib.sha256(self._images).hexdigest(), {})
 
     # --------------------------------------------------------------------------------------------
@@ -161,7 +169,7 @@ class Unfinished:
     def _begin(self, learner: Learner, device: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         clear_temporary(self.folder)
-        self._beside = replace(self._beside, environment=environment(device) | _source(self.run))
+        self._beside = replace(self._beside, environment=environment(device) | self._circumstances | _source(self.run))
         self._mend(begun=False)
         self._write_checkpoint(learner)
 
