@@ -157,7 +157,7 @@ def _axis(axis: Axis, field: str) -> dict[str, Any]:
     scale: dict[str, Any] = {"padding": 10} | ({"type": "log", "nice": False} if axis.log else {"zero": False})
     scale = {"domain": list(axis.limits)} if axis.limits else scale
     ticks: dict[str, Any] = {"format": "~s"} if axis.log else {"tickCount": {"expr": f"ceil({side} / 60)"}}
-    ticks |= {"tickMinStep": 1} if axis.whole else {}
+    ticks = {"tickMinStep": 1, "format": "d"} if axis.whole else ticks  # the step counts beside a plain number of ticks only
     return {"field": field, "type": "quantitative", "title": axis.label, "scale": scale, "axis": ticks}
 
 
