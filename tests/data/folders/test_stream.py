@@ -3,6 +3,7 @@
 import gc
 import itertools
 import os
+import time
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from PIL import Image
 
 from didact import Execution, Store, execute, plan
 from didact.data import Data, DataError, Loader, Streamed, available, evaluation_batches, load
-from didact.data.folders import crops, jpeg
+from didact.data.folders import crops, jpeg, stream
 from didact.data.folders.crops import Photograph, cropped
 from didact.data.folders.decode import UnreadableError
-from didact.data.resized_crop import boxes
+from didact.data.resized_crop import boxes, draw_crop_rotations, draw_crops
 from didact.engine.train import Listener
 from didact.spec import SpecError, digest, from_json, to_json
 from support.pictures import classes, picture
@@ -197,12 +198,27 @@ def test_a_worker_that_is_killed(flowers: Path, monkeypatch: pytest.MonkeyPatch)
         list(loader.epoch(0))
 
 
-def test_pixels_go_through_a_pipe_where_there_is_little_shared_memory(
-    flowers: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pixels_are_sent_where_processes_share_no_memory(flowers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shared = epoch(named(flowers), decoders=1)
-    monkeypatch.setattr("didact.data.folders.stream._shared_memory", lambda: 0)
+    monkeypatch.setattr("didact.data.folders.stream.FORKS", False)
     assert all(same(one, two) for one, two in zip(shared, epoch(named(flowers), decoders=1), strict=True))
+
+
+def test_memory_of_batches_is_used_again(flowers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is whole although decoders are ahead of it, and there are no more batches in memory than they may prepare."""
+    given: list[tuple[int, int]] = []
+    reserve = stream.Slots.__init__
+    monkeypatch.setattr(stream.Slots, "__init__", lambda self, *sizes: (given.append(sizes), reserve(self, *sizes))[1])
+    train = load(named(flowers)).train
+    assert isinstance(train, Streamed)
+    order = list(torch.randperm(len(train)).repeat(4).split(2))
+    drawn = {"": draw_crops(len(train), 0, 0), "turns": draw_crop_rotations(draw_crops(len(train), 0, 0), 0, 0)}
+    alone = [{name: one.clone() for name, one in made.items()} for made in train.batches(order, drawn, 16, 0)]
+    for expected, made in zip(alone, train.batches(order, drawn, 16, 2), strict=True):
+        time.sleep(0.004)  # decoders get ahead as far as they may
+        assert all(torch.equal(pixels, expected[name]) for name, pixels in made.items())
+    assert len(alone) == len(order)
+    assert given == [(1, 2 * 5 * 16 * 16 * 3), (5, 2 * 5 * 16 * 16 * 3)]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +87,7 @@ def cropped(file: Photograph, boxes: Sequence[Box], flips: Sequence[bool], size:
     result = np.empty((len(boxes), size, size, 3), np.uint8)
     for at, (box, flip) in enumerate(zip(boxes, flips, strict=True)):
         made = decoded.resized(box, size)
-        result[at] = (made.flip(1) if flip else made).numpy()
+        result[at] = (made.flip(3) if flip else made)[0].permute(1, 2, 0).numpy()
     return result
 
 
@@ -96,37 +96,45 @@ class _Decoded:
     """An image, or its upper rows.
 
     Attributes:
-        pixels: uint8 (h, w, 3).
+        pixels: uint8 (h, w, 3), or as Pillow keeps them.
         scale: how many of them stand for one of the file's, down and across; 1 or less.
     """
 
-    pixels: np.ndarray
+    pixels: np.ndarray | Image
     scale: tuple[float, float] = (1.0, 1.0)
 
     def resized(self, box: Box, size: int) -> torch.Tensor:
-        """The part ``box`` at size x size, uint8 (size, size, 3)."""
+        """The part ``box`` at size x size, uint8 (1, 3, size, size), channels-last."""
         top, left, height, width = box
         if self.scale == (1.0, 1.0):
-            part = torch.from_numpy(np.ascontiguousarray(self.pixels[top : top + height, left : left + width]))
-            made = functional.interpolate(part.permute(2, 0, 1)[None], (size, size), mode="bilinear", antialias=True)
-            return made[0].permute(1, 2, 0)
+            part = torch.from_numpy(self._part(top, left, height, width))[None].permute(0, 3, 1, 2)
+            return functional.interpolate(part, (size, size), mode="bilinear", antialias=True)
         from PIL import Image as pillow
 
         down, across = self.scale
         edges = (left * across, top * down, (left + width) * across, (top + height) * down)
-        image = pillow.fromarray(self.pixels).resize((size, size), pillow.Resampling.BILINEAR, box=edges)
-        return torch.from_numpy(np.array(image))
+        image = pillow.fromarray(self.pixels) if isinstance(self.pixels, np.ndarray) else self.pixels
+        pixels = np.array(image.resize((size, size), pillow.Resampling.BILINEAR, box=edges))
+        return torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
+
+    def _part(self, top: int, left: int, height: int, width: int) -> np.ndarray:
+        """Pixels of a box, uint8 (height, width, 3); no others are copied."""
+        if isinstance(self.pixels, np.ndarray):
+            return np.ascontiguousarray(self.pixels[top : top + height, left : left + width])
+        return np.array(self.pixels.crop((left, top, left + width, top + height)))
 
 
 def _rows(file: Photograph, about: Head, boxes: Sequence[Box], size: int, part: int) -> _Decoded:
     """The image at a part of its size, down to the last row of the boxes."""
     beyond = max(-(-box[2] // size) for box in boxes) + part if part > 1 else 0  # of a part a resize looks beyond its box
     data, rows = ended(file.data, about, max(box[0] + box[2] for box in boxes) + beyond)
-    pixels = _simplejpeg(data, -(-rows // part), -(-about.width // part))
-    if pixels is None:
-        with opened(file.path, io.BytesIO(data)) as image:
-            pixels = _by_pillow(image, part)
-    return _Decoded(pixels, (-(-about.height // part) / about.height, pixels.shape[1] / about.width))
+    high, wide = -(-about.height // part), -(-about.width // part)
+    pixels = _simplejpeg(data, -(-rows // part), wide)
+    if pixels is not None:
+        return _Decoded(pixels, (high / about.height, pixels.shape[1] / about.width))
+    with opened(file.path, io.BytesIO(data)) as image:
+        upper = _by_pillow(image, part)
+    return _Decoded(upper, (high / about.height, upper.width / about.width))
 
 
 def _whole(file: Photograph, part: int) -> _Decoded:
@@ -134,25 +142,36 @@ def _whole(file: Photograph, part: int) -> _Decoded:
     with opened(file.path) as image:
         width, height = image.size[::-1] if orientation(image) in SIDEWAYS else image.size
         pixels = _by_pillow(image, part)
-    return _Decoded(pixels, (pixels.shape[0] / height, pixels.shape[1] / width))
+    return _Decoded(pixels, (pixels.height / height, pixels.width / width))
 
 
-def _by_pillow(image: Image, part: int) -> np.ndarray:
+def _by_pillow(image: Image, part: int) -> Image:
     """The upright image, at a part of its size where it is a JPEG."""
     if part > 1 and image.format == "JPEG":
         image.draft(None, (image.width // part, image.height // part))
-    return np.array(eight_bits(upright(image)))
+    return eight_bits(upright(image))
+
+
+@cache
+def _simplejpeg_reader() -> Callable[..., np.ndarray] | None:
+    """simplejpeg's function; None where it is not installed. To look for it takes as long as to
+    decode a small image.
+    """
+    try:
+        import simplejpeg  # type: ignore[import-not-found]
+    except ImportError:
+        return None
+    return simplejpeg.decode_jpeg
 
 
 def _simplejpeg(data: bytes, height: int, width: int) -> np.ndarray | None:
     """The JPEG decoded by simplejpeg at the smallest part of its size with so many rows and
     columns; None where simplejpeg is not installed, or does not decode it.
     """
-    try:
-        import simplejpeg  # type: ignore[import-not-found]
-    except ImportError:
+    read = _simplejpeg_reader()
+    if read is None:
         return None
     try:
-        return simplejpeg.decode_jpeg(data, "RGB", min_height=height, min_width=width, strict=False)
+        return read(data, "RGB", min_height=height, min_width=width, strict=False)
     except ValueError:
         return None  # Pillow describes better what is wrong

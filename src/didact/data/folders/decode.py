@@ -113,14 +113,14 @@ def orientation(image: Image) -> int:
 
 
 def upright(image: Image) -> Image:
-    """``image`` as the camera was held."""
+    """``image`` as the camera was held; itself where it is upright."""
     from PIL import ImageOps
 
-    return ImageOps.exif_transpose(image)
+    return ImageOps.exif_transpose(image) if orientation(image) > 1 else image
 
 
 def eight_bits(image: Image) -> Image:
-    """Red, green and blue, of 8 bits each, on white.
+    """Red, green and blue, of 8 bits each, on white; decoded, and ``image`` itself where it is so.
 
     Raises:
         UnreadableError: its values have no known range.
@@ -139,7 +139,10 @@ def eight_bits(image: Image) -> Image:
     if image.has_transparency_data:
         layers = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert("RGB")
-    return image.convert("RGB")
+    if image.mode != "RGB":
+        return image.convert("RGB")
+    image.load()
+    return image
 
 
 def _square(image: Image, size: int) -> np.ndarray:

@@ -3,16 +3,14 @@ fit once decoded.
 
 A worker is given the paths of a batch and what was drawn for them, and gives pixels back. So what
 happens to an image does not depend on who decodes it, and the number of workers changes no pixel.
-Each worker has at most :data:`AHEAD` batches waiting.
+Each worker has at most :data:`AHEAD` batches waiting, in memory that is used again.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from didact.data.contract import DataError
 from didact.data.folders.crops import Photograph, cropped
 from didact.data.folders.decode import UnreadableError, decoded
 from didact.data.folders.folder import Decoded
+from didact.data.folders.slots import Slots, renderings, volume
 from didact.data.resized_crop import Crops, boxes
 from didact.data.split import Split
 from didact.machine import processors
@@ -39,6 +38,21 @@ NAMED = 5
 
 WHOLE = ""
 """The name under which workers give images that the caller crops."""
+
+FORKS = sys.platform == "linux"
+"""Whether workers are forked, and so see the memory of the process that starts them."""
+
+Shares = Mapping[str, int]
+"""By name, renderings of each image."""
+
+Numbers = dict[str, tuple[np.ndarray, np.ndarray]]
+"""By name, the numbers and the flips that were drawn for the images of a batch."""
+
+Place = tuple[list[list[int]], list[bool]]
+"""The boxes of an image's renderings, and which of them are mirrored."""
+
+Answer = tuple[np.ndarray | None, list[tuple[str, str]]]
+"""Pixels where there is no memory to leave them in; files that cannot be decoded, and why."""
 
 Made = dict[str, Tensor]
 """Pixels by the name of the rendering, uint8 (b, c, h, w) in channels-last order, or (4b, c, h, w)
@@ -77,7 +91,8 @@ class Streamed:
         return self.source.take(self.rows[rows.cpu()]).to(self.device)
 
     def batches(self, order: Sequence[Tensor], drawn: dict[str, Crops] | None, size: int, workers: int) -> Iterator[Made]:
-        """The images at ``order`` (rows on the CPU, a tensor for each batch).
+        """The images at ``order`` (rows on the CPU, a tensor for each batch). On the CPU a batch
+        holds until the next one is asked for, which may take its memory.
 
         Args:
             drawn: by name, what was drawn for every image; without it images come whole, under the
@@ -88,40 +103,64 @@ class Streamed:
         Raises:
             DataError: a file cannot be decoded (any more), or a worker was killed.
         """
-        jobs = _Jobs(self, order, drawn)
-        decoder = _Decoder(size if drawn is not None else self.size)
+        side = size if drawn is not None else self.size
+        shares = _shares(drawn)
+        slots = self._slots(max(map(len, order), default=0), shares, side, workers)
+        decoder = _Decoder(shares, side, slots)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of more workers than processors, which is what was asked for
             batches = iter(
                 DataLoader(
                     decoder,
                     batch_size=None,
-                    sampler=jobs,
+                    sampler=_Jobs(self, order, drawn),
                     num_workers=workers,
                     prefetch_factor=AHEAD if workers else None,
-                    multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
-                    pin_memory=self.device.type == "cuda",
+                    multiprocessing_context="fork" if workers and FORKS else None,
+                    collate_fn=_as_it_is,
                     generator=torch.Generator(),  # the global one stays as it is
                 )
             )
         try:
-            for made, faults in batches:
+            for number, (sent, faults) in enumerate(batches):
                 if faults:
                     named = "; ".join(f"{clean(path)} {reason}" for path, reason in faults[:NAMED])
                     raise DataError(f"images cannot be decoded: {named}")
-                yield {name: torch.as_tensor(pixels).permute(0, 3, 1, 2) for name, pixels in made.items()}
+                block = slots.of(number) if slots else sent
+                yield self._made(renderings(block, len(order[number]), shares, side))
         except RuntimeError as error:
             if "DataLoader worker" in str(error):
                 raise DataError(f"a process that decodes images ended early: {clean(error)}") from error
             raise
 
+    def _slots(self, images: int, shares: Shares, side: int, workers: int) -> Slots | None:
+        """Where decoders leave pixels; None where they are processes that cannot see it."""
+        if workers and not FORKS:
+            return None
+        return Slots(AHEAD * workers + 1, volume(images, shares, side))
+
+    def _made(self, pixels: dict[str, np.ndarray]) -> Made:
+        """As tensors; for a GPU as copies from which it fetches them while others are decoded."""
+        made = {name: torch.from_numpy(one) for name, one in pixels.items()}
+        if self.device.type == "cuda":
+            made = {name: one.pin_memory() for name, one in made.items()}
+        return {name: one.permute(0, 3, 1, 2) for name, one in made.items()}
+
+
+def _shares(drawn: dict[str, Crops] | None) -> Shares:
+    """How many renderings of each image there are under a name."""
+    if drawn is None:
+        return {WHOLE: 1}
+    return {name: crops.numbers[0].numel() // crops.numbers.shape[-1] for name, crops in drawn.items()}
+
 
 @dataclass(frozen=True)
 class _Job:
-    """Files of a batch, and by name what was drawn for them."""
+    """The number of a batch in its epoch, its files, and what was drawn for them."""
 
+    number: int
     paths: tuple[str, ...]
-    drawn: dict[str, Crops] | None
+    drawn: Numbers | None
 
 
 @dataclass(frozen=True)
@@ -133,9 +172,14 @@ class _Jobs(Sampler[_Job]):
     drawn: dict[str, Crops] | None
 
     def __iter__(self) -> Iterator[_Job]:
-        for rows in self.order:
+        for number, rows in enumerate(self.order):
             files = tuple(self.split.source.files(self.split.rows[rows]))
-            yield _Job(files, None if self.drawn is None else {name: crops.of(rows) for name, crops in self.drawn.items()})
+            yield _Job(number, files, None if self.drawn is None else self._of(self.drawn, rows))
+
+    @staticmethod
+    def _of(drawn: dict[str, Crops], rows: Tensor) -> Numbers:
+        some = {name: crops.of(rows) for name, crops in drawn.items()}
+        return {name: (crops.numbers.numpy(), crops.flip.numpy()) for name, crops in some.items()}
 
     def __len__(self) -> int:
         return len(self.order)
@@ -143,44 +187,56 @@ class _Jobs(Sampler[_Job]):
 
 @dataclass(frozen=True)
 class _Decoder(Dataset[Any]):
-    """Jobs to pixels; what cannot be decoded comes with them, as paths and reasons."""
+    """Jobs to pixels, in their slots, or given back where there are none; what cannot be decoded
+    comes with them, as paths and reasons.
+    """
 
+    shares: Shares
     size: int
+    slots: Slots | None
 
-    def __getitem__(self, job: _Job) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        faults: list[tuple[str, str]] = []
-        made = self._whole(job, faults) if job.drawn is None else self._crops(job, job.drawn, faults)
-        return made, faults
-
-    def _whole(self, job: _Job, faults: list[tuple[str, str]]) -> dict[str, Any]:
-        pixels = np.zeros((len(job.paths), self.size, self.size, 3), np.uint8)
-        for at, path in enumerate(job.paths):
-            try:
-                pixels[at] = decoded(Path(path), (self.size, self.size), crop=True)
-            except UnreadableError as error:
-                faults.append((path, clean(error)))
-        return {WHOLE: _sent(pixels)}
-
-    def _crops(self, job: _Job, drawn: dict[str, Crops], faults: list[tuple[str, str]]) -> dict[str, Any]:
+    def __getitem__(self, job: _Job) -> Answer:
+        own = None if self.slots else np.empty(volume(len(job.paths), self.shares, self.size), np.uint8)
+        block = self.slots.of(job.number) if self.slots else own
+        assert block is not None
+        into = renderings(block, len(job.paths), self.shares, self.size)
         files = [Photograph(Path(path)) for path in job.paths]
-        sizes = torch.tensor([_size(file) for file in files])
-        parts, flips, shares = [], [], []
-        for crops in drawn.values():
-            share = crops.numbers[0].numel() // crops.numbers.shape[-1]
-            numbers = crops.numbers.reshape(-1, crops.numbers.shape[-1])
-            height, width = sizes.repeat_interleave(share, 0).unbind(1)
-            parts.append(boxes(numbers, height, width).unflatten(0, (-1, share)))
-            flips.append(crops.flip[:, None].expand(-1, share))
-            shares.append(share)
-        where, mirrored = torch.cat(parts, 1).tolist(), torch.cat(flips, 1).tolist()
-        pixels = np.zeros((len(job.paths), sum(shares), self.size, self.size, 3), np.uint8)
-        for at, file in enumerate(files):
+        places = [None] * len(files) if job.drawn is None else self._places(files, job.drawn)
+        faults: list[tuple[str, str]] = []
+        for at, (file, place) in enumerate(zip(files, places, strict=True)):
             try:
-                pixels[at] = cropped(file, where[at], mirrored[at], self.size)
+                pixels = self._pixels(file, place)
             except UnreadableError as error:
                 faults.append((job.paths[at], clean(error)))
-        each = np.split(pixels, np.cumsum(shares)[:-1], axis=1)
-        return {name: _sent(one.reshape(-1, *one.shape[2:])) for name, one in zip(drawn, each, strict=True)}
+                continue
+            start = 0
+            for name, share in self.shares.items():
+                into[name][at * share : (at + 1) * share] = pixels[start : start + share]
+                start += share
+        return own, faults
+
+    def _pixels(self, file: Photograph, place: Place | None) -> np.ndarray:
+        """All renderings of an image, or all of it, uint8 (renderings, size, size, 3)."""
+        if place is None:
+            return decoded(file.path, (self.size, self.size), crop=True)[None]
+        return cropped(file, *place, self.size)
+
+    def _places(self, files: Sequence[Photograph], drawn: Numbers) -> list[Place]:
+        """Where the renderings of every image lie in it."""
+        sizes = torch.tensor([_size(file) for file in files])
+        parts, flips = [], []
+        for name, (numbers, flip) in drawn.items():
+            share = self.shares[name]
+            height, width = sizes.repeat_interleave(share, 0).unbind(1)
+            each = torch.from_numpy(numbers).reshape(-1, numbers.shape[-1])
+            parts.append(boxes(each, height, width).unflatten(0, (-1, share)))
+            flips.append(torch.from_numpy(flip)[:, None].expand(-1, share))
+        return list(zip(torch.cat(parts, 1).tolist(), torch.cat(flips, 1).tolist(), strict=True))
+
+
+def _as_it_is(answer: Any) -> Any:
+    """What a worker gives; torch would make tensors of arrays, which are sent by longer ways."""
+    return answer
 
 
 def _size(file: Photograph) -> list[int]:
@@ -191,21 +247,6 @@ def _size(file: Photograph) -> list[int]:
         return file.size or [1, 1]
     except UnreadableError:
         return [1, 1]
-
-
-def _sent(pixels: np.ndarray) -> Any:
-    """As it goes to the other process: through shared memory where there is plenty of it, otherwise
-    through a pipe.
-    """
-    pixels = np.ascontiguousarray(pixels)
-    return torch.from_numpy(pixels) if _shared_memory() > 64 * pixels.nbytes else pixels
-
-
-def _shared_memory() -> int:
-    """Bytes that are free for it. In a container there may be few, and a process that writes beyond
-    them is killed.
-    """
-    return shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else 0
 
 
 def usual_decoders() -> int:
