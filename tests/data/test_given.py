@@ -38,6 +38,7 @@ def refused(message: str, train: Any = GOOD, test: Any = GOOD, **facts: Any) -> 
         ((PIXELS, LABELS / 1), "train: labels are whole numbers of the shape (n,), found float64"),
         ((PIXELS, np.eye(6, dtype=int)), "of the shape (6, 6); one-hot labels become numbers by argmax(1)"),
         ((PIXELS, LABELS - 1), "train: labels from 0, found -1 at position 0"),
+        ((PIXELS, np.uint64(2**63) + LABELS.astype(np.uint64)), "train: labels count classes from 0, found 922337203685477"),
         ((PIXELS, LABELS * 0), "train: at least two classes, found 1"),
         ((PIXELS, LABELS * 2), "train: an image of every class, found none of class 1"),
         (PIXELS, "train: a pair (images, labels), found ndarray"),

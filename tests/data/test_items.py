@@ -67,6 +67,7 @@ def broken(number: int) -> Any:
         (lambda n: (chw(n), "rose"), "its label is a whole number, found str"),
         (lambda n: (chw(n), 0.5), "its label is a whole number, found float"),
         (lambda n: (chw(n), -1), "train: labels from 0, found -1"),
+        (lambda n: (chw(n), 2**70 * n), r"train: Made\[1\]: labels count classes from 0, found 118059162071741"),
         (lambda n: ("rose.png", 0), "an image of Pillow, an array or a tensor, found str"),
         (broken, r"train: Made\[0\].*the disk is gone"),
     ],

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from didact.data.items import gathered, is_dataset
+from didact.data.items import MOST, gathered, is_dataset
 from didact.data.split import Labelled, Split
 from didact.spec import SpecError, clean, shown
 from didact.spec.foreign import running
@@ -115,6 +115,8 @@ def _labels(part: str, labels: Any) -> Tensor:
         )
     if len(values) and values.min() < 0:
         raise SpecError(f"{part}: labels from 0, found {values.min()} at position {int(values.argmin())}")
+    if len(values) and values.max() > MOST:
+        raise SpecError(f"{part}: labels count classes from 0, found {values.max()} at position {int(values.argmax())}")
     return torch.from_numpy(values.astype(np.int64))
 
 

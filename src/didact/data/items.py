@@ -13,6 +13,9 @@ from didact.data.split import Split
 from didact.spec import SpecError, clean
 from didact.spec.foreign import running
 
+MOST = 2**31 - 1
+"""The largest label."""
+
 
 def is_dataset(images: Any) -> bool:
     """Whether ``images`` is a torch ``Dataset``, or anything else with a length and items that is
@@ -88,4 +91,6 @@ def _label(at: str, label: Any) -> int:
     value = label.item() if single else label
     if isinstance(value, bool) or not isinstance(value, int):
         raise SpecError(f"{at}: its label is a whole number, found {clean(type(value).__name__)}")
+    if value > MOST:
+        raise SpecError(f"{at}: labels count classes from 0, found {value}")
     return value

@@ -16,7 +16,7 @@ from torch import nn
 from didact.nets import libraries
 from didact.nets.blocks import Block, BlockNet, Head
 from didact.nets.dry import Shape
-from didact.nets.splitting import Place, cuts, with_classes
+from didact.nets.splitting import Place, cuts, refusals, with_classes
 from didact.nets.splitting.likeness import likeness
 from didact.nets.splitting.network import divided
 from didact.nets.splitting.plan import Plan
@@ -122,6 +122,11 @@ def _made(name: str, num_classes: int, in_channels: int) -> nn.Module:
         raise SpecError(
             f"{name!r} should return a didact.nets.BlockNet or another torch.nn.Module, found {type(net).__name__}"
         )
+    fault = refusals.of_parameters(net)
+    if not fault and any(value.is_meta for value in net.parameters()):
+        fault = "its parameters are on the meta device, so they hold no values; make them on the CPU"
+    if fault:
+        raise SpecError(f"{name!r}: {fault}")
     return net
 
 

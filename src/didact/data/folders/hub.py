@@ -55,6 +55,8 @@ def exported(name: str) -> Path:
     train = next((part for part in ("train", *splits) if part in chosen), "")
     tests = [part for part in TESTS if part in chosen and part != train and _has_labels(chosen[part])]
     parts = {"train": chosen[train]} | ({"test": chosen[tests[0]]} if tests else {})
+    for part in parts.values():
+        part.check()
     prints = [split.fingerprint for part, split in splits.items() if part in (train, *tests[:1])]
     key = hashlib.sha256(repr((VERSION, prints, column)).encode()).hexdigest()[:16]
     place = root() / "hf" / f"{quote(Path(source).name, safe='')}-{key}"
@@ -121,14 +123,28 @@ class _Split:
 class _Labelled:
     """Encoded images and names of their classes."""
 
-    def __init__(self, rows: Any, image: str, label: str, names: list[str] | None) -> None:
-        self.rows, self.image, self.label, self.names = rows, image, label, names
+    def __init__(self, rows: Any, image: str, label: str, names: list[str] | None, where: str) -> None:
+        self.rows, self.image, self.label, self.names, self.where = rows, image, label, names, where
+
+    def check(self) -> None:
+        """Refuse labels beyond the classes that the column names.
+
+        Raises:
+            SpecError: there is one.
+        """
+        classes = len(self.names or ())
+        for at, value in enumerate(self.rows[self.label] if self.names else ()):
+            if isinstance(value, int) and value >= classes:
+                raise SpecError(
+                    f"{self.where}: label {value} at row {at}, but the column {clean(self.label)} has the classes 0 to "
+                    f"{classes - 1}"
+                )
 
     def name_of(self, value: Any) -> str | None:
         """The class that a label names; None for one that stands for none."""
         if value is None or (isinstance(value, int) and value < 0):
             return None
-        return self.names[value] if self.names and isinstance(value, int) and value < len(self.names) else str(value)
+        return self.names[value] if self.names and isinstance(value, int) else str(value)
 
 
 def _labelled(split: _Split, column: str, where: str) -> _Labelled:
@@ -148,7 +164,8 @@ def _labelled(split: _Split, column: str, where: str) -> _Labelled:
         )
     rows = split.rows.cast_column(images[0], datasets.Image(decode=False))
     kind = kinds[labels[0]]
-    return _Labelled(rows, images[0], labels[0], list(kind.names) if isinstance(kind, datasets.ClassLabel) else None)
+    names = list(kind.names) if isinstance(kind, datasets.ClassLabel) else None
+    return _Labelled(rows, images[0], labels[0], names, where)
 
 
 def _has_labels(split: _Labelled) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from didact.nets.blocks import BlockNet
 from didact.nets.dry import Shape
-from didact.nets.splitting import classifier
+from didact.nets.splitting import classifier, refusals
 from didact.nets.splitting.check import check, protect
 from didact.nets.splitting.choice import choose, named
 from didact.nets.splitting.flow import Flow, device_of, flow
@@ -202,26 +202,41 @@ def _followed(model: nn.Module, image: Shape, *, sized: bool = False) -> tuple[W
         raise ValueError(
             f"the forward of {kind} needs {', '.join(needed)}; a classifier takes a batch of images and nothing else"
         )
+    if fault := refusals.of_parameters(model):
+        raise ValueError(f"{kind}: {fault}")
     images = _images(model, image)
     device = device_of(model)
     with preserved("cpu" if device.type == "meta" else device), torch.no_grad(), mode(model, training=False):
-        for size in (SMALL, LARGE):
-            try:
-                logits = answer(model(images[:size].clone()))
-            except Exception as error:  # of the network's own code, so it may be any
-                raise ValueError(f"{kind} cannot take {size} images of shape {tuple(image)}: {reason(error)}") from error
-            if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != size:
-                answered = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-                raise ValueError(
-                    f"{kind} returns {answered} for {size} images; a classifier returns logits of shape ({size}, classes): "
-                    "wrap it in a module whose forward returns them"
-                )
+        few, many = (_logits(model, images[:size]) for size in (SMALL, LARGE))
+        fault = refusals.of_logits(model, few, many)
+        if fault and torch.equal(few, _logits(model, images[:SMALL])):  # otherwise it is chance that differs
+            raise ValueError(f"{kind} {fault}")
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     whole, graph = traced(model, images, sized=sized)
     for name, buffer in model.named_buffers():  # what a forward does to a buffer in place happens while it is traced
         buffer.copy_(buffers[name])
     with preserved("cpu" if device.type == "meta" else device), torch.no_grad(), mode(whole, training=False):
         return whole, flow(whole, graph, images)
+
+
+def _logits(model: nn.Module, images: Tensor) -> Tensor:
+    """What ``model`` returns for ``images``.
+
+    Raises:
+        ValueError: it fails, or returns no row for each image.
+    """
+    kind, count = type(model).__name__, len(images)
+    try:
+        logits = answer(model(images.clone()))
+    except Exception as error:  # of the network's own code, so it may be any
+        raise ValueError(f"{kind} cannot take {count} images of shape {tuple(images.shape[1:])}: {reason(error)}") from error
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != count:
+        answered = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ValueError(
+            f"{kind} returns {answered} for {count} images; a classifier returns logits of shape ({count}, classes): "
+            "wrap it in a module whose forward returns them"
+        )
+    return logits
 
 
 def _images(model: nn.Module, image: Shape) -> Tensor:
