@@ -1,5 +1,7 @@
 """Decoded images in files: shared, checked, and the same for any number of processes."""
 
+import contextlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,31 @@ def test_damaged_pixels_are_decoded_again(tmp_path: Path) -> None:
     assert files(tmp_path, 3).missing(range(3)) == [1]
     pixels.sums.unlink()
     assert files(tmp_path, 3).missing(range(3)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("writes", range(7))
+def test_a_process_that_ends_between_two_writes(tmp_path: Path, writes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it ends, images that were not finished are decoded by the next one, to the same pixels."""
+    for at in range(3):
+        picture(tmp_path / f"{at}.png", shade=at)
+    jobs = [(row, str(tmp_path / f"{row}.png")) for row in range(3)]
+    cut, whole = files(tmp_path / "cut", 3), files(tmp_path / "whole", 3)
+    done: list[int] = []
+
+    def put(handle: int, data: bytes, at: int) -> None:
+        if len(done) == writes:
+            raise KeyboardInterrupt
+        os.pwrite(handle, data, at)
+        done.append(at)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("didact.data.folders.pixels._put", put)
+        with contextlib.suppress(KeyboardInterrupt):
+            decode(jobs, cut, crop=True, processes=1)
+    assert files(tmp_path / "cut", 3).missing(range(3)) == list(range(writes // 2, 3))
+    assert decode(jobs, cut, crop=True, processes=1) == decode(jobs, whole, crop=True, processes=1) == {}
+    assert files(tmp_path / "cut", 3).missing(range(3)) == []
+    assert np.array_equal(cut.read(np.arange(3)), whole.read(np.arange(3)))
 
 
 def test_a_disk_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,11 @@
 
 import gc
 import itertools
+import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from multiprocessing import active_children
 from pathlib import Path
@@ -324,6 +328,45 @@ def test_a_training_from_files_goes_on_where_it_was(flowers: Path, tmp_path: Pat
             execute(runs, Store(tmp_path / "cut"), Execution(decoders=0))
     (again,) = execute(runs, Store(tmp_path / "cut"), Execution(decoders=0)).records.values()
     assert all(torch.equal(values, expected[name]) for name, values in again.weights()[0].items())
+
+
+KILLED = """
+import json, os, signal, sys
+from didact import Execution, Store, execute, plan
+from didact.data.folders import pixels, stream
+
+request, store, where, count = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+module, name = {"cache": (pixels, "_put"), "training": (stream.Streamed, "_made")}[where]
+original, calls = getattr(module, name), []
+
+def counted(*given):
+    calls.append(0)
+    if len(calls) == count:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(*given)
+
+setattr(module, name, counted)
+execute(plan(request, "cpu"), Store(store), Execution(decoders=2))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decode", ["once", "always"])
+def test_kill_minus_nine(flowers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decode: str) -> None:
+    """Killed while images are decoded into the shared cache, and again in an epoch with decoders at work, it ends with the
+    weights of one that was not.
+    """
+    settings = {"size": 20, "crop": 16, "augment": "resized-crop-flip", "decode": decode}
+    request = {"net": "resnet8", "data": {"name": f"folder:{flowers}"} | settings, "recipe": {"epochs": 3, "batch_size": 4}}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    for where, count in (("cache", 4), *([("training", 6)] if decode == "always" else [])):
+        words = [sys.executable, "-c", KILLED, json.dumps(request), str(tmp_path / "cut"), where, str(count)]
+        assert subprocess.run(words, env=environment, timeout=300, check=False).returncode == -signal.SIGKILL
+    runs = plan(request, "cpu")
+    (again,) = execute(runs, Store(tmp_path / "cut"), Execution(decoders=0)).records.values()
+    monkeypatch.setenv("DIDACT_DATA", str(tmp_path / "another cache"))
+    (whole,) = execute(runs, Store(tmp_path / "whole"), Execution(decoders=0)).records.values()
+    assert all(torch.equal(values, again.weights()[0][name]) for name, values in whole.weights()[0].items())
 
 
 def test_batches_are_drawn_as_the_boxes_say(flowers: Path) -> None:
