@@ -137,7 +137,8 @@ def measured(folder: Path, shape: tuple[int, int], decoders: list[int], repeats:
     loaders["stored"] = Loader(load(replace(data, decode="once")), batch_size=BATCH, data_seed=0)
     for name, several in loaders.items():
         works[name] = lambda several=several: sum(len(batch) for batch in several.epoch(0))
-    return rates(works, repeats) | {"difference": difference(dataset.train, drawn, shape, min(len(files), COMPARED))}
+    compared = difference(dataset.train, drawn, shape, min(len(files), COMPARED))
+    return {**rates(works, repeats), "difference": compared}
 
 
 def step(device: str, repeats: int) -> dict[str, float]:

@@ -77,19 +77,6 @@ def test_a_test_set_without_labels_is_none(tmp_path: Path) -> None:
     assert from_json(Data, {"name": f"hf:{tmp_path / 'saved'}"}).holds == (2, 10, 4, 6, 6)
 
 
-def test_labels_beyond_the_classes_that_are_named(tmp_path: Path) -> None:
-    """Arrow does not compare a label with the names; a class of that number was made of it."""
-    plain = (
-        rows(6).cast_column("label", datasets.Value("int64")).map(lambda _, at: {"label": 5 if at == 4 else at % 2}, True)
-    )
-    named = datasets.Dataset(plain.data, info=datasets.DatasetInfo(features=rows(2).features))
-    for parts in ({"train": named}, {"train": rows(6), "test": named}):
-        datasets.DatasetDict(parts).save_to_disk(str(tmp_path / f"{len(parts)}"))
-        with pytest.raises(SpecError, match=rf"split {list(parts)[-1]}: label 5 at row 4, .* label has the classes 0 to 1"):
-            from_json(Data, {"name": f"hf:{tmp_path / str(len(parts))}"})
-    assert not list((tmp_path / "cache").rglob("*.png"))
-
-
 def test_what_is_no_such_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bad.parquet").write_bytes(b"no table")
     (tmp_path / "empty").mkdir()

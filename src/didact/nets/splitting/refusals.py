@@ -46,6 +46,6 @@ def of_logits(net: nn.Module, few: Tensor, many: Tensor) -> str | None:
     norms = [name for name in norms if "Instance" not in type(net.get_submodule(name)).__name__]
     why = f" ({norms[0]} keeps no running statistics)" if norms else ""
     return (
-        f"gives an image other logits beside other images, in eval mode, too{why}; then a test depends on its batches: take "
-        "no mean over the batch in eval mode"
+        f"gives an image other logits beside other images, in eval mode, too{why}; then a test depends on its batches: use "
+        "nothing of the batch in eval mode"
     )
