@@ -7,16 +7,19 @@ import inspect
 import re
 from typing import Any
 
+from didact.catalogue.formulas import latex
+
 
 def readable(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Indented blocks after an empty line are shown as they stand; what would be taken for markup elsewhere is escaped."""
+    lines[:] = _set(lines)
     made: list[str] = []
     literal = False
     for i, line in enumerate(lines):
         indented = line.startswith("    ")
         begins = indented and not literal and i > 0 and not lines[i - 1].strip()
         if begins and not _in_section(lines[:i]):
-            opened = next((other for other in reversed(lines[:i]) if other.strip()), "").endswith("::")
+            opened = next((other for other in reversed(lines[:i]) if other.strip()), "").endswith("::")  # .. math::, too
             made += [] if opened else ["::", ""]
             literal = True
         elif line.strip() and not indented:
@@ -24,6 +27,21 @@ def readable(app: Any, what: str, name: str, thing: Any, options: Any, lines: li
         made.append(line if literal else _escaped(line))
     first = [""] if what == "attribute" else []  # napoleon takes what stands before a colon in the first line for a type
     lines[:] = first + made
+
+
+def _set(lines: list[str]) -> list[str]:
+    """The lines with every formula whose LaTeX is known as a formula of its own; others stay as they stand."""
+    shown: list[str] = []
+    block: list[str] = []
+    for line in [*lines, ""]:
+        if line.startswith("    ") and (block or not shown or not shown[-1].strip()):
+            block.append(line)
+            continue
+        known = latex("\n".join(block)) if block else None
+        shown += block if known is None else [".. math::", "", *(f"    {part}" for part in known.split("\n")), ""]
+        block = []
+        shown.append(line)
+    return shown[:-1]
 
 
 def _in_section(lines: list[str]) -> bool:

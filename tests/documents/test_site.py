@@ -77,3 +77,5 @@ def test_formulas_are_mathml(site: Path) -> None:
     text = (site / "docs/methods/logits.html").read_text(encoding="utf-8")
     assert text.count("<math") >= 4 and "MathJax" not in text
     assert "didact.methods.kd" in text  # the source leads to the module's page
+    reference = "".join(path.read_text(encoding="utf-8") for path in (site / "docs/reference").glob("*.html"))
+    assert reference.count("<math") >= 20  # of docstrings, too
