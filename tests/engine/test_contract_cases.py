@@ -48,8 +48,9 @@ class Rotated(Method):
 
 
 def test_views_are_shown_to_both() -> None:
-    one = make(Rotated())
-    run((one,), dataset=DATASET, teacher=taught("resnet8", DATASET.image)[0])
+    teacher = taught("resnet8", DATASET.image)
+    one = learner(Rotated(), "resnet8", DATASET, Recipe(epochs=2, batch_size=16), teacher=teacher)
+    run((one,), dataset=DATASET, teacher=teacher[0])
     assert one.done
 
 

@@ -73,7 +73,7 @@ def test_a_grid(tiny: Callable[..., Run], store: Store, monkeypatch: pytest.Monk
     rows = {row: {column: tuple(made[row, column]) for column in "ab"} for row in ("kd", "sp")}
     measure = Measure("top-1", lambda store, runs, device, tell: by_digest)
     monkeypatch.setattr(Store, "get", lambda self, run: Known(Path(), 0.0))
-    (table,) = Grid("title", rows, ("a", "b"), "a", (measure,), average=True).tables(store, "cpu", lambda line: None)
+    table = Grid("title", rows, ("a", "b"), "a", (measure,), average=True).tables(store, "cpu", lambda line: None)[0]
     shown = [tuple(map(text, row)) for row in table.rows]
     assert shown[0] == ("kd", "55.00 ± 7.07", "59.00 ± 9.90 (+4.00 ± 2.83)")
     assert shown[1] == ("sp", "40.00", "41.00 (-)")  # no seed with both figures
@@ -118,8 +118,7 @@ def _study(standard: Run, other: Run, first: Figures, second: Figures, records: 
 def _grid(standard: Run, other: Run, first: Figures, second: Figures, records: dict[str, Record]) -> Table:
     measure = Measure("top-1", lambda store, runs, device, tell: {r.digest: v for r, v in (first | second).items()})
     grid_ = Grid("title", {"kd": {"a": tuple(first), "b": tuple(second)}}, ("a", "b"), "a", (measure,))
-    (table,) = grid_.tables(Store(Path()), "cpu", lambda line: None)
-    return table
+    return grid_.tables(Store(Path()), "cpu", lambda line: None)[0]
 
 
 def _probe(standard: Run, other: Run, first: Figures, second: Figures, records: dict[str, Record]) -> Table:

@@ -42,17 +42,20 @@ def shown(value: Any) -> str:
     return text if len(text) <= REPEATED else f"{text[: REPEATED - 20]}... ({len(text):,} characters)"
 
 
-def closest(name: str, names: Iterable[str], most: int = 3) -> list[str]:
-    """The ``names`` that ``name`` may be a misspelling of, at most so many, the closest first."""
+def closest(name: str, names: Iterable[str], most: int = 3, likeness: float = 0.6) -> list[str]:
+    """The ``names`` that ``name`` may be a misspelling of, at most so many, the closest first.
+
+    Args:
+        likeness: the least share of letters in common, as difflib counts them.
+    """
     by_letters: dict[str, list[str]] = {}
     for each in names:
         by_letters.setdefault(_letters(each), []).append(each)
     asked = _letters(name[:REPEATED])
     if asked in by_letters:
         return by_letters[asked]
-    return [
-        each for letters in difflib.get_close_matches(asked, by_letters, n=most, cutoff=0.5) for each in by_letters[letters]
-    ]
+    alike = difflib.get_close_matches(asked, by_letters, n=most, cutoff=likeness)
+    return [each for letters in alike for each in by_letters[letters]]
 
 
 def _letters(name: str) -> str:
@@ -63,7 +66,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` for the closest of ``names``, or all of them when none is close. A
     name that differs in signs and the size of letters only is the only one meant."""
     known = sorted(names)
-    close = closest(name, known)
+    close = closest(name, known, likeness=0.5)
     if close:
         return "; did you mean " + " or ".join(f"'{each}'" for each in close) + "?"
     more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
