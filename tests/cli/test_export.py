@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
@@ -32,6 +34,21 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_a_run_answers_for_an_image_as_its_file_does(store: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "resnet8", "-o", "net.onnx", "--store", store]) == 0
+    pixels = torch.randint(0, 256, (16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).numpy()
+    Image.fromarray(pixels).save("noise.png")
+    answers = []
+    for network in ("net.onnx", "resnet8"):
+        capsys.readouterr()
+        assert main(["predict", network, "noise.png", "--top", "10", "--json", "--store", store]) == 0
+        answers.append(json.loads(capsys.readouterr().out)[0]["classes"])
+    of_file, of_run = ({one["name"]: one["probability"] for one in classes} for classes in answers)
+    assert of_run == pytest.approx(of_file, abs=1e-4) and len(of_run) == 10
+    assert main(["predict", "vgg8", "noise.png", "--store", store]) == 2
+    assert "vgg8" in capsys.readouterr().err
 
 
 def test_a_file_in_eight_bits(store: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:

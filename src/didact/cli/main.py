@@ -83,9 +83,10 @@ app.command(
 
 app.command(
     "didact.cli.predict:predict",
-    help="""What a file from didact export says of images: classes with their probabilities.
+    help="""What a file from didact export, or a run of the store, says of images: classes with their probabilities.
 
     didact predict student.onnx cat.jpg dog.png --top 3
+    didact predict 1f0c cat.jpg
     """,
 )
 

@@ -3,37 +3,57 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from didact.cli.options import Json, exactly
+from didact.cli import answer
+from didact.cli.options import STORE, Json, StorePath, TrustStore, exactly
 from didact.cli.output import Format, emit, form
 from didact.spec import Count, SpecError
 
+if TYPE_CHECKING:
+    from didact.deploy.predict import Predictor
+
 
 def predict(
-    file: Annotated[Path, Parameter(help="A file from didact export.")],
+    network: Annotated[
+        str, Parameter(help="A file from didact export; or a run: a digest, the beginning of one, or a folder's name.")
+    ],
     *images: Annotated[Path, Parameter(help="Images.")],
     top: Annotated[int, Parameter(converter=exactly(Count), help="So many classes of each image.")] = 5,
+    store: StorePath = STORE,
+    trust_store: TrustStore = False,
     format: Format = "text",
     json: Json = False,
 ) -> int:
     """Answer for each image; the help stands where the command is named."""
-    from didact.deploy.predict import Predictor
     from didact.spec import clean
     from didact.tables.table import Table
 
     shape = form(format, json)
     if not images:
         raise SpecError("images: name at least one image, didact predict FILE.onnx IMAGE ...")
-    answers = Predictor(file.expanduser()).answers([image.expanduser() for image in images], top)
-    rows = tuple(
-        (clean(answer.image), clean(name), f"{100 * share:.2f} %") for answer in answers for name, share in answer.classes
-    )
+    answers = _predictor(network, store, trust_store).answers([image.expanduser() for image in images], top)
+    rows = tuple((clean(one.image), clean(name), f"{100 * share:.2f} %") for one in answers for name, share in one.classes)
     plain = [
-        {"image": str(answer.image), "classes": [{"name": name, "probability": share} for name, share in answer.classes]}
-        for answer in answers
+        {"image": str(one.image), "classes": [{"name": name, "probability": share} for name, share in one.classes]}
+        for one in answers
     ]
     emit([Table(("image", "class", "probability"), rows)], shape, plain)
     return 0
+
+
+def _predictor(network: str, store: Path, trust_store: bool) -> Predictor:
+    """The exported file, or the run of the store, that answers."""
+    from didact.deploy.bench import FORMS
+    from didact.deploy.predict import of_file
+
+    path = Path(network).expanduser()
+    if path.is_file() or path.suffix.lower() in FORMS:
+        return of_file(path)
+    from didact.sharing.deployed import predictor
+    from didact.store.choice import chosen
+
+    records = answer.opened(store, trust_store)
+    return predictor(records, *chosen(records, network))

@@ -1,10 +1,11 @@
-"""What an exported file says of images: it is run by ONNX Runtime, and its own metadata say how
-images are shown to it and what its classes are called."""
+"""What a network says of images: an exported file, which is run by ONNX Runtime, and whose own
+metadata say how images are shown to it and what its classes are called; or any other that is
+described in the same way."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,40 +36,22 @@ class Answer:
 
 
 class Predictor:
-    """An exported file, ready to answer.
+    """A network that answers for images.
 
     Args:
-        path: a file from ``didact export``.
-
-    Raises:
-        SpecError: the extra is not installed.
-        RequestError: there is no such file, it is damaged, or not from ``didact export``.
+        about: "image", the (c, h, w) that it takes; "resize", the height and width to which images
+            are brought before their middle is taken; "classes", their names.
+        logits: of images (1, c, h, w), float32 on the scale 0 to 1: (1, classes).
     """
 
-    def __init__(self, path: Path) -> None:
-        check_installed("predict")
-        if not is_file(path):
-            raise RequestError(f"{clean(path)} is no file; 'didact export RUN -o FILE.onnx' makes one")
-        form = FORMS.get(path.suffix.lower(), "onnx")
-        if form != "onnx":
-            raise RequestError(
-                f"{clean(path)} is a file of {form}, and answers come from ONNX files; "
-                "'didact export RUN -o FILE.onnx' makes one of the same run"
-            )
-        try:
-            self._session = session(content(path, largest=None), torch.get_num_threads())
-        except Exception as error:  # of the runtime, which has many kinds
-            raise RequestError(
-                f"{clean(path)} cannot be read by ONNX Runtime {runtime()}: {clean(reason(error))}; {_instead(str(error))}"
-            ) from None
-        _check_whole(path)
-        self.about = _about(path, self._session.get_modelmeta().custom_metadata_map)
-        _check_classes(path, len(self.about["classes"]), self._session.get_outputs()[0].shape)
+    def __init__(self, about: Mapping[str, Any], logits: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.about = about
+        self._logits = logits
 
     def answers(self, images: Iterable[Path], top: int = 5) -> list[Answer]:
         """The ``top`` classes of each image, or all where there are fewer.
 
-        An image is brought to the file's size as images of a folder are in training: its central
+        An image is brought to the network's size as images of a folder are in training: its central
         square, area-averaged where it is larger.
 
         Raises:
@@ -77,7 +60,7 @@ class Predictor:
         return [Answer(path, self._answer(self._pixels(path), top)) for path in images]
 
     def _answer(self, pixels: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
-        logits = self._session.run(["logits"], {"images": pixels})[0][0].astype(np.float64)
+        logits = self._logits(pixels)[0].astype(np.float64)
         shares = np.exp(logits - logits.max())
         shares /= shares.sum()
         order = np.argsort(-shares, kind="stable")[:top]
@@ -97,6 +80,34 @@ class Predictor:
         top, left = (tall - height) // 2, (wide - width) // 2
         part = pixels[top : top + height, left : left + width]
         return np.ascontiguousarray(part.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255)
+
+
+def of_file(path: Path) -> Predictor:
+    """A file from ``didact export``, run by ONNX Runtime.
+
+    Raises:
+        SpecError: the extra is not installed.
+        RequestError: there is no such file, it is damaged, or not from ``didact export``.
+    """
+    check_installed("predict")
+    if not is_file(path):
+        raise RequestError(f"{clean(path)} is no file; 'didact export RUN -o FILE.onnx' makes one")
+    form = FORMS.get(path.suffix.lower(), "onnx")
+    if form != "onnx":
+        raise RequestError(
+            f"{clean(path)} is a file of {form}, and answers come from ONNX files; "
+            "'didact export RUN -o FILE.onnx' makes one of the same run"
+        )
+    try:
+        opened = session(content(path, largest=None), torch.get_num_threads())
+    except Exception as error:  # of the runtime, which has many kinds
+        raise RequestError(
+            f"{clean(path)} cannot be read by ONNX Runtime {runtime()}: {clean(reason(error))}; {_instead(str(error))}"
+        ) from None
+    _check_whole(path)
+    about = _about(path, opened.get_modelmeta().custom_metadata_map)
+    _check_classes(path, len(about["classes"]), opened.get_outputs()[0].shape)
+    return Predictor(about, lambda pixels: opened.run(["logits"], {"images": pixels})[0])
 
 
 def _instead(reason: str) -> str:

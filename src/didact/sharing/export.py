@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from didact import __version__
-from didact.data import Dataset, evaluation_batches, facts, load, stored
+from didact.data import Dataset, evaluation_batches, load, stored
 from didact.deploy import qdq
 from didact.deploy.calibration import calibration
 from didact.deploy.engine import Unsupported
@@ -19,11 +19,10 @@ from didact.deploy.fit import footprint
 from didact.deploy.forms.contract import Form, find
 from didact.deploy.onnx_file import FORMAT
 from didact.engine.accuracy import hits
-from didact.nets import BlockNet, title
-from didact.nets.blocks import Shape
-from didact.runs.build import in_floats
+from didact.nets import title
 from didact.runs.run import Run
 from didact.sharing.checks import check
+from didact.sharing.deployed import Deployed, deployed
 from didact.sharing.exported import Exported, written
 from didact.spec import RequestError, SpecError, clean
 from didact.store.record import Record
@@ -75,7 +74,7 @@ def export(
     """
     form = find(to, python)
     count = check(run, path, to, bits, images, float_ends, python)
-    network = _deployed(store, run, record)
+    network = deployed(store, run, record)
     dataset = load(run.data)
     raw = replace(dataset, mean=(0.0,) * len(network.mean), std=(1.0,) * len(network.std))
     used: list[int] = []
@@ -106,35 +105,7 @@ def export(
     return written(path, form.described(file, about), about, len(form.described(exact, about)))
 
 
-@dataclass(frozen=True)
-class _Deployed:
-    """The network that leaves.
-
-    Attributes:
-        net: as it was trained; ``rounds``: the same where it was trained in 8 bits, else None;
-            ``plain``: in floats.
-        image: (c, h, w) that it is shown.
-        mean, std: of each channel, on the scale 0 to 1.
-    """
-
-    net: nn.Module
-    rounds: BlockNet | None
-    plain: nn.Module
-    image: Shape
-    mean: Sequence[float]
-    std: Sequence[float]
-
-
-def _deployed(store: Store, run: Run, record: Record) -> _Deployed:
-    net = store.deployed(run).requires_grad_(False)
-    known, kept = facts(run.data), record.images()
-    rounds = net if run.recipe.bits == 8 and isinstance(net, BlockNet) else None
-    plain = net if rounds is None else in_floats(run, rounds)
-    mean, std = kept.get("mean", list(known.mean)), kept.get("std", list(known.std))
-    return _Deployed(net, rounds, plain, known.image, mean, std)
-
-
-def _files(form: Form, network: _Deployed, bits: int, batches: Iterable[Tensor], float_ends: bool) -> tuple[bytes, bytes]:
+def _files(form: Form, network: Deployed, bits: int, batches: Iterable[Tensor], float_ends: bool) -> tuple[bytes, bytes]:
     """The network's content of a file in 32 bits, and in ``bits``.
 
     Raises:
@@ -147,7 +118,7 @@ def _files(form: Form, network: _Deployed, bits: int, batches: Iterable[Tensor],
     return exact, exact if bits == 32 else form.quantised(model, batches, float_ends)
 
 
-def _about(run: Run, network: _Deployed, dataset: Dataset) -> dict[str, Any]:
+def _about(run: Run, network: Deployed, dataset: Dataset) -> dict[str, Any]:
     """What the description says of the network and its images."""
     need = footprint(network.plain, network.image)
     return {
