@@ -72,8 +72,8 @@ def find(name: str) -> Make:
     if name.endswith(".py") or ".py:" in name:
         return _checked(name, *_from_file(name))
     if ":" not in name:
-        known = {each for study in names() for each in (study, study.partition("-")[0])}
-        raise SpecError(f"unknown study {shown(name)}{nearest(name, known)} (a file of your own ends in .py)")
+        whole = [] if "-" in name else [study.partition("-")[0] for study in names()]
+        raise SpecError(f"unknown study {shown(name)}{nearest(name, {*names(), *whole})} (a file of your own ends in .py)")
     return _checked(name, *imported(name, "study"))
 
 
