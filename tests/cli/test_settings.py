@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from didact.cli.main import main
 from didact.request.tokens import parse
@@ -13,6 +14,9 @@ from didact.spec import SpecError
 BASE = ["--net", "resnet8", "--data", "digits", "--data.classes", "2", "--data.per_class", "5", "--precision", "fp32"]
 TAUGHT = ["--teacher.net", "resnet14"]
 PEERS = ["--peers.net", "resnet14", "--method", "dml"]
+
+
+USABLE = "cpu or cuda" if torch.cuda.is_available() else "cpu, or leave it out"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,7 @@ def test_a_wrong_value_is_refused_with_its_setting(
             ["compare", "--json", "--format", "csv"],
             "--json and --format csv are two forms of the same tables; leave one of them out",
         ),
-        (["train", "--device", "meta"], "device 'meta' cannot be used here: unknown processor; write cpu or cuda"),
+        (["train", "--device", "meta"], f"device 'meta' cannot be used here: unknown processor; write {USABLE}"),
         (["train", "--device", "cpu:7"], "device 'cpu:7': there is one cpu; write cpu"),
     ],
 )

@@ -16,6 +16,7 @@ from support.documents import Command, Document, documents
 from support.workplace import words
 
 NOT_RUN = {
+    r"--streams": "a GPU; tests/execution/test_gpu.py",
     r"--on ": "a Ray cluster; tests/execution/executors has one",
     r"--workers|quickstart": "starts processes, or takes minutes; tests/execution and tests/cli do",
     r"(timm|torchvision|hf):|--library": "networks of libraries; tests/nets has them",

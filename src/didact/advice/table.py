@@ -17,6 +17,7 @@ from didact.advice.options import (
     shortest,
     turning_point,
 )
+from didact.advice.records import SHORTEST
 from didact.advice.trials import KINDS, Trial
 from didact.runs.spread import defined
 from didact.tables.table import Cell, Table
@@ -112,9 +113,15 @@ def _decision(found: Sequence[Option]) -> str:
         return f"Train the teacher by {best.name}: --teacher.method {best.kind}"
     if all(option.verdict == "standard" for option in found[1:] if not option.refused):
         return "Train a standard teacher: --teacher.method standard"
+    return f"The trials cannot tell which teacher is better here; a standard teacher is the cheaper one.{_pilot(found)}"
+
+
+def _pilot(found: Sequence[Option]) -> str:
+    """A pilot that the request may have; nothing where it is too short for one."""
+    whole = found[0].students[0].epochs
+    share = max(0.2, math.ceil(100 * SHORTEST / whole) / 100)
     return (
-        "The trials cannot tell which teacher is better here. --pilot 0.2 trains a fifth of the epochs and says more; a "
-        "standard teacher is the cheaper one."
+        f" --pilot {share:g} trains {math.floor(share * whole)} epochs first, and narrows the interval." if share < 1 else ""
     )
 
 

@@ -261,7 +261,8 @@ def device(name: str | None) -> str:
         torch.empty(1, device=place)
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = cut(str(error).splitlines()[0])
-        raise SpecError(f"device {shown(name)} cannot be used here: {reason}; write cpu or cuda") from None
+        usable = "cpu or cuda" if torch.cuda.is_available() else "cpu, or leave it out"
+        raise SpecError(f"device {shown(name)} cannot be used here: {reason}; write {usable}") from None
     if place.type == "cpu" and place.index:
         raise SpecError(f"device {shown(name)}: there is one cpu; write cpu")
     return "cpu" if place.type == "cpu" else name

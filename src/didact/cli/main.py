@@ -109,7 +109,7 @@ app.command(
     help="""Which teacher to train, before anything is trained: standard, SFTN or GTN, by all trials so far and those in the
     store, and what each costs on this machine. Settings as in didact train, without --teacher.method.
 
-    didact advise --net resnet8,resnet14 --teacher.net resnet20 --data cifar100 --epochs 40 --pilot 0.2
+    didact advise --net resnet8,resnet14 --teacher.net resnet20 --data cifar100 --epochs 240 --pilot 0.1
     """,
 )
 
