@@ -166,11 +166,11 @@ def faults(seed: int, count: int, capsys: pytest.CaptureFixture[str]) -> list[st
 
 
 def test_wrong_requests_are_answered(capsys: pytest.CaptureFixture[str]) -> None:
-    assert faults(0, 120, capsys) == []
+    assert faults(0, 300, capsys) == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(11))
+@pytest.mark.parametrize("seed", range(1, 11))
 def test_more_wrong_requests_are_answered(seed: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert faults(seed, 500, capsys) == []
 

@@ -127,9 +127,14 @@ def test_other_forms(to: str, store: Store, tmp_path: Path) -> None:
     small = exported(store, make("simkd"), tmp_path / f"net8{suffix}", to=to, bits=8, images=20)
     assert small.about["difference"] > 1e-6 and small.size < small.float_size
     ends = exported(store, make("simkd"), tmp_path / f"ends{suffix}", to=to, bits=8, images=20, float_ends=True)
-    # whether it is the larger file depends on the form: pt2 writes more for a layer's rounding than a small layer has
-    assert ends.size != small.size and ends.size < ends.float_size
-    assert ends.about["difference"] != small.about["difference"]
+    assert ends.size < ends.float_size and ends.about["difference"] != small.about["difference"]
+    if to == "pt2":  # the file of this network is smaller with float ends (209 to 216 kB), so its operations are counted
+        whole, without = (
+            sum("quantize" in str(node.target) for node in torch.export.load(one.path).graph.nodes) for one in (small, ends)
+        )
+        assert 0 < without < whole
+    else:
+        assert small.size < ends.size
     assert b"site-packages" not in done.path.read_bytes() + small.path.read_bytes()
 
 
