@@ -109,6 +109,7 @@ def start(arguments: Sequence[str | Path], rank: int = 0, size: int = 1, port: i
     place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "MASTER_PORT": port}
     paths = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
+    environment["PYTHONFAULTHANDLER"] = "1"  # a process that aborts says where
     if size > 1:
         environment |= {name: str(value) for name, value in place.items()}
     command = [sys.executable, "-m", "support.shared", *map(str, arguments)]
