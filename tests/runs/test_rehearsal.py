@@ -194,6 +194,22 @@ def test_own_networks_may_read_numbers_from_tensors(net: str, method: str, more:
     asked(net, method, **more)
 
 
+def test_blocks_that_answer_by_chance_are_told_of() -> None:
+    (run,) = plan({"net": "support.owned:always", "method": "ce", "epochs": 1, "data": {"name": "digits"}})
+    (line,) = check(run)
+    assert line.startswith(
+        "support.owned:always gives other logits for the same images each time, in eval mode, too (the first values that "
+        "differ come from blocks.2.body.0, Always); random numbers belong to training mode"
+    )
+
+
+def test_blocks_whose_logits_are_not_finite_are_refused() -> None:
+    with pytest.raises(
+        SpecError, match=r"owned:unset gives NaN for images of noise \(.*come from blocks.2.body.1.0, Conv2d"
+    ):
+        asked("support.owned:unset")
+
+
 @pytest.mark.parametrize(
     ("taught", "shown", "message"),
     [

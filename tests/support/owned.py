@@ -64,6 +64,13 @@ def scaled(classes: int, channels: int) -> BlockNet:
     return network(classes, channels, Scaled())
 
 
+def unset(classes: int, channels: int) -> BlockNet:
+    """Its second convolution has weights that nobody has set."""
+    net = network(classes, channels, nn.Identity())
+    nn.init.constant_(net.get_parameter("blocks.2.body.1.0.weight"), torch.nan)
+    return net
+
+
 @spec
 class Noisy(Method):
     """Cross entropy with noise on the logits, from all three global generators, and towards the teacher's."""

@@ -29,7 +29,7 @@ class Told(nn.Module):
         if self.how == "noise" and self.training:
             x = x + 1
         x = x.mean((2, 3))
-        if self.how == "draws":
+        if self.how == "draws" and self.training:
             x = x * torch.rand(1)
         logits = x if self.how == "no classifier" else self.fc(x)
         return {"scores": logits} if self.how == "dict" else (logits, x) if self.how == "pair" else logits

@@ -28,7 +28,7 @@ def check(run: Run, memory: int | None = None) -> list[str]:
         memory: bytes that the device has; None where they do not matter.
 
     Returns what to tell of a run that can work: the parts of its method that will teach it nothing,
-    and how a file of weights fits.
+    how a file of weights fits, and which networks of one's own answer by chance.
 
     Raises:
         SpecError: the network, the method and the teacher do not fit, or a term of the method can
@@ -56,7 +56,7 @@ def check(run: Run, memory: int | None = None) -> list[str]:
         if memory is not None:
             _check_memory(run, parameters(net) + parameters(added), parameters(teacher) if teacher else 0, memory)
         if run.given is None:
-            rehearse(run)
+            notes += rehearse(run)
         for part in idle:
             if part.whole:
                 raise ValueError(part.why)

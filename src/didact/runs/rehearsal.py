@@ -26,10 +26,12 @@ from didact.engine.step import advance
 from didact.engine.tally import Tally
 from didact.engine.teach import teach
 from didact.nets.blocks import BlockNet
+from didact.nets.splitting.answers import note
 from didact.runs.build import extras, network, pair
 from didact.runs.foreign import involved
 from didact.runs.run import Run
 from didact.seeds import preserved, stream
+from didact.spec import SpecError
 from didact.spec.foreign import running
 
 IMAGES = 4
@@ -38,7 +40,7 @@ REST = 2
 """The smallest last batch there is."""
 
 
-def rehearse(run: Run) -> None:
+def rehearse(run: Run) -> list[str]:
     """Do what training does once where code of the user's own is involved: a step in every stage,
     and the test. Nothing is kept.
 
@@ -46,12 +48,14 @@ def rehearse(run: Run) -> None:
     noise; the networks are fresh ones, on the CPU. Mixed images have a class that does not exist,
     so that no term can be taken with it.
 
+    Returns what to tell of networks that answer by chance in eval mode.
+
     Raises:
-        SpecError: the code raises something, or does not do what a method or a network should.
+        SpecError: a network's logits are not finite; the code raises something, or does not do what a method or a network should.
     """
     mine = involved(run)
     if not mine:
-        return
+        return []
     smaller = training_images(run.data) % run.recipe.batch_size >= REST
     dataset = noise(run.data, IMAGES + (REST if smaller else 0))
     mixes = run.recipe.mixing.mixes
@@ -59,6 +63,10 @@ def rehearse(run: Run) -> None:
     with preserved(), running(", ".join(mine), f"in a first step on a few {images}"):
         teacher = network(run.teacher).eval().requires_grad_(False) if run.teacher else None
         learners = [learner(one, str(turn), teacher, dataset, IMAGES) for turn, one in enumerate(run.group)]
+        networks = {one.net: its.net for one, its in zip(run.group, learners, strict=True)}
+        if run.teacher is not None and teacher is not None:
+            networks[run.teacher.net] = teacher
+        notes = [told for name, net in networks.items() if (told := _answers(name, net, dataset.image))]
         views = frozenset().union(*(one.views for one in learners))
         own = {one.label: 0 for one in learners if one.own_images}
         loader = Loader(dataset, batch_size=IMAGES, data_seed=0, views=views, renderings=own)
@@ -69,6 +77,20 @@ def rehearse(run: Run) -> None:
             for one in learners:
                 one.end_epoch()
         evaluate(learners, evaluation_batches(dataset, dataset.test), "test")
+    return notes
+
+
+def _answers(name: str, net: BlockNet, image: tuple[int, int, int]) -> str | None:
+    """What to tell of the answers of the network ``name``.
+
+    Raises:
+        SpecError: they are not finite.
+    """
+    try:
+        told = note(net, image)
+    except ValueError as error:
+        raise SpecError(f"{name} {error}") from None
+    return None if told is None else f"{name} {told}"
 
 
 def learner(run: Run, label: str, teacher: BlockNet | None, dataset: Dataset, batch: int, device: str = "cpu") -> Learner:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from didact.nets import create, split
 from didact.spec import SpecError
+from support.owned import Always
 
 IMAGE = (1, 8, 8)
 
@@ -29,6 +30,10 @@ class Small(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(self.one(x.to(self.one.weight.dtype))).relu()
         x = self.two(x).relu().mean((2, 3))
+        if self.kind == "NaN":
+            x = x / (x - x)
+        if self.kind == "root of 0":
+            x = x + (0 * x).sqrt()
         if self.kind == "centred":
             x = x - x.mean(0, keepdim=True)
         if self.kind == "always dropped":
@@ -40,7 +45,34 @@ class Small(nn.Module):
             logits = logits @ logits.T
         if self.kind == "mean":
             logits = logits.mean(0, keepdim=True)
+        if self.kind == "a class less":
+            logits = logits + torch.tensor([0.0, 0.0, -torch.inf])
         return logits.argmax(1, keepdim=True) if self.kind == "class" else logits
+
+
+class Counts(nn.Module):
+    """Scales by the number of its calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return x * self.calls
+
+
+class Noise(nn.Module):
+    """Infinite values in training mode."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / (0.0 if self.training else 1.0)
+
+
+def with_infinity() -> nn.Module:
+    net = Small()
+    nn.init.constant_(net.norm.weight, torch.inf)  # type: ignore[arg-type]
+    return net
 
 
 def partly(net: nn.Module, **elsewhere: torch.device | torch.dtype) -> nn.Module:
@@ -65,6 +97,23 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "logits of pairs": (lambda: Small("pairs"), "returns 2 logits for each of 2 images and 3 for each of 3"),
     "one row": (lambda: Small("mean"), r"returns \(1, 3\) for 2 images"),
     "a size of batch": (lambda: Small("two at a time"), "cannot take 3 images of shape .*invalid for input of size 18"),
+    "dropout in eval mode": (
+        lambda: Small("always dropped"),
+        r"gives other logits for the same images each time, in eval mode, too; .*F.dropout\(x, p, training=self.training\)",
+    ),
+    "a module that drops in eval mode": (
+        lambda: Small(norm=Always()),
+        r"the first values that differ come from norm, Always",
+    ),
+    "calls that count": (lambda: Small(norm=Counts()), r"other logits for the same images .*come from norm, Counts"),
+    "NaN": (lambda: Small("NaN"), r"gives NaN for images of noise; nothing can be learned from that: look for parameters"),
+    "NaN from a layer": (with_infinity, r"gives NaN for images of noise \(.* not finite come from norm, BatchNorm2d\)"),
+    "a masked class": (lambda: Small("a class less"), "gives infinite logits for images of noise; .*masked by -inf"),
+    "NaN in training mode": (lambda: Small(norm=Noise()), "gives logits that are not finite in training mode"),
+    "a gradient of NaN": (
+        lambda: Small("root of 0"),
+        "has a gradient that is not finite at .*; a root, a norm or a logarithm",
+    ),
     "a class": (lambda: Small("class"), "returns int64; a classifier returns logits, which are floats"),
 }
 
@@ -99,5 +148,9 @@ def test_norms_that_do_not_look_at_others_are_no_fault(norm: nn.Module) -> None:
     assert split(Small(norm=norm), IMAGE)(torch.zeros(2, *IMAGE)).shape == (2, 3)
 
 
-def test_chance_is_not_taken_for_other_images() -> None:
-    assert split(Small("always dropped"), IMAGE)(torch.zeros(2, *IMAGE)).shape == (2, 3)
+def test_running_statistics_and_random_numbers_are_as_before() -> None:
+    net, random = Small(), torch.get_rng_state()
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    split(net, IMAGE)
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+    assert torch.equal(random, torch.get_rng_state()) and not any(part._forward_hooks for part in net.modules())

@@ -55,11 +55,13 @@ def check(net: BlockNet, model: nn.Module, names: dict[str, str], images: Tensor
         names: the model's name of each entry of the net's state dict.
 
     Raises:
-        ValueError: something differs; the message says what.
+        ValueError: something differs, or is not finite; the message says what.
     """
     split, whole = copy.deepcopy(net), copy.deepcopy(model)
     pairs = [_step(network, images) for network in (whole, split)]
     kind = type(model).__name__
+    if fault := _unteachable(whole, pairs[0][1]):
+        raise ValueError(f"{kind} {fault}")
     for what, a, b in zip(("logits in eval mode", "logits in training mode", "random numbers"), *pairs, strict=False):
         if not _same(a, b):
             raise ValueError(
@@ -88,6 +90,19 @@ def _step(net: nn.Module, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             if logits.requires_grad:  # not where the whole network is frozen
                 (logits * weights).sum().backward()
         return evaluated, logits.detach(), torch.get_rng_state()
+
+
+def _unteachable(net: nn.Module, logits: Tensor) -> str | None:
+    """What is not finite after a step in training mode that gave ``logits``; None where all is."""
+    if not bool(logits.isfinite().all()):
+        return "gives logits that are not finite in training mode, for a few images of noise, but not in eval mode"
+    for name, value in net.named_parameters():
+        if value.grad is not None and not bool(value.grad.isfinite().all()):
+            return (
+                f"has a gradient that is not finite at {name}, for a few images of noise; a root, a norm or a logarithm has "
+                "none at 0: add a small number below it"
+            )
+    return None
 
 
 def _same(a: Tensor | None, b: Tensor | None) -> bool:

@@ -206,14 +206,13 @@ def _followed(model: nn.Module, image: Shape, *, sized: bool = False) -> tuple[W
         raise ValueError(f"{kind}: {fault}")
     images = _images(model, image)
     device = device_of(model)
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     with preserved("cpu" if device.type == "meta" else device), torch.no_grad(), mode(model, training=False):
         few, many = (_logits(model, images[:size]) for size in (SMALL, LARGE))
-        fault = refusals.of_logits(model, few, many)
-        if fault and torch.equal(few, _logits(model, images[:SMALL])):  # otherwise it is chance that differs
+        if fault := refusals.of_logits(model, few, many, images):
             raise ValueError(f"{kind} {fault}")
-    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     whole, graph = traced(model, images, sized=sized)
-    for name, buffer in model.named_buffers():  # what a forward does to a buffer in place happens while it is traced
+    for name, buffer in model.named_buffers():  # what a forward does to one in place happens here, too
         buffer.copy_(buffers[name])
     with preserved("cpu" if device.type == "meta" else device), torch.no_grad(), mode(whole, training=False):
         return whole, flow(whole, graph, images)

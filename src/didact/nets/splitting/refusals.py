@@ -6,10 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-ALIKE = 1e-3
-"""By so much of the largest logit an image's may differ from batch to batch: kernels for other
-sizes round otherwise.
-"""
+from didact.nets.splitting import answers
 
 
 def of_parameters(net: nn.Module) -> str | None:
@@ -28,9 +25,12 @@ def of_parameters(net: nn.Module) -> str | None:
     return None
 
 
-def of_logits(net: nn.Module, few: Tensor, many: Tensor) -> str | None:
+def of_logits(net: nn.Module, few: Tensor, many: Tensor, images: Tensor) -> str | None:
     """Why logits of fewer and of more images, (b, k) each, are no classifier's; None where they
-    may be. The first images are the same.
+    may be. The network is in eval mode.
+
+    Args:
+        images: those of ``many``; the first of them are those of ``few``.
     """
     if not few.is_floating_point():
         return f"returns {str(few.dtype).removeprefix('torch.')}; a classifier returns logits, which are floats"
@@ -39,9 +39,11 @@ def of_logits(net: nn.Module, few: Tensor, many: Tensor) -> str | None:
             f"returns {few.shape[1]} logits for each of {len(few)} images and {many.shape[1]} for each of {len(many)}; "
             "their number is that of the classes"
         )
-    same = many[: len(few)]
-    if few.is_meta or not bool((few - same).abs().max() > ALIKE * many.abs().max()):
+    if few.is_meta:
         return None
+    fault = answers.not_finite(net, many, images) or answers.by_chance(net, images[: len(few)])
+    if fault or not answers.unlike(few, many[: len(few)]):
+        return fault
     norms = [name for name, part in net.named_modules() if getattr(part, "track_running_stats", None) is False]
     norms = [name for name in norms if "Instance" not in type(net.get_submodule(name)).__name__]
     why = f" ({norms[0]} keeps no running statistics)" if norms else ""
