@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from didact.data import Data, describe, load
+from didact.data import Data, available, describe, load
 from didact.data.folders.hub import exported
 from didact.spec import SpecError, from_json
 
@@ -74,7 +74,24 @@ def test_which_column_has_the_labels(tmp_path: Path) -> None:
 def test_a_test_set_without_labels_is_none(tmp_path: Path) -> None:
     hidden = rows(4).cast_column("label", datasets.Value("int64")).map(lambda row: {"label": -1})
     datasets.DatasetDict(train=rows(10), test=hidden, validation=rows(4)).save_to_disk(str(tmp_path / "saved"))
-    assert from_json(Data, {"name": f"hf:{tmp_path / 'saved'}"}).holds == (2, 10, 4, 6, 6)
+    data = from_json(Data, {"name": f"hf:{tmp_path / 'saved'}"})
+    assert data.holds == (2, 10, 4, 6, 6)
+    told: list[str] = []
+    available([data], told.append)
+    assert [line.partition(": ")[2] for line in told if "split" in line or "hidden" in line] == [
+        "left out: the split test, which has no labels"
+    ]
+
+
+def test_a_data_set_without_any_test_label_is_refused(tmp_path: Path) -> None:
+    saved = f"hf:{tmp_path / 'saved'}"
+    hidden = rows(4).cast_column("label", datasets.Value("int64")).map(lambda row: {"label": -1})
+    bare = rows(2).remove_columns("label")
+    datasets.DatasetDict(train=rows(10), test=hidden, val=bare, dev=rows(4)).save_to_disk(str(tmp_path / "saved"))
+    with pytest.raises(SpecError, match=r"the split test has no labels .*#test=SPLIT; with labels are \['train', 'dev'\]"):
+        from_json(Data, {"name": saved})
+    assert from_json(Data, {"name": f"{saved}#test=dev"}).holds == (2, 10, 4, 6, 6)
+    assert from_json(Data, {"name": f"{saved}#label#test=train"}).holds == (2, 8, 2, 6, 6)
 
 
 def test_what_is_no_such_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

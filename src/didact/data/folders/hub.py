@@ -22,17 +22,11 @@ from urllib.parse import quote
 
 from didact.data.archive import root
 from didact.data.contract import DataError
+from didact.data.folders.splits import PREFIX, Asked, Labelled, choose
+from didact.data.folders.walk import NOTES
 from didact.spec import SpecError, clean, shown
 
-PREFIX = "hf:"
-"""The name of such a data set is this, then a path; then, if wanted, ``#`` and the column with the
-labels.
-"""
-
-TESTS = ("test", "validation", "val")
-"""Splits that may be the test set; the first with labels is taken."""
-
-VERSION = 1
+VERSION = 2
 """Rises when the same data set is written in another way."""
 
 
@@ -46,22 +40,26 @@ def exported(name: str) -> Path:
 
     Raises:
         SpecError: ``datasets`` is not installed, there is no such data set, or it has no images
-            with classes.
+            with classes to learn from and to test on.
         DataError: the folder cannot be written.
     """
-    source, _, column = name.removeprefix(PREFIX).partition("#")
-    splits = _opened(source)
-    chosen = {part: _labelled(split, column, f"{clean(source)}, split {part}") for part, split in splits.items()}
-    train = next((part for part in ("train", *splits) if part in chosen), "")
-    tests = [part for part in TESTS if part in chosen and part != train and _has_labels(chosen[part])]
-    parts = {"train": chosen[train]} | ({"test": chosen[tests[0]]} if tests else {})
+    asked = Asked.of(name)
+    splits = _opened(asked.source)
+    labelled = {
+        part: _labelled(split, asked.column, f"{clean(asked.source)}, split {part}") for part, split in splits.items()
+    }
+    if not any(labelled.values()):
+        _refuse_columns(asked, splits)
+    chosen = choose(asked, labelled)
+    used = {"train": chosen.train} | ({"test": chosen.test} if chosen.test else {})
+    parts = {role: split for role, part in used.items() if (split := labelled[part]) is not None}
     for part in parts.values():
         part.check()
-    prints = [split.fingerprint for part, split in splits.items() if part in (train, *tests[:1])]
-    key = hashlib.sha256(repr((VERSION, prints, column)).encode()).hexdigest()[:16]
-    place = root() / "hf" / f"{quote(Path(source).name, safe='')}-{key}"
+    prints = [(role, splits[part].fingerprint) for role, part in used.items()]
+    key = hashlib.sha256(repr((VERSION, prints, asked.column, chosen.notes)).encode()).hexdigest()[:16]
+    place = root() / "hf" / f"{quote(Path(asked.source).name, safe='')}-{key}"
     if not place.is_dir():
-        _write(place, parts, source)
+        _write(place, parts, chosen.notes, asked.source)
     return place
 
 
@@ -120,60 +118,52 @@ class _Split:
         self.fingerprint: str = rows._fingerprint
 
 
-class _Labelled:
-    """Encoded images and names of their classes."""
+def _labelled(split: _Split, column: str, where: str) -> Labelled | None:
+    """The rows of a split; None where it has no column of labels.
 
-    def __init__(self, rows: Any, image: str, label: str, names: list[str] | None, where: str) -> None:
-        self.rows, self.image, self.label, self.names, self.where = rows, image, label, names, where
-
-    def check(self) -> None:
-        """Refuse labels beyond the classes that the column names.
-
-        Raises:
-            SpecError: there is one.
-        """
-        classes = len(self.names or ())
-        for at, value in enumerate(self.rows[self.label] if self.names else ()):
-            if isinstance(value, int) and value >= classes:
-                raise SpecError(
-                    f"{self.where}: label {value} at row {at}, but the column {clean(self.label)} has the classes 0 to "
-                    f"{classes - 1}"
-                )
-
-    def name_of(self, value: Any) -> str | None:
-        """The class that a label names; None for one that stands for none."""
-        if value is None or (isinstance(value, int) and value < 0):
-            return None
-        return self.names[value] if self.names and isinstance(value, int) else str(value)
-
-
-def _labelled(split: _Split, column: str, where: str) -> _Labelled:
+    Raises:
+        SpecError: it has several that may hold them, or not one column of images.
+    """
     import datasets  # type: ignore[import-not-found]
 
     kinds = split.features
     images = [name for name, kind in kinds.items() if isinstance(kind, datasets.Image)]
     images = images or [name for name, kind in kinds.items() if isinstance(kind, dict) and {"bytes", "path"} <= set(kind)]
-    classes = [name for name, kind in kinds.items() if isinstance(kind, datasets.ClassLabel)]
-    labels = [column] if column else ["label"] if "label" in kinds else classes
     if len(images) != 1:
         raise SpecError(f"{where}: expected one column of images, found {shown(images)} among {shown(list(kinds))}")
-    if len(labels) != 1 or labels[0] not in kinds:
-        raise SpecError(
-            f"{where}: expected a column of labels, found {shown(labels)} among {shown(list(kinds))}; write its name after the "
-            f"path: {PREFIX}PATH#COLUMN"
-        )
+    labels = _columns(split, column)
+    if len(labels) > 1:
+        raise _unclear(where, labels, kinds)
+    if not labels or labels[0] not in kinds:
+        return None
     rows = split.rows.cast_column(images[0], datasets.Image(decode=False))
     kind = kinds[labels[0]]
     names = list(kind.names) if isinstance(kind, datasets.ClassLabel) else None
-    return _Labelled(rows, images[0], labels[0], names, where)
+    return Labelled(rows, images[0], labels[0], names, where)
 
 
-def _has_labels(split: _Labelled) -> bool:
-    return any(split.name_of(value) is not None for value in split.rows[split.label])
+def _columns(split: _Split, column: str) -> list[str]:
+    """The columns that may hold the labels."""
+    import datasets  # type: ignore[import-not-found]
+
+    classes = [name for name, kind in split.features.items() if isinstance(kind, datasets.ClassLabel)]
+    return [column] if column else ["label"] if "label" in split.features else classes
 
 
-def _write(place: Path, parts: Mapping[str, _Labelled], source: str) -> None:
-    """All images below ``place``; under another name until all are there."""
+def _refuse_columns(asked: Asked, splits: Mapping[str, _Split]) -> None:
+    part, split = next(iter(splits.items()))
+    raise _unclear(f"{clean(asked.source)}, split {part}", _columns(split, asked.column), split.features)
+
+
+def _unclear(where: str, labels: list[str], kinds: Mapping[str, Any]) -> SpecError:
+    return SpecError(
+        f"{where}: expected a column of labels, found {shown(labels)} among {shown(list(kinds))}; write its name after the "
+        f"path: {PREFIX}PATH#COLUMN"
+    )
+
+
+def _write(place: Path, parts: Mapping[str, Labelled], notes: tuple[str, ...], source: str) -> None:
+    """All images below ``place``, and ``notes``; under another name until all are there."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         into = Path(tempfile.mkdtemp(dir=place.parent, prefix=".unfinished-"))
@@ -181,6 +171,7 @@ def _write(place: Path, parts: Mapping[str, _Labelled], source: str) -> None:
             for part, split in parts.items():
                 for number, row in enumerate(split.rows):
                     _write_one(into / (part if len(parts) > 1 else ""), split, number, row)
+            (into / NOTES).write_text("\n".join(notes), encoding="utf-8")
             with contextlib.suppress(FileExistsError):
                 os.rename(into, place)
         finally:
@@ -193,7 +184,7 @@ def _write(place: Path, parts: Mapping[str, _Labelled], source: str) -> None:
         ) from error
 
 
-def _write_one(folder: Path, split: _Labelled, number: int, row: Mapping[str, Any]) -> None:
+def _write_one(folder: Path, split: Labelled, number: int, row: Mapping[str, Any]) -> None:
     name, image = split.name_of(row[split.label]), row[split.image]
     if name is None:
         return

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from didact.data.folders import lists
 from didact.data.folders.classes import SHARE, TESTS, first, of_classes, parts, split
-from didact.data.folders.walk import File, walk
+from didact.data.folders.walk import NOTES, File, walk
 from didact.data.folders.wordnet import ALL, TINY, listed
 from didact.spec import SpecError, clean
 
@@ -100,7 +100,7 @@ def look(path: str, chosen: str | None = None) -> Tree:
 def _of_folders(root: Path, chosen: str | None) -> Tree:
     """The images in folders of classes."""
     found = walk(root)
-    notes = list(found.notes(lists.NAMES))
+    notes = list(found.notes(lists.NAMES)) + _of_writer(root)
     within, names, train, labelled = parts(root, found, notes)
     some = names if chosen is None else listed(chosen)
     train = of_classes(root, train, names, some)
@@ -118,6 +118,14 @@ def _of_folders(root: Path, chosen: str | None) -> Tree:
     if chosen is not None and chosen != TINY:
         stamps[Path(chosen)] = os.stat(chosen).st_mtime_ns
     return tree(root, names, _part(train, found.images), _part(labelled, found.images), notes, stamps)
+
+
+def _of_writer(root: Path) -> list[str]:
+    """The notes that stand in a folder that didact has written."""
+    try:
+        return (root / NOTES).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
 def _flat(root: Path) -> Tree:

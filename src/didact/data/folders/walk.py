@@ -27,6 +27,12 @@ class File(NamedTuple):
     changed: int
 
 
+NOTES = ".didact-notes"
+"""A file in which didact says, a sentence a line, what a user should know of a folder that it has
+written.
+"""
+
+
 @dataclass
 class Found:
     """What lies below a folder. All paths are relative to it, with slashes.
@@ -98,7 +104,7 @@ def _enter(
 ) -> None:
     path = f"{folder}/{entry.name}" if folder else entry.name
     if entry.name.startswith("."):
-        found.hidden += 1
+        found.hidden += entry.name != NOTES
         return
     is_folder = entry.is_dir()
     if entry.is_symlink():
