@@ -34,6 +34,7 @@ def asked(net: str, method: str = "ce", **more: Any) -> list[Any]:
 CASES = [
     ("support.owned:dropped", "ce", {}),
     ("support.owned:always", "support.owned:Noisy", {"teacher": {"net": "support.owned:always"}}),
+    ("support.owned:paths", "ce", {}),
     ("support.owned:dropped", "dml", {"peers": {"net": "support.owned:dropped"}}),
     (
         "basic-4-1x4",
@@ -50,7 +51,9 @@ def nearness(store: Store, run: Any) -> list[float | None]:
 
 
 @pytest.mark.usefixtures("few_digits")
-@pytest.mark.parametrize(("net", "method", "more"), CASES, ids=["network", "method and teacher", "peers", "route"])
+@pytest.mark.parametrize(
+    ("net", "method", "more"), CASES, ids=["network", "method and teacher", "stochastic depth", "peers", "route"]
+)
 def test_own_code_draws_the_same_alone_in_a_cohort_and_after_a_kill(
     net: str, method: str, more: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -27,6 +27,39 @@ class Always(nn.Module):
         return F.dropout(x, 0.2, training=True)
 
 
+class DropPath(nn.Module):
+    """Adds a row of layers to its input, dropped as a whole for some images (stochastic depth): by numbers that it makes
+    itself, or fills a new tensor with.
+    """
+
+    def __init__(self, width: int, rate: float, filled: bool) -> None:
+        super().__init__()
+        self.row = nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+        self.rate, self.filled = rate, filled
+
+    def forward(self, x: Tensor) -> Tensor:
+        new, keep = self.row(x), 1 - self.rate
+        if not self.training:
+            return x + new
+        shape = (x.shape[0], 1, 1, 1)
+        kept = x.new_empty(shape).bernoulli_(keep) if self.filled else (keep + torch.rand(shape)).floor()
+        return x + new / keep * kept
+
+
+class Paths(nn.Module):
+    """A plain network with stochastic depth in every stage."""
+
+    def __init__(self, classes: int, channels: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(channels, 4, 3, padding=1)
+        self.layer1, self.down, self.layer2 = DropPath(4, 0.5, True), nn.Conv2d(4, 8, 3, 2, 1), DropPath(8, 0.5, False)
+        self.fc = nn.Linear(8, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer2(self.down(self.layer1(self.stem(x))).relu())
+        return self.fc(F.dropout(x.mean((2, 3)), 0.2, self.training))
+
+
 class Scaled(nn.Module):
     """Reads a number from its input, counts its calls and draws noise, in eval mode too."""
 
@@ -53,6 +86,10 @@ def dropped(classes: int, channels: int) -> BlockNet:
 
 def always(classes: int, channels: int) -> BlockNet:
     return network(classes, channels, Always())
+
+
+def paths(classes: int, channels: int) -> nn.Module:
+    return Paths(classes, channels)
 
 
 def depths(classes: int, channels: int) -> BlockNet:
