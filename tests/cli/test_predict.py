@@ -42,7 +42,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (where / "changed.onnx").write_bytes(described(model, ABOUT))
     (where / "changed.json").write_text('{"sha256": "of another file"}')
     (where / "net.pte").write_bytes(b"another form")
+    (where / "net.json").write_text("{}")
+    (where / "net.pte.json").write_text("{}")
     (where / "text.png").write_text("no image")
+    (where / "half.png").write_bytes((where / "large.png").read_bytes()[:60])
     return where
 
 
@@ -65,6 +68,9 @@ def test_it_answers_by_the_files_own_description(folder: Path, capsys: pytest.Ca
     [
         (["net.onnx"], "images: name at least one image"),
         (["nothing.onnx", "grey.png"], "nothing.onnx is no file; 'didact export RUN -o FILE.onnx' makes one"),
+        (["text.png", "grey.png"], "it is no ONNX file, or only a part of one; 'didact export RUN -o FILE.onnx' makes one"),
+        (["net.json", "grey.png"], "net.json is the description of net.onnx; name that file"),
+        (["net.pte.json", "grey.png"], "net.pte.json is the description of net.pte; name that file"),
         (["text.png", "grey.png"], "text.png cannot be read by ONNX Runtime"),
         (["cut.onnx", "grey.png"], "cut.onnx cannot be read by ONNX Runtime"),
         (["foreign.onnx", "grey.png"], "foreign.onnx has no description of this version of didact"),
@@ -79,7 +85,9 @@ def test_it_answers_by_the_files_own_description(folder: Path, capsys: pytest.Ca
         (["names.onnx", "grey.png"], "names.onnx names 5 classes and has 6 logits; export it again"),
         (["net.onnx", "grey.png", "text.png"], "text.png is no image; name an image"),
         (["net.onnx", "nothing.png"], "nothing.png is no file; name an image"),
-        (["net.onnx", "."], "is no file; name an image"),
+        (["net.onnx", "."], "is no file; name an image in that folder, or all of them"),
+        (["net.onnx", "grey.png", "half.png"], "half.png does not decode: "),
+        ([".", "grey.png"], "is a folder; name a file of didact export in it, or a run: "),
     ],
 )
 def test_what_is_refused(asked: list[str], said: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

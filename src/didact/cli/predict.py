@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from didact.cli import answer
 from didact.cli.options import STORE, Json, StorePath, TrustStore, exactly
 from didact.cli.output import Format, emit, form
-from didact.spec import Count, SpecError
+from didact.spec import Count, RequestError, SpecError, clean
 
 if TYPE_CHECKING:
     from didact.deploy.predict import Predictor
@@ -28,7 +28,6 @@ def predict(
     json: Json = False,
 ) -> int:
     """Answer for each image; the help stands where the command is named."""
-    from didact.spec import clean
     from didact.tables.table import Table
 
     shape = form(format, json)
@@ -55,5 +54,10 @@ def _predictor(network: str, store: Path, trust_store: bool) -> Predictor:
     from didact.sharing.deployed import predictor
     from didact.store.choice import chosen
 
-    records = answer.opened(store, trust_store)
-    return predictor(records, *chosen(records, network))
+    try:
+        records = answer.opened(store, trust_store)
+        return predictor(records, *chosen(records, network))
+    except RequestError as error:
+        if path.is_dir():  # and not the folder of a run
+            raise SpecError(f"{clean(path)} is a folder; name a file of didact export in it, or a run: {error}") from None
+        raise

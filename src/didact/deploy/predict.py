@@ -69,7 +69,8 @@ class Predictor:
     def _pixels(self, path: Path) -> np.ndarray:
         """The image, (1, c, h, w), float32 on the scale 0 to 1."""
         if not is_file(path):
-            raise RequestError(f"{clean(path)} is no file; name an image")
+            folder = f" in that folder, or all of them: {clean(path / '*')}" if path.is_dir() else ""
+            raise RequestError(f"{clean(path)} is no file; name an image{folder}")
         (channels, height, width), (tall, wide) = self.about["image"], self.about["resize"]
         try:
             pixels = decoded(path, (tall, wide), crop=tall == wide)
@@ -98,22 +99,30 @@ def of_file(path: Path) -> Predictor:
             f"{clean(path)} is a file of {form}, and answers come from ONNX files; "
             "'didact export RUN -o FILE.onnx' makes one of the same run"
         )
+    _check_kind(path)
     try:
         opened = session(content(path, largest=None), torch.get_num_threads())
     except Exception as error:  # of the runtime, which has many kinds
-        raise RequestError(
-            f"{clean(path)} cannot be read by ONNX Runtime {runtime()}: {clean(reason(error))}; {_instead(str(error))}"
-        ) from None
+        raise RequestError(f"{clean(path)} cannot be read by ONNX Runtime {runtime()}: {_why(error)}") from None
     _check_whole(path)
     about = _about(path, opened.get_modelmeta().custom_metadata_map)
     _check_classes(path, len(about["classes"]), opened.get_outputs()[0].shape)
     return Predictor(about, lambda pixels: opened.run(["logits"], {"images": pixels})[0])
 
 
-def _instead(reason: str) -> str:
-    """What to do about a file that the runtime refuses."""
-    newer = any(word in reason.lower() for word in NEWER)
-    return "update onnxruntime, or export it here" if newer else "export it again"
+def _check_kind(path: Path) -> None:
+    """Refuse a description in the place of the file that it is of."""
+    of = [one for one in (path.with_suffix(".onnx"), path.with_suffix("")) if description_of(one) == path and is_file(one)]
+    if path.suffix.lower() == ".json" and of:
+        raise RequestError(f"{clean(path)} is the description of {clean(of[0].name)}; name that file")
+
+
+def _why(error: Exception) -> str:
+    """Why the runtime refuses a file, and what to do about it."""
+    if "INVALID_PROTOBUF" in str(error):
+        return "it is no ONNX file, or only a part of one; 'didact export RUN -o FILE.onnx' makes one"
+    newer = any(word in str(error).lower() for word in NEWER)
+    return f"{clean(reason(error))}; " + ("update onnxruntime, or export it here" if newer else "export it again")
 
 
 def _check_whole(path: Path) -> None:

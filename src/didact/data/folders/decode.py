@@ -33,7 +33,8 @@ SIDEWAYS = (5, 6, 7, 8)
 
 
 class UnreadableError(ValueError):
-    """A file is no image that can be decoded; the message says why."""
+    """A file is no image that can be decoded; the message says why, as a sentence about the file
+    without its subject."""
 
 
 def decoded(path: Path, image: tuple[int, int], *, crop: bool) -> np.ndarray:
@@ -97,9 +98,10 @@ def opened(path: Path, data: BytesIO | None = None) -> Iterator[Image]:
     except UnidentifiedImageError:
         raise UnreadableError("is no image" if path.stat().st_size else "is empty") from None
     except OSError as error:
-        raise UnreadableError(error.strerror.lower() if error.strerror else str(error)) from None
+        what = f"cannot be read: {error.strerror.lower()}" if error.strerror else f"does not decode: {error}"
+        raise UnreadableError(what) from None
     except Exception as error:  # a decoder may fail in any way on what is no image
-        raise UnreadableError(str(error) or type(error).__name__) from None
+        raise UnreadableError(f"does not decode: {str(error) or type(error).__name__}") from None
 
 
 def orientation(image: Image) -> int:
