@@ -9,9 +9,11 @@ import pytest
 
 from didact.cli.main import main
 from didact.deploy import figures
+from didact.deploy.bench import Benched, Settings
 from didact.deploy.device import Device
 from didact.deploy.measured import files_in, measured
 from didact.spec import RequestError
+from didact.tables.bench import table
 from support.exported import written
 
 
@@ -39,6 +41,28 @@ def test_the_table_says_what_is_measured(tmp_path: Path, capsys: pytest.CaptureF
     for word in ("file (MB), measured", "weights (MB), computed", "61.25", "1.500", "a board, executorch 1, threads: 2"):
         assert word in said
     assert large.name in said and "No latency is kept for -" in said
+
+
+def test_what_an_executorch_file_has_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is read from the file, beside the peak that is computed of the network, and in the table of didact bench."""
+    written(tmp_path / "a.pte", form="executorch")
+    written(tmp_path / "b.tflite", form="tflite")
+    assert main(["fit", "--files", str(tmp_path), "--target", "pico-2"]) == 0
+    assert "set aside" not in capsys.readouterr().out, "bytes that are no program"
+    monkeypatch.setattr("didact.deploy.measured.planned", lambda file: 164_000 if file == b"x" * 1200 else None)
+    assert main(["fit", "--files", str(tmp_path), "--target", "pico-2", "--format", "csv"]) == 0
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "set aside beforehand" in line]
+    assert row.split('"')[-1].split(",")[-2:] == ["0.164", "-"]
+    assert measured(tmp_path / "a.pte", []).plain()["computed"]["planned_by_file"] == 164_000
+    found = [
+        Benched(tmp_path / name, 1200, "its own", (3, 32, 32), None, "", None, (), of)
+        for name, of in (("a", 164_000), ("b", None))
+    ]
+    shown = table(found, Settings())
+    assert [row[shown.columns.index("set aside (kB)")] for row in shown.rows] == ["164.0", "-"]
+    assert "set aside (kB)" not in table(found[1:], Settings()).columns
 
 
 def test_no_device_holds_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,8 @@ from didact.deploy import tflite_graph
 from didact.deploy.apart import RUNNER
 from didact.deploy.guest import Guest, GuestError, interpreter
 from didact.deploy.onnx_graph import UnknownShapeError, activations
-from didact.files.reading import is_file
+from didact.deploy.pte_program import planned
+from didact.files.reading import content, is_file
 from didact.spec import RequestError, SpecError, clean, shown
 
 FORMS = {".onnx": "onnx", ".pt2": "pt2", ".pte": "executorch", ".tflite": "tflite"}
@@ -56,6 +57,9 @@ class Benched:
             they are not known, and ``unknown`` says why.
         memory: bytes by which the process's resident memory grew at most, from opening the file to
             the passes of the smallest batch; None where the system does not say.
+        planned: bytes that an ExecuTorch file has its runtime set aside before the first pass, for as
+            many images as it takes at most; what XNNPACK allocates for itself is not among them. None
+            for other forms.
         latencies: by batch; batches that the file does not take are missing.
     """
 
@@ -67,6 +71,7 @@ class Benched:
     unknown: str
     memory: int | None
     latencies: tuple[Latency, ...]
+    planned: int | None = None
 
     def plain(self) -> dict[str, Any]:
         """As plain JSON data; sizes in bytes, times in milliseconds."""
@@ -76,6 +81,7 @@ class Benched:
             "runtime": self.runtime,
             "image": list(self.image),
             "activations": self.activations,
+            "planned": self.planned,
             "memory": self.memory,
             "latency": [vars(one) for one in self.latencies],
         }
@@ -207,7 +213,9 @@ def _benched(path: Path, form: str, answer: dict[str, Any], memory: int | None, 
             most = activations(path, answer["image"])
         except UnknownShapeError as error:
             unknown = f"{clean(path.name)}: {clean(str(error))}"
-    return Benched(path, size_of(path), answer["runtime"], tuple(answer["image"]), most, unknown, memory, tuple(latencies))
+    before = planned(content(path, largest=None)) if form == "executorch" else None
+    image = tuple(answer["image"])
+    return Benched(path, size_of(path), answer["runtime"], image, most, unknown, memory, tuple(latencies), before)
 
 
 def size_of(path: Path) -> int:

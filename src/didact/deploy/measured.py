@@ -15,8 +15,9 @@ from didact.deploy.device import Device
 from didact.deploy.fit import Fit, Footprint, Verdict, fit, lacks
 from didact.deploy.onnx_file import FORMAT
 from didact.deploy.onnx_graph import UnknownShapeError, activations
+from didact.deploy.pte_program import planned
 from didact.files.checked import file_checksum, read_json
-from didact.files.reading import DamagedError, is_file
+from didact.files.reading import DamagedError, content, is_file
 from didact.spec import RequestError, clean
 
 
@@ -30,6 +31,8 @@ class Measured:
         size: bytes of the file.
         activations: bytes at their peak for one image, computed from the file's graph; from the
             network where the form shows none. A TFLite file shows it to ``didact bench --keep``.
+        planned: bytes that an ExecuTorch file has set aside before the first pass
+            (:mod:`didact.deploy.pte_program`); None for other forms.
         arithmetic: what :mod:`didact.deploy.fit` computes for its network at its bit width.
         verdicts: of devices, by the size of the file and its activations.
         bench: the figures that ``didact bench --keep`` has kept; None where there are none.
@@ -42,11 +45,17 @@ class Measured:
     arithmetic: Fit
     verdicts: tuple[Verdict, ...]
     bench: dict[str, Any] | None
+    planned: int | None = None
 
     @property
     def name(self) -> str:
         """The network, as the file says."""
         return clean(str(self.about["net"]))
+
+    @property
+    def form(self) -> str:
+        """The form of the file, as ``didact export --to`` names it."""
+        return clean(str(self.about.get("form", "onnx")))
 
     def latency(self, batch: int = 1) -> float | None:
         """The median in milliseconds of a pass with ``batch`` images, where it is kept."""
@@ -60,13 +69,14 @@ class Measured:
             "network": self.about["net"],
             "run": self.about["run"],
             "digest": self.about["digest"],
-            "form": self.about.get("form", "onnx"),
+            "form": self.form,
             "bits": self.arithmetic.bits,
             "computed": {
                 "parameters": self.arithmetic.parameters,
                 "weights": self.arithmetic.weights,
                 "activations": self.arithmetic.activations,
                 "activations_of_file": self.activations,
+                **({} if self.planned is None else {"planned_by_file": self.planned}),
             },
             "measured": {"bytes": self.size, "accuracy": self.about["accuracy"], "bench": self.bench},
             "devices": [{"device": v.device, "fits": v.fits, "missing": dict(v.missing)} for v in self.verdicts],
@@ -113,7 +123,8 @@ def measured(path: Path, devices: Sequence[Device]) -> Measured:
     if bench is not None and bench["activations"] is not None:
         used = bench["activations"]
     verdicts = tuple(Verdict(device.name, device.executes(bits), lacks(device, size, used)) for device in devices)
-    return Measured(path, about, size, used, arithmetic, verdicts, bench)
+    before = planned(content(path, largest=None)) if form == "executorch" else None
+    return Measured(path, about, size, used, arithmetic, verdicts, bench, before)
 
 
 def described(path: Path) -> dict[str, Any]:

@@ -13,16 +13,19 @@ from didact.tables.table import Cell, Quantity, Table
 def table(files: Sequence[Benched], settings: Settings) -> Table:
     """A row for each file; the note says how it was measured."""
     batches = sorted({one.batch for each in files for one in each.latencies})
-    columns = ["file", "size (kB)", "activations (kB)", "memory (MB)"]
+    planned = any(each.planned is not None for each in files)
+    columns = ["file", "size (kB)", "activations (kB)", *(["set aside (kB)"] if planned else []), "memory (MB)"]
     columns += [head for batch in batches for head in (f"ms, batch {batch}", f"p95, batch {batch}")]
-    rows = tuple(_row(each, batches) for each in files)
+    rows = tuple(_row(each, batches, planned) for each in files)
     return Table((*columns, "runtime"), rows, note=_note(files, settings))
 
 
-def _row(file: Benched, batches: Sequence[int]) -> tuple[Cell, ...]:
+def _row(file: Benched, batches: Sequence[int], planned: bool) -> tuple[Cell, ...]:
     by_batch = {one.batch: one for one in file.latencies}
     cells: list[Cell] = [clean(file.path), f"{file.size / 1000:,.1f}"]
     cells.append("-" if file.activations is None else f"{file.activations / 1000:,.1f}")
+    if planned:
+        cells.append("-" if file.planned is None else f"{file.planned / 1000:,.1f}")
     cells.append("-" if file.memory is None else f"{file.memory / 1e6:.1f}")
     for batch in batches:
         one = by_batch.get(batch)
@@ -39,6 +42,10 @@ def _note(files: Sequence[Benched], settings: Settings) -> str:
         "runtime's copies of them and its working memory included.",
     ]
     lines += [f"Activations unknown: {each.unknown}" for each in files if each.unknown]
+    if any(each.planned is not None for each in files):
+        lines.append(
+            "Set aside: what ExecuTorch allocates before the first pass, as the file says; XNNPACK's own comes on top."
+        )
     fixed = [clean(each.path.name) for each in files if len(each.latencies) < len(set(settings.batches))]
     if fixed:
         lines.append(f"Takes a fixed number of images: {', '.join(fixed)}")

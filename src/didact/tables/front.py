@@ -12,6 +12,7 @@ from didact.runs.run import Run
 from didact.search.correlation import Correlation
 from didact.search.costs import SearchSettings
 from didact.search.pareto import Member, ParetoFront
+from didact.spec import clean
 from didact.tables.fit import weight_size
 from didact.tables.table import Cell, Quantity, Table
 
@@ -40,19 +41,47 @@ def table(front: ParetoFront, teacher: Run, compared: Sequence[Correlation], fil
     rows = tuple(_row(front, member, widths) for member in front.members)
     notes = [picked(front), tried(front), *_reliable(front, compared)]
     if files:
-        columns += [f"{what} at {bits} bit" for bits in widths for what in ("file", "accuracy of file (%)", "ms of file")]
-        rows = tuple((*row, *_measured(member.name, widths, files)) for row, member in zip(rows, front.members, strict=True))
-        notes += [FILES, *beyond(front, files)]
+        kinds = _kinds(widths, files)
+        columns += [
+            f"{what} at {bits} bit{f', {form}' if len({form for _, form in kinds}) > 1 else ''}"
+            for bits, form in kinds
+            for what in ("file", "accuracy of file (%)", "ms of file")
+        ]
+        shown = [[_first(member.name, kind, files) for kind in kinds] for member in front.members]
+        rows = tuple((*row, *_measured(own)) for row, own in zip(rows, shown, strict=True))
+        notes += [FILES, *_left(front, files, [one for own in shown for one in own]), *beyond(front, files)]
     against = f"predicted accuracy against {_COSTS[front.settings.cost]}"
     title = f"{teacher_label(teacher)}, {teacher.data.label}: {against}{_limits(front.settings)}"
     return Table(tuple(columns), rows, title, "\n".join(notes))
 
 
-def _measured(name: str, widths: Sequence[int], files: Sequence[Measured]) -> list[Cell]:
-    """Size, accuracy and latency of a student's file at each bit width; "-" where there is none."""
+def _kinds(widths: Sequence[int], files: Sequence[Measured]) -> list[tuple[int, str]]:
+    """Bit widths and forms that have columns: every form that a file has at a width, and where there
+    is no file at a width, the first form of all."""
+    forms = list(dict.fromkeys(file.form for file in files))
+    there = {(file.arithmetic.bits, file.form) for file in files}
+    return [(bits, form) for bits in widths for form in ([one for one in forms if (bits, one) in there] or forms[:1])]
+
+
+def _first(name: str, kind: tuple[int, str], files: Sequence[Measured]) -> Measured | None:
+    """The first file of a student at a bit width and in a form."""
+    return next((file for file in files if file.name == name and (file.arithmetic.bits, file.form) == kind), None)
+
+
+def _left(front: ParetoFront, files: Sequence[Measured], shown: Sequence[Measured | None]) -> list[str]:
+    """A line for each file of a student of the front that has no cell, because another one has it."""
+    names = {member.name for member in front.members}
+    return [
+        f"Not shown: {clean(file.path.name)}, another {file.form} file of {file.name} at {file.arithmetic.bits} bit."
+        for file in files
+        if file.name in names and not any(file is one for one in shown)
+    ]
+
+
+def _measured(files: Sequence[Measured | None]) -> list[Cell]:
+    """Size, accuracy and latency of each file; "-" where there is none."""
     cells: list[Cell] = []
-    for bits in widths:
-        one = next((file for file in files if (file.name, file.arithmetic.bits) == (name, bits)), None)
+    for one in files:
         latency = None if one is None else one.latency()
         cells += ["-", "-"] if one is None else [weight_size(one.size), f"{one.about['accuracy']['file']:.2f}"]
         cells.append("-" if latency is None else f"{latency:.3f}")
@@ -67,20 +96,24 @@ def beyond(front: ParetoFront, files: Sequence[Measured]) -> list[str]:
     for file in files:
         if file.name not in names or file.arithmetic.bits != settings.bits:
             continue
+        which = f" ({clean(file.path.name)})"
         if settings.max_bytes is not None and file.size > settings.max_bytes:
             lines.append(
-                f"NOT WITHIN THE LIMIT: the file of {file.name} has {file.size:,} bytes, of {settings.max_bytes:,}."
+                f"NOT WITHIN THE LIMIT: the file of {file.name} has {file.size:,} bytes, of {settings.max_bytes:,}{which}."
             )
         if settings.target is not None:
             missing = lacks(settings.target, file.size, file.activations)
             more = ", ".join(f"{count:,} bytes for {part}" for part, count in missing.items())
             lines += (
-                [f"NOT WITHIN THE LIMIT: {settings.target.name} lacks {more} for the file of {file.name}."] if more else []
+                [f"NOT WITHIN THE LIMIT: {settings.target.name} lacks {more} for the file of {file.name}{which}."]
+                if more
+                else []
             )
         latency = file.latency()
         if settings.max_latency is not None and latency is not None and latency > settings.max_latency:
             lines.append(
-                f"NOT WITHIN THE LIMIT: the file of {file.name} takes {latency:.3f} ms for an image, of {settings.max_latency:g}."
+                f"NOT WITHIN THE LIMIT: the file of {file.name} takes {latency:.3f} ms for an image, "
+                f"of {settings.max_latency:g}{which}."
             )
     return lines
 

@@ -16,11 +16,19 @@ A device holds a file if it computes in its bit width and has room for the size 
 1 MB = 1,000,000 bytes."""
 
 
+PLANNED = (
+    "Set aside beforehand: what ExecuTorch allocates before the first pass, as the file says, for as many images as it takes; "
+    "what XNNPACK allocates for itself comes on top."
+)
+"""What a table with ExecuTorch files adds."""
+
+
 def tables(files: Sequence[Measured], devices: Sequence[str]) -> list[Table]:
     """Tables of a few files each, a column for a file; the last one has the note."""
     width = 2 * PER_TABLE
     starts = range(0, len(files), width)
-    notes = [COVERS, *_machines(files), *nothing([each.verdicts for each in files])]
+    covers = [COVERS, PLANNED] if any(each.planned is not None for each in files) else [COVERS]
+    notes = [*covers, *_machines(files), *nothing([each.verdicts for each in files])]
     return [
         _table(files[start : start + width], devices, "\n".join(notes) if start == starts[-1] else "") for start in starts
     ]
@@ -36,6 +44,9 @@ def _table(columns: Sequence[Measured], devices: Sequence[str], note: str) -> Ta
         ("accuracy (%), measured", *(f"{each.about['accuracy']['file']:.2f}" for each in columns)),
         ("accuracy in float32 (%), measured", *(f"{each.about['accuracy']['float32']:.2f}" for each in columns)),
     ]
+    if any(each.planned is not None for each in columns):
+        before = ("-" if each.planned is None else megabytes(each.planned) for each in columns)
+        rows.insert(5, ("set aside beforehand (MB), by the file", *before))
     for batch in (1, 32):
         rows.append((f"ms, batch {batch}, measured", *(_milliseconds(each.latency(batch)) for each in columns)))
     for at, device in enumerate(devices):
