@@ -17,7 +17,7 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 
 from didact.deploy.onnx_file import logits_of
-from didact.deploy.qdq import integral, model_of
+from didact.deploy.qdq import Onnx, integral, model_of
 
 IMAGE = (1, 16, 16)
 
@@ -62,7 +62,7 @@ def test_the_file_answers_as_the_network(name: str) -> None:
 
 def test_integers_are_those_of_the_training() -> None:
     net = trained("resnet8")
-    twin = dict(integral(net).named_modules())
+    twin = dict(integral(net, Onnx()).named_modules())
     for path, source in points(network("resnet8"), IMAGE).sources.items():
         made: Any = twin[path]
         layer: Any = dict(net.named_modules())[path]

@@ -15,6 +15,7 @@ Nothing of didact is imported.
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -33,6 +34,9 @@ than 16: the exporter would take its example for a bound."""
 
 BATCH = 64
 TFLITE_LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL")
+FUSED = ("relu", "relu_", "hardtanh", "hardtanh_")
+"""What XNNPACK computes together with the layer before it."""
+
 LAYERS = ("conv1d", "conv2d", "linear", "convolution", "addmm")
 
 
@@ -42,6 +46,7 @@ def executorch(net: torch.nn.Module, image: list[int], images: torch.Tensor | No
     from executorch.exir import to_edge_transform_and_lower  # pyright: ignore[reportMissingImports]
 
     if images is None:
+        _for_xnnpack(net)
         program = exported(net, image, LARGEST)
     else:
         from executorch.backends.xnnpack.quantizer import xnnpack_quantizer as xnnpack  # pyright: ignore[reportMissingImports]
@@ -128,6 +133,39 @@ def integers(
     return exported(made, image, largest)
 
 
+def _for_xnnpack(net: Any) -> None:
+    """Bring the integers of a network that was trained in 8 bits into the form that XNNPACK takes;
+    nothing happens to one in floats.
+
+    Each reader has a dequantisation of its own. XNNPACK computes a layer in integers if its output
+    becomes integers, too, at most behind a ReLU. Other layers, such as the one that gives logits,
+    get floats: the values of their integers.
+    """
+    for node in [node for node in net.graph.nodes if _kind(node) == "dequantize_per_tensor"]:
+        for reader in list(node.users)[1:]:
+            with net.graph.inserting_before(reader):
+                reader.replace_input_with(node, net.graph.node_copy(node))
+    for node in [node for node in net.graph.nodes if _kind(node) == "dequantize_per_channel"]:
+        (layer,) = node.users
+        after = list(layer.users)
+        if len(after) == 1 and _kind(after[0]) in FUSED:
+            after = list(after[0].users)
+        if [_kind(reader) for reader in after] != ["quantize_per_tensor"]:
+            whole, scale, zero = (_held(net, one.target) for one in node.args[:3])
+            name = f"floats_of_{node.name}"
+            net.register_buffer(name, node.target(whole, scale, zero, *node.args[3:]))
+            with net.graph.inserting_before(node):
+                node.replace_all_uses_with(net.graph.get_attr(name))
+    net.graph.eliminate_dead_code()
+    net.recompile()
+
+
+def _held(net: Any, name: str) -> Any:
+    """A tensor of a network, by its path."""
+    place, _, last = name.rpartition(".")
+    return getattr(net.get_submodule(place), last)
+
+
 def _drop_floats(made: Any) -> None:
     """Remove the float weights that integers have replaced."""
     used = {node.target for node in made.graph.nodes if node.op == "get_attr"}
@@ -156,6 +194,8 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
     """Make the file of a request: see the head of this file."""
     import numpy as np
 
+    if asked["do"] == "executorch":
+        importlib.import_module("executorch.exir")  # it knows the operations of integers, which the network may have
     program = torch.export.load(asked["network"])
     given = next(node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs)
     image = [int(size) for size in given.meta["val"].shape[1:]]

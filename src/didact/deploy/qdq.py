@@ -1,16 +1,19 @@
-"""A network that was trained in 8 bits as an ONNX model in 8 bits: with the integers and the scales
-of its training, so nothing is calibrated.
+"""A network that was trained in 8 bits, with the integers and the scales of its training, for an
+exporter: nothing is calibrated.
 
-The form is that of ONNX Runtime's static quantisation (QDQ): a QuantizeLinear and a
-DequantizeLinear where the network rounds (:mod:`didact.nets.quantised.points`), weights as int8 and
-biases as int32 before a DequantizeLinear. The runtime computes what lies between them in integers.
+Where the network rounds (:mod:`didact.nets.quantised.points`) a tensor becomes integers and floats
+again, and weights are integers that become floats. A runtime computes what lies between them in
+integers. Forms have operations of their own for it: :class:`Words`.
+
+For ONNX the form is that of ONNX Runtime's static quantisation (QDQ): a QuantizeLinear and a
+DequantizeLinear at each such place, weights as int8 and biases as int32 before a DequantizeLinear.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -37,21 +40,46 @@ def model_of(net: BlockNet, image: Shape, mean: Sequence[float], std: Sequence[f
         ValueError: an activation has no range, because the network has never seen an image.
         didact.deploy.engine.Unsupported: an operation has no counterpart; the message names it.
     """
-    return converted(Normalised(integral(net), mean, std).eval(), image, ["logits"])
+    return converted(Normalised(integral(net, Onnx()), mean, std).eval(), image, ["logits"])
 
 
-def integral(net: BlockNet) -> BlockNet:
-    """A copy of ``net`` for the exporter: with operations of ONNX where ``net`` rounds, and norms
-    folded."""
+class Words(Protocol):
+    """How a form says that numbers are integers.
+
+    Attributes:
+        zeros: the type of the zero points of weights.
+        whole_biases: whether biases are integers, too, or the floats that these stand for.
+    """
+
+    zeros: torch.dtype
+    whole_biases: bool
+
+    def rounding(self, scale: Tensor, zero: Tensor) -> nn.Module:
+        """A module that makes of a tensor one of the integers 0 to 255, and floats again."""
+        ...
+
+    def floats(self, whole: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+        """Floats of integers (out, ...), with a scale and a zero point for each of ``out``."""
+        ...
+
+
+def integral(net: BlockNet, words: Words) -> BlockNet:
+    """A copy of ``net`` for an exporter: with integers where ``net`` rounds, and norms folded.
+
+    Raises:
+        ValueError: an activation has no range, because the network has never seen an image.
+    """
     twin = copy.deepcopy(net).eval().requires_grad_(False)
     parts = dict(twin.named_modules())
     layers = {path: part for path, part in parts.items() if isinstance(part, QuantisedLayer)}
-    made: dict[nn.Module, nn.Module] = {part: _Rounding(part) for part in parts.values() if isinstance(part, Quantiser)}
+    made: dict[nn.Module, nn.Module] = {
+        part: _rounding(part, words) for part in parts.values() if isinstance(part, Quantiser)
+    }
     for path, layer in layers.items():
         norm = parts[layer.norm] if layer.norm else None
         assert norm is None or isinstance(norm, nn.BatchNorm2d)
         given = getattr(parts[layer.source], INPUT if layer.source == path else OUTPUT)
-        made[layer] = _Integers(layer, norm, given)
+        made[layer] = _Integers(layer, norm, given, words)
         if norm is not None:
             made[norm] = _Passing(getattr(norm, OUTPUT, None))
     for module in [*twin.modules(), *made.values()]:
@@ -61,17 +89,33 @@ def integral(net: BlockNet) -> BlockNet:
     return twin
 
 
+def _rounding(quantiser: Quantiser, words: Words) -> nn.Module:
+    if not bool(quantiser.range[1] > quantiser.range[0]):
+        raise ValueError("an activation has no range: the network has never seen an image")
+    return words.rounding(*affine(quantiser.range))
+
+
+class Onnx(Words):
+    """Operations of ONNX."""
+
+    zeros = torch.int8
+    whole_biases = True
+
+    def rounding(self, scale: Tensor, zero: Tensor) -> nn.Module:
+        return _Rounding(scale, zero)
+
+    def floats(self, whole: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+        return _floats(whole, scale, zero, 0)
+
+
 class _Rounding(nn.Module):
     """A tensor to 8 bits and back."""
 
     scale: Tensor
     zero: Tensor
 
-    def __init__(self, quantiser: Quantiser) -> None:
+    def __init__(self, scale: Tensor, zero: Tensor) -> None:
         super().__init__()
-        if not bool(quantiser.range[1] > quantiser.range[0]):
-            raise ValueError("an activation has no range: the network has never seen an image")
-        scale, zero = affine(quantiser.range)
         self.register_buffer("scale", scale.clone())
         self.register_buffer("zero", zero.to(torch.uint8))
 
@@ -120,8 +164,9 @@ class _Integers(nn.Module):
     bias_scale: Tensor
     bias_zero: Tensor
 
-    def __init__(self, layer: QuantisedLayer, norm: nn.BatchNorm2d | None, given: Quantiser) -> None:
+    def __init__(self, layer: QuantisedLayer, norm: nn.BatchNorm2d | None, given: Quantiser, words: Words) -> None:
         super().__init__()
+        self.words = words
         self.before = given if layer.carried or layer.quantise_input is not None else nn.Identity()
         self.after = getattr(layer, OUTPUT, nn.Identity())
         self.layer = [layer]  # in a list, so that it is no part of this one
@@ -135,17 +180,21 @@ class _Integers(nn.Module):
         whole = whole * (own.double() * factor / scale.double()).reshape(shape)
         self.register_buffer("weight", whole.round().clamp(-REACH, REACH).to(torch.int8))
         self.register_buffer("scale", scale)
-        self.register_buffer("zero", torch.zeros(len(scale), dtype=torch.int8))
+        self.register_buffer("zero", torch.zeros(len(scale), dtype=words.zeros))
         bias_scale = (scale * step.float()).float()
-        self.register_buffer("bias_scale", bias_scale)
-        self.register_buffer("bias", (bias / bias_scale.double()).round().to(torch.int32))
-        self.register_buffer("bias_zero", torch.zeros(len(scale), dtype=torch.int32))
+        whole_bias = (bias / bias_scale.double()).round()
+        if words.whole_biases:
+            self.register_buffer("bias_scale", bias_scale)
+            self.register_buffer("bias", whole_bias.to(torch.int32))
+            self.register_buffer("bias_zero", torch.zeros(len(scale), dtype=torch.int32))
+        else:
+            self.register_buffer("bias", (whole_bias * bias_scale.double()).float())
 
     def forward(self, x: Tensor) -> Tensor:
         layer = self.layer[0]
         x = self.before(x)
-        weight = _floats(self.weight, self.scale, self.zero, 0)
-        bias = _floats(self.bias, self.bias_scale, self.bias_zero, 0)
+        weight = self.words.floats(self.weight, self.scale, self.zero)
+        bias = self.words.floats(self.bias, self.bias_scale, self.bias_zero) if self.words.whole_biases else self.bias
         if isinstance(layer, nn.Linear):
             return self.after(F.linear(x, weight, bias))
         return self.after(layer._conv_forward(x, weight, bias))

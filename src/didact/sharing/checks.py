@@ -7,7 +7,7 @@ from pathlib import Path
 
 from didact.data import training_images
 from didact.deploy.figures import description_of
-from didact.deploy.forms.contract import find
+from didact.deploy.forms.contract import NAMES, find
 from didact.files.checked import read_json
 from didact.files.reading import DamagedError
 from didact.runs.run import Run
@@ -48,16 +48,8 @@ def check(
     if float_ends and (bits == 32 or run.recipe.bits == 8):
         raise SpecError("float-ends: is for runs in float that are written with --bits 8; leave --float-ends out")
     if run.recipe.bits == 8:
-        if form.name != "onnx":
-            floats = None if run.start is None else run.start.run
-            other = (
-                ""
-                if floats is None
-                else f", or quantise the run that it began with: didact export {floats.digest} --to {to}"
-            )
-            raise SpecError(
-                f"to: {run.label} was trained in 8 bits, which onnx alone keeps as they are; write --to onnx{other}"
-            )
+        if not form.keeps:
+            raise _not_kept(run, to)
         if bits == 32:
             raise SpecError(f"bits: {run.label} was trained in 8 bits; write --bits 8")
         if images is not None:
@@ -75,6 +67,16 @@ def check(
             f"and {run.data.label} has {there}"
         )
     return wanted
+
+
+def _not_kept(run: Run, to: str) -> SpecError:
+    """The refusal of a form that cannot hold what was trained in 8 bits."""
+    floats = None if run.start is None else run.start.run
+    other = "" if floats is None else f", or quantise the run that it began with: didact export {floats.digest} --to {to}"
+    keeping = " or ".join(name for name in NAMES if find(name).keeps)
+    return SpecError(
+        f"to: {run.label} was trained in 8 bits, which {to} cannot keep as they are; write --to {keeping}{other}"
+    )
 
 
 def _check_place(path: Path, suffix: str) -> None:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from didact import __version__
 from didact.data import Dataset, evaluation_batches, load, stored
-from didact.deploy import qdq
 from didact.deploy.calibration import calibration
 from didact.deploy.engine import Unsupported
 from didact.deploy.fit import footprint
@@ -114,7 +113,7 @@ def _files(form: Form, network: Deployed, bits: int, batches: Iterable[Tensor], 
     model = form.model_of(network.plain, network.image, network.mean, network.std)
     exact = form.floats(model)
     if network.rounds is not None:
-        return exact, qdq.model_of(network.rounds, network.image, network.mean, network.std)
+        return exact, form.trained(network.rounds, network.image, network.mean, network.std)
     return exact, exact if bits == 32 else form.quantised(model, batches, float_ends)
 
 

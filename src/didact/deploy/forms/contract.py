@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from didact.deploy.guest import APART
-from didact.nets.blocks import Shape
+from didact.nets.blocks import BlockNet, Shape
 from didact.spec import SpecError, nearest, shown
 
 NAMES = ("onnx", "pt2", "executorch", "tflite")
@@ -26,6 +26,8 @@ class Form(Protocol):
 
     name: str
     suffix: str
+    keeps: bool
+    """Whether a file can have the integers and ranges of a training in 8 bits (:meth:`trained`)."""
 
     def check_installed(self, bits: int) -> None:
         """Refuse what is not installed.
@@ -50,6 +52,11 @@ class Form(Protocol):
         Args:
             float_ends: whether the first and the last layer stay in float.
         """
+        ...
+
+    def trained(self, net: BlockNet, image: Shape, mean: Sequence[float], std: Sequence[float]) -> bytes:
+        """The content of the file of a network that was trained in 8 bits, with its integers and ranges;
+        of forms that keep them."""
         ...
 
     def described(self, file: bytes, about: dict[str, Any]) -> bytes:

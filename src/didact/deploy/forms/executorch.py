@@ -15,6 +15,7 @@ class Executorch(Lowered):
 
     name = "executorch"
     suffix = ".pte"
+    keeps = True
 
 
 form = Executorch

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from didact.deploy import apart
+from didact.deploy.decomposed import Decomposed
 from didact.deploy.forms.contract import Form
 from didact.deploy.forms.pt2 import program_of, saved
 from didact.deploy.guest import interpreter
-from didact.nets.blocks import Shape
+from didact.deploy.qdq import integral
+from didact.nets.blocks import BlockNet, Shape
 
 
 class Lowered(Form):
@@ -25,6 +27,7 @@ class Lowered(Form):
 
     name = ""
     suffix = ""
+    keeps = False
 
     def __init__(self, python: Path | None) -> None:
         self._python = python
@@ -41,6 +44,10 @@ class Lowered(Form):
 
     def quantised(self, model: bytes, batches: Iterable[Tensor], float_ends: bool) -> bytes:
         return self._made(model, torch.cat(list(batches)), float_ends)
+
+    def trained(self, net: BlockNet, image: Shape, mean: Sequence[float], std: Sequence[float]) -> bytes:
+        assert self.keeps
+        return self._made(saved(program_of(integral(net, Decomposed(signed=True)), image, mean, std)), None, False)
 
     def _made(self, model: bytes, images: Tensor | None, float_ends: bool) -> bytes:
         made, self._versions = apart.lowered(self.name, model, images, float_ends, self._python)

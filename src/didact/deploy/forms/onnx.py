@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from didact.deploy import engine, onnx_file
+from didact.deploy import engine, onnx_file, qdq
 from didact.deploy.forms.contract import Form
-from didact.nets.blocks import Shape
+from didact.nets.blocks import BlockNet, Shape
 
 
 class Onnx(Form):
@@ -18,6 +18,7 @@ class Onnx(Form):
 
     name = "onnx"
     suffix = ".onnx"
+    keeps = True
 
     def check_installed(self, bits: int) -> None:
         engine.check_installed("to")
@@ -30,6 +31,9 @@ class Onnx(Form):
 
     def quantised(self, model: bytes, batches: Iterable[Tensor], float_ends: bool) -> bytes:
         return engine.quantised(model, batches, onnx_file.ends(model) if float_ends else ())
+
+    def trained(self, net: BlockNet, image: Shape, mean: Sequence[float], std: Sequence[float]) -> bytes:
+        return qdq.model_of(net, image, mean, std)
 
     def described(self, file: bytes, about: dict[str, Any]) -> bytes:
         return onnx_file.described(file, about)

@@ -19,9 +19,11 @@ from torch import Tensor, nn
 
 from didact.deploy.apart import logits_of
 from didact.deploy.culprit import layer, unfollowed
+from didact.deploy.decomposed import Decomposed
 from didact.deploy.engine import Unsupported, first_cause, quiet
 from didact.deploy.forms.contract import Form
 from didact.deploy.onnx_file import KEY, Normalised
+from didact.deploy.qdq import integral
 from didact.nets.blocks import BlockNet, Shape
 from didact.nets.folded import folded
 from didact.spec import SpecError, installation, strict_json
@@ -39,6 +41,7 @@ class Pt2(Form):
 
     name = "pt2"
     suffix = ".pt2"
+    keeps = True
 
     def check_installed(self, bits: int) -> None:
         if bits == 8 and find_spec("torchao") is None:
@@ -63,6 +66,9 @@ class Pt2(Form):
             net = torch.export.load(io.BytesIO(model)).module()
             with torch.no_grad():
                 return saved(integers(net, quantiser, batches, LARGEST, float_ends))
+
+    def trained(self, net: BlockNet, image: Shape, mean: Sequence[float], std: Sequence[float]) -> bytes:
+        return saved(program_of(integral(net, Decomposed(signed=False)), image, mean, std))
 
     def described(self, file: bytes, about: dict[str, Any]) -> bytes:
         with quiet():
