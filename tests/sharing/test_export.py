@@ -138,6 +138,25 @@ def test_other_forms(to: str, store: Store, tmp_path: Path) -> None:
     assert b"site-packages" not in done.path.read_bytes() + small.path.read_bytes()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("to", ["pt2", "executorch"])
+def test_other_forms_keep_a_training_in_eight_bits(to: str, tmp_path: Path) -> None:
+    """Their files answer as the simulation of the training does, on all test images."""
+    try:
+        find(to).check_installed(8)
+    except SpecError as error:
+        pytest.skip(str(error))
+    store, run = Store(tmp_path / "store"), make("ce", recipe=replace(RECIPE, bits=8))
+    execute([run], store, Execution(test_every=9))
+    done = exported(store, run, tmp_path / f"net{find(to).suffix}", to=to, bits=8)
+    accuracy = done.about["accuracy"]
+    assert accuracy["simulated"] == accuracy["record"] and done.about["calibration"] is None
+    assert accuracy["file"] == pytest.approx(accuracy["record"], abs=1), "a rounding may fall on the other side"
+    net = store.deployed(run).requires_grad_(False)
+    largest = max(float(net(b.images).abs().max()) for b in evaluation_batches(load(DATA), load(DATA).test))
+    assert done.about["difference"] < 0.1 * largest and done.size < 0.75 * done.float_size
+
+
 @pytest.mark.parametrize(("off", "said"), [(1.0, "and 0.0001 is allowed in 32 bits"), (float("nan"), "up to nan")])
 def test_other_logits_than_the_networks_are_not_written(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: float, said: str

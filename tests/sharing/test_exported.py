@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from didact.deploy.figures import description_of
+from didact.deploy.forms.contract import find
 from didact.runs.run import Run, Start
 from didact.sharing.checks import check
 from didact.sharing.exported import Exported, written
@@ -41,20 +43,24 @@ for number in range(2):  # the description is renamed first, then the file
 """
 
 
-@pytest.mark.parametrize("to", ["pt2", "executorch", "tflite"])
-def test_what_was_trained_in_eight_bits_leaves_as_onnx_alone(
-    to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_was_trained_in_eight_bits_leaves_in_the_forms_that_keep_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for form in ("EXECUTORCH", "TFLITE"):
         monkeypatch.setenv(f"DIDACT_{form}_PYTHON", sys.executable)
     floats = make("ce")
     fine = replace(floats, recipe=replace(floats.recipe, bits=8))
-    suffix = {"pt2": ".pt2", "executorch": ".pte", "tflite": ".tflite"}[to]
-    with pytest.raises(SpecError, match=r"to: .* trained in 8 bits, which onnx alone keeps as they are; write --to onnx$"):
-        check(fine, tmp_path / f"net{suffix}", to, 8, None)
+    for to, suffix in (("onnx", ".onnx"), ("pt2", ".pt2"), ("executorch", ".pte")):
+        monkeypatch.setattr(type(find(to)), "check_installed", lambda form, bits: None)
+        assert check(fine, tmp_path / f"net{suffix}", to, 8, None) == 0, "nothing is calibrated"
+    said = r"to: .* trained in 8 bits, which tflite cannot keep as they are; write --to onnx or pt2 or executorch"
+    with pytest.raises(SpecError, match=f"{said}$"):
+        check(fine, tmp_path / "net.tflite", "tflite", 8, None)
     begun = replace(fine, start=Start(run=floats))
-    with pytest.raises(SpecError, match=f"or quantise the run that it began with: didact export {floats.digest} --to {to}"):
-        check(begun, tmp_path / f"net{suffix}", to, 8, None)
+    with pytest.raises(
+        SpecError, match=f"or quantise the run that it began with: didact export {floats.digest} --to tflite"
+    ):
+        check(begun, tmp_path / "net.tflite", "tflite", 8, None)
 
 
 def allowed(path: Path) -> Run:
@@ -89,3 +95,14 @@ def test_a_loss_of_accuracy_is_said() -> None:
 
     assert told(69.5) is None
     assert "8 bits lose 0.60 points" in str(told(69.4)) and "--start 1f0c --recipe.bits 8" in str(told(69.4))
+
+
+def test_what_a_killed_export_left_goes_with_the_next_one(tmp_path: Path) -> None:
+    """Temporary files of exports go when they are old; what is young, or of another program, stays."""
+    names = [".old.onnx.7.tmp", ".old.pte.7.tmp", ".net.json.7.tmp", ".young.onnx.7.tmp", ".other.json.7.tmp", ".x.7.tmp"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+        if "young" not in name:
+            os.utime(tmp_path / name, (0, 0))
+    written(tmp_path / "net.onnx", b"model", ABOUT, 9)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names[3:], "net.json", "net.onnx"])

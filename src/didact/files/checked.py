@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from torch import Tensor
 from didact.files.reading import DamagedError, content, is_file, parsed
 from didact.spec import strict_json
 
-TEMPORARY = re.compile(r"\..+\.\d+\.tmp", re.DOTALL)
+TEMPORARY = re.compile(r"\.(.+)\.\d+\.tmp", re.DOTALL)
 """The name of a temporary file of :func:`write`."""
+
+STILL = 600
+"""Seconds without a byte after which a temporary file may be a killed process's."""
 
 
 def write(path: Path, data: bytes) -> None:
@@ -41,6 +45,21 @@ def write(path: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}; what was kept before is intact") from error
     sync_folder(path.parent)
+
+
+def clear_left(folder: Path, ends: tuple[str, ...]) -> None:
+    """Remove temporary files of :func:`write` that a killed process left in ``folder``: those of
+    files whose names end with one of ``ends``, if nothing was written to them for a while. For a
+    folder that others write to, too. What cannot be removed stays.
+    """
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            found = TEMPORARY.fullmatch(name)
+            if found is not None and found[1].endswith(ends):
+                with contextlib.suppress(OSError):
+                    left = Path(folder, name)
+                    if time.time() - left.stat().st_mtime > STILL:
+                        left.unlink()
 
 
 def clear_temporary(folder: Path) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from didact.deploy.bench import FORMS as SUFFIXES
 from didact.deploy.figures import description_of
-from didact.files.checked import json_text, write
+from didact.files.checked import clear_left, json_text, write
 from didact.spec import RequestError, plural
 
 LOSS = 0.5
@@ -42,7 +43,8 @@ class Exported:
         if lost <= LOSS:
             return None
         if "simulated" in accuracy:
-            return f"WARNING: ONNX Runtime loses {lost:.2f} points of accuracy to torch, which computed the same 8 bits"
+            form = self.about.get("form", "onnx")
+            return f"WARNING: the {form} file loses {lost:.2f} points of accuracy to torch, which computed the same 8 bits"
         return (
             f"WARNING: {self.about['bits']} bits lose {lost:.2f} points of accuracy; write --bits 32, calibrate on more "
             f"images with --calibration, or train on in 8 bits: didact train --start {self.about['digest']} --recipe.bits 8"
@@ -55,6 +57,7 @@ def written(path: Path, model: bytes, about: dict[str, Any], float_size: int) ->
     beside = about | {"sha256": hashlib.sha256(model).hexdigest(), "bytes": len(model)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        clear_left(path.parent, (*SUFFIXES, done.beside.name))
         write(done.beside, json_text(beside))
         try:
             write(path, model)
