@@ -26,7 +26,7 @@ from didact.nets.blocks import BlockNet
 from didact.nets.libraries.spelling import Spelling
 from didact.spec import SpecError, choose
 from didact.tensors import Batch, Outputs
-from throughput import about
+from provenance import about
 
 CLASSES, CHANNELS, BATCH = 10, 3, 4
 SMALL_IMAGE = 64

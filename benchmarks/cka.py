@@ -25,7 +25,7 @@ from torch import Tensor
 
 from didact.analysis import cka
 from didact.engine.threads import wait_passively
-from throughput import Row, about
+from provenance import Row, about
 
 VARIANTS = ("linear", "unbiased", "rbf", "rbf-unbiased", "direct-linear", "direct-rbf", "maps")
 GOALS = VARIANTS[:4]

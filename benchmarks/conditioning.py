@@ -29,7 +29,9 @@ from didact.nets.supernet import SPACES, Choices, Pool, Space, Supernet
 from didact.spec import choose
 from didact.teaching.gtn import GTN
 from didact.teaching.sftn import SFTN
-from throughput import CIFAR, Row, about, measure
+from loops import CIFAR
+from provenance import Row, about
+from throughput import measure
 
 GOAL = 0.45
 """Wanted: a step costs at most 1 + 0.45 for each branch."""

@@ -21,7 +21,8 @@ from didact import nets
 from didact.engine.recipe import best_precision
 from didact.method import Method
 from didact.spec import catalogue, choose
-from throughput import Row, about, measure
+from provenance import Row, about
+from throughput import measure
 
 TWELVE = ("kd", "fitnet", "at", "sp", "vid", "rkd", "pkt", "ab", "ft", "crd", "sskd", "ofd")
 GOALS = {"crd": 1.6, "sskd": 4.5}

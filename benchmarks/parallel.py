@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 from didact.engine.threads import wait_passively
-from throughput import Row, about
+from provenance import Row, about
 
 TRAIN = ["train", "--net", "resnet8x4", "--data", "digits", "--epochs", "5", "--precision", "fp32"]
 PLACES = {

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from didact.engine.threads import wait_passively
-from throughput import Row, about
+from provenance import Row, about
 from workers import untimed
 
 STUDY = ["study", "gtn", "--scale", "digits", "--seeds", "2", "--epochs", "15"]

@@ -30,7 +30,7 @@ from didact.runs.run import Run
 from didact.spec import canonical, choose
 from didact.store.record import Record
 from didact.store.store import Store
-from throughput import Row, about
+from provenance import Row, about
 
 DATA = Data(name="digits", per_class=2)
 RECIPE = Recipe(epochs=2, batch_size=16)

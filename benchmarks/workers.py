@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from didact.engine.threads import wait_passively
-from throughput import Row, about
+from provenance import Row, about
 
 
 def measure(command: list[str], workers: str) -> tuple[Row, Any]:

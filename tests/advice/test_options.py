@@ -57,7 +57,11 @@ def test_wrong_requests_are_refused(request_: dict[str, Any], message: str) -> N
 
 def test_times_are_those_of_all_teachers() -> None:
     request = {"net": "resnet8", "teacher": {"net": "resnet8"}, "epochs": 2, "recipe": {"batch_size": 4}}
-    found = [timed(option, "cpu") for option in options(request, "cpu", [])]
+    said: list[str] = []
+    found = [timed(option, "cpu", said.append) for option in options(request, "cpu", [])]
+    assert len(said) == 3 + (len(found[1].teachers) - 1) and all(
+        line.startswith("timing a few steps of the") for line in said
+    )
     assert all(option.seconds > 0 for option in found)
 
 

@@ -60,4 +60,6 @@ def test_lengths_that_no_trial_had_are_said() -> None:
     for epochs, words in ((4, "No trial was as short"), (2000, "No trial was as long")):
         found = options({**TREE, "epochs": epochs}, "cpu", trials())
         assert any(line.startswith(words) for line in sentences(found, trials()))
+        seen = f" of {min(trial.epochs for trial in trials())} epochs" if epochs == 4 else ""
+        assert tables(found, trials())[0].columns[1] == f"expected gain{seen}"
     assert not any(line.startswith("No trial") for line in sentences(options(TREE, "cpu", trials()), trials()))

@@ -106,9 +106,28 @@ def test_too_little_memory_in_a_step(
 
 def test_a_command_that_trains_nothing_is_not_told_of_batches() -> None:
     told = failures.short_of_memory(MemoryError(), trains=False)
-    assert told == "not enough memory; finished epochs are saved; the same command continues from the last one"
+    assert told == "not enough memory"
     assert failures.short_of_memory(ImportError("scipy.so: failed to map segment from shared object"), trains=False)
     assert failures.short_of_memory(RuntimeError("shapes do not fit"), trains=True) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "saved"),
+    [
+        (["train"], True),
+        (["study", "sftn-4"], True),
+        (["quickstart"], True),
+        (["advise", "--pilot", "0.5"], True),
+        (["advise", "--pilot=0.5"], True),
+        (["advise", "--net", "resnet8"], False),
+        (["export", "1f0c"], False),
+        ([], False),
+    ],
+)
+def test_only_commands_that_train_speak_of_finished_epochs(arguments: list[str], saved: bool) -> None:
+    assert failures.trains(arguments) == saved
+    message, code = failures.interrupted(KeyboardInterrupt(), saved)
+    assert (message, code) == (f"interrupted; {failures.KEPT}" if saved else "interrupted", 130)
 
 
 def test_what_filled_the_memory_is_let_go_before_a_word_is_said(

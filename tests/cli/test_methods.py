@@ -93,6 +93,13 @@ def test_explain_tells_of_a_recipe(name: str, capsys: Said) -> None:
         assert re.search(rf"--recipe\.{key}  \[.*, here {re.escape(str(value))}\]\n", shown)
 
 
+def test_a_misspelt_recipe_is_suggested_by_explain(capsys: Said) -> None:
+    assert main(["explain", "imagnet"]) == 2
+    assert "a recipe is called 'imagenet'" in capsys.readouterr().err
+    assert main(["explain", "fitnte"]) == 2
+    assert "recipe" not in capsys.readouterr().err
+
+
 def test_explain_a_method_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
     lines = ["from didact.method import Method", "from didact.spec import Positive, spec", "@spec", "class Mine(Method):"]
     lines += ["    scale: Positive = 2.0", "    def terms(self, extras, context): ..."]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,10 +81,21 @@ def options(tree: Mapping[str, Any], device: str, trials: Sequence[Trial]) -> li
     return [standard, *(_expected(option, trials) for option in others)]
 
 
-def timed(option: Option, device: str) -> Option:
-    """The option with what training its teachers takes, from a few steps of each."""
-    total = sum(step_seconds(teacher, device) * steps(teacher) for teacher in option.teachers)
-    return replace(option, seconds=total if option.students else math.nan)
+def timed(option: Option, device: str, say: Callable[[str], object]) -> Option:
+    """The option with what training its teachers takes, from a few steps of each.
+
+    Args:
+        option: a way to train the teachers.
+        device: where the steps are taken.
+        say: receives a line before each teacher's steps.
+    """
+    if not option.students:
+        return option
+    total = 0.0
+    for teacher in option.teachers:
+        say(f"timing a few steps of the {option.name} teacher {teacher.label}")
+        total += step_seconds(teacher, device) * steps(teacher)
+    return replace(option, seconds=total)
 
 
 def break_even(specialised: Option, generic: Option) -> int | None:

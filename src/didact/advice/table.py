@@ -38,7 +38,7 @@ def tables(found: Sequence[Option], known: Sequence[Trial]) -> list[Table]:
         "interval of the expectation; a single setting strays from it. Time: the fastest of a few steps on this machine, as "
         "busy as it is, times the steps of the training of all teachers."
     )
-    columns = ("teacher", "expected gain", "advice", "time to train")
+    columns = ("teacher", f"expected gain{_seen(found)}", "advice", "time to train")
     return [Table(columns, rows, title, note), *_evidence(known)]
 
 
@@ -104,6 +104,17 @@ def _outside(found: Sequence[Option]) -> list[str]:
     if known and epochs > longest(known):
         return [f"No trial was as long: the longest has {longest(known)} epochs."]
     return []
+
+
+def _seen(found: Sequence[Option]) -> str:
+    """ " of 15 epochs", the length that an expectation is of where the request is shorter than any
+    trial; nothing otherwise."""
+    lengths = {
+        shortest(option.evidence)
+        for option in found
+        if option.gain is not None and shortest(option.evidence) > option.students[0].epochs
+    }
+    return f" of {' or '.join(map(str, sorted(lengths)))} epochs" if lengths else ""
 
 
 def _decision(found: Sequence[Option]) -> str:

@@ -34,6 +34,7 @@ def advise(
     from didact.advice import options as choices
     from didact.advice.table import plain, sentences, tables
     from didact.advice.trials import trials
+    from didact.report.text import stderr
     from didact.request.tokens import parse
 
     shape, picture = form(format, json), picture_path(picture)
@@ -45,7 +46,8 @@ def advise(
         _train_pilot(tree, found[1], pilot, store, place)
         known = [*trials(), *_own(store)]
         found = choices.options(tree, place, known)
-    found = [choices.timed(option, place) for option in found]
+    talk = stderr()
+    found = [choices.timed(option, place, talk.print) for option in found]
     emit(tables(found, known), shape, plain(found, known))
     for line in sentences(found, known) if shape == "text" else ():
         say(line)

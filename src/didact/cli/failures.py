@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
@@ -55,21 +56,28 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise StoppedError(number)
 
 
-def interrupted(error: KeyboardInterrupt) -> tuple[str, int]:
-    """The message and the exit code: 128 plus the number of the signal, as in shells."""
+def trains(arguments: Sequence[str]) -> bool:
+    """Whether a command line trains runs, so that there may be finished epochs to go on from."""
+    pilot = any(one.partition("=")[0] == "--pilot" for one in arguments)
+    return arguments[:1] in (["train"], ["study"], ["quickstart"]) or (arguments[:1] == ["advise"] and pilot)
+
+
+def interrupted(error: KeyboardInterrupt, trains: bool) -> tuple[str, int]:
+    """The message and the exit code: 128 plus the number of the signal, as in shells. ``trains``:
+    whether to say what is saved."""
     number = error.number if isinstance(error, StoppedError) else signal.SIGINT
-    return f"{INTERRUPTED}; {KEPT}", 128 + number
+    return f"{INTERRUPTED}; {KEPT}" if trains else INTERRUPTED, 128 + number
 
 
 def short_of_memory(error: BaseException, trains: bool) -> str | None:
     """The message about an error caused by lack of memory; None for any other. ``trains``: whether
-    to add advice."""
+    to say what is saved, and to add advice."""
     if not isinstance(error, MemoryError) and not any(words in str(error) for words in _MEMORY):
         return None
     where = "GPU memory" if "CUDA" in str(error) else "memory"
     reason = str(error).strip().partition("\n")[0]
     detail = f" ({reason})" if reason else ""
-    return f"not enough {where}{detail}; {KEPT}{_LESS if trains else ''}"
+    return f"not enough {where}{detail}" + (f"; {KEPT}{_LESS}" if trains else "")
 
 
 def missing(error: MissingArgumentError) -> str:

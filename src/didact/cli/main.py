@@ -236,11 +236,11 @@ def _answered(arguments: list[str]) -> tuple[str, int]:
     except CycloptsError as error:
         return failures.shortened(str(error)), 2
     except KeyboardInterrupt as error:
-        return failures.interrupted(error)
+        return failures.interrupted(error, failures.trains(arguments))
     except OSError as error:
         return failures.refusal(error), 1
     except (MemoryError, RuntimeError, ImportError) as error:
-        message = failures.short_of_memory(error, trains=arguments[:1] in (["train"], ["study"]))
+        message = failures.short_of_memory(error, failures.trains(arguments))
         if message is None:
             raise
         return message, 1

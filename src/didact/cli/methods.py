@@ -22,7 +22,6 @@ def explain(
     json: Json = False,
 ) -> int:
     """Describe and print; the help stands where the command is named."""
-    from didact.catalogue.methods import describe
     from didact.engine.recipes import RECIPES, complete
 
     if method in RECIPES:
@@ -40,12 +39,29 @@ def explain(
         else:
             say(explained_recipe(method))
         return 0
-    described = describe(method)
+    described = described_or_recipe(method)
     if json:
         print_json(described.plain())
     else:
         say(explained(described))
     return 0
+
+
+def described_or_recipe(name: str) -> Described:
+    """The description of the method ``name``.
+
+    Raises:
+        SpecError: neither a method nor a recipe is called so; the message names the nearest.
+    """
+    from didact.catalogue.methods import describe
+    from didact.engine.recipes import RECIPES
+    from didact.spec import SpecError, closest
+
+    try:
+        return describe(name)
+    except SpecError as error:
+        recipes = " or ".join(f"'{one}'" for one in closest(name, RECIPES))
+        raise SpecError(f"{error}; a recipe is called {recipes}" if recipes else f"{error}") from None
 
 
 def explained(method: Described) -> str:

@@ -17,7 +17,7 @@ from didact.execution.jobs import Job, Outcome, Queue
 from didact.execution.progress import Failed, JobBegins, JobEnds, Said, Show
 from didact.execution.worker import Raised, Ready, Resources, Worker
 from didact.machine import available_memory, processors
-from didact.spec import Count, SpecError, spec
+from didact.spec import Count, SpecError, plural, spec
 
 MOST = 8
 """Workers at most that are started where their number is not given."""
@@ -73,7 +73,7 @@ class Workers(Executor):
         if threads <= cores:
             return ()
         return (
-            f"{self.count} workers have {threads} threads on {cores} cores, and wait for each other; "
+            f"{self.count} workers have {threads} threads on {plural(cores, 'core')}, and wait for each other; "
             f"--workers {cores} with OMP_NUM_THREADS=1 is faster",
         )
 
