@@ -30,15 +30,19 @@ TOLERANCE = 1e-5
 """Networks compute in float64 here, and losses are added in float32, to which 1e-7 is one rounding."""
 
 
-def port() -> int:
-    """One that is free."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
+Start = Callable[..., list[subprocess.Popen[str]]]
 
 
-def started(store: Path, names: str, epochs: int, size: int, *flags: str) -> list[subprocess.Popen[str]]:
-    free = port()
-    return [shared.start([store, names, str(epochs), *flags], rank, size, free) for rank in range(size)]
+@pytest.fixture
+def started() -> Start:
+    """Starts processes of one training, which meet at a place outside of them, as torchrun gives them one."""
+    meetings = []
+
+    def start(store: Path, names: str, epochs: int, size: int, *flags: str) -> list[subprocess.Popen[str]]:
+        meetings.append(torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False))
+        return [shared.start([store, names, str(epochs), *flags], rank, size, meetings[-1].port) for rank in range(size)]
+
+    return start
 
 
 def ended(processes: list[subprocess.Popen[str]], code: int = 0) -> list[str]:
@@ -53,7 +57,7 @@ def ended(processes: list[subprocess.Popen[str]], code: int = 0) -> list[str]:
     return said
 
 
-def test_two_processes_train_what_one_trains(tmp_path: Path) -> None:
+def test_two_processes_train_what_one_trains(started: Start, tmp_path: Path) -> None:
     """Weights, memories and figures of all runs, their peers and their teacher. Both processes hold the same bits. One test,
     so that processes are started once.
     """
@@ -81,7 +85,7 @@ def held(said: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_ranges_of_8_bits_follow_the_whole_batch(tmp_path: Path) -> None:
+def test_ranges_of_8_bits_follow_the_whole_batch(started: Start, tmp_path: Path) -> None:
     """Both processes hold the same bits, and the ranges and weights that one process has, but for rounding: in 8 bits the last
     digit of a float32 decides on a whole step now and then.
     """
@@ -109,7 +113,7 @@ def check_alike(run: Run, one: Store, two: Store, tolerance: float = TOLERANCE) 
 
 
 @pytest.mark.slow
-def test_a_training_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
+def test_a_training_goes_on_with_another_number_of_processes(started: Start, tmp_path: Path) -> None:
     """Two processes, of which the first is killed, then one; and one that is killed, then two. The other process says so
     at once.
     """

@@ -105,8 +105,9 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def start(arguments: Sequence[str | Path], rank: int = 0, size: int = 1, port: int = 0) -> subprocess.Popen[str]:
-    """This file as a program, in a process of so many."""
+    """This file as a program, in a process of so many, which meet at ``port``, where somebody listens already."""
     place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "MASTER_PORT": port}
+    place |= {"TORCHELASTIC_USE_AGENT_STORE": True}
     paths = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
     environment["PYTHONFAULTHANDLER"] = "1"  # a process that aborts says where
