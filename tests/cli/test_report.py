@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 
 from didact.cli.main import main
 from didact.papers import sftn
+from didact.papers.contract import find
 from didact.report.page import library
-from didact.runs.run import Run
+from didact.request.tokens import parse
+from didact.runs.run import Run, everything
 from didact.store.store import Store
 from support.reported import Elements, begun, ended, metrics
 
@@ -74,6 +77,70 @@ def test_a_study(store: Store, tmp_path: Path) -> None:
     assert main(["report", "sftn", *words, "--store", str(store.root), "--look", "0", "-o", str(tmp_path / "s.html")]) == 0
     headings = [text for tag, text in Elements((tmp_path / "s.html").read_text()).texts if tag == "h2"]
     assert headings[:2] == ["Study", "Published figures"] and "Curves over training" in headings
+
+
+PAIR = "resnet14/resnet8"
+CRD = "crd --scale digits --method kd,at --seeds 2"
+SIMKD = "simkd --scale digits --pairs resnet14/resnet8 --method 'plain kl' --only rate=0.01 --seeds 2"
+
+
+@pytest.fixture
+def studied(store: Store) -> list[str]:
+    """The commands of two studies, whose runs are finished."""
+    for number, line in enumerate((CRD, SIMKD)):
+        name, *words = shlex.split(line)
+        grids = find(name)(parse(words), "cpu").grids
+        cells = [cell for grid in grids for row in grid.rows.values() for at, cell in row.items() if at in ("0.01", PAIR)]
+        for run in everything([run for cell in cells for run in cell]):
+            if store.opened(run) is None:
+                ended(
+                    store,
+                    run,
+                    metrics(60.0 + number + 2 * run.seed),
+                    command=f"didact study {line} --store s --test-every 9",
+                )
+    return [CRD, SIMKD]
+
+
+def headings(path: Path, tag: str = "h2") -> list[str]:
+    return [text for name, text in Elements(path.read_text()).texts if name == tag]
+
+
+def test_a_store_of_studies_has_their_tables_and_verdicts(studied: list[str], store: Store, tmp_path: Path) -> None:
+    at = ["--store", str(store.root), "--look", "0", "-o"]
+    assert main(["report", *at, str(tmp_path / "whole.html")]) == 0
+    known = headings(tmp_path / "whole.html")
+    assert known[:4] == ["Study crd", "Published figures of crd", "Study simkd", "Published figures of simkd"]
+    compared = [title for title in headings(tmp_path / "whole.html", "h3") if "compared with the published figures" in title]
+    assert len(compared) == 2 and compared[0].startswith("CRD") and compared[1].startswith("SimKD")
+    cells = [text for tag, text in Elements((tmp_path / "whole.html").read_text()).texts if tag == "td"]
+    assert {"agrees", "75.43"} <= set(cells)  # a verdict, and a published figure
+
+    words = [word for line in studied for word in shlex.split(line)]
+    assert main(["report", *words, *at, str(tmp_path / "both.html")]) == 0
+    assert headings(tmp_path / "both.html")[:4] == known[:4]
+    assert headings(tmp_path / "both.html", "h1") == ["CRD's benchmark; SimKD's variants"]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("didact study mine.py --seeds 2", "the tables of 'mine.py' are left out"),
+        ("didact study crd --scale none", "no tables of the study in"),
+        ("didact study crd --store", "no tables of the study in"),
+        ("didact study 'crd", "no tables of the study in"),
+        ("python -m didact study crd --scale digits", ""),  # none of its runs is there
+        ("rm -rf study crd", ""),
+    ],
+)
+def test_commands_in_records_are_only_data(
+    command: str, told: str, tiny: Callable[..., Run], store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended(store, tiny("ce"), metrics(60.0), command=command)
+    assert main(["report", "--store", str(store.root), "--look", "0", "-o", str(tmp_path / "r.html")]) == 0
+    said = capsys.readouterr().err
+    assert told in said if told else "study" not in said
+    assert headings(tmp_path / "r.html")[0] == "Results"
 
 
 def test_a_damaged_record_is_left_out_and_told(

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
 
-from didact.cli import answer
+from didact.cli import answer, studied
 from didact.cli.options import STORE, Device, StorePath, TrustStore, exactly
 from didact.spec import RequestError, Seed, SpecError, closest, plural, shown
 from didact.streams import say
 
 if TYPE_CHECKING:
-    from didact.papers.contract import Paper
+    from didact.cli.studied import Studied
     from didact.store.store import Store
     from didact.tables.page.parts import Page
     from didact.tables.page.trained import Trained
@@ -41,7 +41,7 @@ def report(
         str,
         Parameter(
             allow_leading_hyphen=True,
-            help="Beginnings of digests or of folders' names; or a study with its settings; default: every finished run.",
+            help="Beginnings of digests or of folders' names; or studies, each with its settings; default: every finished run.",
         ),
     ],
     output: Annotated[
@@ -93,52 +93,34 @@ def report(
 
 def _page(store: Store, what: Sequence[str], device: str, looks: int) -> Page:
     from didact.measure.similarity import similarities
-    from didact.tables.page.studies import sections
     from didact.tables.page.whole import page
 
-    paper = _paper(what, device)
-    trained = _of_study(store, what[0], paper) if paper is not None else _named(store, what)
-    before = ()
-    if paper is not None:
-        before = sections(paper.title, paper.tables(store, device, store.say), paper.published, paper.students)
+    asked = studied.named(what, device)
+    trained = _of_studies(store, asked) if asked else _named(store, what)
+    studies = asked if what else studied.typed(store, trained, device)
+    before = studied.sections(studies, store, device, asked=bool(asked))
     similar = similarities(store, [one.run for one in trained], device)
-    title = f"Runs in {store.root.absolute().name}" if paper is None else paper.title
+    title = "; ".join(one.paper.title for one in asked) or f"Runs in {store.root.absolute().name}"
     return page(store, title, trained, similar, before=before, looks=looks, device=device)
 
 
-def _paper(what: Sequence[str], device: str) -> Paper | None:
-    """The study that the first word names; None if it names none.
-
-    Raises:
-        SpecError: settings without a study.
-    """
-    from didact.papers.contract import find, is_name
-
-    first = what[0] if what else ""
-    if is_name(first):
-        from didact.request.tokens import parse
-
-        return find(first)(parse(what[1:]), device)
-    option = next((word for word in what if word.startswith("-")), None)
-    if option is not None:
-        raise SpecError(f"unknown option {shown(option)}; a study's settings come after its name, as in didact study")
-    return None
-
-
-def _of_study(store: Store, name: str, paper: Paper) -> list[Trained]:
-    """The study's finished runs, with their teachers. None for a study of one's own that names no
+def _of_studies(store: Store, studies: Sequence[Studied]) -> list[Trained]:
+    """The studies' finished runs, with their teachers. None for a study of one's own that names no
     ``runs``: its tables are shown alone.
 
     Raises:
-        SpecError: it names runs, and none of them is finished.
+        SpecError: a study names runs, and none of them is finished.
     """
     from didact.tables.page.trained import of_runs
 
-    runs = getattr(paper, "runs", None)
-    trained = [] if runs is None else of_runs(store, runs)
-    if runs is not None and not trained:
-        raise SpecError(f"no run of the study {shown(name)} is finished in {store.root}; didact study trains them")
-    return _not_too_many(trained)
+    found: dict[str, Trained] = {}
+    for one in studies:
+        runs = getattr(one.paper, "runs", None)
+        trained = [] if runs is None else of_runs(store, runs)
+        if runs is not None and not trained:
+            raise SpecError(f"no run of the study {shown(one.name)} is finished in {store.root}; didact study trains them")
+        found |= {each.digest: each for each in trained}
+    return _not_too_many(list(found.values()))
 
 
 def _named(store: Store, what: Sequence[str]) -> list[Trained]:

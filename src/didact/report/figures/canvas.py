@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from didact.files.checked import write
+from didact.report.styles import Style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#000000")
 """Paul Tol's bright scheme and black; colour-blind readers can distinguish them."""
+
+
+def line(style: Style, *, dashed: bool = False) -> dict[str, Any]:
+    """Colour and dashes of a line, as matplotlib takes them."""
+    dashes = style.dashes(dashed=dashed)
+    return {"color": COLOURS[style.colour], "linestyle": (0, dashes) if dashes else "-"}
 
 
 def canvas(rows: int, columns: int, size: tuple[float, float], **settings: Any) -> tuple[Figure, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from didact.report.figures.canvas import COLOURS, canvas
+from didact.report.figures.canvas import COLOURS, canvas, line
+from didact.report.styles import Style
 from didact.runs.labels import teacher_label
 from didact.runs.run import Run
 from didact.store.record import Record
@@ -14,6 +15,9 @@ from didact.tables.comparison import MethodRow, TeacherComparison
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+HATCHES = ("", "//", "..", "xx", "--")
+"""Of bars, by round of the colours."""
 
 
 def comparison(compared: Sequence[TeacherComparison], finished: Sequence[tuple[Run, Record]]) -> Figure:
@@ -54,7 +58,8 @@ def _bars(axes: Axes, table: TeacherComparison) -> None:
 def _teacher(axes: Axes, table: TeacherComparison, rows: Sequence[MethodRow], key: str, column: int) -> list[float]:
     """Draw the bars of one teacher ("" for none) and the line of its accuracy; return all heights
     drawn."""
-    colour = COLOURS[column % len(COLOURS)]
+    style = Style.of(column)
+    colour = COLOURS[style.colour]
     count = len(table.teachers) or 1
     width = 0.8 / count
     samples = {at: row.accuracy[key] for at, row in enumerate(rows) if key in row.accuracy and row.accuracy[key].n}
@@ -62,14 +67,15 @@ def _teacher(axes: Axes, table: TeacherComparison, rows: Sequence[MethodRow], ke
     means = [sample.mean or 0 for sample in samples.values()]
     spreads = [sample.std or 0 for sample in samples.values()]
     label = f"from {table.teachers[key].label}" if key else None
-    axes.bar(x, means, width * 0.92, yerr=spreads, color=colour, capsize=3, label=label)
+    hatched: dict[str, Any] = {"hatch": HATCHES[style.turn], "edgecolor": "white"} if style.turn else {}
+    axes.bar(x, means, width * 0.92, yerr=spreads, color=colour, capsize=3, label=label, **hatched)
     heights: list[float] = []
     for at, sample, mean, spread in zip(x, samples.values(), means, spreads, strict=True):
         axes.plot([at] * sample.n, sample.known, "k.", markersize=4)
         heights += [*sample.known, mean - spread, mean + spread]
     accuracy = table.teachers[key].accuracy.mean if key else None
     if accuracy is not None:
-        axes.axhline(accuracy, color=colour, linestyle="--", linewidth=1, label=f"{table.teachers[key].label} teacher")
+        axes.axhline(accuracy, **line(style, dashed=True), linewidth=1, label=f"{table.teachers[key].label} teacher")
         heights.append(accuracy)
     return heights
 
@@ -84,12 +90,11 @@ def _curves(axes: Axes, table: TeacherComparison, finished: Sequence[tuple[Run, 
         teacher = run.teacher.digest if run.teacher and run.digest in table.members else None
         if run.digest in keys:
             style: dict[str, Any] = {
-                "color": COLOURS[keys.index(run.digest) % len(COLOURS)],
-                "linestyle": "--",
+                **line(Style.of(keys.index(run.digest)), dashed=True),
                 "label": f"{teacher_label(run)} (teacher)",
             }
         elif teacher in keys:
-            style = {"color": COLOURS[keys.index(teacher) % len(COLOURS)], "alpha": 0.5, "linewidth": 0.8}
+            style = {**line(Style.of(keys.index(teacher))), "alpha": 0.5, "linewidth": 0.8}
         else:
             continue
         rows = [(row["epoch"], row["test_top1"]) for row in record.metrics() if "test_top1" in row]

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from didact.report.figures.canvas import COLOURS, canvas
+from didact.report.styles import Style
 from didact.runs.spread import Sample
 from didact.store.record import Record
 from didact.tables.study import Study
@@ -42,11 +43,13 @@ def _accuracies(axes: Axes, study: Study, records: Mapping[str, Record]) -> None
             runs = column.runs[method].get(net, ())
             cell = Sample(tuple(records[run.digest].final()["test_top1"] for run in runs if run.digest in records))
             at = row + (position - (len(columns) - 1) / 2) * 0.8 / len(columns)
-            colour = COLOURS[position % len(COLOURS)]
-            axes.plot([at] * cell.n, cell.known, ".", color=colour, markersize=5)
+            style = Style.of(position)
+            colour, dot = COLOURS[style.colour], style.marker if style.turn else "."
+            axes.plot([at] * cell.n, cell.known, dot, color=colour, markersize=5)
             if cell.mean is not None:
                 label = column.label if row == 0 else None
-                axes.plot([at], [cell.mean], "_", color=colour, markersize=14, markeredgewidth=3, label=label)
+                axes.plot([at], [cell.mean], "_", color=colour, markersize=14, markeredgewidth=3)
+                axes.plot([], [], dot if style.turn else "_", color=colour, markersize=10, markeredgewidth=3, label=label)
     axes.set_xticks(range(len(study.students)), list(study.students))
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(f"students by {method}: mean, and single seeds", fontsize=9, loc="left")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from didact.report.figures.canvas import COLOURS, canvas
+from didact.report.styles import Style
 from didact.tables.table import Quantity, Table
 
 if TYPE_CHECKING:
@@ -37,15 +38,24 @@ def _panel(axes: Axes, table: Table) -> None:
     rows = _rows(table)
     columns = [at for at in range(len(table.columns) - 1) if any(cells[at] for cells in rows.values())]
     for place, column in enumerate(columns):
-        colour = COLOURS[place % len(COLOURS)]
+        style = Style.of(place)
+        colour, dot = COLOURS[style.colour], style.marker if style.turn else "."
         offset = (place - (len(columns) - 1) / 2) * 0.7 / len(columns)
         for at, cells in enumerate(rows.values()):
             cell = cells[column]
             if cell is None or cell.sample.mean is None:
                 continue
-            axes.plot(cell.sample.known, [at + offset] * cell.sample.n, ".", color=colour, markersize=5)
+            axes.plot(cell.sample.known, [at + offset] * cell.sample.n, dot, color=colour, markersize=5)
             axes.plot([cell.sample.mean], [at + offset], "|", color=colour, markersize=12, markeredgewidth=3)
-        axes.plot([], [], "|", color=colour, markersize=10, markeredgewidth=3, label=table.columns[column + 1])
+        axes.plot(
+            [],
+            [],
+            dot if style.turn else "|",
+            color=colour,
+            markersize=10,
+            markeredgewidth=3,
+            label=table.columns[column + 1],
+        )
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)

@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from didact.report.figures.canvas import COLOURS, canvas
+from didact.report.figures.canvas import COLOURS, canvas, line
+from didact.report.labels import in_lines
+from didact.report.styles import Style
 from didact.tables.page.picture import Axis, Curves, Dot, Dots, HeatMap, Picture
 
 if TYPE_CHECKING:
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
 COLUMNS = 3
 """Panels side by side."""
+
+LETTERS, LINES = 32, 3
+"""Letters in a line of a name at an axis, and lines."""
 
 
 def picture(shown: Picture) -> Figure:
@@ -51,18 +56,21 @@ def _height(panel: Curves | Dots | HeatMap) -> float:
     if isinstance(panel, HeatMap):
         return 1.5 + 0.45 * len(panel.rows)
     if isinstance(panel, Dots) and panel.y.names:
-        return 1.0 + 0.16 * len(panel.y.names) * (1 + len(panel.groups))
+        lines = max(map(len, in_lines(panel.y.names, LETTERS, LINES).values()))
+        return 1.0 + len(panel.y.names) * max(0.16 * (1 + len(panel.groups)), 0.14 * lines + 0.05)
     return 3.0
 
 
-def _colour(shown: Picture, group: str) -> str:
-    return COLOURS[shown.groups.index(group) % len(COLOURS)]
+def _style(shown: Picture, group: str) -> Style:
+    return Style.of(shown.groups.index(group))
 
 
 def _legend(figure: Figure, shown: Picture) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=_colour(shown, group), marker="o", linestyle="-") for group in shown.groups]
+    marked = any(isinstance(panel, Dots) for panel in shown.panels)
+    styles = [_style(shown, group) for group in shown.groups]
+    handles = [Line2D([], [], **line(style), marker=style.marker if marked else "") for style in styles]
     figure.legend(handles, shown.groups, loc="outside lower left", fontsize=8, ncols=2, frameon=False)
 
 
@@ -72,8 +80,7 @@ def _curves(axes: Axes, panel: Curves, shown: Picture) -> None:
         axes.plot(
             [x for x, _ in points],
             [y for _, y in points],
-            color=_colour(shown, curve.group),
-            linestyle="--" if curve.dashed else "-",
+            **line(_style(shown, curve.group), dashed=curve.dashed),
             linewidth=1.0,
             marker="." if len(points) == 1 else "",
         )
@@ -89,8 +96,9 @@ def _dots(axes: Axes, panel: Dots, shown: Picture) -> None:
         shift = (number - (len(panel.groups) - 1) / 2) * 0.7 / len(panel.groups)
         x, y = ([_place(axis, value, shift) for value in values] for axis, values in _both(panel, members))
         spread: dict[str, Any] = {f"{panel.measured}err": [dot.spread or 0 for dot in members]}
-        line = "-" if group in panel.joined else "none"
-        axes.errorbar(x, y, **spread, color=_colour(shown, group), marker="o", markersize=4, linestyle=line, linewidth=1.0)
+        style, joined = _style(shown, group), "-" if group in panel.joined else "none"
+        drawn: dict[str, Any] = {"color": COLOURS[style.colour], "marker": style.marker, "linestyle": joined}
+        axes.errorbar(x, y, **spread, **drawn, markersize=4, linewidth=1.0)
     _name(axes.set_xticks, axes.set_xlabel, panel.x)
     _name(axes.set_yticks, axes.set_ylabel, panel.y)
     if panel.y.names:
@@ -122,7 +130,8 @@ def _place(axis: Axis, value: float | str, shift: float) -> float:
 
 def _name(ticks: Any, label: Any, axis: Axis) -> None:
     if axis.names:
-        ticks(range(len(axis.names)), [name.replace(" · ", "\n") for name in axis.names], fontsize=8)
+        shown = in_lines(axis.names, LETTERS, LINES).values()
+        ticks(range(len(axis.names)), ["\n".join(lines) for lines in shown], fontsize=8)
     else:
         label(axis.label)
 

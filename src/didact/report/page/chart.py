@@ -7,12 +7,19 @@ https://vega.github.io/vega-lite/docs/.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
+from didact.report.labels import in_lines
+from didact.report.styles import COLOURS, DASHES, Style
 from didact.tables.page.picture import Axis, Curves, Dots, HeatMap, Panel, Picture
 
-COLOURS = 8
-"""Colours of the style sheet. A legend with more groups uses them again."""
+LETTERS, LINES = 24, 3
+"""Letters in a line of a name at an axis, and lines."""
+
+FULLEST = 8
+"""Columns of a heat map up to which its values are written in it."""
 
 
 def specification(panel: Panel, picture: Picture) -> dict[str, Any]:
@@ -32,17 +39,21 @@ def shape(panel: Panel) -> str:
     return {Curves: "wide", Dots: "long", HeatMap: "matrix"}[type(panel)]
 
 
-def colour(picture: Picture, group: str) -> int:
-    """The number of a group's colour in the style sheet."""
-    return picture.groups.index(group) % COLOURS
+def style(picture: Picture, group: str) -> Style:
+    """How a group of the picture is drawn."""
+    return Style.of(picture.groups.index(group))
+
+
+def dash(picture: Picture, group: str, *, dashed: bool) -> int:
+    """The number of a line's dashes in the specification; 0: unbroken."""
+    return 2 * style(picture, group).turn + dashed
 
 
 def _curves(panel: Curves, picture: Picture) -> dict[str, Any]:
     single = len(panel.at) == 1
-    dashed = {"field": "dashed", "type": "nominal", "scale": {"domain": [0, 1], "range": [[1, 0], [5, 3]]}, "legend": None}
     lines = {
         "mark": {"type": "point" if single else "line", "strokeWidth": 1.5, "clip": True},
-        "encoding": {"detail": {"field": "name"}} | ({} if single else {"strokeDash": dashed}),
+        "encoding": {"detail": {"field": "name"}} | (_shapes(picture) if single else {"strokeDash": _dashes()}),
         "params": [_zoom()],
     }
     # a vertical line at the nearest place, whose tooltip has the values of all runs there
@@ -94,9 +105,16 @@ def _dots(panel: Dots, picture: Picture) -> dict[str, Any]:
         ends = {at: encoding[at] | {"field": "low"}, f"{at}2": {"field": "high"}}
         layers.append({"transform": [{"filter": "isValid(datum.low)"}], "mark": "rule", "encoding": encoding | ends})
     mark = {"type": "point", "filled": True, "size": 70, "opacity": 1}
-    layers.append({"mark": mark, "encoding": encoding | {"tooltip": tooltip}, "params": [] if names else [_zoom()]})
-    rows = len(panel.y.names) * max(1, len(panel.groups))
-    return {"height": max(90, 18 * rows + 12 * len(panel.y.names)) if panel.y.names else 260, **_hidden(), "layer": layers}
+    marks = encoding | _shapes(picture) | {"tooltip": tooltip}
+    layers.append({"mark": mark, "encoding": marks, "params": [] if names else [_zoom()]})
+    return {"height": _height(panel), **_hidden(), "layer": layers}
+
+
+def _height(panel: Dots) -> int:
+    """Room for a mark of every group, and for the lines of every name, at each name."""
+    names = panel.y.names
+    lines = max(map(len, in_lines(names, LETTERS, LINES).values()), default=0)
+    return max(90, len(names) * max(18 * len(panel.groups) + 12, 14 * lines + 8)) if names else 260
 
 
 def _rules(panel: Dots) -> list[dict[str, Any]]:
@@ -132,8 +150,14 @@ def _diagonal(panel: Dots) -> dict[str, Any]:
 
 def _heat_map(panel: HeatMap, picture: Picture) -> dict[str, Any]:
     rows, columns = list(reversed(panel.rows)), list(panel.columns)
-    x = {"field": "x", "type": "nominal", "sort": columns, "title": panel.x, "axis": {"labelAngle": -45}}
-    y = {"field": "y", "type": "nominal", "sort": rows, "title": panel.y}
+    x = {
+        "field": "x",
+        "type": "nominal",
+        "sort": columns,
+        "title": panel.x,
+        "axis": _names(columns, 1) | {"labelAngle": -45},
+    }
+    y = {"field": "y", "type": "nominal", "sort": rows, "title": panel.y, "axis": _names(rows, 1)}
     tooltip = [{"field": "y", "title": "row"}, {"field": "x", "title": "column"}, {"field": "value", "type": "quantitative"}]
     fill = {
         "field": "value",
@@ -143,7 +167,7 @@ def _heat_map(panel: HeatMap, picture: Picture) -> dict[str, Any]:
     }
     letters = {"condition": {"test": "datum.value > 0.6", "value": "#000"}, "value": "#fff"}
     layers: list[dict[str, Any]] = [{"mark": "rect", "encoding": {"color": fill, "tooltip": tooltip}}]
-    if len(columns) <= COLOURS:
+    if len(columns) <= FULLEST:
         text = {"field": "value", "type": "quantitative", "format": ".2f"}
         layers.append({"mark": {"type": "text", "fontSize": 10}, "encoding": {"text": text, "color": letters}})
     return {"height": 26 * len(rows), "encoding": {"x": x, "y": y}, "layer": layers}
@@ -152,8 +176,8 @@ def _heat_map(panel: HeatMap, picture: Picture) -> dict[str, Any]:
 def _axis(axis: Axis, field: str) -> dict[str, Any]:
     side = "height" if field == "y" else "width"
     if axis.names:
-        lines = {"labelExpr": "split(datum.label, ' · ')", "labelLimit": 150, "grid": True, "labelAngle": 0}
-        return {"field": field, "type": "nominal", "sort": list(axis.names), "title": None, "axis": lines}
+        drawn = _names(axis.names, LINES) | {"grid": True, "labelAngle": 0}
+        return {"field": field, "type": "nominal", "sort": list(axis.names), "title": None, "axis": drawn}
     scale: dict[str, Any] = {"padding": 10} | ({"type": "log", "nice": False} if axis.log else {"zero": False})
     scale = {"domain": list(axis.limits)} if axis.limits else scale
     ticks: dict[str, Any] = {"format": "~s"} if axis.log else {"tickCount": {"expr": f"ceil({side} / 60)"}}
@@ -161,10 +185,34 @@ def _axis(axis: Axis, field: str) -> dict[str, Any]:
     return {"field": field, "type": "quantitative", "title": axis.label, "scale": scale, "axis": ticks}
 
 
+def _names(names: Sequence[str], lines: int) -> dict[str, Any]:
+    """The names at an axis, in lines that no other name has; marks say them in full."""
+    shown = in_lines(names, LETTERS, lines)
+    return {"labelExpr": f"{json.dumps(shown)}[datum.label]", "labelLimit": 0}
+
+
 def _colours(picture: Picture) -> dict[str, Any]:
-    groups = list(picture.groups)
-    palette = [f"var(--c{colour(picture, group)})" for group in groups]
-    return {"field": "group", "type": "nominal", "scale": {"domain": groups, "range": palette}, "legend": None}
+    palette = [f"var(--c{style(picture, group).colour})" for group in picture.groups]
+    return _by_group(picture, palette)
+
+
+def _shapes(picture: Picture) -> dict[str, Any]:
+    """Shapes of marks, where there are more groups than colours."""
+    if len(picture.groups) <= COLOURS:
+        return {}
+    return {"shape": _by_group(picture, [style(picture, group).shape for group in picture.groups])}
+
+
+def _by_group(picture: Picture, values: list[str]) -> dict[str, Any]:
+    scale = {"domain": list(picture.groups), "range": values}
+    return {"field": "group", "type": "nominal", "scale": scale, "legend": None}
+
+
+def _dashes() -> dict[str, Any]:
+    """Dashes of lines by the number that :func:`dash` gives."""
+    lines = [Style(0, turn).dashes(dashed=dashed) or (1, 0) for turn in range(len(DASHES)) for dashed in (False, True)]
+    scale = {"domain": list(range(len(lines))), "range": lines}
+    return {"field": "dashed", "type": "nominal", "scale": scale, "legend": None}
 
 
 def _hidden() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from html import escape
 from importlib.resources import files
 
 from didact import __version__
-from didact.report.page import chart, library
+from didact.report.page import chart, legend, library
 from didact.runs.spread import defined
 from didact.spec import clean, clean_lines
 from didact.tables.page.parts import Commands, Gallery, Page, Part, Section
@@ -178,10 +178,7 @@ def _picture(picture: Picture, key: str) -> Iterator[str]:
     yield f'<figure id="{key}" aria-labelledby="{key}-title">'
     yield from _titled(picture.title, key)
     if len(picture.groups) > 1:
-        entries = (
-            f'<li><span class="swatch" style="background:var(--c{chart.colour(picture, group)})"></span>{_text(group)}</li>'
-            for group in picture.groups
-        )
+        entries = (f"<li>{legend.swatch(picture, group)}{_text(group)}</li>" for group in picture.groups)
         yield f'<ul class="legend" aria-label="Legend; press an entry to hide it">{"".join(entries)}</ul>'
     yield '<div class="panels">'
     for number, panel in enumerate(picture.panels, 1):
@@ -201,7 +198,7 @@ def _panel(panel: Panel, picture: Picture, key: str, *, wide: bool) -> Iterator[
     yield f'<script type="application/json">{specification}</script></div>'
     yield f'<details id="{key}-data"><summary>Data: {_text(panel.title)}</summary>'
     yield f'<div class="scroll" role="region" tabindex="0" aria-label="Data: {_text(panel.title)}">'
-    yield f'<table id="{key}-table"{_numbers(panel)}><thead><tr>{_heads(table, panel)}</tr></thead><tbody>'
+    yield f'<table id="{key}-table"{_numbers(panel)}><thead><tr>{_heads(table, panel, picture)}</tr></thead><tbody>'
     for label, *cells in table.rows:
         yield f'<tr><th scope="row"{_number(label)}>{_plain(label)}</th>{"".join(datum(cell) for cell in cells)}</tr>'
     yield "</tbody></table></div></details></div>"
@@ -215,11 +212,15 @@ def _size(panel: Panel) -> str:
     return f"{len(panel.rows)} by {len(panel.columns)} values"
 
 
-def _heads(table: Table, panel: Panel) -> str:
-    """Headings; those of curves say the group and whether the line is dashed."""
+def _heads(table: Table, panel: Panel, picture: Picture) -> str:
+    """Headings; those of curves say the group and, unless it is unbroken, how the line is dashed."""
     if not isinstance(panel, Curves):
         return _columns(table)
-    about = [f' data-group="{_text(c.group)}"{" data-dashed=1" if c.dashed else ""}' for c in panel.curves]
+    dashes = [chart.dash(picture, curve.group, dashed=curve.dashed) for curve in panel.curves]
+    about = [
+        f' data-group="{_text(curve.group)}"{f" data-dashed={dash}" if dash else ""}'
+        for curve, dash in zip(panel.curves, dashes, strict=True)
+    ]
     return "".join(f'<th scope="col"{more}>{_text(c)}</th>' for c, more in zip(table.columns, ["", *about], strict=True))
 
 

@@ -79,7 +79,7 @@
           const y = number(row.cells[at]);
           if (y === null) continue;
           const { group, dashed } = heads[at].dataset;
-          found.push({ x, y, name: text(heads[at]), group, dashed: dashed ? 1 : 0 });
+          found.push({ x, y, name: text(heads[at]), group, dashed: Number(dashed ?? 0) });
         }
       }
       return found;

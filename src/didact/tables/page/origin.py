@@ -19,7 +19,7 @@ STORE = Path("didact-runs")
 
 def section(trained: Sequence[Trained]) -> Section:
     """Commands as typed, a command for each run, environments and checksums of finished runs."""
-    known = [(one, environment) for one in trained if (environment := _environment(one)) is not None]
+    known = [(one, about) for one in trained if (about := environment(one)) is not None]
     parts: list[Part] = [*_commands(known), *_environments(known)]
     files = [
         (one.run.label, one.digest, name, checksum)
@@ -35,7 +35,7 @@ def section(trained: Sequence[Trained]) -> Section:
     return Section("origin", "Commands, environment, checksums", tuple(parts))
 
 
-def _environment(one: Trained) -> dict[str, Any] | None:
+def environment(one: Trained) -> dict[str, Any] | None:
     """The environment of a finished run; None if it cannot be read."""
     try:
         environment = one.record.environment() if one.record is not None else None

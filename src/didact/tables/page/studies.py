@@ -10,7 +10,12 @@ from didact.tables.table import Quantity, Table
 
 
 def sections(
-    title: str, tables: Sequence[Table], published: Sequence[Table], students: Mapping[str, str]
+    title: str,
+    tables: Sequence[Table],
+    published: Sequence[Table],
+    students: Mapping[str, str],
+    name: str = "",
+    at: int = 0,
 ) -> tuple[Section, ...]:
     """The study's own tables, each with a picture, and the published tables.
 
@@ -19,19 +24,24 @@ def sections(
         tables: its tables, from finished runs.
         published: the paper's own tables.
         students: networks by the labels in the tables.
+        name: the study's, in a report of several.
+        at: which of the report's studies it is.
     """
+    number = str(at + 1) if at else ""
+    study, sheets = f"study{number}", f"published{number}"
     parts: list[Part] = []
-    for at, table in enumerate(tables):
+    for place, table in enumerate(tables):
         parts.append(table)
-        picture = _picture(table, at)
+        picture = _picture(table, key_of(study, str(place + 1)))
         parts += [picture] if picture is not None else []
     if students and parts:
         parts.append(Table(("label", "network"), tuple(students.items()), "Networks"))
-    own = Section("study", "Study", tuple(parts), title)
-    return own, Section("published", "Published figures", tuple(published))
+    of = f" of {name}" if name else ""
+    own = Section(study, f"Study {name}".strip(), tuple(parts), title)
+    return own, Section(sheets, f"Published figures{of}", tuple(published))
 
 
-def _picture(table: Table, at: int) -> Picture | None:
+def _picture(table: Table, key: str) -> Picture | None:
     """Means by row and column; None if the table has fewer than two quantities over seeds, and for
     the comparison with the published figures, which has those of another table."""
     if "verdict" in table.columns:
@@ -50,6 +60,4 @@ def _picture(table: Table, at: int) -> Picture | None:
         return None
     names = tuple(dict.fromkeys(str(dot.y) for dot in dots))
     panel = Dots("means", Axis("mean"), Axis("row", names=names), tuple(dots))
-    return Picture(
-        key_of("study", str(at + 1)), f"{table.title}: means", (panel,), "Bars: the standard deviation over seeds."
-    )
+    return Picture(key, f"{table.title}: means", (panel,), "Bars: the standard deviation over seeds.")
