@@ -24,7 +24,7 @@ NOT_RUN = {
     r"--push|hf:": "a hub; tests/cli/test_share.py has one",
     r"--files|didact bench": "files of several students; tests/cli/test_bench.py and test_fit.py have some",
     r"didact runs (rm|gc|import|merge)": "asks, or takes another store; tests/cli/test_runs.py",
-    r"--serve|didact report sftn": "runs until it is stopped, or wants a finished study; tests/cli/test_report.py",
+    r"--serve|didact report (sftn|crd|mine)": "runs until it is stopped, or wants a finished study; tests/cli/test_report.py",
     r"--track": "libraries of trackers; tests/track has them",
     r"--drop all|list cuts $": "kept answers, or a network, of which the sentence speaks",
     r"--trained": "students trained alike from the pool; tests/cli/test_search.py has some",

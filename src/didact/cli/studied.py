@@ -28,7 +28,7 @@ class Studied:
     Attributes:
         name: as it is asked for, such as "crd" or "sftn-4".
         paper: the study with its settings.
-        finished: digests of its finished runs.
+        finished: digests of its finished runs, without those that only teach others of them.
     """
 
     name: str
@@ -105,8 +105,10 @@ def _of_command(store: Store, line: str, device: str, trained: Sequence[Trained]
     except (ValueError, LookupError, OSError, RuntimeError) as error:
         store.once(f"no tables of the study in {shown(line)}: {error}")
         return
+    runs = getattr(paper, "runs", ())
     known = {one.digest for one in trained if one.record is not None}
-    finished = frozenset(run.digest for run in getattr(paper, "runs", ()) if run.digest in known)
+    known -= {run.teacher.digest for run in runs if run.teacher is not None}
+    finished = frozenset(run.digest for run in runs if run.digest in known)
     if finished:
         yield Studied(name, paper, finished), f"{name} {settings.get('table', '')}"
 

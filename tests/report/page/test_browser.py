@@ -117,6 +117,20 @@ def test_nothing_is_wider_than_a_phone(browser: Any, address: str) -> None:
     assert ends and max(ends) <= 360
 
 
+def test_on_paper_nothing_scrolls_and_heads_are_repeated(wide: tuple[Any, list[str]]) -> None:
+    page, said = wide
+    page.emulate_media(media="print")
+    try:
+        style = "getComputedStyle(document.querySelector('{}')).{}"
+        assert page.evaluate(style.format(".scroll", "overflowX")) == "visible"
+        assert page.evaluate(style.format("thead", "breakInside")) == "avoid"
+        # Chromium repeats no head that holds a box of a button
+        assert page.evaluate(style.format("th button", "display")) == "contents"
+    finally:
+        page.emulate_media(media="screen")
+    assert said == []
+
+
 def test_a_live_page_follows_its_server(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "SECONDS", 0.1)
     now = ["1"]
