@@ -167,9 +167,14 @@ def test_what_the_system_refuses_names_the_file() -> None:
 
 
 def test_a_long_word_of_a_message_is_cut() -> None:
-    message = failures.shortened("Unused Tokens: " + "a" * 3000)
-    assert message.startswith("Unused Tokens: aaa") and message.endswith("(3,000 characters)") and len(message) < 150
+    message = failures.shortened("no such word: " + "a" * 3000)
+    assert message.startswith("no such word: aaa") and message.endswith("(3,000 characters)") and len(message) < 150
     assert failures.shortened("a short message") == "a short message"
+
+
+def test_a_word_that_a_command_does_not_take(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "nothere"]) == 2
+    assert "compare: takes no 'nothere'; didact compare --help says what it takes" in capsys.readouterr().err
 
 
 def test_torchrun_is_told_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

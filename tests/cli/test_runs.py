@@ -47,6 +47,9 @@ def test_a_list_is_filtered_and_sorted_and_shows_what_was_asked(full: Shelf, cap
     assert runs(full, "--where", "seed=5", "--format", "csv") == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
     assert listed(full, capsys, "--where", "seed=6") == []
+    assert runs(full, "--where", "method=kdd or seed=6") == 0
+    said = capsys.readouterr().err
+    assert "no run fits; method is 'ce', 'kd'" in said and "no run fits; seed is '" in said
     assert [one["run"] for one in listed(full, capsys, full.loner.digest[:7], "resnet14")] == [
         "resnet14.ce.s100",
         "resnet8.ce.s5",
@@ -61,6 +64,9 @@ def test_a_list_is_filtered_and_sorted_and_shows_what_was_asked(full: Shelf, cap
     [
         (["--where", "metod=kd"], "no run has a field 'metod'; did you mean 'method'"),
         (["--where", "method"], "one of = != ~"),
+        (["--where", "top1>abc"], "top1 is a number, and 'abc' is none; write top1>"),
+        (["--where", "method=nothing and top1=abc"], "top1 is a number, and 'abc' is none; write top1="),
+        (["rm", "--where", "method=kdd"], "fits 'method=kdd'; method is '"),
         (["--fields", "--where", "seed=1"], "leave these out"),
         (["rm"], "name runs by their digests, or by --where"),
         (["rm", "zzzz"], "'zzzz' fits no run"),
@@ -126,6 +132,7 @@ def test_a_note_is_printed_wherever_the_run_is(full: Shelf, capsys: Read) -> Non
     name, folder = full.loner.digest, full.folder(full.loner)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert runs(full, "note", name, "the one\x1b[2J in the paper") == 0
+    assert f"{full.loner.label} ({name}): the one\\x1b[2J in the paper" in capsys.readouterr().out
     assert runs(full, "note", name) == 0
     assert "the one\\x1b[2J in the paper" in capsys.readouterr().out
     (one,) = (one for one in listed(full, capsys) if "note" in one)

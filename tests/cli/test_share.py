@@ -60,7 +60,10 @@ def test_a_run_leaves_and_starts_another(store: str, tmp_path: Path, capsys: pyt
     out = tmp_path / "net"
     capsys.readouterr()
     assert main(["share", "resnet8.kd", "-o", str(out), "--store", store]) == 0
-    assert "packed resnet8.kd.s0" in capsys.readouterr().out and (out / "README.md").exists()
+    said = capsys.readouterr().out
+    line = f"didact train --net resnet8 --teacher.weights {out} --data digits"
+    assert "packed resnet8.kd.s0" in said and f"a student learns from it: {line}\n" in said
+    assert f"$ {line.replace(str(out), 'FOLDER')}\n" in (out / "README.md").read_text()
     start = ["--weights", str(out), "--data.classes", "4", *SMALL[2:], "--store", str(tmp_path / "store")]
     assert main(["train", *start]) == 0
     shown = capsys.readouterr()

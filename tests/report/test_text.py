@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from didact.report.text import print_table, stdout
+from didact.report.text import Screen, print_table, stdout
+from didact.tables.table import Table
 from support.awkward import AWKWARD, NAME
+
+
+def test_a_digest_stays_in_one_piece(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    words = "a run's long name in several words"
+    print_table(Screen(), Table(("digest", *"abcdef"), (("0123456789abcdef", *[words] * 6),)))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) == 80 and "0123456789abcdef" in "".join(lines)
 
 
 def test_nothing_is_markup(capsys: pytest.CaptureFixture[str]) -> None:

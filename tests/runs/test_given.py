@@ -11,6 +11,7 @@ from didact.nets import create
 from didact.runs.build import beginning
 from didact.runs.dry_run import check
 from didact.runs.given import _PLACES, Given, Inputs, last_place, load, seen, tensors
+from didact.runs.labels import row_label, teacher_label
 from didact.runs.run import Run, Start
 from didact.spec import SpecError, from_json, to_json
 from support import elsewhere
@@ -172,6 +173,8 @@ def test_statistics_for_each_channel(saved: Saved) -> None:
         check(Run(net="resnet8", data=DATA, given=file, inputs=Inputs(mean=(0.1, 0.2, 0.3))))
     run = Run(net="resnet8", data=DATA, given=file, inputs=Inputs(mean=(0.1,), size=16))
     assert check(run) == []
+    assert row_label(run) == f"given {file.sha256[:6]} (mean=[0.1], size=16)"
+    assert teacher_label(run) == f"given {file.sha256[:6]} (own inputs or outputs) resnet8"  # a heading
     assert "stem.0.scale" in beginning(run).state_dict()
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from didact.cli.main import main
 from didact.execution import Execution, execute
 from didact.execution.progress import Event, Show, StepEnds
 from didact.runs.run import Run
 from didact.spec import RequestError
 from didact.store.store import Store
 from didact.track import tracker
-from didact.track.choice import trackers
+from didact.track.choice import check, trackers
 from didact.track.tracker import Tracked, figures, settings
 from support.followed import EVENTS, FIRST, GOES_ON, INTERRUPTED, Notes, followed
 from support.tiny import make
@@ -146,6 +148,16 @@ def test_wrong_trackers_are_refused(texts: list[str], said: str, tmp_path: Path,
     with pytest.raises(RequestError) as error:
         trackers(texts, tmp_path)
     assert said in str(error.value)
+    if "Thing" not in texts[0] and "Broken" not in texts[0]:  # which have to be made
+        with pytest.raises(RequestError, match=re.escape(said)):
+            check(texts)
+
+
+def test_a_plan_checks_trackers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        main(["train", "--net", "resnet8", "--data", "digits", "--track", "wandb:onlin", "--plan", "--throughput", "1"]) == 2
+    )
+    assert "wandb:online" in capsys.readouterr().err
 
 
 def test_a_tracker_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,15 +109,22 @@ def executor(workers: int | str | None, on: str | None, device: str, usual: int 
     return choose(Executor, on)
 
 
-def planner(plan: bool, throughput: float | None, devices: int | None, jobs: Executor | str) -> Planner | None:
+def planner(
+    plan: bool, throughput: float | None, devices: int | None, jobs: Executor | str, track: Sequence[str] | None = None
+) -> Planner | None:
     """What takes the place of ``jobs`` with ``--plan``; None without.
 
+    Args:
+        track: the texts of ``--track``, which a plan checks and does not use.
+
     Raises:
-        SpecError: a setting of a plan, and no plan.
+        SpecError: a setting of a plan, and no plan; or no such tracker.
     """
     from didact.execution.forecast import Planner
+    from didact.track.choice import check
 
     if plan:
+        check(track or ())
         return Planner(devices or (1 if isinstance(jobs, str) else jobs.slots))
     for name, value in (("throughput", throughput), ("devices", devices)):
         if value is not None:

@@ -12,10 +12,10 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-from cyclopts import MissingArgumentError, ValidationError
+from cyclopts import MissingArgumentError, UnusedCliTokensError, ValidationError
 
 from didact.launcher import LOST
-from didact.spec import cut
+from didact.spec import cut, shown
 
 KEPT = "finished epochs are saved; the same command continues from the last one"
 
@@ -91,6 +91,13 @@ def missing(error: MissingArgumentError) -> str:
         f", {argument.parameter.help[0].lower()}{argument.parameter.help[1:].rstrip('.')}" if argument.parameter.help else ""
     )
     return f"{command}: {name} is missing{about}; write didact {command} {name}, or didact {command} --help"
+
+
+def unused(error: UnusedCliTokensError) -> str:
+    """The message about words that a command does not take."""
+    command = " ".join(error.command_chain or ())
+    words = error.unused_tokens or []
+    return f"{command}: takes no {' '.join(map(shown, words[:3]))}; didact {command} --help says what it takes".lstrip(": ")
 
 
 def invalid(error: ValidationError) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib.metadata import entry_points
 
-from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, ValidationError
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError, ValidationError
 
 from didact import __version__, streams
 from didact.cli import failures
@@ -231,6 +231,8 @@ def _answered(arguments: list[str]) -> tuple[str, int]:
         return f"{error}", 2
     except MissingArgumentError as error:
         return failures.shortened(failures.missing(error)), 2
+    except UnusedCliTokensError as error:
+        return failures.shortened(failures.unused(error)), 2
     except ValidationError as error:
         return failures.shortened(failures.invalid(error)), 2
     except CycloptsError as error:

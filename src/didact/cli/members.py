@@ -54,9 +54,11 @@ def chosen_members(store: Store, all_: Sequence[Member], prefixes: Sequence[str]
         from didact.store.query.fields import Selection
         from didact.tables.runs import finished
 
-        fitting = {one.folder for one in Selection.read(where, None).of(finished(store))}
+        selection = Selection.read(where, None)
+        fitting = {one.folder for one in selection.of(finished(store))}
         if not fitting:
-            raise SpecError(f"where: no finished run in {store.root} fits {shown(where)}")
+            there = "".join(f"; {line}" for line in selection.values(finished(store)))
+            raise SpecError(f"where: no finished run in {store.root} fits {shown(where)}{there}")
         found |= {one.folder: one for one in all_ if one.folder in fitting}
     return list(found.values())
 

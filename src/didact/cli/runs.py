@@ -186,6 +186,7 @@ def note(
         say(notes.note(one.folder) or "no note")
         return 0
     notes.put(one.folder, text or "")
+    say(f"{one.label} ({one.digest}): {notes.note(one.folder) or 'no note'}")
     return 0
 
 

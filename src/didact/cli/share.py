@@ -27,6 +27,7 @@ def share(
     from didact import streams
     from didact.files.hub import push as send
     from didact.sharing import pack_run
+    from didact.sharing.about import command
     from didact.spec import SpecError
     from didact.store.choice import chosen
 
@@ -39,7 +40,7 @@ def share(
     if output is not None:
         pack_run(records, *found, output)
         streams.say(f"packed {found[0].label} ({found[0].digest}): {output}")
-        streams.say(f"didact train --net STUDENT --teacher.weights {output} learns from it")
+        streams.say(f"a student learns from it: {command(found[0], str(output))}")
     if push is not None:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / "packed"

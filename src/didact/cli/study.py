@@ -97,7 +97,7 @@ def study(
         executor=answer.executor(workers, on, where, usual=1 if getattr(paper, "timed", False) else "auto"),
         keep=answer.keep(keep_answers, keep_features, answers_limit),
     )
-    planner = answer.planner(plan, throughput, devices, execution.executor)
+    planner = answer.planner(plan, throughput, devices, execution.executor, track)
     if planner is not None:
         return answer.forecast(planner, paper, store, execution, throughput, retry=retry, form=shape)
     return _carried_out(paper, store, execution, exported, track, (shape, picture), retry=retry)

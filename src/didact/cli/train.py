@@ -81,7 +81,7 @@ def train(
         keep=answer.keep(keep_answers, keep_features, answers_limit),
         decoders=decoders,
     )
-    planner = answer.planner(plan, throughput, devices, execution.executor)
+    planner = answer.planner(plan, throughput, devices, execution.executor, track)
     exported = exports.asked(export, bits, folder, plan=plan)
     runs = planned(parse(settings), where, partial(answer.finished, store))
     line = warning(runs)

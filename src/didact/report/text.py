@@ -33,8 +33,8 @@ def print_table(console: Console, table: Table) -> None:
     right."""
     drawn = RichTable()
     for name, numeric in zip(table.columns, table.numeric, strict=True):
-        # "fold" wraps long cells and never cuts them: an address must stay complete
-        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        # "fold" wraps long cells and never cuts them: an address must stay complete; a digest is copied in one piece
+        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=name == "digest")
     for row in table.rows:
         drawn.add_row(*map(text, row))
     if table.title:

@@ -41,7 +41,7 @@ def teacher_summary(run: Run, student: str = "") -> str:
     from resnet20 (sftn)".
     """
     if run.given is not None:
-        return _given(run)
+        return _given(run, brief=True)
     method = "standard" if isinstance(run.method, type(BASELINE)) else method_label(run.method)
     summary = method + _changed(run.method, student)
     if run.teacher is not None:
@@ -81,12 +81,13 @@ def _circumstances(run: Run) -> str:
     return along + _start(run)
 
 
-def _given(run: Run) -> str:
+def _given(run: Run, *, brief: bool = False) -> str:
     """A network with weights from a file: the start of the file's checksum, and what of its outputs
-    and inputs is its own.
+    and inputs is its own; ``brief`` for headings: that something is.
     """
     assert run.given is not None
-    return run.way.replace("-", " ") + _own_ways(run, run.given)
+    own = _own_ways(run, run.given)
+    return run.way.replace("-", " ") + (" (own inputs or outputs)" if own and brief else own)
 
 
 def _own_ways(run: Run, file: Given) -> str:

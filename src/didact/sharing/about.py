@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ from didact.store.store import Store
 
 FORMAT = 1
 """Rises when a packed network is read otherwise."""
+
+STUDENT = "resnet8"
+"""The network in the example of a student."""
 
 
 def about(run: Run, record: Record, sha256: str) -> dict[str, Any]:
@@ -115,10 +119,18 @@ def _trained(run: Run, store: Store) -> list[str]:
     return [] if line is None else ["## Training", "", "```console", f"$ {clean(line)}", "```", ""]
 
 
-def _use(run: Run) -> list[str]:
+def command(run: Run, folder: str) -> str:
+    """A command by which a student learns from the packed network in ``folder``, on its data."""
     named = f" --teacher.net {run.net}" if ":" in run.net else ""
     inputs = {} if run.inputs is None else {k: v for k, v in to_json(run.inputs).items() if v is not None}
     own = "".join(f" --teacher.{k} {','.join(map(str, v)) if isinstance(v, list) else v}" for k, v in inputs.items())
+    classes = f" --data.classes {run.data.classes}" if run.data.classes is not None else ""
+    data = f" --data {shlex.quote(run.data.name)}{classes}"
+    return f"didact train --net {STUDENT}{named} --teacher.weights {shlex.quote(folder)}{own}{data}"
+
+
+def _use(run: Run) -> list[str]:
+    named = f" --teacher.net {run.net}" if ":" in run.net else ""
     second = f'"FOLDER", net="{run.net}"' if ":" in run.net else '"FOLDER"'
     return [
         "## Use",
@@ -126,7 +138,7 @@ def _use(run: Run) -> list[str]:
         "As a teacher, and as a start:",
         "",
         "```console",
-        f"$ didact train --net STUDENT{named} --teacher.weights FOLDER{own}",
+        f"$ {clean(command(run, 'FOLDER'))}",
         f"$ didact train{named.replace('teacher.net', 'net')} --weights FOLDER",
         "```",
         "",

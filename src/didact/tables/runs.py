@@ -38,6 +38,9 @@ def runs(store: Store, selection: Selection | None = None, prefixes: Sequence[st
         for folder, row in finished(store)
         if not prefixes or any(begins(folder, prefix) for prefix in prefixes)
     )
+    if not found and chosen.where is not None:
+        for line in chosen.values(finished(store)):
+            store.once(f"no run fits; {line}")
     more = [field for field in chosen.fields if field not in _SHOWN]
     notes = [note(one.folder) for one in found]
     noted = any(notes)

@@ -26,19 +26,50 @@ def trackers(texts: Sequence[str], root: Path) -> dict[str, Tracker]:
         SpecError: no such tracker, or two times the same.
         RequestError: its library is missing, or it cannot write there.
     """
-    by_text: dict[str, Tracker] = {}
-    for text in texts:
-        if text in by_text:
+    check(texts)
+    return {text: _tracker(text, root) for text in texts}
+
+
+def check(texts: Sequence[str]) -> None:
+    """Check names and modes, as for a plan: nothing is opened, and no library is imported.
+
+    Raises:
+        SpecError: no such tracker or mode, or two times the same.
+    """
+    for at, text in enumerate(texts):
+        if text in texts[:at]:
             raise SpecError(f"track: {shown(text)} is named twice")
-        by_text[text] = _tracker(text, root)
-    return by_text
+        module, where = _built_in(text)
+        if module is None:
+            _own(text)
+        elif hasattr(module, "check"):
+            module.check(where)
+
+
+def _built_in(text: str) -> tuple[Any, str]:
+    """The module of a tracker of didact, None for another, and what follows the colon."""
+    name, _, where = text.partition(":")
+    file = catalogue(HOME).get(name.lower())
+    return (None if file is None else importlib.import_module(file)), where
 
 
 def _tracker(text: str, root: Path) -> Tracker:
+    module, where = _built_in(text)
+    if module is not None:
+        return module.make(where, root)
+    make = _own(text)
+    with running(text, "when it is called with the store's folder"):
+        tracker: Any = make(root)
+    lacking = [member for member in MEMBERS if not callable(getattr(tracker, member, None))]
+    if lacking:
+        raise SpecError(f"track: {shown(text)} has no {', '.join(lacking)} (didact.track.tracker.Tracker)")
+    return tracker
+
+
+def _own(text: str) -> Any:
+    """What makes a user's tracker."""
     name, _, where = text.partition(":")
     files = catalogue(HOME)
-    if name.lower() in files:
-        return importlib.import_module(files[name.lower()]).make(where, root)
     if not where:
         raise SpecError(f"track: unknown tracker {shown(text)}{nearest(text, files)}")
     try:
@@ -49,9 +80,4 @@ def _tracker(text: str, root: Path) -> Tracker:
     make: Any = getattr(module, attribute, None)
     if not callable(make):
         raise SpecError(f"track: {module.__name__!r} holds no class {attribute!r}; trackers: {', '.join(files)}")
-    with running(text, "when it is called with the store's folder"):
-        tracker: Any = make(root)
-    lacking = [member for member in MEMBERS if not callable(getattr(tracker, member, None))]
-    if lacking:
-        raise SpecError(f"track: {shown(text)} has no {', '.join(lacking)} (didact.track.tracker.Tracker)")
-    return tracker
+    return make

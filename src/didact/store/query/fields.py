@@ -9,6 +9,7 @@ circumstance by its path.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +21,7 @@ from didact.files.sizes import size
 from didact.spec import SpecError, clean, closest, shown
 from didact.store.notes import note
 from didact.store.query import declared
-from didact.store.query.language import Facts, Query, Value, parse, written
+from didact.store.query.language import Facts, Query, Value, compares_in_vain, is_number, no_number, parse, written
 from didact.store.query.listing import Row
 from didact.store.record import Record
 
@@ -42,6 +43,9 @@ SHORT: Mapping[str, str] = {
     "note": "the user's note",
 }
 """The fields that every run has, with what they are."""
+
+VALUES = 8
+"""Values of a field that are named where no run fits."""
 
 _FILES = {"last": Record.final, "environment": Record.environment}
 """What the first part of a path reads; any other reads spec.json."""
@@ -111,6 +115,22 @@ class Selection:
             close = closest(field, known, 2)
             near = f"; did you mean {' or '.join(map(repr, close))}?" if close else "; didact runs --fields lists them"
             raise SpecError(f"no run has a field {shown(field)}{near}")
+        for field, sign, word in self.where.tests if self.where is not None else ():
+            values = [value for one in listed if (value := one.facts.get(field)) is not None]
+            if values and all(map(is_number, values)) and compares_in_vain(sign, word):
+                raise SpecError(no_number(field, sign, word, values[0]))
+
+    def values(self, rows: Iterable[tuple[Path, Row]]) -> list[str]:
+        """For each field of the query the values that there are, the most frequent first, in a line: what to
+        write where no run is meant."""
+        named = self.where.fields if self.where is not None else frozenset[str]()
+        known = [facts(folder, row, named) for folder, row in rows]
+        lines: list[str] = []
+        for field in sorted(named):
+            counts = Counter(written(one.get(field)) for one in known)
+            most = [shown(value) for value, _ in counts.most_common(VALUES)]
+            lines += [f"{field} is {', '.join(most)}{', ...' if len(counts) > VALUES else ''}"] if most else []
+        return lines
 
 
 def facts(folder: Path, row: Row, fields: Collection[str]) -> Facts:

@@ -17,7 +17,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from didact.spec import SpecError, shown
 
@@ -47,13 +47,18 @@ class Query:
     """A query that has been read.
 
     Attributes:
-        fields: the fields that it names.
+        tests: each field that it names, with operator and value.
         fits: whether a run with these facts is meant. Raises SpecError where a number is compared
             with a word.
     """
 
-    fields: frozenset[str]
+    tests: tuple[tuple[str, str, str], ...]
     fits: Callable[[Facts], bool]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that it names."""
+        return frozenset(field for field, _, _ in self.tests)
 
 
 def parse(text: str) -> Query:
@@ -70,7 +75,7 @@ def parse(text: str) -> Query:
     fits = parser.either(0)
     if parser.tokens:
         raise SpecError(f"where: 'and', 'or' or the end after {shown(parser.last)}, found {shown(parser.tokens[0].text)}")
-    return Query(frozenset(parser.fields), fits)
+    return Query(tuple(parser.tests), fits)
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ class _Parser:
     def __init__(self, tokens: list[_Token]) -> None:
         self.tokens = tokens
         self.last = ""
-        self.fields: set[str] = set()
+        self.tests: list[tuple[str, str, str]] = []
 
     def either(self, depth: int) -> Callable[[Facts], bool]:
         parts = [self.each(depth)]
@@ -135,7 +140,7 @@ class _Parser:
         field = self.expect(("word",), "a field").text
         sign = self.expect(("op",), "one of = != ~ !~ < <= > >=").text.replace("==", "=")
         word = self.expect(("word", "text"), "a value").text
-        self.fields.add(field)
+        self.tests.append((field, sign, word))
         return lambda facts: holds(facts.get(field), sign, word, field)
 
     def expect(self, kinds: tuple[str, ...], what: str) -> _Token:
@@ -163,16 +168,30 @@ def holds(found: Value, sign: str, word: str, field: str = "") -> bool:
     if found is None:
         return sign == "=" and word.lower() in ("none", "null")
     number = _number(word)
-    numeric = isinstance(found, (int, float)) and not isinstance(found, bool)
     if sign == "=":
-        return found == number if numeric else written(found).lower() == word.lower()
+        return found == number if is_number(found) else written(found).lower() == word.lower()
     if sign == "~":
         return word.lower() in written(found).lower()
-    if not numeric:
+    if not is_number(found):
         return _ORDERS[sign](written(found).lower(), word.lower())
     if number is None:
-        raise SpecError(f"where: {field} is a number, and {shown(word)} is none; write {field}{sign}{found}")
+        raise SpecError(no_number(field, sign, word, found))
     return _ORDERS[sign](float(found), number)
+
+
+def is_number(value: Value) -> TypeGuard[int | float]:
+    """Whether a field's value is a number: true and false are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def no_number(field: str, sign: str, word: str, found: Value) -> str:
+    """The message about a number that is compared with a word."""
+    return f"where: {field} is a number, and {shown(word)} is none; write {field}{sign}{written(found)}"
+
+
+def compares_in_vain(sign: str, word: str) -> bool:
+    """Whether no number fits: the word is none, and no part of one is asked for."""
+    return "~" not in sign and _number(word) is None and word.lower() not in ("none", "null")
 
 
 def written(value: Value) -> str:

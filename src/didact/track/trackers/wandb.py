@@ -16,15 +16,20 @@ from didact.track.tracker import State
 PROJECT = "didact"
 
 
-def make(where: str, root: Path) -> WeightsAndBiases:
-    """The tracker of the mode ``where``: offline, the default, or online.
-
-    Raises:
-        SpecError: another mode.
-        RequestError: wandb is missing, or nobody is logged in.
-    """
+def check(where: str) -> None:
+    """Raise SpecError for another mode than offline, the default, or online."""
     if where not in ("", "offline", "online"):
         raise SpecError(f"track: wandb, or wandb:online, which sends to where you are logged in; found {shown(where)}")
+
+
+def make(where: str, root: Path) -> WeightsAndBiases:
+    """The tracker of the mode ``where``.
+
+    Raises:
+        SpecError: there is no such mode.
+        RequestError: wandb is missing, or nobody is logged in.
+    """
+    check(where)
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     try:
         import wandb  # type: ignore[import-not-found]
