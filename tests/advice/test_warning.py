@@ -45,6 +45,16 @@ def test_the_line_says_which_trials_it_is_about(epochs: int, begins: str) -> Non
     assert ("by 6.0 to 9.5 points" if epochs == 20 else "by 9.5 points") in line
 
 
+def test_a_lighter_kl_is_named_where_it_was_tried() -> None:
+    """For SFTN, at lengths at which both weights were tried."""
+    long = [trial(60, -1.0), trial(60, -1.0, "gtn")]
+    line = warning(runs("sftn", 60), long)
+    assert line is not None and "kl_weight 1" in line and "of 45 to 60 epochs" in line
+    for method, epochs, known in (("sftn", 15, KNOWN), ({"name": "gtn", "pool": "resnet8"}, 60, long)):
+        line = warning(runs(method, epochs), known)
+        assert line is not None and "kl_weight" not in line
+
+
 @pytest.mark.parametrize(
     ("method", "epochs"),
     [("standard", 20), ("sftn", 60), ("sftn", 500), ({"name": "sftn", "kl_weight": 1.0}, 20)],

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from didact.advice.law import Interval, error, errors, held_out, law, piloted, regimes, score, scores
+from didact.advice.lighter import sentence
 from didact.advice.options import (
     NAMES,
     Option,
@@ -86,6 +87,8 @@ def sentences(found: Sequence[Option], known: Sequence[Trial]) -> list[str]:
         parts += [f"gains from {better} epochs on"] if better else []
         if parts:
             lines.append(f"By all trials, a teacher by {NAMES[kind]} {' and '.join(parts)}.")
+    lighter = sentence(found[0].students[0].epochs)
+    lines += [lighter] if lighter else []
     lengths = {run.epochs for option in found for run in (*option.students, *option.teachers)}
     if len(lengths) > 1:
         lines.append("Teachers and students have different numbers of epochs here; no trial had, so no gain is expected.")

@@ -6,14 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from didact.advice.lighter import NEAR, sentence
 from didact.advice.options import NAMES, of_kind
 from didact.advice.records import kind
 from didact.advice.trials import Trial, trials
 from didact.runs.run import Run
 from didact.spec import plural
-
-NEAR = 2
-"""Trials of half to twice the epochs are of such a length."""
 
 
 def warning(runs: Sequence[Run], known: Sequence[Trial] | None = None) -> str | None:
@@ -31,7 +29,7 @@ def warning(runs: Sequence[Run], known: Sequence[Trial] | None = None) -> str | 
         if name is not None and teacher is not None and teacher.epochs == run.epochs:
             near = _near(of_kind(known, name), run.epochs)
             if near and max(trial.gain for trial in near) < 0:
-                return _line(near, run.epochs, NAMES[name])
+                return _line(near, run.epochs, NAMES[name]) + _lighter(run.epochs, name)
     return None
 
 
@@ -48,6 +46,12 @@ def _line(near: Sequence[Trial], epochs: int, name: str) -> str:
         f"{place}, students of a teacher by {name} were worse than those of a standard one, by {_range(losses, 1)} "
         "points: didact advise says more."
     )
+
+
+def _lighter(epochs: int, name: str) -> str:
+    """What is known of a lighter KL at this length, for a teacher of that kind."""
+    known = sentence(epochs) if name == "sftn" else None
+    return f" {known}" if known else ""
 
 
 def _range(values: Sequence[float], digits: int) -> str:
