@@ -228,6 +228,24 @@ def functional() -> nn.Module:
     return Functional()
 
 
+class Windows(nn.Module):
+    """Attention within windows of 2x2, roughly: between two convolutions a map is a row of windows, (b, windows, 4, c)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 6, 3, 2, 1), nn.Conv2d(6, 8, 3, 2, 1)
+        self.mix1, self.mix2 = nn.Linear(6, 6), nn.Linear(6, 6)
+        self.fc = nn.Linear(8, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv1(x).relu()
+        b, c, h, w = x.shape
+        x = x.view(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 3, 5, 1).reshape(b, h * w // 4, 4, c)
+        x = self.mix2(F.gelu(self.mix1(x)))
+        x = x.view(b, h // 2, w // 2, 2, 2, c).permute(0, 5, 1, 3, 2, 4).reshape(b, c, h, w)
+        return self.fc(self.conv2(x).relu().mean((2, 3)))
+
+
 NETS = {
     make.__name__: make
     for make in (vgg, residual, dense, channels_last, class_token, two_heads, no_token, shared, last_convolution, functional)

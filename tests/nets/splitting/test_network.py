@@ -141,3 +141,8 @@ def test_more_classes() -> None:
 def test_what_cannot_be_split_is_refused(make: Callable[[], nn.Module], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         split(make(), IMAGE)
+
+
+def test_rows_of_windows_are_no_maps() -> None:
+    features = [place.feature for place in cuts(plain.Windows(), (3, 32, 32)) if place.kind != "vector"]
+    assert {(6, 16, 16), (8, 8, 8)} == set(features)

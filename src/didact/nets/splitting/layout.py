@@ -111,6 +111,11 @@ def layout(own: Shape, image: Shape, before: tuple[int, int] | None) -> Layout |
     return None
 
 
+def alike(grid: tuple[int, int], image: Shape) -> bool:
+    """Whether the ratio of height to width is the images', but for rounding."""
+    return _stretch(grid, image) < log(1.2) or abs(grid[0] - grid[1] * image[1] / image[2]) < 1
+
+
 def _stretch(grid: tuple[int, int], image: Shape) -> float:
     """How far the ratio of height to width is from the images'."""
     return abs(log(grid[0] / grid[1]) - log(image[1] / image[2]))

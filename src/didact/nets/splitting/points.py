@@ -5,7 +5,6 @@ goes through.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
 
 import torch
 from torch import fx
@@ -14,7 +13,7 @@ from torch.nn import functional
 from didact.nets.dry import Shape
 from didact.nets.splitting.activations import activates
 from didact.nets.splitting.flow import Flow, single
-from didact.nets.splitting.layout import Layout, layout
+from didact.nets.splitting.layout import Layout, alike, layout
 from didact.nets.splitting.whole import ROOT, Whole, stack
 
 LINEAR = {functional.linear, functional.conv2d, torch.conv2d, torch.addmm, torch.matmul}
@@ -47,6 +46,9 @@ class Point:
 def points(whole: Whole, known: Flow, image: Shape, stop: int) -> list[Point]:
     """Where the network can be cut, in order: where the only value that goes on has a layout.
 
+    Rows of windows, (b, windows, positions, c), have as many dimensions as a map but another ratio
+    of height to width; they are left out where maps of the images' ratio come again.
+
     Args:
         image: (c, h, w) of the images.
         stop: index of the last node that is looked at.
@@ -59,11 +61,7 @@ def points(whole: Whole, known: Flow, image: Shape, stop: int) -> list[Point]:
         layers += _layers(whole, node, known)
         shape = known.shapes.get(node)
         form = layout(shape, image, before) if shape and node.op != "placeholder" else None
-        if (
-            form is not None
-            and len(shape or ()) == 3
-            and abs(log(form.grid[0] / form.grid[1] * image[2] / image[1])) < log(1.2)
-        ):
+        if form is not None and len(shape or ()) == 3 and alike(form.grid, image):
             before = form.grid  # tokens that come later lie on it
         if form is None or shape is None or i not in candidates:
             continue
@@ -72,7 +70,13 @@ def points(whole: Whole, known: Flow, image: Shape, stop: int) -> list[Point]:
         outer = next((d for d, (a, b) in enumerate(zip(calls, after, strict=False)) if a != b), min(len(calls), len(after)))
         names = tuple(call.removeprefix(f"{ROOT}.") for call in calls[max(outer, 1) :])
         places.append(Point(i, (*names, node.name), form, shape, outer, layers, activates(node, whole)))
-    return places
+    maps = [point.index for point in places if len(point.shape) == 3 and point.layout.positions > 1 and _whole(point, image)]
+    return [point for point in places if _whole(point, image) or point.index > max(maps, default=-1)]
+
+
+def _whole(point: Point, image: Shape) -> bool:
+    """Whether a value of four dimensions, with the batch, can be a map of the whole image."""
+    return len(point.shape) != 3 or alike(point.layout.grid, image)
 
 
 def _layers(whole: Whole, node: fx.Node, known: Flow) -> int:
