@@ -19,6 +19,7 @@ from didact.spec import (
     from_json,
     to_json,
 )
+from didact.spec.foreign import imported
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_find_by_file_and_by_class(zoo: type[Named]) -> None:
         ("rad", "unknown part 'rad'; did you mean 'red'?"),
         ("broken", "cannot import 'part_home.broken' for 'broken'"),
         ("empty", "'empty' should hold one Part, found 0"),
-        ("elsewhere:Blu", "'elsewhere:Blu' should hold one Part, found 0"),
+        ("elsewhere:Blu", "'elsewhere:Blu' should hold one Part, found 0; did you mean 'Blue'"),
         ("nowhere_at_all:Blue", "cannot import 'nowhere_at_all'"),
     ]:
         with pytest.raises(SpecError) as caught:
@@ -104,3 +105,24 @@ def test_no_name_ends_in_a_python_error(value: Any) -> None:
         choose(Method, value)
     with pytest.raises(SpecError, match="method"):
         from_json(Run, {"net": "resnet8", "method": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mymodle:net", "No module named 'mymodle'; did you mean 'mymodule_here'"),
+        ("mymodule_here.py:net", "a module is named without its .py: mymodule_here$"),
+        (
+            "nowhere_near:net",
+            "No module named 'nowhere_near'; write nowhere_near.py in the folder in which you run the command",
+        ),
+        ("imports_none:net", r"No module named 'no_such_module_at_all' \(imports_none.py:1\)$"),
+    ],
+)
+def test_a_module_that_is_not_found(name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mymodule_here.py").write_text("")
+    (tmp_path / "imports_none.py").write_text("import no_such_module_at_all")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SpecError, match=message):
+        imported(name)

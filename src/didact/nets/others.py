@@ -61,9 +61,12 @@ def own(name: str, num_classes: int, in_channels: int, size: int | None) -> Bloc
     Raises:
         SpecError: there is no such constructor, or it does not return a network that can be split.
     """
-    net = _made(name, num_classes, in_channels)
-    if not isinstance(net, BlockNet):
-        return _split(name, net, in_channels, (size,) if size else SIZES)
+    # real tensors even where only shapes are asked: a constructor may read numbers from tensors, or
+    # load weights, and what is split is compared with its parts
+    with torch.device("cpu") if torch.empty(0).is_meta else nullcontext():
+        net = _made(name, num_classes, in_channels)
+        if not isinstance(net, BlockNet):
+            return _split(name, net, in_channels, (size,) if size else SIZES)
     if net.stem is None:
         raise SpecError(f"{name!r}: a whole network has a stem; nn.Identity() where there is nothing to do")
     for part in [*net, net.head]:
@@ -113,10 +116,7 @@ def _made(name: str, num_classes: int, in_channels: int) -> nn.Module:
             f"{name!r} is the class {make.__name__}, no network; a network is a function of (num_classes, in_channels) "
             "that returns a didact.nets.BlockNet or another torch.nn.Module"
         )
-    # real tensors even where only shapes are asked: a constructor may read numbers from tensors, or
-    # load weights
-    real = torch.device("cpu") if torch.empty(0).is_meta else nullcontext()
-    with running(name, "when it is called with (num_classes, in_channels)"), real:
+    with running(name, "when it is called with (num_classes, in_channels)"):
         net = cast("Callable[..., object]", make)(num_classes, in_channels)
     if not isinstance(net, nn.Module):
         raise SpecError(

@@ -91,7 +91,10 @@ def pair(run: Run, net: BlockNet, teacher: BlockNet | None, labels: Tensor) -> P
     about = facts(run.data)
     shapes = net.shapes(about.image)
     if shapes.classes != about.classes:
-        raise ValueError(f"the network gives {shapes.classes} logits, {run.data.label} has {about.classes} classes")
+        raise ValueError(
+            f"the network gives {shapes.classes} logits, {run.data.label} has {about.classes} classes; a constructor of one's "
+            "own makes it for the num_classes that it is given"
+        )
     taught = teacher.shapes(about.image) if teacher is not None else None
     if taught is not None and taught.classes != about.classes:
         raise ValueError(f"the teacher tells {taught.classes} classes apart, {run.data.title} has {about.classes}")

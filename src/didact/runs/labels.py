@@ -4,6 +4,8 @@ which recipe.
 
 from __future__ import annotations
 
+from typing import Any
+
 from didact.engine.recipe import Recipe
 from didact.method import ForStudent, Method
 from didact.nets import title
@@ -91,11 +93,19 @@ def _given(run: Run, *, brief: bool = False) -> str:
 
 
 def _own_ways(run: Run, file: Given) -> str:
-    """What of a file's outputs and of the images it is shown is the network's own: " (size=224)"."""
+    """What of a file's outputs and of the images it is shown is the network's own: " (size=224,
+    mean=0.5)", of all channels where they are equal.
+    """
     inputs = {} if run.inputs is None else to_json(run.inputs)
-    own = [f"{key}={value}" for key, value in inputs.items() if value is not None]
+    own = [f"{key}={_short(value)}" for key, value in inputs.items() if value is not None]
     own += [] if file.outputs is None else [f"{len(file.outputs)} outputs chosen"]
     return f" ({', '.join(own)})" if own else ""
+
+
+def _short(value: Any) -> str:
+    """A number; several with slashes, equal ones once."""
+    numbers = value if isinstance(value, list) else [value]
+    return str(numbers[0]) if len(set(numbers)) == 1 else "/".join(map(str, numbers))
 
 
 def _start(run: Run) -> str:

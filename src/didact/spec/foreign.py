@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from didact.spec.faults import SpecError, clean, shown
+from didact.spec.faults import SpecError, clean, closest, shown
 
 _INSIDE = ("didact", "torch", "importlib", "pydantic")
 """Packages that stand between the user's code and the place where an exception is raised."""
@@ -31,7 +31,20 @@ def imported(name: str, what: str = "") -> tuple[ModuleType, str]:
         return importlib.import_module(module), attribute
     except (Exception, SystemExit) as error:
         kind = f"the {what} " if what else ""
-        raise SpecError(f"cannot import {shown(module)} for {kind}{shown(name)}: {reason(error)}") from error
+        said = reason(error) + _meant(module, error)
+        raise SpecError(f"cannot import {shown(module)} for {kind}{shown(name)}: {said}") from error
+
+
+def _meant(module: str, error: BaseException) -> str:
+    """What a name that is no module may stand for, of the files in the working folder."""
+    if not module or not isinstance(error, ModuleNotFoundError) or error.name != module:
+        return ""
+    if module.endswith(".py"):
+        return f"; a module is named without its .py: {module.removesuffix('.py')}"
+    close = closest(module, [file.stem for file in Path().glob("*.py")], likeness=0.5)
+    if close:
+        return "; did you mean " + " or ".join(f"'{each}'" for each in close) + "?"
+    return f"; write {module}.py in the folder in which you run the command, or add its folder to PYTHONPATH"
 
 
 def checksum(name: str) -> str | None:

@@ -61,6 +61,7 @@ def find(base: type[N], name: str) -> type[N]:
         module_name = files[name]
     module = imported(name)[0] if class_name else _home(module_name, name)
     members = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base)]
+    others = [c.__name__ for c in members if c.__module__ == module.__name__]
     if class_name:
         members = [c for c in members if c.__qualname__ == class_name]
     else:
@@ -73,7 +74,8 @@ def find(base: type[N], name: str) -> type[N]:
     if class_name and not members and hasattr(module, class_name):
         raise SpecError(f"{shown(name)} is no {base.__name__}, found {_kind(getattr(module, class_name))}")
     if len(members) != 1:
-        raise SpecError(f"{shown(name)} should hold one {base.__name__}, found {len(members)}")
+        meant = nearest(class_name, others) if class_name and others else ""
+        raise SpecError(f"{shown(name)} should hold one {base.__name__}, found {len(members)}{meant}")
     return members[0]
 
 

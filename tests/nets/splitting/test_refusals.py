@@ -154,3 +154,10 @@ def test_running_statistics_and_random_numbers_are_as_before() -> None:
     split(net, IMAGE)
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
     assert torch.equal(random, torch.get_rng_state()) and not any(part._forward_hooks for part in net.modules())
+
+
+def test_a_network_of_ones_own_is_split_where_only_shapes_are_asked(module: types.ModuleType) -> None:
+    module.make = lambda classes, channels: Small()  # type: ignore[attr-defined]
+    with torch.device("meta"):
+        net = create("refused_nets:make", 3, 1, size=8)
+    assert net.shapes(IMAGE).classes == 3
