@@ -133,7 +133,7 @@ def test_other_forms(to: str, store: Store, tmp_path: Path) -> None:
             sum("quantize" in str(node.target) for node in torch.export.load(one.path).graph.nodes) for one in (small, ends)
         )
         assert 0 < without < whole
-    else:
+    else:  # 117.7 to 118.3 kB as executorch 1.5.1 makes them, 127.9 to 130.1 kB as litert-torch 0.10.0 does
         assert small.size < ends.size
     assert b"site-packages" not in done.path.read_bytes() + small.path.read_bytes()
 
