@@ -48,7 +48,7 @@ class Words(Protocol):
 
     Attributes:
         zeros: the type of the zero points of weights.
-        whole_biases: whether biases are integers, too, or the floats that these stand for.
+        whole_biases: whether biases are integers, too, or the floats of the training.
     """
 
     zeros: torch.dtype
@@ -182,13 +182,12 @@ class _Integers(nn.Module):
         self.register_buffer("scale", scale)
         self.register_buffer("zero", torch.zeros(len(scale), dtype=words.zeros))
         bias_scale = (scale * step.float()).float()
-        whole_bias = (bias / bias_scale.double()).round()
         if words.whole_biases:
             self.register_buffer("bias_scale", bias_scale)
-            self.register_buffer("bias", whole_bias.to(torch.int32))
+            self.register_buffer("bias", (bias / bias_scale.double()).round().to(torch.int32))
             self.register_buffer("bias_zero", torch.zeros(len(scale), dtype=torch.int32))
         else:
-            self.register_buffer("bias", (whole_bias * bias_scale.double()).float())
+            self.register_buffer("bias", bias.float())
 
     def forward(self, x: Tensor) -> Tensor:
         layer = self.layer[0]
