@@ -85,6 +85,7 @@ def test_the_example_of_the_page_serves_it(store: str, here: Path) -> None:
         (["resnet8", "--bits", "8.5"], "bits"),
         (["resnet8", "--to", "tfl"], "to: onnx, pt2, executorch, tflite, found 'tfl'; did you mean 'tflite'"),
         (["resnet8", "--to", "tflite"], "tflite runs in a Python of its own: python -m venv ENV; ENV/bin/pip install torch"),
+        (["resnet8", "-o", "net.tflite"], "tflite runs in a Python of its own"),
         (["resnet8", "--to", "executorch", "--python", "nowhere"], "python: nowhere is no program"),
         (
             ["resnet8", "--python", "nowhere"],

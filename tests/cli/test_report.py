@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Callable
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -129,15 +130,30 @@ def test_a_store_of_studies_has_their_tables_and_verdicts(studied: list[str], st
         ("didact study crd --scale none", "no tables of the study in"),
         ("didact study crd --store", "no tables of the study in"),
         ("didact study 'crd", "no tables of the study in"),
+        ("didact study crd --scale small --data evil_report:made", "names code that is not built in ('evil_report:made')"),
+        ("didact study crd --scale small --method kd,evil_report:made", "names code that is not built in"),
+        ("didact study crd --scale small --pairs evil_report:made/resnet8", "names code that is not built in"),
+        ("didact study crd --scale small --data folder:/etc", "names code that is not built in"),
+        ("didact study crd --scale small --teacher.weights /etc/passwd", "names a file of weights"),
+        ("didact study crd --scale small --seeds 1000000000", "no tables of the study in"),
         ("python -m didact study crd --scale digits", ""),  # none of its runs is there
         ("rm -rf study crd", ""),
     ],
 )
 def test_commands_in_records_are_only_data(
-    command: str, told: str, tiny: Callable[..., Run], store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str,
+    told: str,
+    tiny: Callable[..., Run],
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "evil_report.py").write_text("raise SystemExit('a Record has chosen what runs')")
     ended(store, tiny("ce"), metrics(60.0), command=command)
     assert main(["report", "--store", str(store.root), "--look", "0", "-o", str(tmp_path / "r.html")]) == 0
+    assert "evil_report" not in sys.modules
     said = capsys.readouterr().err
     assert told in said if told else "study" not in said
     assert headings(tmp_path / "r.html")[0] == "Results"

@@ -173,7 +173,7 @@ def test_statistics_for_each_channel(saved: Saved) -> None:
         check(Run(net="resnet8", data=DATA, given=file, inputs=Inputs(mean=(0.1, 0.2, 0.3))))
     run = Run(net="resnet8", data=DATA, given=file, inputs=Inputs(mean=(0.1,), size=16))
     assert check(run) == []
-    assert row_label(run) == f"given {file.sha256[:6]} (mean=[0.1], size=16)"
+    assert row_label(run) == f"given {file.sha256[:6]} (mean=0.1, size=16)"
     assert teacher_label(run) == f"given {file.sha256[:6]} (own inputs or outputs) resnet8"  # a heading
     assert "stem.0.scale" in beginning(run).state_dict()
 

@@ -15,7 +15,10 @@ from didact.spec import Count
 def export(
     run: Annotated[str, Parameter(help="A digest, or the beginning of one, or a folder's name.")],
     *,
-    to: Annotated[str, Parameter(help="The file's form: onnx, pt2, executorch or tflite.")] = "onnx",
+    to: Annotated[
+        str | None,
+        Parameter(help="The file's form: onnx, pt2, executorch or tflite; by the ending of --output, or onnx."),
+    ] = None,
     bits: Annotated[int, Parameter(converter=exactly(Count), help="32, or 8: quantised.")] = 32,
     output: Annotated[
         Path | None, Parameter(name=["--output", "-o"], help="A new file; named like the run by default.")
@@ -39,11 +42,13 @@ def export(
 ) -> int:
     """Convert, measure and write; the help stands where the command is named."""
     from didact import streams
+    from didact.deploy.bench import FORMS
     from didact.sharing.checks import usual_place
     from didact.sharing.export import export as write
     from didact.sharing.exported import summary
     from didact.store.choice import chosen
 
+    to = to or (FORMS.get(output.suffix.lower()) if output is not None else None) or "onnx"
     records = answer.opened(store, trust_store)
     found, record = chosen(records, run)
     path = usual_place(records, found, bits, to) if output is None else output.expanduser()

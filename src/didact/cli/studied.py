@@ -90,9 +90,10 @@ def _commands(trained: Sequence[Trained]) -> list[str]:
 
 def _of_command(store: Store, line: str, device: str, trained: Sequence[Trained]) -> Iterator[tuple[Studied, str]]:
     """The study that a recorded command has trained, and which table it is; nothing for another
-    command, and for one of which no run is finished. A Record is data: it names studies of didact
-    and no code."""
+    command, and for one of which no run is finished. A Record is data: it names studies of didact,
+    no code that is not trusted, and no file."""
     from didact.papers.contract import find
+    from didact.store.entries import code_names, untrusted
 
     try:
         name, settings = _parsed(line)
@@ -100,6 +101,13 @@ def _of_command(store: Store, line: str, device: str, trained: Sequence[Trained]
             return
         if name.partition("-")[0] not in catalogue("didact.papers"):
             store.once(f"the tables of {shown(name)} are left out; name the study to have them: didact report {clean(name)}")
+            return
+        code = code_names(settings)
+        if not store.trusts(code):
+            store.once(f"the tables of {shown(name)} are left out: the command in a Record {untrusted(tuple(sorted(code)))}")
+            return
+        if _has(settings, "weights"):
+            store.once(f"the tables of {shown(name)} are left out: the command in a Record names a file of weights")
             return
         paper = find(name)(settings, device)
     except (ValueError, LookupError, OSError, RuntimeError) as error:
@@ -111,6 +119,13 @@ def _of_command(store: Store, line: str, device: str, trained: Sequence[Trained]
     finished = frozenset(run.digest for run in runs if run.digest in known)
     if finished:
         yield Studied(name, paper, finished), f"{name} {settings.get('table', '')}"
+
+
+def _has(settings: Any, key: str) -> bool:
+    """Whether the settings have this one, at any depth."""
+    if isinstance(settings, Mapping):
+        return key in settings or any(_has(inner, key) for inner in settings.values())
+    return False
 
 
 def _parsed(line: str) -> tuple[str, Mapping[str, Any]]:

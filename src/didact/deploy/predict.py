@@ -90,7 +90,6 @@ def of_file(path: Path) -> Predictor:
         SpecError: the extra is not installed.
         RequestError: there is no such file, it is damaged, or not from ``didact export``.
     """
-    check_installed("predict")
     if not is_file(path):
         raise RequestError(f"{clean(path)} is no file; 'didact export RUN -o FILE.onnx' makes one")
     form = FORMS.get(path.suffix.lower(), "onnx")
@@ -100,6 +99,7 @@ def of_file(path: Path) -> Predictor:
             "'didact export RUN -o FILE.onnx' makes one of the same run"
         )
     _check_kind(path)
+    check_installed("predict")
     try:
         opened = session(content(path, largest=None), torch.get_num_threads())
     except Exception as error:  # of the runtime, which has many kinds

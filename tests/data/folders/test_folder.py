@@ -119,7 +119,9 @@ def test_images_that_cannot_be_decoded(flowers: Path) -> None:
     data = named(flowers, size=4)
     with pytest.raises(DataError) as error:
         available([data])
-    bad = "2 of 22 images cannot be decoded: rose/bad.png is no image; rose/gone.png no such file or directory"
+    bad = (
+        "2 of 22 images cannot be decoded: rose/bad.png is no image; rose/gone.png cannot be read: no such file or directory"
+    )
     assert f"flowers: {bad}; replace or remove them, or leave them out with data.skip_corrupt=true" in str(error.value)
     told: list[str] = []
     available([replace(data, skip_corrupt=True)], told.append)
