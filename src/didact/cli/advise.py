@@ -41,15 +41,15 @@ def advise(
     place = answer.device(device)
     tree = parse(settings)
     known = [*trials(), *_own(store)]
-    found = choices.options(tree, place, known)
+    options = choices.options(tree, place, known)
     if pilot is not None:
-        _train_pilot(tree, found[1], pilot, store, place)
+        _train_pilot(tree, options[1], pilot, store, place)
         known = [*trials(), *_own(store)]
-        found = choices.options(tree, place, known)
-    talk = stderr()
-    found = [choices.timed(option, place, talk.print) for option in found]
-    emit(tables(found, known), shape, plain(found, known))
-    for line in sentences(found, known) if shape == "text" else ():
+        options = choices.options(tree, place, known)
+    screen = stderr()
+    options = [choices.timed(option, place, screen.print) for option in options]
+    emit(tables(options, known), shape, plain(options, known))
+    for line in sentences(options, known) if shape == "text" else ():
         say(line)
     if picture is not None:
         from didact.advice.picture import picture as draw

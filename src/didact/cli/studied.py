@@ -26,7 +26,7 @@ class Studied:
     """A study of the report.
 
     Attributes:
-        name: as it is asked for, such as "crd" or "sftn-4".
+        name: the word that asks for the study, such as "crd" or "sftn-4".
         paper: the study with its settings.
         finished: digests of its finished runs, without those that only teach others of them.
     """
