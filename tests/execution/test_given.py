@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from didact.execution import Execution, execute
-from didact.execution.given import chance, told
+from didact.execution.given import told
 from didact.execution.progress import Event, JobBegins
 from didact.method import Method
 from didact.nets.published import published
@@ -160,13 +160,6 @@ def test_a_network_at_chance_is_warned_of_with_the_likely_cause() -> None:
     assert "give teacher.outputs" in told(run, {"test_top1": 9.0, "test_regrouped": 90.0}, 800, 10)[1]
     assert "teacher.mean, teacher.std or teacher.size" in told(run, {"test_top1": 9.0, "test_regrouped": 20.0}, 800, 10)[1]
     assert "cannot be told from chance (10.00 %)" in told(run, {"test_top1": 9.0}, 800, 10)[1]
-
-
-def test_chance_by_hand() -> None:
-    assert chance(10**9, 10) == pytest.approx(100 * (0.1 + 0.045))
-    assert chance(10**9, 2) == pytest.approx(100 * (0.5 + 0.125))
-    assert chance(100, 2) == pytest.approx(100 * (0.5 + 3 * 0.05))
-    assert chance(10_000, 100) < 2
 
 
 def test_a_teacher_with_its_own_mean_and_size_teaches_and_students_see_theirs(

@@ -56,12 +56,22 @@ def answer(
     image = store / picture if picture else None
     if any(run.digest in outcome.records for run in runs):
         report(records, runs, finished, execution.device, image, form)
+    tell_guessing(finished, talk)
     for run in everything(runs):
         if run.digest in outcome.failures:
             talk.print(f"FAILED {run.label} ({run.digest}): {outcome.failures[run.digest]}")
     if hints and form == "text":
         text.print_hints(store, image)
     return 1 if outcome.failures else 0
+
+
+def tell_guessing(finished: Iterable[tuple[Run, Record]], talk: Console) -> None:
+    """Warn of trained networks whose accuracy is no better than guessing."""
+    from didact.runs.guessing import warning
+
+    line = warning((run, record.final()["test_top1"]) for run, record in finished if run.given is None)
+    if line is not None:
+        talk.print(line, soft_wrap=True)
 
 
 def tracked(track: Sequence[str] | None, store: Store, talk: Console) -> Tracked:

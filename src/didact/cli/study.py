@@ -139,10 +139,12 @@ def _carried_out(
 
 
 def _told(paper: Paper, outcome: Outcome, talk: Console) -> int:
-    """Say which runs failed, and why. The exit code."""
+    """Say which runs are no better than guessing, and which failed, and why. The exit code."""
     from didact.runs.run import everything
 
-    labels = {run.digest: f"{run.label} " for run in everything(list(getattr(paper, "runs", ())))}
+    runs = everything(list(getattr(paper, "runs", ())))
+    answer.tell_guessing(((run, outcome.records[run.digest]) for run in runs if run.digest in outcome.records), talk)
+    labels = {run.digest: f"{run.label} " for run in runs}
     for digest, reason in outcome.failures.items():
         talk.print(f"FAILED {labels.get(digest, '')}({digest}): {reason}")
     return 1 if outcome.failures else 0

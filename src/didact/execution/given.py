@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from didact.engine.learner import Learner
 from didact.nets.shown import adaptation
 from didact.runs.build import beginning
 from didact.runs.foreign import foreign
+from didact.runs.guessing import chance
 from didact.runs.run import Run
 from didact.seeds import preserved
 from didact.store.record import Record
@@ -78,12 +78,6 @@ def told(run: Run, row: Mapping[str, Any], images: int, classes: int) -> list[st
             "give its own teacher.mean, teacher.std or teacher.size"
         )
     return [*lines, f"{run.label}: WARNING: that cannot be told from chance ({100 / classes:.2f} %); {cause}"]
-
-
-def chance(images: int, classes: int) -> float:
-    """The accuracy in percent up to which a network may only be guessing."""
-    share = 1 / classes
-    return 100 * (share + max(3 * math.sqrt(share * (1 - share) / images), share * (1 - share) / 2))
 
 
 def _confusion(learner: Learner, dataset: Dataset) -> Tensor:
