@@ -147,7 +147,7 @@ def test_what_cannot_be_kept_is_shown(store: Path, capsys: Said, monkeypatch: py
             path.unlink()
         after, said = shown([*command, "--json"], store, capsys)
         assert json.loads(after) == json.loads(before)
-        lines = [line for line in said if not line.startswith(("  ", "In ", "No trial "))]  # but for progress and advice
+        lines = [line for line in said if not line.startswith(("  ", "In ", "No trial ", "WARNING"))]  # progress and advice
         assert [f"cannot be kept in {store / 'runs'}: " in line for line in lines] == [True]
 
 
