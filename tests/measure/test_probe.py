@@ -73,6 +73,9 @@ def test_asked_twice_is_read_once(trained: tuple[Store, Run], monkeypatch: pytes
     assert probe(store, [run], [replace(PART, augment="none")], [LogisticProbe(), SHORT]) == first
     with pytest.raises(AssertionError, match="computed again"):
         probe(store, [run], [PART], [LogisticProbe(l2=0.5)])
+    reading = Store(store.root)
+    reading.computes = False
+    assert probe(reading, [run], [PART], [LogisticProbe(l2=0.5), SHORT]) == first[1:]
 
 
 def test_another_part_of_the_data_or_other_weights_are_probed_again(

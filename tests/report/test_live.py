@@ -73,7 +73,7 @@ def test_what_is_not_answered(served: Served) -> None:
     assert served.ask("/", host=f"localhost:{served.server.server_port}")[0] == 200
     assert served.ask("/", method="POST")[0] == 501
     served.error, served.now = ValueError("half a file"), "c"
-    assert served.ask("/") == (503, "half a file; load the page again\n")
+    assert served.ask("/") == (503, "half a file; this page is loaded again in 10 seconds\n")
     served.error = None
     assert served.ask("/")[0] == 200
 

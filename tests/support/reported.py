@@ -39,7 +39,11 @@ def begun(store: Store, run: Run, rows: Sequence[dict[str, Any]], command: str =
 
 def ended(store: Store, run: Run, rows: Sequence[dict[str, Any]], command: str = "didact train") -> Record:
     """A Record of ``run`` with these metrics and the weights of no network."""
-    folder = begun(store, run, rows, command)
+    return sealed(begun(store, run, rows, command))
+
+
+def sealed(folder: Path) -> Record:
+    """A Record of what is in ``folder``, with the weights of no network."""
     write_tensors(folder / "weights.safetensors", {"net.x": torch.zeros(1)}, {"samples": 1})
     return Record.seal(folder)
 

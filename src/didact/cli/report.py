@@ -3,17 +3,15 @@ it runs."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
 
-from didact.cli import answer, studied
+from didact.cli import answer, served, studied
 from didact.cli.options import STORE, Device, StorePath, TrustStore, exactly
 from didact.spec import RequestError, Seed, SpecError, closest, plural, shown
 from didact.streams import say
@@ -72,8 +70,8 @@ def report(
     from didact.report.page import html, library
 
     if serve:
-        _check_served(what, {"output": output, "figures": figures, "look": look})
-        return _serve(answer.opened(store, trust_store), port or 0)
+        served.check(what, {"output": output, "figures": figures, "look": look})
+        return served.serve(answer.opened(store, trust_store), port or 0, MOST, answer.device(device))
     if port is not None:
         raise SpecError("port: is for --serve; write --serve, too")
     look = LOOKS if look is None else look
@@ -162,44 +160,6 @@ def _draw(page: Page, folder: Path) -> None:
         for kind in KINDS:
             save(figure, folder / f"{one.key}{kind}")
     say(f"{plural(len(page.pictures), 'figure')} as SVG, PDF and PNG: {folder}")
-
-
-def _check_served(what: Sequence[str], others: Mapping[str, object]) -> None:
-    """Raise SpecError for what a served page does not have."""
-    name = next((f"--{name}" for name, value in others.items() if value is not None), what[0] if what else None)
-    if name is not None:
-        raise SpecError(f"serve: shows the whole store as it is, measures and writes nothing; leave {name} out")
-
-
-def _serve(store: Store, port: int) -> int:
-    """Serve the store's page until Ctrl-C."""
-    from didact.report import live
-    from didact.report.page import library
-
-    library.check_installed()
-    shown = live.Live(lambda: _running(store), lambda: live.state(store))
-    with live.server(shown, port) as server:
-        say(f"{store.root} is shown at http://{live.ADDRESS}:{server.server_port}/ until Ctrl-C")
-        sys.stdout.flush()
-        with contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
-    return 0
-
-
-def _running(store: Store) -> Page:
-    """The report of all runs so far. Measures nothing."""
-    from didact.files.checked import DamagedError
-    from didact.measure.similarity import known
-    from didact.tables.page.trained import latest
-    from didact.tables.page.whole import page
-
-    found = latest(store, MOST)
-    similar = {}
-    for one in found:
-        with contextlib.suppress(DamagedError):
-            similar[one.digest] = known(store, one.run, one.record) if one.record is not None else None
-    similar = {key: value for key, value in similar.items() if value is not None}
-    return page(store, f"Runs in {store.root.absolute().name}, live", found, similar)
 
 
 def _new_file(path: Path) -> Path:

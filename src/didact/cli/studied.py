@@ -3,6 +3,7 @@ name."""
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 STARTS = (["didact", "study"], ["python", "-m", "didact", "study"])
 """How a recorded command of a study begins."""
+
+SEPARATORS = re.compile(r"[\s,;/+=\[\]{}()\"']+")
+"""What stands between several names in a setting."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +97,16 @@ def _of_command(store: Store, line: str, device: str, trained: Sequence[Trained]
     command, and for one of which no run is finished. A Record is data: it names studies of didact,
     no code that is not trusted, and no file."""
     from didact.papers.contract import find
-    from didact.store.entries import code_names, untrusted
+    from didact.store.entries import untrusted
 
     try:
         name, settings = _parsed(line)
         if not name:
             return
-        if name.partition("-")[0] not in catalogue("didact.papers"):
+        if not _built_in(name):
             store.once(f"the tables of {shown(name)} are left out; name the study to have them: didact report {clean(name)}")
             return
-        code = code_names(settings)
+        code = _named_code(settings)
         if not store.trusts(code):
             store.once(f"the tables of {shown(name)} are left out: the command in a Record {untrusted(tuple(sorted(code)))}")
             return
@@ -110,8 +114,8 @@ def _of_command(store: Store, line: str, device: str, trained: Sequence[Trained]
             store.once(f"the tables of {shown(name)} are left out: the command in a Record names a file of weights")
             return
         paper = find(name)(settings, device)
-    except (ValueError, LookupError, OSError, RuntimeError) as error:
-        store.once(f"no tables of the study in {shown(line)}: {error}")
+    except Exception as error:  # the line is data: whatever it holds, the report has the rest
+        store.once(f"no tables of the study in {shown(line)}: {error or type(error).__name__}")
         return
     runs = getattr(paper, "runs", ())
     known = {one.digest for one in trained if one.record is not None}
@@ -119,6 +123,33 @@ def _of_command(store: Store, line: str, device: str, trained: Sequence[Trained]
     finished = frozenset(run.digest for run in runs if run.digest in known)
     if finished:
         yield Studied(name, paper, finished), f"{name} {settings.get('table', '')}"
+
+
+def _built_in(name: str) -> bool:
+    """Whether the name is that of one of didact's studies, and none of a file or a module."""
+    first, _, table = name.partition("-")
+    return first in catalogue("didact.papers") and ":" not in table and not table.endswith(".py")
+
+
+def _named_code(settings: Any) -> frozenset[str]:
+    """Every name of code in a study's settings, also as one of several in a text. A network of
+    transformers counts, because its name may be that of a folder."""
+    from didact.nets import libraries
+
+    return frozenset(
+        name for name in _names(settings) if ":" in name and (name.startswith("hf:") or not libraries.named(name))
+    )
+
+
+def _names(settings: Any) -> Iterator[str]:
+    """Every word in plain data, at any depth."""
+    if isinstance(settings, Mapping):
+        yield from _names(list(settings.items()))
+    elif isinstance(settings, list | tuple):
+        for one in settings:
+            yield from _names(one)
+    elif isinstance(settings, str):
+        yield from SEPARATORS.split(settings)
 
 
 def _has(settings: Any, key: str) -> bool:

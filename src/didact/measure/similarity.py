@@ -48,7 +48,8 @@ def similarities(store: Store, runs: Sequence[Run], device: str = "cpu") -> dict
     read.
 
     The result lacks runs that have no stored figures and cannot be measured because the teacher or
-    the images are missing. A note names the reason, except for a missing teacher. Networks run in
+    the images are missing, or because the store only reads. A note names the reason, except for a
+    missing teacher. Networks run in
     float32, whatever their training used.
     """
     by_digest: dict[str, Similarity] = {}
@@ -62,7 +63,7 @@ def similarities(store: Store, runs: Sequence[Run], device: str = "cpu") -> dict
             seals[run.teacher.digest] = _seal(store, run.teacher)
         results, seal = Results(record, store.once), seals[run.teacher.digest]
         similar = _stored(results, run.teacher, seal)
-        if similar is None and seal is not None:
+        if similar is None and seal is not None and store.computes:
             try:
                 measured = measuring(run, run.teacher).plain() | {"record": seal}
             except (ValueError, LookupError, OSError, RuntimeError) as error:  # includes what a user's code may raise

@@ -24,17 +24,20 @@ SECONDS = 10.0
 WATCHED = ("metrics.jsonl", "record.json", "similarity.json")
 """Files of a run that a report shows."""
 
+PROBES = "probe-"
+"""How the names of further ones begin: a linear probe has a file of its own."""
+
 
 def state(store: Store) -> str:
-    """A text that changes when a run begins, goes on or ends."""
+    """A text that changes when a run begins, goes on, ends or is measured."""
     stamps: list[str] = []
     for folder in store.folders():
-        for name in WATCHED:
-            try:
-                about = os.stat(folder / name)
-            except OSError:
-                continue
-            stamps.append(f"{folder.name}/{name} {about.st_size} {about.st_mtime_ns}")
+        try:
+            with os.scandir(folder) as files:
+                about = [(file.name, file.stat()) for file in files if file.name in WATCHED or file.name.startswith(PROBES)]
+        except OSError:  # a file, or a folder that is removed at this moment
+            continue
+        stamps += [f"{folder.name}/{name} {at.st_size} {at.st_mtime_ns}" for name, at in sorted(about)]
     return hashlib.sha256("\n".join(stamps).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
@@ -100,7 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 page = self.shown.page()
             except (ValueError, OSError, RuntimeError, LookupError) as error:  # a training writes at the same time
-                self._answer(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}; load the page again\n".encode(), "text/plain")
+                words = f"{error}; this page is loaded again in {SECONDS:g} seconds\n"
+                self._answer(HTTPStatus.SERVICE_UNAVAILABLE, words.encode(), "text/plain")
                 return
             self._answer(HTTPStatus.OK, page, "text/html")
         else:
@@ -115,6 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(content)))
             self.send_header("Cache-Control", "no-store")
             self.send_header("X-Content-Type-Options", "nosniff")
+            if status is HTTPStatus.SERVICE_UNAVAILABLE:
+                self.send_header("Refresh", f"{SECONDS:g}")  # no script of ours is there to ask again
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(content)

@@ -36,6 +36,8 @@ class Store:
 
     Attributes:
         noted: names of changed user code that have been reported; each is reported once.
+        computes: whether similarity to teachers and probes are computed where they are not stored,
+            which needs the images.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Store:
         self.trust = trust
         self.named = set(named)
         self.noted = set(noted)
+        self.computes = True
         self._said: set[str] = set()
 
     def once(self, message: str) -> None:

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from didact.report import live
 from didact.report.page import html
-from didact.tables.page.parts import Page, Section
-from didact.tables.table import Table
+from support.browsed import opened
 from support.reported import HOSTILE, everything
-
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-
-PATIENCE = 120_000
-"""Milliseconds to wait for anything: a busy machine draws slowly."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium in the PATH")
-    pytest.importorskip("vl_convert", reason="the extra [report] is not installed")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -38,20 +16,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(html.render(everything(f"kd {HOSTILE}")), encoding="utf-8")
     return path.as_uri()
-
-
-def opened(browser: Any, address: str, **settings: Any) -> tuple[Any, list[str]]:
-    """The drawn page, and what it said or asked for; nothing must be there."""
-    page = browser.new_context(**settings).new_page()
-    page.set_default_timeout(PATIENCE)
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("dialog", lambda dialog: said.append(dialog.message))
-    page.on("request", lambda asked: said.extend([asked.url] if not asked.url.startswith(("file:", "data:")) else []))
-    page.goto(address)
-    page.wait_for_selector("html[data-drawn]", state="attached")
-    return page, said
 
 
 @pytest.fixture(scope="module")
@@ -129,39 +93,6 @@ def test_on_paper_nothing_scrolls_and_heads_are_repeated(wide: tuple[Any, list[s
     finally:
         page.emulate_media(media="screen")
     assert said == []
-
-
-def test_a_live_page_follows_its_server(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "SECONDS", 0.1)
-    now = ["1"]
-    table = Table(("a", "b"), tuple((f"row {at}", at) for at in range(5)), "table")
-
-    def make() -> Page:
-        return Page(f"state {now[0]}", (), (Section("tables", "Tables", (table,)),))
-
-    with live.server(live.Live(make, lambda: now[0])) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            page = browser.new_page()
-            page.set_default_timeout(PATIENCE)
-            said: list[str] = []
-            page.on("console", lambda message: said.append(message.text))
-            page.goto(f"http://127.0.0.1:{server.server_port}/")
-            page.get_by_label("Filter rows").fill("row 3")
-            now[0] = "2"
-            page.wait_for_selector("h1:text('state 2')")
-            page.wait_for_selector("#tables [role=status]:text('1 of 5 rows')")  # what was typed is still there
-            page.get_by_role("button", name="Pause updates").click()
-            now[0] = "3"
-            page.wait_for_selector("#live:text('The store has changed since.')")
-            page.get_by_role("button", name="Follow the store again").click()
-            page.wait_for_selector("h1:text('state 3')")
-            assert said == []
-            page.close()
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def channels(colour: str) -> list[float]:

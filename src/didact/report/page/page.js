@@ -30,6 +30,7 @@
     [...table.tHead.rows[0].cells].forEach((heading, at) => {
       const button = document.createElement("button");
       button.type = "button";
+      button.id = `${table.id}-sort-${at}`;
       button.textContent = text(heading);
       if (!text(heading)) button.setAttribute("aria-label", "row");
       button.addEventListener("click", () => sort(table, at, heading));
@@ -150,13 +151,13 @@
     return view;
   }
 
-  function legend(figure, views) {
-    const hidden = new Set();
-    for (const entry of every(".legend li", figure)) {
+  function legend(figure, views, hidden) {
+    for (const [at, entry] of every(".legend li", figure).entries()) {
       const button = document.createElement("button");
       button.type = "button";
+      button.id = `${figure.id}-legend-${at}`;
       button.append(...entry.childNodes);
-      button.setAttribute("aria-pressed", "true");
+      button.setAttribute("aria-pressed", String(!hidden.has(text(button))));
       button.addEventListener("click", () => {
         const group = text(button);
         if (!hidden.delete(group)) hidden.add(group);
@@ -170,9 +171,12 @@
   async function pictures() {
     for (const figure of every("figure")) {
       const views = [];
-      legend(figure, views);
+      const hidden = new Set(kept()?.hidden?.[figure.id]);
+      legend(figure, views, hidden);
       for (const chart of every("[data-shape]", figure)) {
-        views.push(await draw(chart));
+        const view = await draw(chart);
+        if (hidden.size) view.signal("hidden", [...hidden]).runAsync();
+        views.push(view);
         await new Promise((done) => setTimeout(done));
       }
     }
@@ -183,25 +187,39 @@
 
   const KEY = "didact-report";
 
+  // what a reader has done to the page before it was loaded again; null where there is nothing
+  const kept = () => (document.body.dataset.state ? JSON.parse(sessionStorage.getItem(KEY) ?? "null") : null);
+
   function keep() {
     const open = every("details[open]").map((each) => each.id);
     const filters = every(".filter input").map((each) => [each.id, each.value]).filter(([, typed]) => typed);
-    sessionStorage.setItem(KEY, JSON.stringify({ open, filters, focus: document.activeElement?.id, at: scrollY }));
+    const sorted = every("th[aria-sort]").map((th) => [th.firstChild.id, th.getAttribute("aria-sort") === "descending"]);
+    const hidden = {};
+    for (const each of every('.legend button[aria-pressed="false"]')) {
+      (hidden[each.closest("figure").id] ??= []).push(text(each));
+    }
+    const focus = document.activeElement?.id;
+    sessionStorage.setItem(KEY, JSON.stringify({ open, filters, sorted, hidden, focus, at: scrollY }));
   }
 
   function restore() {
-    const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
-    if (!kept) return;
-    for (const id of kept.open) document.getElementById(id)?.setAttribute("open", "");
-    for (const [id, typed] of kept.filters) {
+    const before = kept();
+    if (!before) return;
+    for (const id of before.open) document.getElementById(id)?.setAttribute("open", "");
+    for (const [id, typed] of before.filters) {
       const input = document.getElementById(id);
       if (!input) continue;
       input.value = typed;
       input.dispatchEvent(new Event("input"));
     }
-    if (kept.focus) document.getElementById(kept.focus)?.focus({ preventScroll: true });
-    scrollTo(0, kept.at);
+    for (const [id, down] of before.sorted) {
+      for (let click = 0; click <= Number(down); click++) document.getElementById(id)?.click();
+    }
+    focused(before);
+    scrollTo(0, before.at);
   }
+
+  const focused = (before) => { if (before?.focus) document.getElementById(before.focus)?.focus({ preventScroll: true }); };
 
   // updates can be paused: a page that changes under the reader's eyes is hard to read
   function pausing(status) {
@@ -243,7 +261,9 @@
     }
   }
 
+  for (const summary of every("details > summary")) summary.id = `${summary.parentElement.id}-summary`;
   for (const table of every("table")) {
+    table.parentElement.id = `${table.id}-scroll`;
     sortable(table);
     if (!table.closest("details")) filterable(table);
   }
@@ -251,7 +271,9 @@
   if (live.state) restore();
   pictures().then(() => {
     if (!live.state) return;
-    scrollTo(0, JSON.parse(sessionStorage.getItem(KEY) ?? '{"at": 0}').at || scrollY);
+    const before = kept();
+    scrollTo(0, before?.at || scrollY);
     watch(live.state, Number(live.seconds));
+    if (document.activeElement === document.body) focused(before);  // legends and the pause button are there now
   });
 })();
