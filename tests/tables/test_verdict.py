@@ -29,8 +29,9 @@ THREE = Sample((1.0, 2.0, 3.0), (0, 1, 2))
         (Sample((1.0, 1.2), (0, 1)), Region.direction(-3.0, 0.5), Verdict("cannot tell", 1)),  # ± 1.27, 3 figures: ± 0.35
         (Sample((1.0, 1.1), (0, 1)), Region.direction(-3.0, 0.5), Verdict("disagrees")),  # 1.05 ± 0.635
         (Sample((1.0, 1.1), (0, 1)), Region.direction(0.2, 0.5), Verdict("cannot tell", 1)),  # below the margin: -0.5 to 0.5
-        (Sample((0.0, 0.0), (0, 1)), Region.direction(3.0, 0.5), Verdict("disagrees")),  # no difference at all
-        (Sample((0.0, 0.0), (0, 1)), Region.direction(0.1, 0.5), Verdict("agrees")),
+        (Sample((0.0, 0.0), (0, 1)), Region.direction(3.0, 0.5), Verdict("cannot tell", None)),  # the spread is not known
+        (Sample((0.0, 0.0), (0, 1)), Region.direction(0.1, 0.5), Verdict("cannot tell", None)),
+        (Sample((5.0, 5.0, 5.0), (0, 1, 2)), Region.direction(3.0, 0.5), Verdict("cannot tell", None)),
         (Sample((5.0,), (0,)), Region.direction(3.0, 0.5), Verdict("cannot tell", None)),
         (Sample((None, 5.0), (0, 1)), Region.direction(3.0, 0.5), Verdict("cannot tell", None)),
     ],

@@ -17,6 +17,7 @@ from didact.spec import RequestError
 from didact.store.store import Store
 from didact.track import tracker
 from didact.track.choice import check, trackers
+from didact.track.choice import notes as told
 from didact.track.tracker import Tracked, figures, settings
 from support.followed import EVENTS, FIRST, GOES_ON, INTERRUPTED, Notes, followed
 from support.tiny import make
@@ -151,6 +152,18 @@ def test_wrong_trackers_are_refused(texts: list[str], said: str, tmp_path: Path,
     if "Thing" not in texts[0] and "Broken" not in texts[0]:  # which have to be made
         with pytest.raises(RequestError, match=re.escape(said)):
             check(texts)
+
+
+def test_what_the_environment_says_and_is_not_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_TRACKING_URI", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    asked = ["mlflow", "wandb", "tensorboard", "mlflow:http://127.0.0.1:9", "support.followed:Notes"]
+    assert told(asked) == []
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://name:secret@127.0.0.1:9")
+    monkeypatch.setenv("WANDB_MODE", "online")
+    said = told(asked)
+    assert [line.split()[0] for line in said] == ["mlflow", "wandb"] and "secret" not in said[0]
+    assert '--track "mlflow:$MLFLOW_TRACKING_URI"' in said[0] and "--track wandb:online" in said[1]
 
 
 def test_a_plan_checks_trackers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,10 +81,14 @@ def tracked(track: Sequence[str] | None, store: Store, talk: Console) -> Tracked
         RequestError: there is no such tracker, or its library is missing.
     """
     from didact.track import terminal
-    from didact.track.choice import trackers
+    from didact.track.choice import notes, trackers
     from didact.track.tracker import Tracked
 
-    return Tracked(terminal.show(talk), trackers(() if follows() else track or (), store.root), talk.print)
+    texts = () if follows() else track or ()
+    made = trackers(texts, store.root)
+    for line in notes(texts):
+        talk.print(line)
+    return Tracked(terminal.show(talk), made, talk.print)
 
 
 def executor(workers: int | str | None, on: str | None, device: str, usual: int | str = 1) -> Executor:

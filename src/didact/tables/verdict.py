@@ -8,7 +8,8 @@
 
     agrees        the interval lies inside the region
     disagrees     the two have no point in common
-    cannot tell   otherwise, or n < 2
+    cannot tell   otherwise, or n < 2, or s = 0: figures that are all the same, such as those of runs
+                  at chance, have a spread that is below what they are counted in, and not known
 
 The amount is compared where a study has the paper's networks, data and recipe; at another size only
 the direction is. m is the measure's own margin, and at least the ± that the paper prints.
@@ -95,7 +96,7 @@ def verdict(sample: Sample, region: Region) -> Verdict:
     """What the figures of ``sample`` say of a published one, by the rule above."""
     each, teachers = sample.by_teacher, sample.by_teacher is not sample
     interval = each.interval
-    if each.mean is None or interval is None:
+    if each.mean is None or interval is None or interval[0] == interval[1]:
         return Verdict(OPEN, teachers=teachers)
     if region.holds(*interval):
         return Verdict(AGREES)

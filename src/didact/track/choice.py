@@ -46,6 +46,13 @@ def check(texts: Sequence[str]) -> None:
             module.check(where)
 
 
+def notes(texts: Sequence[str]) -> list[str]:
+    """What a user may expect of ``texts`` and does not get, such as a server that only the
+    environment names."""
+    modules = [_built_in(text) for text in texts]
+    return [note for module, where in modules if hasattr(module, "note") and (note := module.note(where))]
+
+
 def _built_in(text: str) -> tuple[Any, str]:
     """The module of a tracker of didact, None for another, and what follows the colon."""
     name, _, where = text.partition(":")

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from didact.execution import Execution, execute
+from didact.execution.progress import unseen
 from didact.spec import RequestError
+from didact.store.store import Store
 from didact.track.choice import trackers
+from didact.track.tracker import Tracked
 from didact.track.trackers import mlflow as module
 from support.followed import EVENTS, FIRST, GOES_ON, INTERRUPTED, SECOND, followed
 
@@ -43,6 +53,42 @@ def test_a_failed_run_says_why(tmp_path: Path) -> None:
     found = runs(tracking.MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'own.db'}"))
     assert found[SECOND.digest].data.tags["didact.failed"] == "epoch 2: NaN"
     assert [found[one.digest].info.status for one in (FIRST, SECOND)] == ["FINISHED", "FAILED"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_server_that_dies_does_not_stop_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("flask", reason="the package mlflow, which has the server, is not installed")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", address.rpartition(":")[2]]
+    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}"]
+    server = subprocess.Popen(
+        command, cwd=tmp_path, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        tracker = reached(f"mlflow:{address}", tmp_path)
+        assert followed(tracker, INTERRUPTED) == []
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+    store, said = Store(tmp_path / "store"), list[str]()
+    with Tracked(unseen, {"mlflow": tracker}, said.append) as show:
+        assert not execute([FIRST], store, Execution(), show).failures
+    assert store.opened(FIRST) is not None and len(said) == 1 and "mlflow is no longer fed" in said[0]
+    found = runs(tracking.MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'server.db'}"))
+    assert found[FIRST.digest].data.metrics["loss"] == 1.0 and found[FIRST.digest].info.status == "KILLED"
+
+
+def reached(text: str, root: Path) -> Any:
+    """The tracker, once its server has started."""
+    while True:
+        try:
+            return next(iter(trackers([text], root).values()))
+        except RequestError:
+            time.sleep(1.0)
 
 
 def test_a_server_that_is_not_there_is_an_error_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,16 @@ _QUIET = {
 _STATES = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 
 
+def note(where: str) -> str:
+    """A line for who expects MLflow's environment variable to be read; "" for others."""
+    if where or not os.environ.get("MLFLOW_TRACKING_URI"):
+        return ""
+    return (
+        "mlflow writes to the store's mlflow.db; MLFLOW_TRACKING_URI is not read, since nothing leaves the machine unasked: "
+        'write --track "mlflow:$MLFLOW_TRACKING_URI" to send runs there'
+    )
+
+
 def make(where: str, root: Path) -> MLflow:
     """The tracker that sends to ``where``.
 

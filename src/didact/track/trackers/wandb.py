@@ -22,6 +22,13 @@ def check(where: str) -> None:
         raise SpecError(f"track: wandb, or wandb:online, which sends to where you are logged in; found {shown(where)}")
 
 
+def note(where: str) -> str:
+    """A line for who expects the mode in the environment to be read; "" for others."""
+    if where or os.environ.get("WANDB_MODE") != "online":
+        return ""
+    return "wandb writes to the store and sends nothing; WANDB_MODE is not read: write --track wandb:online to send at once"
+
+
 def make(where: str, root: Path) -> WeightsAndBiases:
     """The tracker of the mode ``where``.
 
