@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from didact.cli.main import main
+from didact.data import Data
 from didact.files import hub
-from support import elsewhere
+from didact.sharing.about import command
+from didact.spec import from_json
+from support import elsewhere, pictures
+from support.tiny import make
 
 SMALL = ["--net", "resnet8", "--data.per_class", "6", "--epochs", "1", "--recipe.batch_size", "16", "--test-every", "9"]
 
@@ -69,6 +74,15 @@ def test_a_run_leaves_and_starts_another(store: str, tmp_path: Path, capsys: pyt
     shown = capsys.readouterr()
     assert "its last layer has 10 outputs; resnet8 gets a fresh one for 4 classes" in shown.err
     assert "from weights" in shown.out
+
+
+def test_a_folder_of_images_is_named_by_its_place_here_and_by_a_placeholder_elsewhere(tmp_path: Path) -> None:
+    pictures.classes(tmp_path / "my flowers" / "train", {"daisy": 6, "rose": 6}, height=24, width=24)
+    folder = f"folder:{tmp_path / 'my flowers'}"
+    run = replace(make("ce"), data=from_json(Data, {"name": folder, "size": 16}))
+    start = "didact train --net resnet8 --teacher.weights net --data"
+    assert command(run, "net") == f"{start} '{folder}' --data.size 16"
+    assert command(run, "net", here=False) == f"{start} folder:PATH --data.size 16"
 
 
 @pytest.mark.parametrize(

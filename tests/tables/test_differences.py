@@ -82,6 +82,10 @@ def test_a_grid(tiny: Callable[..., Run], store: Store, monkeypatch: pytest.Monk
     figure = grid([table])
     assert figure is not None and [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["kd", "sp"]
     assert grid([replace(table, rows=table.rows[2:])]) is None
+    assert table.note.endswith("; in brackets: difference to 'a', paired by seed.")
+    other = {row: {"b": cells["b"]} for row, cells in rows.items()}
+    (table,) = Grid("title", other, ("a", "b"), "a", (measure,)).tables(store, "cpu", lambda line: None)
+    assert table.note.endswith(" No differences: 'a', to which the others are compared, is not finished.")
 
 
 @pytest.mark.parametrize("command", ["compare", "study", "grid", "probe"])

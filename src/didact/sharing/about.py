@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from didact import __version__
-from didact.data import facts
+from didact.data import Data, facts
 from didact.nets import title
 from didact.nets.blocks import BlockNet, macs, parameters
 from didact.request.command import alone
 from didact.runs.labels import recipe_label, row_label, teacher_label
 from didact.runs.run import Run
-from didact.spec import clean, to_json
+from didact.spec import SpecError, clean, to_json
 from didact.store.record import Record
 from didact.store.store import Store
 
@@ -74,6 +74,9 @@ def card(run: Run, record: Record, net: BlockNet, store: Store, known: dict[str,
     return "\n".join([_HEAD, heading, "", *table, "", *_trained(run, store), *_use(run), *_LIMITS])
 
 
+ANY_FOLDER = "folder:PATH"
+"""What stands for a folder of images on another machine."""
+
 _HEAD = """---
 library_name: didact
 pipeline_tag: image-classification
@@ -119,14 +122,30 @@ def _trained(run: Run, store: Store) -> list[str]:
     return [] if line is None else ["## Training", "", "```console", f"$ {clean(line)}", "```", ""]
 
 
-def command(run: Run, folder: str) -> str:
-    """A command by which a student learns from the packed network in ``folder``, on its data."""
+def command(run: Run, folder: str, *, here: bool = True) -> str:
+    """A command by which a student learns from the packed network in ``folder``, on its data.
+
+    Args:
+        here: whether it is for this machine; elsewhere a folder of images lies at another place.
+    """
     named = f" --teacher.net {run.net}" if ":" in run.net else ""
     inputs = {} if run.inputs is None else {k: v for k, v in to_json(run.inputs).items() if v is not None}
     own = "".join(f" --teacher.{k} {','.join(map(str, v)) if isinstance(v, list) else v}" for k, v in inputs.items())
     classes = f" --data.classes {run.data.classes}" if run.data.classes is not None else ""
-    data = f" --data {shlex.quote(run.data.name)}{classes}"
+    size = f" --data.size {run.data.size}" if run.data.size is not None else ""
+    data = f" --data {shlex.quote(_images(run.data, here=here))}{classes}{size}"
     return f"didact train --net {STUDENT}{named} --teacher.weights {shlex.quote(folder)}{own}{data}"
+
+
+def _images(data: Data, *, here: bool) -> str:
+    """The name of a data set as a person writes it; of a folder the path on this machine, or what
+    stands for it."""
+    try:
+        name = data.spelling
+    except SpecError:  # a folder that is no longer there
+        name = ANY_FOLDER
+    _, list_, classes = name.partition("#")
+    return f"{ANY_FOLDER}{list_}{classes}" if name.startswith("folder:") and not here else name
 
 
 def _use(run: Run) -> list[str]:
@@ -138,7 +157,7 @@ def _use(run: Run) -> list[str]:
         "As a teacher, and as a start:",
         "",
         "```console",
-        f"$ {clean(command(run, 'FOLDER'))}",
+        f"$ {clean(command(run, 'FOLDER', here=False))}",
         f"$ didact train{named.replace('teacher.net', 'net')} --weights FOLDER",
         "```",
         "",

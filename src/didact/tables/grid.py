@@ -87,7 +87,8 @@ class Grid:
         if self.average:
             rows.append(("mean", *self._means(samples, measure.digits)))
         columns, title = ("", *self.columns), f"{self.title}: {measure.heading}"
-        own = Table(columns, tuple(rows), title, self._note(most), figures(self.columns, body))
+        based = any(cells[c] for row, cells in samples.items() for c in cells if self._is_base(row, c))
+        own = Table(columns, tuple(rows), title, self._note(most, based=based), figures(self.columns, body))
         entries = self._entries(samples, bases, measure.published)
         there = comparison(title, entries, measure.published, measure.margin, measure.digits, measure.rule, self.names)
         return [own] if there is None else [own, there]
@@ -141,7 +142,10 @@ class Grid:
             means.append(Quantity(_mean(cells[at] for cells in whole), gain, digits, spread=False))
         return means
 
-    def _note(self, most: int) -> str:
+    def _is_base(self, row: str, column: str) -> bool:
+        return row not in self.plain and self.base == (column if self.base in self.columns else row)
+
+    def _note(self, most: int, *, based: bool) -> str:
         runs = [run for row, cells in self.rows.items() if row not in self.plain for c in cells.values() for run in c]
         seeds, teachers = {run.seed for run in runs}, {run.teacher.seed for run in runs if run.teacher is not None}
         by = f" of each of the teacher seeds {_listed(teachers)}" if len(teachers) > 1 else ""
@@ -151,6 +155,8 @@ class Grid:
             if most > 1
             else "Single figures, so the spread is unknown"
         )
+        if not based:
+            return f"{spread}. No differences: '{self.base}', to which the others are compared, is not finished."
         return f"{spread}; in brackets: difference to '{self.base}', paired by seed."
 
 

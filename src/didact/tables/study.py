@@ -162,10 +162,11 @@ class Study:
             body[label] = [compared(s, None if c is base else against, most) for c, s in zip(columns, samples, strict=True)]
         single = all(len(runs) == 1 for c in columns for runs in c.runs[method].values())
         spread = f"mean ± standard deviation over {_counts(columns, method)} (cells with fewer show their n)"
-        note = (
-            f"Test accuracy in percent after the last epoch, {'single figures without a known spread' if single else spread}; "
-            f"in brackets: difference to '{base.label}', paired by seed."
-        )
+        based = any(_sample(base.runs.get(method, {}).get(net, ()), records) for net in self.students.values())
+        gains = f"; in brackets: difference to '{base.label}', paired by seed."
+        none = f". No differences: '{base.label}', to which the others are compared, is not finished."
+        figure = "single figures without a known spread" if single else spread
+        note = f"Test accuracy in percent after the last epoch, {figure}{gains if based else none}"
         labels = [c.label for c in columns]
         nets = {label: {"net": net} for label, net in self.students.items()}
         plain = {row: nets.get(row, {}) | cells for row, cells in figures(labels, body).items()}

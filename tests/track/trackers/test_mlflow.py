@@ -57,7 +57,9 @@ def test_a_failed_run_says_why(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_server_that_dies_does_not_stop_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_dies_does_not_stop_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("flask", reason="the package mlflow, which has the server, is not installed")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with socket.socket() as free:
@@ -71,6 +73,7 @@ def test_a_server_that_dies_does_not_stop_the_training(tmp_path: Path, monkeypat
     try:
         tracker = reached(f"mlflow:{address}", tmp_path)
         assert followed(tracker, INTERRUPTED) == []
+        assert capfd.readouterr().out == ""  # standard output is for tables and JSON
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
