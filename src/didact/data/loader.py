@@ -13,7 +13,7 @@ from didact.data.augment import check_views, normalise, turned
 from didact.data.dataset import Dataset
 from didact.data.derived import stored
 from didact.data.erasing import Rectangles, check_erasing, draw_rectangles, erased
-from didact.data.folders import Streamed, usual_decoders
+from didact.data.folders import Decoders, Streamed, usual_decoders
 from didact.data.rand_augment import Changes, changed, check_changes, draw_changes
 from didact.data.renderings import Drawn, Resized, Shifted, Shown, rotations
 from didact.data.resized_crop import Crops
@@ -55,7 +55,8 @@ class Loader:
                 under its name.
             decoders: processes that decode images that are decoded whenever they are shown, 0 for
                 this one alone; as many as there are processors but one by default. Changes no
-                pixel.
+                pixel. They stay from epoch to epoch, until :meth:`close` or until nobody holds the
+                loader.
 
         Raises:
             SpecError: a view that the images cannot have, images that RandAugment cannot change, or
@@ -71,13 +72,17 @@ class Loader:
         self.renderings = dict(renderings or {})
         self.shown = _shown(dataset)
         self.device = dataset.device
-        self.decoders = usual_decoders() if decoders is None else decoders
+        self.decoders = Decoders(usual_decoders() if decoders is None else decoders)
         self.mean, self.std = _statistics(dataset, self.device)
 
     def __len__(self) -> int:
         """Batches in an epoch."""
         full, rest = divmod(len(self.split), self.batch_size)
         return full + (rest > 1)
+
+    def close(self) -> None:
+        """End the processes that decode."""
+        self.decoders.close()
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of epoch ``number`` (from 0). Asked again, the same batches."""

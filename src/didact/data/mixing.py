@@ -139,6 +139,10 @@ class MixedLoader:
         """Batches in an epoch."""
         return len(self.loader)
 
+    def close(self) -> None:
+        """End the processes that decode."""
+        self.loader.close()
+
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of epoch ``number`` (from 0)."""
         for place, batch in enumerate(self.loader.epoch(number)):

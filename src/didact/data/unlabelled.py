@@ -78,6 +78,12 @@ class PartlyLabelled:
         """Batches in an epoch."""
         return len(self.labelled or self.others)
 
+    def close(self) -> None:
+        """End the processes that decode."""
+        for loader in (self.labelled, self.others):
+            if loader is not None:
+                loader.close()
+
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of epoch ``number`` (from 0). Asked again, the same batches."""
         if self.labelled is None:

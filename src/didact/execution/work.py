@@ -170,6 +170,7 @@ def _train(part: Part, store: Store, outcome: Outcome, show: Show) -> None:
         with kernels(deterministic=execution.deterministic, tf32=manner.tf32(runs[0], device)):
             train(cohort, dataset, [recorder, reporter] if writes else [], manner=how)
     finally:
+        loader.close()
         show(JobEnds(part.job.number))
 
 

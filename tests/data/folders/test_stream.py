@@ -19,7 +19,7 @@ from PIL import Image
 
 from didact import Execution, Store, execute, plan
 from didact.data import Data, DataError, Loader, Streamed, available, evaluation_batches, load
-from didact.data.folders import crops, jpeg, stream
+from didact.data.folders import Decoders, crops, decoders, jpeg
 from didact.data.folders.crops import Photograph, cropped
 from didact.data.folders.decode import UnreadableError
 from didact.data.resized_crop import boxes, draw_crop_rotations, draw_crops
@@ -197,28 +197,29 @@ def test_a_file_that_is_damaged_while_training(flowers: Path, workers: int) -> N
 
 def test_a_worker_that_is_killed(flowers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loader = Loader(load(named(flowers)), batch_size=5, data_seed=0, decoders=1)
-    monkeypatch.setattr("didact.data.folders.stream.cropped", lambda *_: os._exit(9))
+    monkeypatch.setattr("didact.data.folders.jobs.cropped", lambda *_: os._exit(9))
     with pytest.raises(DataError, match="a process that decodes images ended early"):
         list(loader.epoch(0))
 
 
 def test_pixels_are_sent_where_processes_share_no_memory(flowers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shared = epoch(named(flowers), decoders=1)
-    monkeypatch.setattr("didact.data.folders.stream.FORKS", False)
+    monkeypatch.setattr("didact.data.folders.decoders.shares_memory", bool)
+    monkeypatch.setattr("didact.data.folders.decoder.shares_memory", bool)
     assert all(same(one, two) for one, two in zip(shared, epoch(named(flowers), decoders=1), strict=True))
 
 
 def test_memory_of_batches_is_used_again(flowers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch is whole although decoders are ahead of it, and there are no more batches in memory than they may prepare."""
     given: list[tuple[int, int]] = []
-    reserve = stream.Slots.__init__
-    monkeypatch.setattr(stream.Slots, "__init__", lambda self, *sizes: (given.append(sizes), reserve(self, *sizes))[1])
+    reserve = decoders.Slots.__init__
+    monkeypatch.setattr(decoders.Slots, "__init__", lambda self, *sizes: (given.append(sizes), reserve(self, *sizes))[1])
     train = load(named(flowers)).train
     assert isinstance(train, Streamed)
     order = list(torch.randperm(len(train)).repeat(4).split(2))
     drawn = {"": draw_crops(len(train), 0, 0), "turns": draw_crop_rotations(draw_crops(len(train), 0, 0), 0, 0)}
-    alone = [{name: one.clone() for name, one in made.items()} for made in train.batches(order, drawn, 16, 0)]
-    for expected, made in zip(alone, train.batches(order, drawn, 16, 2), strict=True):
+    alone = [{name: one.clone() for name, one in made.items()} for made in train.batches(order, drawn, 16, Decoders(0))]
+    for expected, made in zip(alone, train.batches(order, drawn, 16, Decoders(2)), strict=True):
         time.sleep(0.004)  # decoders get ahead as far as they may
         assert all(torch.equal(pixels, expected[name]) for name, pixels in made.items())
     assert len(alone) == len(order)

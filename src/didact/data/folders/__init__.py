@@ -6,15 +6,17 @@ processes read.
 """
 
 from didact.data.folders.contents import Contents, contents
+from didact.data.folders.decoders import Decoders, usual_decoders
 from didact.data.folders.folder import Decoded, Folder, decode_together
 from didact.data.folders.holds import Holds, chosen, resized, too_large
 from didact.data.folders.hub import exported, is_hub
 from didact.data.folders.names import folder_path, is_folder, spelling, without_labels
-from didact.data.folders.stream import Streamed, usual_decoders
+from didact.data.folders.stream import Streamed
 
 __all__ = [
     "Contents",
     "Decoded",
+    "Decoders",
     "Folder",
     "Holds",
     "Streamed",
