@@ -3,11 +3,13 @@
     OMP_NUM_THREADS=1 python benchmarks/decoding.py --decoders 0 1 2 > benchmarks/results/decoding.json
 
 Made-up photographs in the size of ImageNet's (500x375) and of a camera's (1600x1200), crops of 224. The loop does per image what
-torchvision's transforms do: decode, crop, bilinear resize, mirror, scale to floats, normalise. "cpu" is processor time of this
-process and its decoders together, which other programs on the machine change little; "wall" is what a training waits for, on
-an idle machine. Every figure is the median of runs that take turns. "stored" takes crops from images that were decoded once, at
-256 pixels. "difference" is that in levels between the loop's pixels and didact's for the same crops: the mean, and the largest. A
-step of ResNet-18 is forward, backward and SGD on the device, in images a second.
+torchvision's transforms do: decode, crop, bilinear resize, mirror, scale to floats, normalise. didact is measured with Pillow,
+and with simplejpeg where it is installed. "cpu" is processor time of this process and its decoders together, which other programs
+on the machine change little; "wall" is what a training waits for, on an idle machine. Every figure is the median of runs that
+take turns, after one in which decoders start. "times" compares with the loop: "core" by processor time, "clock" by wall time.
+"stored" takes crops from images that were decoded once, at 256 pixels. "difference" is that in levels between the loop's pixels
+and didact's for the same crops: the mean, and the largest. A step of ResNet-18 is forward, backward and SGD on the device, in
+images a second.
 """
 
 from __future__ import annotations
@@ -21,8 +23,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -30,6 +35,7 @@ from PIL import Image
 
 from didact import nets
 from didact.data import Data, Loader, Streamed, available, load
+from didact.data.folders import Decoders, crops
 from didact.data.resized_crop import Crops, boxes
 from didact.machine import processors
 from didact.spec import from_json
@@ -65,9 +71,11 @@ def linked(photographs: Path, root: Path, times: int) -> None:
 
 
 def seconds() -> tuple[float, float]:
-    """Wall time, and processor time of this process and of its children that have ended."""
-    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return time.perf_counter(), sum(one.ru_utime + one.ru_stime for one in used)
+    """Wall time, and processor time of this process and of its children, which go on; on Linux."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    children = [child for path in Path("/proc/self/task").glob("*/children") for child in path.read_text().split()]
+    others = sum(int(Path(f"/proc/{child}/schedstat").read_text().split()[0]) for child in children)  # nanoseconds
+    return time.perf_counter(), used.ru_utime + used.ru_stime + others / 1e9
 
 
 def rates(works: dict[str, Callable[[], int]], repeats: int) -> dict[str, dict[str, float]]:
@@ -112,12 +120,26 @@ def difference(split: Streamed, drawn: Crops, shape: tuple[int, int], images: in
     order = torch.arange(images).split(BATCH)
     differences = []
     files = split.source.files(torch.arange(images))
-    for rows, made in zip(order, split.batches(order, {"": drawn}, CROP, 0), strict=True):
+    for rows, made in zip(order, split.batches(order, {"": drawn}, CROP, Decoders(0)), strict=True):
         places = boxes(drawn.numbers[rows], *shape).tolist()
         for row, box, pixels in zip(rows.tolist(), places, made[""], strict=True):
             expected = np.asarray(crop(files[row], box, bool(drawn.flip[row]))).astype(float)
             differences.append(np.abs(pixels.permute(1, 2, 0).numpy() - expected))
     return {"mean": round(float(np.mean(differences)), 3), "largest": float(np.max(differences))}
+
+
+def decoders_here() -> dict[str, Callable[..., np.ndarray] | None]:
+    """What decodes JPEGs here, by name."""
+    found = {"pillow": None}
+    if (read := crops._simplejpeg_reader()) is not None:
+        found["simplejpeg"] = read
+    return found
+
+
+def decoded_by(read: Callable[..., np.ndarray] | None, loader: Loader) -> int:
+    """An epoch, with the decoder that decoders inherit when they start."""
+    with patch.object(crops, "_simplejpeg_reader", lambda: read):
+        return sum(len(batch) for batch in loader.epoch(0))
 
 
 def measured(folder: Path, shape: tuple[int, int], decoders: list[int], repeats: int) -> dict[str, object]:
@@ -132,13 +154,22 @@ def measured(folder: Path, shape: tuple[int, int], decoders: list[int], repeats:
     assert isinstance(drawn, Crops)
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (dataset.mean, dataset.std))
     files = dataset.train.source.files(torch.arange(len(dataset.train)))
-    works = {"one_by_one": lambda: one_by_one(files, drawn, shape, mean, std)}
-    loaders = {f"decoders_{count}": Loader(dataset, batch_size=BATCH, data_seed=0, decoders=count) for count in decoders}
-    loaders["stored"] = Loader(load(replace(data, decode="once")), batch_size=BATCH, data_seed=0)
-    for name, several in loaders.items():
-        works[name] = lambda several=several: sum(len(batch) for batch in several.epoch(0))
-    compared = difference(dataset.train, drawn, shape, min(len(files), COMPARED))
-    return {**rates(works, repeats), "difference": compared}
+    works: dict[str, Callable[[], int]] = {"one_by_one": lambda: one_by_one(files, drawn, shape, mean, std)}
+    compared = {}
+    for name, read in decoders_here().items():
+        for count in decoders:
+            several = Loader(dataset, batch_size=BATCH, data_seed=0, decoders=count)
+            works[f"{name}_{count}"] = partial(decoded_by, read, several)
+        with patch.object(crops, "_simplejpeg_reader", lambda read=read: read):
+            compared[name] = difference(dataset.train, drawn, shape, min(len(files), COMPARED))
+    works["stored"] = partial(decoded_by, None, Loader(load(replace(data, decode="once")), batch_size=BATCH, data_seed=0))
+    found = rates(works, repeats)
+    loop = found["one_by_one"]
+    times = {
+        name: {"core": round(one["cpu"] / loop["cpu"], 2), "clock": round(one["wall"] / loop["wall"], 2)}
+        for name, one in found.items()
+    }
+    return {"rates": found, "times": times, "difference": compared}
 
 
 def step(device: str, repeats: int) -> dict[str, float]:
@@ -177,18 +208,13 @@ def main() -> None:
             photographs(Path(folder) / "photographs" / name, *shape, asked.images)
             linked(Path(folder) / "photographs" / name, Path(folder) / name, asked.times)
             rows[name] = measured(Path(folder) / name, shape, asked.decoders, asked.repeats)
-    try:
-        import simplejpeg  # type: ignore[import-not-found]  # noqa: F401
-
-        decoder = "simplejpeg"
-    except ImportError:
-        decoder = "pillow"
     machine = {
         "processor": platform.processor() or platform.machine(),
         "processors": processors(),
         "threads": torch.get_num_threads(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "decoder": decoder,
+        "pillow": version("pillow"),
+        "simplejpeg": version("simplejpeg") if "simplejpeg" in decoders_here() else None,
     }
     result: dict[str, object] = {"unit": "images/s", "machine": machine, "torch": torch.__version__, "rows": rows}
     if not asked.no_step:

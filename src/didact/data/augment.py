@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from didact.data.contract import Augment
+from didact.data.reused import Reused
 from didact.data.split import sent
 from didact.seeds import stream
 from didact.spec import SpecError, nearest
@@ -120,8 +121,9 @@ def turned(pixels: Pixels) -> Pixels:
     return pixels
 
 
-def normalise(pixels: Pixels, mean: Channels, std: Channels) -> Images:
-    """``(pixels / 255 - mean) / std`` in float32, channels-last. ``mean`` and ``std``: (c,).
+def normalise(pixels: Pixels, mean: Channels, std: Channels, memory: Reused | None = None) -> Images:
+    """``(pixels / 255 - mean) / std`` in float32, channels-last. ``mean`` and ``std``: (c,). On a
+    CPU large batches lie in ``memory``.
 
     A row of an image is treated as one vector: three channels at a time would be four times slower
     on a CPU. The steps are not fused, so that a value does not depend on its place in the batch.
@@ -133,7 +135,7 @@ def normalise(pixels: Pixels, mean: Channels, std: Channels) -> Images:
     if len(rows) <= step:
         scaled = rows.float().div_(255).sub_(wide[0]).div_(wide[1])
     else:
-        scaled = torch.empty(rows.shape, device=rows.device)
+        scaled = torch.empty(rows.shape) if memory is None else memory.empty(rows.shape)
         for some, into in zip(rows.split(step), scaled.split(step), strict=True):
             torch.div(some.float().div_(255).sub_(wide[0]), wide[1], out=into)
     return scaled.unflatten(2, (width, -1)).permute(0, 3, 1, 2)

@@ -17,6 +17,7 @@ from didact.data.folders import Decoders, Streamed, usual_decoders
 from didact.data.rand_augment import Changes, changed, check_changes, draw_changes
 from didact.data.renderings import Drawn, Resized, Shifted, Shown, rotations
 from didact.data.resized_crop import Crops
+from didact.data.reused import Reused
 from didact.data.split import Split, sent
 from didact.seeds import stream
 from didact.spec import SpecError
@@ -91,11 +92,12 @@ class Loader:
         drawn = self._drawn(number)
         made = self._streamed if isinstance(self.split, Streamed) else self._stored
         changes, rectangles = self._changes(number), self._rectangles(number)
+        memory = {what: Reused() for what in drawn}
         for some, (rows, pixels) in zip(batches, made(batches, drawn), strict=True):
             for what, one in changes.items():
                 assert self.magnitude is not None
                 pixels[what] = changed(pixels[what], one.of(some), self.magnitude)
-            images = {what: normalise(one, self.mean, self.std) for what, one in pixels.items()}
+            images = {what: normalise(one, self.mean, self.std, memory[what]) for what, one in pixels.items()}
             for what, one in rectangles.items():
                 erased(images[what], one.of(some))
             yield Batch(images.pop(MAIN), self.split.labels[rows], rows, images)

@@ -1,6 +1,5 @@
 """Images that are decoded whenever they are shown: the same pixels for any number of workers, and what goes wrong."""
 
-import gc
 import itertools
 import json
 import os
@@ -8,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -173,17 +171,6 @@ def test_faults_of_training_and_test_images_are_told_together(flowers: Path) -> 
         path.write_bytes(b"")
     with pytest.raises(DataError, match="18 of 18 images cannot be decoded"):
         load(named(flowers))
-
-
-def test_workers_end_with_the_epoch(flowers: Path) -> None:
-    loader = Loader(load(named(flowers)), batch_size=5, data_seed=0, decoders=1)
-    running = loader.epoch(0)
-    next(running)
-    assert active_children()
-    running.close()  # type: ignore[attr-defined]
-    del running
-    gc.collect()
-    assert not active_children()
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -133,7 +133,7 @@ def _rows(file: Photograph, about: Head, boxes: Sequence[Box], size: int, part: 
     if pixels is not None:
         return _Decoded(pixels, (high / about.height, pixels.shape[1] / about.width))
     with opened(file.path, io.BytesIO(data)) as image:
-        upper = _by_pillow(image, part)
+        upper = eight_bits(_drafted(image, part))
     return _Decoded(upper, (high / about.height, upper.width / about.width))
 
 
@@ -141,15 +141,15 @@ def _whole(file: Photograph, part: int) -> _Decoded:
     """Any image; a JPEG at a part of its size."""
     with opened(file.path) as image:
         width, height = image.size[::-1] if orientation(image) in SIDEWAYS else image.size
-        pixels = _by_pillow(image, part)
+        pixels = eight_bits(upright(_drafted(image, part)))
     return _Decoded(pixels, (pixels.height / height, pixels.width / width))
 
 
-def _by_pillow(image: Image, part: int) -> Image:
-    """The upright image, at a part of its size where it is a JPEG."""
+def _drafted(image: Image, part: int) -> Image:
+    """The image, which will be decoded at a part of its size where it is a JPEG."""
     if part > 1 and image.format == "JPEG":
         image.draft(None, (image.width // part, image.height // part))
-    return eight_bits(upright(image))
+    return image
 
 
 @cache

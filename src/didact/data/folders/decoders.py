@@ -138,7 +138,7 @@ class _Pool:
     def _received(self) -> dict[int, Made]:
         """What was made meanwhile, by the numbers of the jobs."""
         busy = {one.connection: one for one in self._workers if one.asked}
-        ready = wait(list(busy), WATCH)
+        ready = [] if any(one.closed for one in busy) else wait(list(busy), WATCH)
         if not ready:
             for one in busy.values():
                 one.check()
