@@ -130,7 +130,7 @@ def difference(split: Streamed, drawn: Crops, shape: tuple[int, int], images: in
 
 def decoders_here() -> dict[str, Callable[..., np.ndarray] | None]:
     """What decodes JPEGs here, by name."""
-    found = {"pillow": None}
+    found: dict[str, Callable[..., np.ndarray] | None] = {"pillow": None}
     if (read := crops._simplejpeg_reader()) is not None:
         found["simplejpeg"] = read
     return found

@@ -1,0 +1,190 @@
+"""Processes that decode stay from epoch to epoch, and end whatever ends the process that asks them."""
+
+import contextlib
+import gc
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from didact.data import Data, DataError, Loader, available, load
+from didact.data.folders.decoder import shares_memory
+from didact.spec import from_json
+from support.pictures import classes
+
+pytestmark = pytest.mark.skipif(not shares_memory(), reason="looks for forked processes")
+
+
+@pytest.fixture
+def flowers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DIDACT_DATA", str(tmp_path / "cache"))
+    return classes(tmp_path / "flowers", {"daisy": 12, "rose": 13}, height=20, width=24)
+
+
+def named(folder: Path) -> Data:
+    given = {"name": f"folder:{folder}", "size": 20, "crop": 16, "augment": "resized-crop-flip", "decode": "always"}
+    return from_json(Data, given)
+
+
+def loader(folder: Path, decoders: int = 2) -> Loader:
+    return Loader(load(named(folder)), batch_size=4, data_seed=0, decoders=decoders)
+
+
+def children(process: int | str = "self") -> set[int]:
+    """The processes that a process has started, and that have not ended."""
+    found = {int(one) for path in Path(f"/proc/{process}/task").glob("*/children") for one in path.read_text().split()}
+    return {one for one in found if alive(one)}
+
+
+def alive(process: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def ended(processes: set[int]) -> bool:
+    """Whether the processes end soon, which takes no time but that of a busy machine."""
+    until = time.monotonic() + 60
+    while any(map(alive, processes)) and time.monotonic() < until:
+        time.sleep(0.01)
+    return not any(map(alive, processes))
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[[], set[int]]]:
+    """The processes that were started since."""
+    before = children()
+    yield lambda: children() - before
+    gc.collect()
+    assert not children() - before
+
+
+def test_they_stay_from_epoch_to_epoch(flowers: Path, started: Callable[[], set[int]]) -> None:
+    several = loader(flowers)
+    assert not started()
+    first = [batch.images for batch in several.epoch(0)]
+    processes = started()
+    assert len(processes) == 2
+    alone = loader(flowers, 0)
+    for number in (1, 0):
+        for made, expected in zip(several.epoch(number), alone.epoch(number), strict=True):
+            assert torch.equal(made.images, expected.images)
+        assert started() == processes
+    assert all(torch.equal(one, batch.images) for one, batch in zip(first, alone.epoch(0), strict=True))
+    several.close()
+    assert not started()
+    assert len(list(several.epoch(0))) == len(first)
+    assert len(started() - processes) == 2
+    del several
+    gc.collect()
+    assert not started()
+
+
+def test_epochs_that_are_left_early_and_two_at_once(flowers: Path, started: Callable[[], set[int]]) -> None:
+    several, alone = loader(flowers), loader(flowers, 0)
+    next(several.epoch(5))
+    processes = started()
+    one, two = several.epoch(0), several.epoch(1)
+    for made, expected in zip(zip(one, two, strict=True), zip(alone.epoch(0), alone.epoch(1), strict=True), strict=True):
+        assert all(torch.equal(ours.images, theirs.images) for ours, theirs in zip(made, expected, strict=True))
+    assert started() >= processes
+    running = several.epoch(2)
+    next(running)
+    several.close()
+    assert not started()
+    with pytest.raises(DataError):
+        list(running)
+
+
+def test_an_error_ends_them(flowers: Path, started: Callable[[], set[int]]) -> None:
+    several = loader(flowers)
+    next(running := several.epoch(0))
+    os.kill(max(started()), signal.SIGKILL)
+    with pytest.raises(DataError, match="a process that decodes images ended early, with -9"):
+        list(running)
+    assert not started()
+    assert len(list(several.epoch(0))) == len(several)
+    several.close()
+
+
+def test_other_errors_keep_their_kind(flowers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr("didact.data.folders.jobs.cropped", full)
+    with pytest.raises(MemoryError, match="no more") as error:
+        list(loader(flowers).epoch(0))
+    assert "in full" in error.value.__notes__[0]
+
+
+ASKS = """
+import os, signal, sys
+from didact.data import Data, Loader, load
+from didact.spec import from_json
+
+data = {"name": sys.argv[1], "size": 20, "crop": 16, "augment": "resized-crop-flip", "decode": "always"}
+several = [Loader(load(from_json(Data, data)), batch_size=4, data_seed=0, decoders=2) for _ in range(2)]
+running = [one.epoch(0) for one in several]
+for one in running:
+    next(one)
+print("ready", flush=True)
+how = sys.argv[2]
+if how == "error":
+    raise RuntimeError
+if how == "wait":
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("how", ["end", "error", "SIGKILL", "SIGTERM", "SIGINT"])
+def test_they_end_with_the_process_that_asks(flowers: Path, how: str) -> None:
+    available([named(flowers)])
+    words = [sys.executable, "-c", ASKS, f"folder:{flowers}", "wait" if how.startswith("SIG") else how]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        processes = children(process.pid) if how.startswith("SIG") else set()
+        if how.startswith("SIG"):
+            assert len(processes) == 4
+            process.send_signal(getattr(signal, how))
+        _, said = process.communicate(timeout=120)
+    assert said.count("Traceback") == (how in ("error", "SIGINT")), said
+    assert ended(processes)
+
+
+def shown(folder: str, answers: multiprocessing.SimpleQueue) -> None:  # type: ignore[type-arg]
+    answers.put([batch.images.sum().item() for batch in loader(Path(folder)).epoch(0)])
+
+
+def test_they_work_in_processes_that_end_with_others(flowers: Path) -> None:
+    """As those of several jobs at once are."""
+    context = multiprocessing.get_context("fork")
+    answers = context.SimpleQueue()
+    process = context.Process(target=shown, args=(str(flowers), answers), daemon=True)
+    process.start()
+    expected = [batch.images.sum().item() for batch in loader(flowers, 0).epoch(0)]
+    assert answers.get() == expected
+    process.join()
+    assert process.exitcode == 0
+
+
+def test_a_copy_of_the_process_ends_none(flowers: Path, started: Callable[[], set[int]]) -> None:
+    several = loader(flowers)
+    next(running := several.epoch(0))
+    processes = started()
+    if not (copy := os.fork()):
+        try:
+            several.close()
+        finally:
+            os._exit(0)
+    assert os.waitpid(copy, 0)[1] == 0
+    assert started() == processes
+    assert len(list(running)) == len(several) - 1
+    several.close()
