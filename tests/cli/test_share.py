@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import torch
 from didact.cli.main import main
 from didact.data import Data
 from didact.files import hub
+from didact.request.plan import plan
+from didact.request.tokens import parse
 from didact.sharing.about import command
 from didact.spec import from_json
 from support import elsewhere, pictures
@@ -66,7 +69,7 @@ def test_a_run_leaves_and_starts_another(store: str, tmp_path: Path, capsys: pyt
     capsys.readouterr()
     assert main(["share", "resnet8.kd", "-o", str(out), "--store", store]) == 0
     said = capsys.readouterr().out
-    line = f"didact train --net resnet8 --teacher.weights {out} --data digits"
+    line = f"didact train --net resnet8 --teacher.weights {out} --data digits --data.per_class 6"
     assert "packed resnet8.kd.s0" in said and f"a student learns from it: {line}\n" in said
     assert f"$ {line.replace(str(out), 'FOLDER')}\n" in (out / "README.md").read_text()
     start = ["--weights", str(out), "--data.classes", "4", *SMALL[2:], "--store", str(tmp_path / "store")]
@@ -83,6 +86,18 @@ def test_a_folder_of_images_is_named_by_its_place_here_and_by_a_placeholder_else
     start = "didact train --net resnet8 --teacher.weights net --data"
     assert command(run, "net") == f"{start} '{folder}' --data.size 16"
     assert command(run, "net", here=False) == f"{start} folder:PATH --data.size 16"
+
+
+def test_a_student_learns_on_the_same_part_of_the_data(tmp_path: Path) -> None:
+    pictures.classes(tmp_path / "aside", {"any": 6}, height=24, width=24)
+    settings = {"per_class": 50, "size": 16, "unlabelled": str(tmp_path / "aside"), "unlabelled_share": 0.5}
+    run = replace(make("ce"), data=from_json(Data, {"name": "cifar100", **settings}))
+    words = ("--data.per_class 50", "--data.size 16", "--data.unlabelled_share 0.5")
+    assert all(word in command(run, "net", here=here) for word in words for here in (True, False))
+    assert f"--data.unlabelled {tmp_path / 'aside'}" in command(run, "net")
+    assert "--data.unlabelled PATH" in command(run, "net", here=False)
+    planned = plan(parse(shlex.split(command(run, "net").replace(" --teacher.weights net", ""))[2:]))
+    assert planned[0].data == run.data
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,11 @@ def command(teacher: Run, students: Sequence[str], store: Path) -> str | None:
     return _command(words, store)
 
 
+def on_data(given: Settings) -> str:
+    """The words by which ``didact train`` names the images of these :func:`data_settings`."""
+    return shlex.join(_words(_below("data", given)))
+
+
 def _command(words: Sequence[str], store: Path) -> str:
     return shlex.join(["didact", "train", *words, "--store", str(store)])
 
@@ -100,7 +105,7 @@ class _Inherited:
     @classmethod
     def of(cls, run: Run) -> _Inherited:
         """As a request says it of a student."""
-        return cls(_data(run.data), _recipe(run.recipe, run.net, {}), run.data_seed)
+        return cls(data_settings(run.data), _recipe(run.recipe, run.net, {}), run.data_seed)
 
     def flat(self, at: str) -> Settings:
         """The settings by path; ``at`` stands before them."""
@@ -111,12 +116,12 @@ class _Inherited:
         """What a teacher, ``run``, has otherwise; no settings where it takes over all."""
         data = _differing(run.data, from_json(Data, labelled(self.data)))
         if "name" in data or "content" in data:
-            data = _data(run.data)
+            data = data_settings(run.data)
         data.pop("holds", None)  # follows from the size
         return _Inherited(data, _recipe(run.recipe, run.net, in_floats(self.recipe)), run.data_seed)
 
 
-def _data(data: Data) -> Settings:
+def data_settings(data: Data) -> Settings:
     """The data set's name and the settings that do not follow from it. The size of a folder's
     images is always given.
 

@@ -10,7 +10,7 @@ from didact import __version__
 from didact.data import Data, facts
 from didact.nets import title
 from didact.nets.blocks import BlockNet, macs, parameters
-from didact.request.command import alone
+from didact.request.command import alone, data_settings, on_data
 from didact.runs.labels import recipe_label, row_label, teacher_label
 from didact.runs.run import Run
 from didact.spec import SpecError, clean, to_json
@@ -131,21 +131,24 @@ def command(run: Run, folder: str, *, here: bool = True) -> str:
     named = f" --teacher.net {run.net}" if ":" in run.net else ""
     inputs = {} if run.inputs is None else {k: v for k, v in to_json(run.inputs).items() if v is not None}
     own = "".join(f" --teacher.{k} {','.join(map(str, v)) if isinstance(v, list) else v}" for k, v in inputs.items())
-    classes = f" --data.classes {run.data.classes}" if run.data.classes is not None else ""
-    size = f" --data.size {run.data.size}" if run.data.size is not None else ""
-    data = f" --data {shlex.quote(_images(run.data, here=here))}{classes}{size}"
-    return f"didact train --net {STUDENT}{named} --teacher.weights {shlex.quote(folder)}{own}{data}"
+    data = on_data(_images(run.data, here=here))
+    return f"didact train --net {STUDENT}{named} --teacher.weights {shlex.quote(folder)}{own} {data}"
 
 
-def _images(data: Data, *, here: bool) -> str:
-    """The name of a data set as a person writes it; of a folder the path on this machine, or what
-    stands for it."""
+def _images(data: Data, *, here: bool) -> dict[str, Any]:
+    """The settings of a data set as a person writes them; of a folder the path on this machine, or
+    what stands for it."""
     try:
-        name = data.spelling
+        given = data_settings(data)
     except SpecError:  # a folder that is no longer there
-        name = ANY_FOLDER
-    _, list_, classes = name.partition("#")
-    return f"{ANY_FOLDER}{list_}{classes}" if name.startswith("folder:") and not here else name
+        given = {key: value for key, value in to_json(data).items() if key in ("size", "classes") and value is not None}
+        given = {"name": ANY_FOLDER, **given}
+    if here:
+        return given
+    _, list_, classes = given["name"].partition("#")
+    if given["name"].startswith("folder:"):
+        given["name"] = f"{ANY_FOLDER}{list_}{classes}"
+    return given | ({"unlabelled": ANY_FOLDER.partition(":")[2]} if "unlabelled" in given else {})
 
 
 def _use(run: Run) -> list[str]:
