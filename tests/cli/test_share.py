@@ -12,9 +12,10 @@ import torch
 from didact.cli.main import main
 from didact.data import Data
 from didact.files import hub
+from didact.request.command import on_data
 from didact.request.plan import plan
 from didact.request.tokens import parse
-from didact.sharing.about import command
+from didact.sharing.about import _images, command
 from didact.spec import from_json
 from support import elsewhere, pictures
 from support.tiny import make
@@ -88,16 +89,20 @@ def test_a_folder_of_images_is_named_by_its_place_here_and_by_a_placeholder_else
     assert command(run, "net", here=False) == f"{start} folder:PATH --data.size 16"
 
 
-def test_a_student_learns_on_the_same_part_of_the_data(tmp_path: Path) -> None:
-    pictures.classes(tmp_path / "aside", {"any": 6}, height=24, width=24)
-    settings = {"per_class": 50, "size": 16, "unlabelled": str(tmp_path / "aside"), "unlabelled_share": 0.5}
-    run = replace(make("ce"), data=from_json(Data, {"name": "cifar100", **settings}))
-    words = ("--data.per_class 50", "--data.size 16", "--data.unlabelled_share 0.5")
-    assert all(word in command(run, "net", here=here) for word in words for here in (True, False))
-    assert f"--data.unlabelled {tmp_path / 'aside'}" in command(run, "net")
-    assert "--data.unlabelled PATH" in command(run, "net", here=False)
+def test_a_student_learns_on_the_same_part_of_the_data() -> None:
+    run = replace(make("ce"), data=from_json(Data, {"name": "cifar100", "per_class": 50, "size": 16, "erase": 0.25}))
+    words = "--data cifar100 --data.per_class 50 --data.size 16 --data.erase 0.25"
+    assert all(set(words.split()) <= set(command(run, "net", here=here).split()) for here in (True, False))
     planned = plan(parse(shlex.split(command(run, "net").replace(" --teacher.weights net", ""))[2:]))
     assert planned[0].data == run.data
+
+
+def test_images_without_labels_are_named_by_their_place_here_alone(tmp_path: Path) -> None:
+    pictures.classes(tmp_path / "aside", {"any": 6}, height=24, width=24)
+    aside = str(tmp_path / "aside")
+    images = from_json(Data, {"name": "cifar100", "unlabelled": aside, "unlabelled_share": 0.25})
+    assert on_data(_images(images, here=True)) == f"--data cifar100 --data.unlabelled {aside} --data.unlabelled_share 0.25"
+    assert on_data(_images(images, here=False)) == "--data cifar100 --data.unlabelled PATH --data.unlabelled_share 0.25"
 
 
 @pytest.mark.parametrize(
