@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +12,7 @@ import pytest
 
 import didact
 from didact.cli.main import main
-from didact.spec import DISTRIBUTION, installation
+from didact.spec import DISTRIBUTION, extras, installation
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -20,7 +21,29 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 def test_it_is_called_as_messages_say() -> None:
     assert PROJECT["name"] == DISTRIBUTION
     assert PROJECT["scripts"] == {"didact": "didact.cli.main:entry"}
-    assert installation("search") == "pip install 'didact-distill[search]'"
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        (None, "'didact-distill[search]'"),
+        ({"url": "https://example.org/a.whl", "archive_info": {}}, "'didact-distill[search]'"),
+        ({"url": "file:///my/didact", "dir_info": {"editable": True}}, "-e '/my/didact[search]'"),
+        ({"url": "file:///my%20own/didact", "dir_info": {}}, "'/my own/didact[search]'"),
+    ],
+)
+def test_extras_come_from_where_didact_came_from(
+    origin: dict[str, object] | None, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    info = tmp_path / "didact_distill-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: didact-distill\nVersion: 1\n")
+    if origin is not None:
+        (info / "direct_url.json").write_text(json.dumps(origin))
+    monkeypatch.syspath_prepend(tmp_path)
+    extras._installed_from.cache_clear()
+    assert installation("search") == f"pip install {said}"
+    extras._installed_from.cache_clear()
 
 
 def test_every_extra_that_is_named_exists() -> None:

@@ -18,6 +18,7 @@ pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 
 from didact.cli.main import main
 from didact.data import Data, load
+from didact.spec import installation
 
 SMALL = ["--net", "resnet8", "--data.per_class", "6", "--epochs", "1", "--recipe.batch_size", "16", "--test-every", "9"]
 PAGE = Path(__file__).parents[2] / "docs/export.md"
@@ -131,4 +132,4 @@ def test_what_is_not_installed_is_named(
     monkeypatch.setattr("didact.deploy.engine.find_spec", lambda name: None)
     assert main(["export", "resnet8", "--store", store]) == 2
     said = capsys.readouterr().err
-    assert "to: onnx needs onnx, onnxscript, onnxruntime, which is not installed: pip install 'didact-distill[onnx]'" in said
+    assert "to: onnx needs onnx, onnxscript, onnxruntime, which is not installed: " + installation("onnx") in said

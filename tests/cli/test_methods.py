@@ -14,6 +14,7 @@ import pytest
 from didact.cli.main import main
 from didact.engine.recipes import RECIPES
 from didact.method import Method
+from didact.nets.supernet import SPACES
 from didact.request.plan import plan
 from didact.request.tokens import parse
 from didact.spec import SpecError, catalogue
@@ -98,6 +99,26 @@ def test_a_misspelt_recipe_is_suggested_by_explain(capsys: Said) -> None:
     assert "a recipe is called 'imagenet'" in capsys.readouterr().err
     assert main(["explain", "fitnte"]) == 2
     assert "recipe" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("resnet8", "'resnet8' is a network: didact list nets"),
+        ("ResNet-8", "'ResNet-8' is a network"),
+        ("timm:resnet18", "'timm:resnet18' is a network"),
+        ("CIFAR-100", "is a data set: didact list data"),
+        ("pico-2", "is a device: didact list devices"),
+        ("recipe.epochs", "is a setting: didact list settings"),
+        (sorted(SPACES)[0], "is a pool of networks: didact list pools"),
+        ("gtn-cost", "is a study: didact list studies"),
+    ],
+)
+def test_explain_says_what_else_a_name_stands_for(name: str, said: str, capsys: Said) -> None:
+    assert main(["explain", name]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "a method or a recipe is explained: didact list methods" in told
 
 
 def test_explain_a_method_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:

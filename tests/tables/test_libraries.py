@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +58,14 @@ def test_what_does_not_go_together_is_refused(words: str, message: str, capsys: 
 def test_a_missing_library_is_named() -> None:
     with guests.missing(), pytest.raises(SpecError, match="pytorchcv is not installed"):
         classifiers("pytorchcv")
+
+
+def test_a_network_for_another_size_is_refused_with_how_to_give_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "of_one_size.py").write_text(
+        "from torch import nn\n\n\ndef build(classes, channels):\n"
+        "    return nn.Sequential(nn.Conv2d(channels, 4, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 24 * 24, classes))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SpecError, match=r"cannot take 2 images .* no size is given, so images are 32x32: write --size N"):
+        cuts("of_one_size:build")
+    assert [row[0] for row in cuts("of_one_size:build", size=48).table.rows][:2] == ["0", "1"]

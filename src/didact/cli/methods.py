@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -55,13 +56,49 @@ def described_or_recipe(name: str) -> Described:
     """
     from didact.catalogue.methods import describe
     from didact.engine.recipes import RECIPES
-    from didact.spec import SpecError, closest
+    from didact.spec import SpecError, closest, shown
 
     try:
         return describe(name)
     except SpecError as error:
+        if (other := _otherwise(name)) is not None:
+            raise SpecError(f"{shown(name)} {other}; a method or a recipe is explained: didact list methods") from None
         recipes = " or ".join(f"'{one}'" for one in closest(name, RECIPES))
         raise SpecError(f"{error}; a recipe is called {recipes}" if recipes else f"{error}") from None
+
+
+def _otherwise(name: str) -> str | None:
+    """What is called ``name`` and is no method, and where it is described; None for nothing."""
+    from didact import nets
+    from didact.catalogue.settings import request_settings
+    from didact.data.catalogue import canonical_name
+    from didact.deploy.catalogue import DEVICES
+    from didact.nets.libraries import named
+    from didact.nets.supernet import SPACES
+    from didact.papers.listing import known
+
+    if named(name) or (":" not in name and _is(nets.resolve, name)):
+        return "is a network: didact list nets, and its blocks by didact list cuts --net NAME"
+    if ":" not in name and _is(canonical_name, name):
+        return "is a data set: didact list data"
+    kinds = {
+        "is a pool of networks: didact list pools": SPACES,
+        "is a device: didact list devices": {device.name for device in DEVICES},
+        "is a study: didact list studies": {study for study, _, _ in known()},
+        "is a setting: didact list settings": {setting[0] for setting in request_settings()},
+    }
+    return next((what for what, names in kinds.items() if name in names), None)
+
+
+def _is(find: Callable[[str], object], name: str) -> bool:
+    """Whether ``find`` knows the name."""
+    from didact.spec import SpecError
+
+    try:
+        find(name)
+    except SpecError:
+        return False
+    return True
 
 
 def explained(method: Described) -> str:

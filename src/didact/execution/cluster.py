@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from didact.execution.node import Box, Seen, look, versions
-from didact.spec import RequestError, SpecError, shown
+from didact.spec import RequestError, SpecError, installation, shown
 
 TOKEN = Path(".ray") / "auth_token"
 """Where Ray looks for the token, below the home folder."""
@@ -48,9 +48,7 @@ def imported(address: str) -> Any:
     try:
         import ray
     except ImportError as error:
-        raise SpecError(
-            f"on: Ray cannot be imported ({error}); install the extra [ray]: pip install 'didact-distill[ray]'"
-        ) from None
+        raise SpecError(f"on: Ray cannot be imported ({error}); install the extra [ray]: {installation('ray')}") from None
     return ray
 
 

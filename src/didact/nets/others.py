@@ -94,7 +94,8 @@ def places(name: str, num_classes: int, in_channels: int = 3, size: int | None =
         try:
             return cuts(model, image, **libraries.division(name))
         except ValueError as error:
-            raise SpecError(f"{libraries.title(name)!r}: {error}") from error
+            high = "" if size else f"; no size is given, so images are {image[1]}x{image[2]}: write --size N, or --data NAME"
+            raise SpecError(f"{libraries.title(name)!r}: {error}{high}") from error
 
 
 def _image(name: str, in_channels: int, size: int | None) -> Shape:

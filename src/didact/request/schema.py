@@ -151,8 +151,8 @@ class TeacherRequest:
     size: Annotated[Count | None, Setting("int", "the data's")] = None
     """Images of so many pixels on each side for this teacher alone, bilinear."""
     engine: Annotated[Literal["onnx"] | None, Setting("onnx", "torch")] = None
-    """What computes it while it teaches: ONNX Runtime instead of torch (pip install
-    'didact-distill[onnx]').
+    """What computes it while it teaches: ONNX Runtime instead of torch (the extra
+    onnx).
     """
     precision: Annotated[Literal["fp32", "int8"] | None, Setting("fp32 | int8", "fp32")] = None
     """In which precision the engine computes it. That of its training is recipe.precision."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from didact.cli.main import main
-from didact.spec import RequestError
+from didact.spec import RequestError, installation
 from didact.track.choice import trackers
 from support.followed import FIRST, GOES_ON, INTERRUPTED, SECOND, followed
 
@@ -79,7 +79,7 @@ def test_without_the_library_the_extra_is_named_before_any_training(
     for name in ("tensorboard", "mlflow", "wandb"):
         words = ["train", "--net", "resnet8", "--data.per_class", "6", "--store", str(tmp_path / "store"), "--track", name]
         assert main(words) == 2
-        assert f"didact-distill[{name}]" in capsys.readouterr().err
+        assert installation(name) in capsys.readouterr().err
     assert not (tmp_path / "store").exists()
 
 

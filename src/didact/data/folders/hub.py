@@ -24,7 +24,7 @@ from didact.data.archive import root
 from didact.data.contract import DataError
 from didact.data.folders.splits import PREFIX, Asked, Labelled, choose
 from didact.data.folders.walk import NOTES
-from didact.spec import SpecError, clean, shown
+from didact.spec import SpecError, clean, installation, shown
 
 VERSION = 2
 """Rises when the same data set is written in another way."""
@@ -68,9 +68,7 @@ def _opened(source: str) -> dict[str, Any]:
     try:
         import datasets  # type: ignore[import-not-found]
     except ImportError:
-        raise SpecError(
-            "data sets hf:PATH need the library datasets; install it: pip install 'didact-distill[hf]'"
-        ) from None
+        raise SpecError(f"data sets hf:PATH need the library datasets; install it: {installation('hf')}") from None
     path = Path(os.path.abspath(os.path.expanduser(source)))
     try:
         with warnings.catch_warnings(), _offline(datasets):
