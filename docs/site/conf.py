@@ -42,12 +42,14 @@ html_copy_source = False
 html_show_sphinx = False
 html_math_renderer = "mathml"
 html_static_path = ["static"]
-html_css_files = ["formulas.css"]
+html_css_files = ["site.css"]
 highlight_language = "none"  # blocks that name no language are commands and tables
 html_theme_options = {"navigation_with_keys": True}
 html_baseurl = ""
 
 myst_heading_anchors = 4
+myst_enable_extensions = ["linkify"]  # addresses are links, as on GitHub
+myst_linkify_fuzzy_links = False  # names of files are none
 myst_fence_as_directive = ["math"]  # as GitHub takes them
 
 autodoc_member_order = "bysource"

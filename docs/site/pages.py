@@ -108,6 +108,18 @@ def link_to_modules(app: Any, doctree: nodes.document) -> None:
         link.replace_self(new)
 
 
+def name_by_title(app: Any, doctree: nodes.document) -> None:
+    """A link that shows the path of a page, which is a file on GitHub, shows the page's title here."""
+    from sphinx import addnodes
+
+    for link in doctree.findall(addnodes.pending_xref):
+        known = link.get("refdomain") == "doc" and link.get("reftarget") in app.env.found_docs
+        if known and link.astext().endswith((".md", "/")):
+            link["refexplicit"] = False
+            for part in list(link.children):
+                link.remove(part)
+
+
 def first_page(app: Any, error: Exception | None) -> None:
     """The project's first page is the site's."""
     if error is None and app.builder.format == "html":
@@ -119,5 +131,6 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("builder-inited", write_reference)
     app.connect("source-read", add_navigation)
     app.connect("doctree-read", link_to_modules)
+    app.connect("doctree-read", name_by_title)
     app.connect("build-finished", first_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
