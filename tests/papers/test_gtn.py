@@ -118,6 +118,8 @@ def test_settings_are_laid_over_the_scale() -> None:
         ({"teacher": {"method": "sftn"}}, r"^teacher\.method: the study sets it itself"),
         ({"teacher": {"seed": 1}}, r"^teacher\.seed: the study sets it itself; write teacher\.seeds="),
         ({"sftn": {"student": "resnet8"}}, r"^sftn\.student: the study sets it itself; write students="),
+        ({"table": "memory", "seeds": 0}, "^seeds: the table of memory trains nothing and has no use for it; leave it out"),
+        ({"table": "memory", "only": "student=s1"}, "^only: the table of memory trains nothing"),
         ({"gtn": {"pool": "tiny"}}, r"^gtn\.pool: the study sets it itself; write pool="),
     ],
 )

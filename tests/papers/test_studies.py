@@ -50,7 +50,7 @@ def words(name: str, store: Path) -> list[str]:
     options = [word.replace("~", " ") for word in f"{OPTIONS[name]} {TINY}".split()]
     options = [*options, "--store", str(store)]
     if name == "gtn-memory":  # it trains nothing
-        del options[options.index("--seeds") : options.index("--precision")]
+        del options[options.index("--epochs") : options.index("--device")]
     return ["study", name, *options]
 
 

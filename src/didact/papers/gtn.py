@@ -34,6 +34,9 @@ from didact.tables.table import Table
 
 KEYS = ("table", "pool", "students", "draw", "teacher", "teacher_seeds", "sftn", "gtn", "sckd", "method", "seeds", "only")
 
+OF_MEMORY = ("table", "scale", "pool", "students", "draw", "data")
+"""Settings of the table of memory."""
+
 _SOURCE = "GTN poster (https://arxiv.org/abs/2407.16040), "
 _NETWORKS = "4 students of the pool 'large' and resnet32x4, our choice"
 ABOUT = {
@@ -75,6 +78,9 @@ def study(request: Mapping[str, Any], device: str = "cpu") -> Study | Memory:
         {**SCALES, scale: {**SCALES.get(scale, {}), **BY_TABLE.get((table, scale), {})}} if scale in SCALES else SCALES
     )
     settings = scales.settings(request, by_table, KEYS)
+    idle = next((key for key in request if key not in OF_MEMORY), None) if table == "memory" else None
+    if idle is not None:
+        raise SpecError(f"{idle}: the table of memory trains nothing and has no use for it; leave it out")
     with below("pool"):
         pool = as_pool(settings["pool"])
     students = settings.get("students", 4)
