@@ -93,6 +93,11 @@ def test_the_example_of_the_page_serves_it(store: str, here: Path) -> None:
             "python: onnx runs in this Python; leave --python out, or write --to executorch",
         ),
         (["resnet8", "--to", "pt2", "-o", "net.onnx"], "output: the name of a file that ends in .pt2, found 'net.onnx'"),
+        (["resnet8", "--weight-scales", "layer"], "weight-scales: is for 8 bits; write --bits 8, or leave"),
+        (
+            ["resnet8", "--bits", "8", "--weight-scales", "chanel"],
+            "weight-scales: channel or layer, found 'chanel'; did you mean",
+        ),
         (["resnet8", "--float-ends"], "float-ends: is for runs in float that are written with --bits 8"),
         (
             ["resnet8", "-o", "folder.onnx"],

@@ -81,6 +81,12 @@ def test_a_student_leaves_after_its_training(tmp_path: Path, capsys: pytest.Capt
     [
         (["--bits", "8"], "bits: is for an export; write --export onnx, too"),
         (["--folder", "here"], "folder: is for an export"),
+        (["--weight-scales", "layer"], "weight-scales: is for an export"),
+        (["--export", "onnx", "--weight-scales", "layer"], "weight-scales: is for 8 bits"),
+        (
+            ["--export", "onnx", "--weight-scales", "layer", "--recipe.bits", "8"],
+            "was trained in 8 bits with the scales of its recipe, 'channel'",
+        ),
         (["--export", "onnx", "--plan"], "export: --plan trains nothing"),
         (["--export", "onnx", "--bits", "16"], "bits: 32 (float) or 8 (quantised), found 16"),
         (["--export", "onnx", "--bits", "32", "--recipe.bits", "8"], "was trained in 8 bits; write --bits 8"),

@@ -14,10 +14,11 @@ from support.training import network
 IMAGE = (1, 16, 16)
 
 
+@pytest.mark.parametrize("weight_scales", ["channel", "layer"])
 @pytest.mark.parametrize("signed", [False, True])
-def test_they_answer_as_the_network(signed: bool) -> None:
+def test_they_answer_as_the_network(signed: bool, weight_scales: str) -> None:
     net = network("resnet8")
-    quantise(net, points(net, IMAGE))
+    quantise(net, points(net, IMAGE), weight_scales)
     images = torch.rand(32, *IMAGE, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         for _ in range(2):
@@ -30,30 +31,30 @@ def test_they_answer_as_the_network(signed: bool) -> None:
 class Layers(torch.nn.Module):
     """Two layers of integers; the first ends in integers, which both the second and a sum read."""
 
-    def __init__(self) -> None:
+    def __init__(self, scale: torch.Tensor) -> None:
         super().__init__()
-        words = Decomposed(signed=True)
-        self.words, self.relu = words, torch.nn.ReLU()
+        words, self.relu = Decomposed(signed=True), torch.nn.ReLU()
         self.before, self.between = (words.rounding(torch.tensor(0.1), torch.tensor(128)) for _ in range(2))
         self.register_buffer("whole", torch.arange(-8, 8, dtype=torch.int8).reshape(4, 4))
-        self.register_buffer("scale", torch.full((4,), 0.5))
-        self.register_buffer("zero", torch.zeros(4, dtype=torch.int64))
+        self.floats = torch.nn.ModuleList(words.floats(scale, torch.int8) for _ in range(2))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        first = torch.nn.functional.linear(self.before(x), self.words.floats(self.whole, self.scale, self.zero))
+        first = torch.nn.functional.linear(self.before(x), self.floats[0](self.whole))
         middle = self.between(self.relu(first))
-        return torch.nn.functional.linear(middle, self.words.floats(self.whole, self.scale, self.zero)) + middle
+        return torch.nn.functional.linear(middle, self.floats[1](self.whole)) + middle
 
 
-def test_xnnpack_gets_floats_where_no_integers_follow() -> None:
+@pytest.mark.parametrize("scale", [torch.full((4,), 0.5), torch.tensor(0.5)], ids=["channel", "layer"])
+def test_xnnpack_gets_floats_where_no_integers_follow(scale: torch.Tensor) -> None:
     images = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
-    program = torch.export.export(Layers().eval(), (images,))
+    program = torch.export.export(Layers(scale).eval(), (images,))
     net = program.module()
     wanted = net(images)
     _for_xnnpack(net)
     kinds = [_kind(node) for node in net.graph.nodes if node.op == "call_function"]
     assert torch.equal(net(images), wanted)
-    assert kinds.count("dequantize_per_channel") == 1, "the layer that ends in integers"
-    assert kinds.count("dequantize_per_tensor") == 3 and kinds.count("quantize_per_tensor") == 2
-    readers = [len(node.users) for node in net.graph.nodes if _kind(node) == "dequantize_per_tensor"]
-    assert readers == [1, 1, 1]
+    back = [node for node in net.graph.nodes if node.op == "call_function" and "dequantize" in _kind(node)]
+    weights = [node for node in back if node.args[0].op == "get_attr"]
+    assert [_kind(node) for node in weights] == [f"dequantize_per_{'channel' if scale.dim() else 'tensor'}"]
+    assert kinds.count("quantize_per_tensor") == 2
+    assert [len(node.users) for node in back] == [1, 1, 1, 1], "three of activations, and the layer that ends in integers"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from didact.data import Data, evaluation_batches, load
 from didact.engine.accuracy import hits
-from didact.engine.recipe import Recipe
+from didact.engine.recipe import IN_EIGHT_BITS, Recipe
 from didact.execution import Execution, execute
 from didact.nets.quantised import is_range
 from didact.nets.quantised.layers import QuantisedConv2d
@@ -32,7 +33,8 @@ BITS = Recipe(epochs=3, batch_size=16, schedule="one-cycle", bits=8, settle=0.4)
 
 def test_digests_of_float_runs_stay() -> None:
     assert Run(net="resnet8").digest == "3c9b514e7631d954"
-    assert "bits" not in to_json(Recipe()) and "settle" not in to_json(Recipe())
+    assert not {*IN_EIGHT_BITS} & {*to_json(Recipe())} and "weight_scales" not in to_json(BITS)
+    assert make(recipe=replace(BITS, weight_scales="layer")).digest != make(recipe=BITS).digest
     assert make(recipe=BITS).digest != make(recipe=FLOATS).digest
 
 
@@ -74,10 +76,10 @@ def test_the_accuracy_is_that_of_the_quantised_network(tmp_path: Path) -> None:
     assert record.final()["test_top1"] == pytest.approx(100 * right / len(dataset.test))
 
 
-@pytest.mark.parametrize("kills", [1, 2])
-def test_killed_and_asked_again_ends_with_the_same_weights(tmp_path: Path, kills: int) -> None:
+@pytest.mark.parametrize(("kills", "weight_scales"), [(1, "channel"), (2, "channel"), (1, "layer")])
+def test_killed_and_asked_again_ends_with_the_same_weights(tmp_path: Path, kills: int, weight_scales: str) -> None:
     """Once before ranges have settled, once after."""
-    run = make("kd", recipe=BITS)
+    run = make("kd", recipe=replace(BITS, weight_scales=weight_scales))
     whole, broken = Store(tmp_path / "whole"), Store(tmp_path / "broken")
     execute([run], whole, Execution(test_every=9))
     count = 0
@@ -147,6 +149,8 @@ def test_a_teacher_in_eight_bits_teaches_as_it_is(tmp_path: Path) -> None:
     [
         (lambda: Recipe(bits=8, precision="bf16"), "precision: with bits=8 .* write precision=fp32"),
         (lambda: Recipe(settle=0.3), "settle: is for bits=8"),
+        (lambda: Recipe(weight_scales="layer"), "weight_scales: is for bits=8"),
+        (lambda: from_json(Recipe, {"bits": 8, "weight_scales": "tensor"}), "weight_scales"),
         (lambda: from_json(Recipe, {"bits": 4}), "bits"),
         (lambda: make({"name": "sftn", "student": "resnet8"}, recipe=BITS), "recipe.bits: the method 'sftn' prepares a teacher"),
         (lambda: make({"name": "gtn", "pool": "tiny"}, recipe=BITS), "recipe.bits: the method 'gtn' prepares a teacher"),

@@ -80,9 +80,9 @@ def test_eight_bits_are_calibrated_on_training_images_and_measured(
     seen: list[torch.Tensor] = []
     quantised = Onnx.quantised
 
-    def watched(self: Onnx, model: bytes, batches: Any, float_ends: bool) -> bytes:
+    def watched(self: Onnx, model: bytes, batches: Any, float_ends: bool, weight_scales: str) -> bytes:
         seen.extend(batches)
-        return quantised(self, model, seen, float_ends)
+        return quantised(self, model, seen, float_ends, weight_scales)
 
     monkeypatch.setattr(Onnx, "quantised", watched)
     done = exported(store, make("simkd"), tmp_path / "net.onnx", bits=8, images=20)
@@ -93,6 +93,26 @@ def test_eight_bits_are_calibrated_on_training_images_and_measured(
     right = logits_of(done.path.read_bytes(), [dataset.test.images / 255]).argmax(1) == dataset.test.labels
     assert done.about["accuracy"]["file"] == pytest.approx(100 * float(right.float().mean()), abs=0.3)
     assert [line for line in summary(done) if "20 training images, seed 0" in line]
+
+
+def test_one_scale_for_the_weights_of_a_layer(store: Store, tmp_path: Path) -> None:
+    import onnx
+
+    channel = exported(store, sftn(), tmp_path / "channel.onnx", bits=8, images=20)
+    layer = exported(store, sftn(), tmp_path / "layer.onnx", bits=8, images=20, weight_scales="layer")
+    dims: list[set[int]] = []
+    for done in (channel, layer):
+        held = {one.name: onnx.numpy_helper.to_array(one) for one in onnx.load(done.path).graph.initializer}
+        whole = {node.input[0]: node.input[1] for node in onnx.load(done.path).graph.node if node.input[0] in held}
+        dims.append({held[scale].size for name, scale in whole.items() if held[name].dtype.name == "int8"})
+    assert min(dims[0]) > 1 and dims[1] == {1}
+    assert [done.about["weight_scales"] for done in (channel, layer)] == ["channel", "layer"]
+    assert "one scale for the weights of a layer" in summary(layer)[1]
+    assert "one scale" not in " ".join(summary(channel))
+    accuracy = {**layer.about["accuracy"], "file": layer.about["accuracy"]["float32"] - 1}
+    warning = replace(layer, about={**layer.about, "accuracy": accuracy}).warning
+    assert warning is not None and "--weight-scales channel" in warning and warning.endswith("--recipe.weight_scales layer")
+    assert exported(store, sftn(), tmp_path / "floats.onnx").about["weight_scales"] is None
 
 
 def test_the_first_and_the_last_layer_stay_in_float(store: Store, tmp_path: Path) -> None:
@@ -125,6 +145,9 @@ def test_other_forms(to: str, store: Store, tmp_path: Path) -> None:
     assert done.about["difference"] <= 1e-4 and done.about["form"] == to
     assert done.about["accuracy"]["file"] == pytest.approx(done.about["accuracy"]["float32"], abs=0.2)
     small = exported(store, make("simkd"), tmp_path / f"net8{suffix}", to=to, bits=8, images=20)
+    layer = exported(store, make("simkd"), tmp_path / f"one{suffix}", to=to, bits=8, images=20, weight_scales="layer")
+    assert layer.about["difference"] != small.about["difference"]
+    assert layer.about["accuracy"]["file"] == pytest.approx(small.about["accuracy"]["file"], abs=10)
     assert small.about["difference"] > 1e-6 and small.size < small.float_size
     ends = exported(store, make("simkd"), tmp_path / f"ends{suffix}", to=to, bits=8, images=20, float_ends=True)
     assert ends.size < ends.float_size and ends.about["difference"] != small.about["difference"]
@@ -139,14 +162,15 @@ def test_other_forms(to: str, store: Store, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("weight_scales", ["channel", "layer"])
 @pytest.mark.parametrize("to", ["pt2", "executorch"])
-def test_other_forms_keep_a_training_in_eight_bits(to: str, tmp_path: Path) -> None:
+def test_other_forms_keep_a_training_in_eight_bits(to: str, weight_scales: str, tmp_path: Path) -> None:
     """Their files answer as the simulation of the training does, on all test images."""
     try:
         find(to).check_installed(8)
     except SpecError as error:
         pytest.skip(str(error))
-    store, run = Store(tmp_path / "store"), make("ce", recipe=replace(RECIPE, bits=8))
+    store, run = Store(tmp_path / "store"), make("ce", recipe=replace(RECIPE, bits=8, weight_scales=weight_scales))
     execute([run], store, Execution(test_every=9))
     done = exported(store, run, tmp_path / f"net{find(to).suffix}", to=to, bits=8)
     accuracy = done.about["accuracy"]
@@ -199,11 +223,14 @@ def test_a_network_of_a_library(tmp_path: Path) -> None:
     assert done.about["difference"] <= 1e-4 and len(logits_of(done.path.read_bytes(), [torch.rand(1, 1, 16, 16)])) == 1
 
 
-def test_a_run_of_eight_bits_keeps_the_integers_of_its_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("own", "other"), [("channel", "layer"), ("layer", "channel")])
+def test_a_run_of_eight_bits_keeps_the_integers_of_its_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, other: str
+) -> None:
     """The file answers as the network that was trained; nothing is calibrated."""
     monkeypatch.setattr(Onnx, "quantised", None)
     store = Store(tmp_path / "store")
-    run = make("ce", recipe=replace(RECIPE, bits=8))
+    run = make("ce", recipe=replace(RECIPE, bits=8, weight_scales=own))
     execute([run], store, Execution(test_every=9))
     done = exported(store, run, tmp_path / "net.onnx", bits=8)
     accuracy = done.about["accuracy"]
@@ -214,7 +241,10 @@ def test_a_run_of_eight_bits_keeps_the_integers_of_its_training(tmp_path: Path, 
     logits = [net(b.images) for b in evaluation_batches(load(DATA), load(DATA).test)]
     assert done.about["difference"] < 0.1 * float(torch.cat(logits).abs().max())
     lines = summary(done)
-    assert "integers and ranges are those of its training in 8 bits" in lines and "by torch in 8 bits" in lines[2]
+    assert lines[1].startswith("integers and ranges are those of its training in 8 bits") and "torch in 8 bits" in lines[2]
+    assert done.about["weight_scales"] == own and ("; one scale" in lines[1]) == (own == "layer")
+    with pytest.raises(SpecError, match=f"weight-scales: .* with the scales of its recipe, '{own}'; leave"):
+        exported(store, run, tmp_path / "other.onnx", bits=8, weight_scales=other)
     with pytest.raises(SpecError, match=r"bits: resnet8.ce.s0 was trained in 8 bits; write --bits 8"):
         exported(store, run, tmp_path / "other.onnx")
     with pytest.raises(SpecError, match=r"calibration: .* leave --calibration out"):

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from didact.cli import answer
-from didact.cli.options import STORE, StorePath, TrustStore, exactly
+from didact.cli.options import STORE, StorePath, TrustStore, WeightScales, exactly
 from didact.spec import Count
 
 
@@ -33,6 +33,7 @@ def export(
     float_ends: Annotated[
         bool, Parameter(negative="", help="With 8 bits: keep the first and the last layer in float.")
     ] = False,
+    weight_scales: WeightScales = None,
     python: Annotated[
         Path | None,
         Parameter(help="The Python of executorch or tflite, which have an environment of their own (docs/export.md)."),
@@ -51,8 +52,19 @@ def export(
     to = to or (FORMS.get(output.suffix.lower()) if output is not None else None) or "onnx"
     records = answer.opened(store, trust_store)
     found, record = chosen(records, run)
-    path = usual_place(records, found, bits, to) if output is None else output.expanduser()
-    done = write(records, found, record, path, to=to, bits=bits, images=calibration, float_ends=float_ends, python=python)
+    path = usual_place(records, found, bits, to, weight_scales) if output is None else output.expanduser()
+    done = write(
+        records,
+        found,
+        record,
+        path,
+        to=to,
+        bits=bits,
+        images=calibration,
+        float_ends=float_ends,
+        python=python,
+        weight_scales=weight_scales,
+    )
     for line in summary(done):
         streams.say(line)
     if done.warning is not None:

@@ -40,12 +40,13 @@ ExportFolder = Annotated[
 
 @dataclass(frozen=True)
 class Exports:
-    """What is exported of each student: the file's form, its bits (None: those of the training), and
-    where it goes."""
+    """What is exported of each student: the file's form, its bits and the scales of its weights (None:
+    those of the training), and where it goes."""
 
     to: str
     bits: int | None
     folder: Path
+    weight_scales: str | None = None
 
     def check(self, store: Store, runs: Sequence[Run]) -> None:
         """Refuse before any training what cannot be exported.
@@ -57,7 +58,7 @@ class Exports:
 
         for run in runs:
             if not self._there(store, run):
-                check(run, self._path(store, run), self.to, self._bits(run), None)
+                check(run, self._path(store, run), self.to, self._bits(run), None, weight_scales=self.weight_scales)
 
     def write(self, store: Store, runs: Sequence[Run], *, to_stderr: bool = False) -> int:
         """Export the finished ones of ``runs`` that are not there yet, and say what was measured.
@@ -75,7 +76,7 @@ class Exports:
                 streams.say(f"{path} is there already", to_stderr=to_stderr)
                 continue
             try:
-                done = export(store, run, record, path, to=self.to, bits=self._bits(run))
+                done = export(store, run, record, path, to=self.to, bits=self._bits(run), weight_scales=self.weight_scales)
             except RequestError as error:
                 streams.say(f"FAILED to export {run.label} ({run.digest}): {error}", to_stderr=True)
                 code = 1
@@ -92,7 +93,12 @@ class Exports:
     def _path(self, store: Store, run: Run) -> Path:
         from didact.sharing.checks import usual_place
 
-        return self.folder / usual_place(store, run, self._bits(run), self.to).name
+        return self.folder / usual_place(store, run, self._bits(run), self.to, self.weight_scales).name
+
+    def __str__(self) -> str:
+        """The options that ask for it."""
+        options = {"--export": self.to, "--bits": self.bits, "--weight-scales": self.weight_scales}
+        return " ".join(f"{option} {value}" for option, value in options.items() if value is not None)
 
     def _there(self, store: Store, run: Run) -> bool:
         """Whether the file of this very run is there, as its description has it."""
@@ -110,20 +116,22 @@ class Exports:
         return known.get("digest") == run.digest and known.get("sha256") == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def asked(to: str | None, bits: int | None, folder: Path | None, *, plan: bool = False) -> Exports | None:
+def asked(
+    to: str | None, bits: int | None, folder: Path | None, weight_scales: str | None = None, *, plan: bool = False
+) -> Exports | None:
     """What the options ask for; None where nothing is exported.
 
     Raises:
         SpecError: a setting of an export, and no export; an export of a plan.
     """
     if to is None:
-        for name, value in (("bits", bits), ("folder", folder)):
+        for name, value in (("bits", bits), ("folder", folder), ("weight-scales", weight_scales)):
             if value is not None:
                 raise SpecError(f"{name}: is for an export; write --export onnx, too")
         return None
     if plan:
         raise SpecError("export: --plan trains nothing, so there is nothing to export; write one of them")
-    return Exports(to, bits, Path() if folder is None else folder.expanduser())
+    return Exports(to, bits, Path() if folder is None else folder.expanduser(), weight_scales)
 
 
 def students(paper: Paper) -> list[Run]:

@@ -56,6 +56,13 @@ TrustStore = Annotated[
     bool,
     Parameter(name="--trust-store", negative="", help="Import and call code that the store's Records name (module:Name)."),
 ]
+WeightScales = Annotated[
+    str | None,
+    Parameter(
+        name="--weight-scales",
+        help="With 8 bits: channel (default) or layer: a scale for each output channel of weights, or one for all of a layer.",
+    ),
+]
 Device = Annotated[str | None, Parameter(help="cpu, cuda, cuda:1 ...; the GPU when there is one, by default.")]
 Compile = Annotated[bool, Parameter(name="--compile", negative="", help="Compile networks with torch.compile.")]
 Exact = Annotated[bool, Parameter(negative="", help="Ask torch for deterministic kernels (matters on a GPU).")]

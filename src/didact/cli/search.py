@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from didact.cli import answer, exports
 from didact.cli.exports import ExportFolder, Exports, ExportTo
-from didact.cli.options import STORE, Device, Json, StorePath, TrustStore, exactly
+from didact.cli.options import STORE, Device, Json, StorePath, TrustStore, WeightScales, exactly
 from didact.cli.output import Form, Format, emit, form, picture_path
 from didact.spec import Amount, Count, Positive, Seed, SpecError
 from didact.streams import say
@@ -70,6 +70,7 @@ def search(
     ] = None,
     export: ExportTo = None,
     folder: ExportFolder = None,
+    weight_scales: WeightScales = None,
     store: StorePath = STORE,
     trust_store: TrustStore = False,
     format: Format = "text",
@@ -86,7 +87,7 @@ def search(
     fields = {"cost": cost, "bits": bits, "trials": trials, "images": images, "seed": seed}
     fields |= {"max_parameters": max_parameters, "max_macs": max_macs, "max_latency": max_latency, "runtime": runtime}
     settings = from_json(SearchSettings, fields | {"max_bytes": _bytes(max_bytes), "target": _target(target, devices)})
-    exported = exports.asked(export, None if export is None else bits, folder)
+    exported = exports.asked(export, None if export is None else bits, folder, weight_scales)
     records = answer.opened(store, trust_store)
     teacher, _ = chosen(records, run)
     try:
@@ -117,7 +118,7 @@ def _leave(store: Store, teacher: Run, names: Sequence[str], exported: Exports, 
         line = command(teacher, missing, store.root)
         say(
             f"Not distilled from {teacher.label} yet, so not exported: {', '.join(missing)}"
-            + (f"\n{line} --export {exported.to} --bits {exported.bits}" if line else ""),
+            + (f"\n{line} {exported}" if line else ""),
             to_stderr=form != "text",
         )
     return code

@@ -33,6 +33,7 @@ from didact.cli.options import (
     Throughput,
     Together,
     Track,
+    WeightScales,
 )
 from didact.cli.output import Form, Format, emit, form, picture_path
 from didact.launcher import follows
@@ -71,6 +72,7 @@ def study(
     export: ExportTo = None,
     bits: ExportBits = None,
     folder: ExportFolder = None,
+    weight_scales: WeightScales = None,
     track: Track = None,
     picture: Picture = None,
     format: Format = "text",
@@ -85,7 +87,7 @@ def study(
     shape = form(format, json)
     picture = picture_path(picture)
     where = answer.device(device)
-    exported = exports.asked(export, bits, folder, plan=plan)
+    exported = exports.asked(export, bits, folder, weight_scales, plan=plan)
     paper = make(parse(settings), where)
     execution = Execution(
         device=where,

@@ -30,6 +30,7 @@ from didact.cli.options import (
     Throughput,
     Together,
     Track,
+    WeightScales,
 )
 from didact.cli.output import Format, form
 from didact.launcher import follows
@@ -58,6 +59,7 @@ def train(
     export: ExportTo = None,
     bits: ExportBits = None,
     folder: ExportFolder = None,
+    weight_scales: WeightScales = None,
     track: Track = None,
     format: Format = "text",
     json: Json = False,
@@ -82,7 +84,7 @@ def train(
         decoders=decoders,
     )
     planner = answer.planner(plan, throughput, devices, execution.executor, track)
-    exported = exports.asked(export, bits, folder, plan=plan)
+    exported = exports.asked(export, bits, folder, weight_scales, plan=plan)
     runs = planned(parse(settings), where, partial(answer.finished, store))
     line = warning(runs)
     if line is not None:

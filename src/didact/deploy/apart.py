@@ -43,13 +43,14 @@ def logits_of(form: str, file: bytes, suffix: str, batches: Iterable[Tensor], py
 
 
 def lowered(
-    form: str, network: bytes, images: Tensor | None, float_ends: bool, python: Path | None
+    form: str, network: bytes, images: Tensor | None, float_ends: bool, weight_scales: str, python: Path | None
 ) -> tuple[bytes, dict[str, str]]:
     """The file of ``form`` from a network as torch.export saves it, and the versions that made it.
 
     Args:
         images: (n, c, h, w), from which ranges are taken in 8 bits; None in float32.
         float_ends: whether the first and the last layer stay in float.
+        weight_scales: in 8 bits, "channel" or "layer" (:data:`didact.deploy.forms.contract.WEIGHT_SCALES`).
 
     Raises:
         Unsupported: the form lacks something of the network.
@@ -66,6 +67,7 @@ def lowered(
                 file=str(here / "made"),
                 images=None if images is None else str(here / "images.npy"),
                 float_ends=float_ends,
+                weight_scales=weight_scales,
             )
         except GuestError as error:
             raise Unsupported(str(error)) from None

@@ -23,7 +23,6 @@ class Decomposed(Words):
         signed: whether integers of activations are int8, as XNNPACK has them, and not uint8.
     """
 
-    zeros = torch.int64
     whole_biases = False
 
     def __init__(self, signed: bool) -> None:
@@ -34,8 +33,8 @@ class Decomposed(Words):
     def rounding(self, scale: Tensor, zero: Tensor) -> nn.Module:
         return _Rounding(float(scale), int(zero), MIDDLE if self.signed else 0)
 
-    def floats(self, whole: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
-        return torch.ops.quantized_decomposed.dequantize_per_channel(whole, scale, zero, 0, *WEIGHTS, torch.int8)
+    def floats(self, scale: Tensor, kind: torch.dtype) -> nn.Module:
+        return _ByChannel(scale, kind) if scale.dim() else _ByLayer(float(scale), kind)
 
 
 class _Rounding(nn.Module):
@@ -46,4 +45,27 @@ class _Rounding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         whole = torch.ops.quantized_decomposed.quantize_per_tensor(x, *self.how)
+        return torch.ops.quantized_decomposed.dequantize_per_tensor(whole, *self.how)
+
+
+class _ByChannel(nn.Module):
+    scale: Tensor
+    zero: Tensor
+
+    def __init__(self, scale: Tensor, kind: torch.dtype) -> None:
+        super().__init__()
+        self.kind = kind
+        self.register_buffer("scale", scale)
+        self.register_buffer("zero", torch.zeros_like(scale, dtype=torch.int64))
+
+    def forward(self, whole: Tensor) -> Tensor:
+        return torch.ops.quantized_decomposed.dequantize_per_channel(whole, self.scale, self.zero, 0, *WEIGHTS, self.kind)
+
+
+class _ByLayer(nn.Module):
+    def __init__(self, scale: float, kind: torch.dtype) -> None:
+        super().__init__()
+        self.how = (scale, 0, *WEIGHTS, kind)
+
+    def forward(self, whole: Tensor) -> Tensor:
         return torch.ops.quantized_decomposed.dequantize_per_tensor(whole, *self.how)

@@ -7,7 +7,7 @@ student reads the same alone and in a cohort. It costs some 3 % of the pass.
 
 Quantised is ONNX Runtime's static form: QDQ, activations of 8 bits without sign (a scale and a zero
 point a tensor, from the least and the greatest value on calibration images), weights with a sign
-and a scale for each output channel. Weights take 7 of their 8 bits: the sums of two products in 16
+and a scale for each output channel, or one for the whole layer. Weights take 7 of their 8 bits: the sums of two products in 16
 bits that AVX2 has would saturate otherwise, and processors would disagree.
 """
 
@@ -206,13 +206,14 @@ def _unconverted(part: nn.Module, given: tuple[Tensor, ...]) -> bool:
     return False
 
 
-def quantised(model: bytes, batches: Iterable[Tensor], floats: Iterable[str] = ()) -> bytes:
+def quantised(model: bytes, batches: Iterable[Tensor], floats: Iterable[str] = (), weight_scales: str = "channel") -> bytes:
     """``model`` with activations and weights of 8 bits.
 
     Args:
         batches: images as the network is shown them, (b, c, h, w), from which the ranges of
             activations are taken.
         floats: names of nodes that stay in float.
+        weight_scales: "channel": a scale for each output channel of weights; "layer": one for all.
 
     Raises:
         SpecError: images of another shape.
@@ -229,7 +230,7 @@ def quantised(model: bytes, batches: Iterable[Tensor], floats: Iterable[str] = (
             _Reader(batches, shape),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             quant_format=QuantFormat.QDQ,
             nodes_to_exclude=list(floats),
-            per_channel=True,
+            per_channel=weight_scales == "channel",
             reduce_range=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,

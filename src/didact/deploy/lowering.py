@@ -5,10 +5,12 @@ Python that has torch and the packages of the form:
 
 It reads a request from standard input and answers on standard output, a line of JSON each:
 
-    {"do": "executorch", "network": "net.pt2", "file": "net.pte", "images": "images.npy", "float_ends": false}
+    {"do": "executorch", "network": "net.pt2", "file": "net.pte", "images": "images.npy", "float_ends": false,
+     "weight_scales": "channel"}
         {"versions": {"executorch": "1.5.1", "torch": "2.13.0"}}
 
 ``images`` are those from which the ranges of activations are taken, (n, c, h, w); null for float32.
+``weight_scales``: weights in 8 bits have a scale for each output "channel", or one for the "layer".
 An answer with ``error`` says what is wrong, and ``lacking`` names a library that is not installed.
 Nothing of didact is imported.
 """
@@ -37,10 +39,15 @@ TFLITE_LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMU
 FUSED = ("relu", "relu_", "hardtanh", "hardtanh_")
 """What XNNPACK computes together with the layer before it."""
 
+OF_WEIGHTS = ("dequantize_per_channel", "dequantize_per_tensor")
+"""What makes floats of integers of weights, with a scale each or one for all."""
+
 LAYERS = ("conv1d", "conv2d", "linear", "convolution", "addmm")
 
 
-def executorch(net: torch.nn.Module, image: list[int], images: torch.Tensor | None, float_ends: bool) -> bytes:
+def executorch(
+    net: torch.nn.Module, image: list[int], images: torch.Tensor | None, float_ends: bool, weight_scales: str
+) -> bytes:
     """The network for ExecuTorch's XNNPACK on processors."""
     from executorch.backends.xnnpack.partition import xnnpack_partitioner  # pyright: ignore[reportMissingImports]
     from executorch.exir import to_edge_transform_and_lower  # pyright: ignore[reportMissingImports]
@@ -51,13 +58,16 @@ def executorch(net: torch.nn.Module, image: list[int], images: torch.Tensor | No
     else:
         from executorch.backends.xnnpack.quantizer import xnnpack_quantizer as xnnpack  # pyright: ignore[reportMissingImports]
 
-        quantiser = xnnpack.XNNPACKQuantizer().set_global(xnnpack.get_symmetric_quantization_config(is_per_channel=True))
+        kinds = xnnpack.get_symmetric_quantization_config(is_per_channel=weight_scales == "channel")
+        quantiser = xnnpack.XNNPACKQuantizer().set_global(kinds)
         program = integers(net, quantiser, images.split(BATCH), LARGEST, float_ends)
     lowered = to_edge_transform_and_lower(program, partitioner=[xnnpack_partitioner.XnnpackPartitioner()])
     return bytes(lowered.to_executorch().buffer)
 
 
-def tflite(net: torch.nn.Module, image: list[int], images: torch.Tensor | None, float_ends: bool) -> bytes:
+def tflite(
+    net: torch.nn.Module, image: list[int], images: torch.Tensor | None, float_ends: bool, weight_scales: str
+) -> bytes:
     """The network for LiteRT. In 8 bits images and logits stay in float."""
     import tempfile
     from pathlib import Path
@@ -145,15 +155,15 @@ def _for_xnnpack(net: Any) -> None:
         for reader in list(node.users)[1:]:
             with net.graph.inserting_before(reader):
                 reader.replace_input_with(node, net.graph.node_copy(node))
-    for node in [node for node in net.graph.nodes if _kind(node) == "dequantize_per_channel"]:
+    for node in [node for node in net.graph.nodes if _kind(node) in OF_WEIGHTS and node.args[0].op == "get_attr"]:
         (layer,) = node.users
         after = list(layer.users)
         if len(after) == 1 and _kind(after[0]) in FUSED:
             after = list(after[0].users)
         if [_kind(reader) for reader in after] != ["quantize_per_tensor"]:
-            whole, scale, zero = (_held(net, one.target) for one in node.args[:3])
+            given = [_held(net, one.target) if isinstance(one, torch.fx.Node) else one for one in node.args]
             name = f"floats_of_{node.name}"
-            net.register_buffer(name, node.target(whole, scale, zero, *node.args[3:]))
+            net.register_buffer(name, node.target(*given))
             with net.graph.inserting_before(node):
                 node.replace_all_uses_with(net.graph.get_attr(name))
     net.graph.eliminate_dead_code()
@@ -203,7 +213,7 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
     images = None if asked["images"] is None else torch.from_numpy(np.load(asked["images"]))
     try:
         with torch.no_grad():
-            made = FORMS[asked["do"]](net, image, images, asked["float_ends"])
+            made = FORMS[asked["do"]](net, image, images, asked["float_ends"], asked["weight_scales"])
     except ModuleNotFoundError:
         raise
     except Exception as error:  # of an exporter, which has many kinds

@@ -3,7 +3,8 @@ exporter: nothing is calibrated.
 
 Where the network rounds (:mod:`didact.nets.quantised.points`) a tensor becomes integers and floats
 again, and weights are integers that become floats. A runtime computes what lies between them in
-integers. Forms have operations of their own for it: :class:`Words`.
+integers. Forms have operations of their own for it: :class:`Words`. The scale of a layer's weights
+is one for each output channel, or a single number.
 
 For ONNX the form is that of ONNX Runtime's static quantisation (QDQ): a QuantizeLinear and a
 DequantizeLinear at each such place, weights as int8 and biases as int32 before a DequantizeLinear.
@@ -23,8 +24,8 @@ from didact.deploy.engine import converted
 from didact.deploy.onnx_file import Normalised
 from didact.nets.blocks import BlockNet, Shape
 from didact.nets.quantised import Quantiser
-from didact.nets.quantised.arithmetic import REACH, SMALLEST, affine, rounded_weight, scales
-from didact.nets.quantised.layers import INPUT, OUTPUT, QuantisedConv2d, QuantisedLinear
+from didact.nets.quantised.arithmetic import REACH, SMALLEST, affine, rounded_weight
+from didact.nets.quantised.layers import INPUT, OUTPUT, QuantisedConv2d, QuantisedLinear, weight_scales
 
 MOST = 2.0**30
 """Integers of a bias are at most so far from 0; they have 32 bits."""
@@ -47,19 +48,18 @@ class Words(Protocol):
     """How a form says that numbers are integers.
 
     Attributes:
-        zeros: the type of the zero points of weights.
         whole_biases: whether biases are integers, too, or the floats of the training.
     """
 
-    zeros: torch.dtype
     whole_biases: bool
 
     def rounding(self, scale: Tensor, zero: Tensor) -> nn.Module:
         """A module that makes of a tensor one of the integers 0 to 255, and floats again."""
         ...
 
-    def floats(self, whole: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
-        """Floats of integers (out, ...), with a scale and a zero point for each of ``out``."""
+    def floats(self, scale: Tensor, kind: torch.dtype) -> nn.Module:
+        """A module that makes floats of integers (out, ...) of a ``kind``, which have the ``scale``
+        of each of ``out``, or one (of no dimension) for all."""
         ...
 
 
@@ -98,14 +98,13 @@ def _rounding(quantiser: Quantiser, words: Words) -> nn.Module:
 class Onnx(Words):
     """Operations of ONNX."""
 
-    zeros = torch.int8
     whole_biases = True
 
     def rounding(self, scale: Tensor, zero: Tensor) -> nn.Module:
         return _Rounding(scale, zero)
 
-    def floats(self, whole: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
-        return _floats(whole, scale, zero, 0)
+    def floats(self, scale: Tensor, kind: torch.dtype) -> nn.Module:
+        return _Floats(scale, kind)
 
 
 class _Rounding(nn.Module):
@@ -124,6 +123,21 @@ class _Rounding(nn.Module):
             "QuantizeLinear", (x, self.scale, self.zero), dtype=torch.uint8, shape=x.shape, version=13
         )
         return _floats(whole, self.scale, self.zero)
+
+
+class _Floats(nn.Module):
+    """Integers with a scale each, or one for all, to floats; their zero point is 0."""
+
+    scale: Tensor
+    zero: Tensor
+
+    def __init__(self, scale: Tensor, kind: torch.dtype) -> None:
+        super().__init__()
+        self.register_buffer("scale", scale)
+        self.register_buffer("zero", torch.zeros_like(scale, dtype=kind))
+
+    def forward(self, whole: Tensor) -> Tensor:
+        return _floats(whole, self.scale, self.zero, 0 if self.scale.dim() else None)
 
 
 def _floats(whole: Tensor, scale: Tensor, zero: Tensor, axis: int | None = None) -> Tensor:
@@ -148,8 +162,9 @@ class _Passing(nn.Module):
 class _Integers(nn.Module):
     """A convolution or linear layer, and the norm behind it, with integer weights.
 
-    A channel of weights is the integers of the training times a scale that includes the norm's. It
-    is raised where the bias would not fit into 32 bits, which is where weights hardly count. What
+    A channel of weights is the integers of the training times a scale that includes the norm's, or
+    that of the whole layer. It is raised where a bias would not fit into 32 bits, which is where
+    weights hardly count. What
     is carried to the layer from elsewhere is rounded again, which changes no value: only then does
     the runtime see that the layer is given integers.
 
@@ -158,42 +173,35 @@ class _Integers(nn.Module):
     """
 
     weight: Tensor
-    scale: Tensor
-    zero: Tensor
     bias: Tensor
-    bias_scale: Tensor
-    bias_zero: Tensor
 
     def __init__(self, layer: QuantisedLayer, norm: nn.BatchNorm2d | None, given: Quantiser, words: Words) -> None:
         super().__init__()
-        self.words = words
         self.before = given if layer.carried or layer.quantise_input is not None else nn.Identity()
         self.after = getattr(layer, OUTPUT, nn.Identity())
         self.layer = [layer]  # in a list, so that it is no part of this one
-        own = scales(layer.weight)
+        own = weight_scales(layer)
         shape = (-1, *[1] * (layer.weight.dim() - 1))
-        whole = (rounded_weight(layer.weight) / own.reshape(shape)).round().double()
+        whole = (rounded_weight(layer.weight, own) / own.reshape(shape)).round().double()
         factor, bias = _folded(layer, norm)
         step = affine(given.range)[0].double()
         wanted = torch.maximum(own.double() * factor.abs(), bias.abs() / (step * MOST)).clamp(min=SMALLEST)
-        scale = wanted.float()
+        scale = (wanted if layer.folds is None else wanted.amax()).float()
         whole = whole * (own.double() * factor / scale.double()).reshape(shape)
         self.register_buffer("weight", whole.round().clamp(-REACH, REACH).to(torch.int8))
-        self.register_buffer("scale", scale)
-        self.register_buffer("zero", torch.zeros(len(scale), dtype=words.zeros))
+        self.floats = words.floats(scale, torch.int8)
         bias_scale = (scale * step.float()).float()
         if words.whole_biases:
-            self.register_buffer("bias_scale", bias_scale)
             self.register_buffer("bias", (bias / bias_scale.double()).round().to(torch.int32))
-            self.register_buffer("bias_zero", torch.zeros(len(scale), dtype=torch.int32))
+            self.bias_floats = words.floats(bias_scale, torch.int32)
         else:
             self.register_buffer("bias", bias.float())
+            self.bias_floats = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         layer = self.layer[0]
         x = self.before(x)
-        weight = self.words.floats(self.weight, self.scale, self.zero)
-        bias = self.words.floats(self.bias, self.bias_scale, self.bias_zero) if self.words.whole_biases else self.bias
+        weight, bias = self.floats(self.weight), self.bias_floats(self.bias)
         if isinstance(layer, nn.Linear):
             return self.after(F.linear(x, weight, bias))
         return self.after(layer._conv_forward(x, weight, bias))

@@ -19,6 +19,9 @@ from didact.spec import MOST, Count, Flag, NonNegative, Positive, Share, spec
 FIRST_RATE = 0.01
 """A warm-up by epochs begins at this share of the rate, as torchvision's reference training does."""
 
+IN_EIGHT_BITS = ("bits", "settle", "weight_scales")
+"""Fields of a training in 8 bits."""
+
 
 @spec
 class Recipe:
@@ -40,6 +43,7 @@ class Recipe:
         "bits",
         "settle",
         "norm_shares",
+        "weight_scales",
     )
 
     epochs: Count = 240
@@ -113,6 +117,11 @@ class Recipe:
     norms stay.
     """
 
+    weight_scales: Literal["channel", "layer"] = "channel"
+    """bits=8: a scale for each output channel of a layer's weights, or one for the whole layer, for
+    devices that know no other.
+    """
+
     norm_shares: Annotated[int, Field(ge=1, le=1024)] = 1
     """Batch norm takes its statistics over each of so many parts of a batch (ghost batch
     normalisation: Hoffer et al., NeurIPS 2017), for as many processes of torchrun, or one.
@@ -143,6 +152,8 @@ class Recipe:
             )
         if self.bits != 8 and self.settle != Recipe.settle:
             raise ValueError(f"settle: is for bits=8; write bits=8, or leave it out (found {self.settle:g})")
+        if self.bits != 8 and self.weight_scales != Recipe.weight_scales:
+            raise ValueError("weight_scales: is for bits=8; write bits=8, or leave it out")
         if self.norm_shares > 1 and self.bits == 8:
             raise ValueError("norm_shares: with bits=8 ranges of activations follow whole batches; leave norm_shares out")
         if self.batch_size < 2 * self.norm_shares:

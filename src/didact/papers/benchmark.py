@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from didact.engine import recipes
+from didact.engine.recipe import IN_EIGHT_BITS
 from didact.papers import layers, scales
 from didact.papers.about import About
 from didact.papers.layers import laid
@@ -190,7 +191,7 @@ class _Made:
             return recipe
         usual = recipes.settings(name, net) | {"precision": "auto"}
         own = {"learning_rate", *student.get("recipe", {}), *(key for key in SHORT if key in student)}
-        return {key: usual[key] for key in sorted(own & usual.keys() - {"bits", "settle"})} | recipe
+        return {key: usual[key] for key in sorted(own & usual.keys() - {*IN_EIGHT_BITS})} | recipe
 
     def _published(self, columns: Mapping[str, tuple[str, Settings]], pair: str) -> Published | None:
         """The published figures under our names, and whether amounts are compared."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from didact.data.filled_in import has_labels
-from didact.engine.recipe import best_precision
+from didact.engine.recipe import IN_EIGHT_BITS, best_precision
 from didact.engine.recipes import settings
 from didact.files.reading import DamagedError, content
 from didact.spec import SpecError, shown, under
@@ -64,7 +64,7 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any] | None) -> dict[s
 
 def in_floats(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a recipe without those of 8 bits, which are a student's alone."""
-    return {key: value for key, value in recipe.items() if key not in ("bits", "settle")}
+    return {key: value for key, value in recipe.items() if key not in IN_EIGHT_BITS}
 
 
 def labelled(data: Mapping[str, Any]) -> dict[str, Any]:

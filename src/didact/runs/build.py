@@ -51,7 +51,7 @@ def _in_its_bits(run: Run, net: BlockNet) -> BlockNet:
     key = (run.net, run.data, run.inputs)
     if key not in _where:
         _where[key] = points(net, facts(run.data).image)
-    return quantise(net, _where[key])
+    return quantise(net, _where[key], run.recipe.weight_scales)
 
 
 _where: dict[Any, Points] = {}

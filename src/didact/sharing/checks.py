@@ -7,11 +7,11 @@ from pathlib import Path
 
 from didact.data import training_images
 from didact.deploy.figures import description_of
-from didact.deploy.forms.contract import NAMES, find
+from didact.deploy.forms.contract import NAMES, WEIGHT_SCALES, Form, find
 from didact.files.checked import read_json
 from didact.files.reading import DamagedError
 from didact.runs.run import Run
-from didact.spec import RequestError, SpecError, shown
+from didact.spec import RequestError, SpecError, nearest, shown
 from didact.store.store import Store
 
 BITS = (32, 8)
@@ -20,24 +20,41 @@ USUAL, FEWEST = 512, 16
 """Training images from which ranges are taken in 8 bits, unless said, and at least."""
 
 
-def usual_place(store: Store, run: Run, bits: int, to: str = "onnx") -> Path:
+def usual_place(store: Store, run: Run, bits: int, to: str = "onnx", weight_scales: str | None = None) -> Path:
     """A file in the working directory, named like the run's folder.
+
+    Args:
+        weight_scales: as of :func:`didact.sharing.export.export`.
 
     Raises:
         SpecError: there is no form ``to``.
     """
-    return Path(f"{store.folder(run).name}.{bits}bit{find(to).suffix}")
+    layer = "-layer" if scales_in(run, bits, weight_scales) == "layer" else ""
+    return Path(f"{store.folder(run).name}.{bits}bit{layer}{find(to).suffix}")
+
+
+def scales_in(run: Run, bits: int, weight_scales: str | None) -> str | None:
+    """Which scales the weights have in a file of ``run``: those asked for, else those of its
+    training, which are usually "channel"; None in 32 bits."""
+    return None if bits == 32 else weight_scales or run.recipe.weight_scales
 
 
 def check(
-    run: Run, path: Path, to: str, bits: int, images: int | None, float_ends: bool = False, python: Path | None = None
+    run: Run,
+    path: Path,
+    to: str,
+    bits: int,
+    images: int | None,
+    float_ends: bool = False,
+    python: Path | None = None,
+    weight_scales: str | None = None,
 ) -> int:
     """Refuse what cannot be exported before any work. The number of calibration images, 0 in 32
     bits.
 
     Raises:
-        SpecError: an unknown form or bit width, or not that of the training, or a form that cannot
-            keep it; a missing extra; too few or too many calibration images.
+        SpecError: an unknown form, bit width or kind of scales, or not that of the training, or a form
+            that cannot keep it; a missing extra; too few or too many calibration images.
         RequestError: there is something at ``path``, or nothing can be written there.
     """
     form = find(to, python)
@@ -47,6 +64,7 @@ def check(
     _check_place(path, form.suffix)
     if float_ends and (bits == 32 or run.recipe.bits == 8):
         raise SpecError("float-ends: is for runs in float that are written with --bits 8; leave --float-ends out")
+    _check_scales(run, form, bits, weight_scales)
     if run.recipe.bits == 8:
         if not form.keeps:
             raise _not_kept(run, to)
@@ -67,6 +85,27 @@ def check(
             f"and {run.data.label} has {there}"
         )
     return wanted
+
+
+def _check_scales(run: Run, form: Form, bits: int, weight_scales: str | None) -> None:
+    """Refuse scales of weights that are none, or not those of the training, or not the form's."""
+    if weight_scales is not None:
+        if weight_scales not in WEIGHT_SCALES:
+            known = f"{' or '.join(WEIGHT_SCALES)}, found {shown(weight_scales)}{nearest(weight_scales, WEIGHT_SCALES)}"
+            raise SpecError(f"weight-scales: {known}")
+        if bits == 32:
+            raise SpecError("weight-scales: is for 8 bits; write --bits 8, or leave --weight-scales out")
+        if run.recipe.bits == 8 and weight_scales != run.recipe.weight_scales:
+            raise SpecError(
+                f"weight-scales: {run.label} was trained in 8 bits with the scales of its recipe, "
+                f"'{run.recipe.weight_scales}'; leave --weight-scales out"
+            )
+    asked = scales_in(run, bits, weight_scales)
+    if run.recipe.bits == 32 and asked is not None and asked not in form.weight_scales:
+        others = " or ".join(name for name in NAMES if asked in find(name).weight_scales)
+        raise SpecError(
+            f"weight-scales: {form.name} has no scale for a whole {asked}; write --to {others}, or leave --weight-scales out"
+        )
 
 
 def _not_kept(run: Run, to: str) -> SpecError:

@@ -20,7 +20,7 @@ from didact.deploy.onnx_file import FORMAT
 from didact.engine.accuracy import hits
 from didact.nets import title
 from didact.runs.run import Run
-from didact.sharing.checks import check
+from didact.sharing.checks import check, scales_in
 from didact.sharing.deployed import Deployed, deployed
 from didact.sharing.exported import Exported, written
 from didact.spec import RequestError, SpecError, clean
@@ -47,6 +47,7 @@ def export(
     images: int | None = None,
     float_ends: bool = False,
     python: Path | None = None,
+    weight_scales: str | None = None,
 ) -> Exported:
     """Write the network that ``run`` deploys to the file at ``path``, and its description as JSON
     next to it.
@@ -63,6 +64,8 @@ def export(
             there are fewer).
         float_ends: in 8 bits, whether the first and the last layer stay in float.
         python: the interpreter of a form that has an environment of its own.
+        weight_scales: in 8 bits, "channel": a scale for each output channel of a layer's weights, or
+            "layer": one for all; that of the training in 8 bits, else "channel", when not given.
 
     Raises:
         SpecError: see :func:`didact.sharing.checks.check`; or an operation of the network has no
@@ -72,14 +75,15 @@ def export(
         DataError: the images are missing.
     """
     form = find(to, python)
-    count = check(run, path, to, bits, images, float_ends, python)
+    count = check(run, path, to, bits, images, float_ends, python, weight_scales)
+    scales = scales_in(run, bits, weight_scales)
     network = deployed(store, run, record)
     dataset = load(run.data)
     raw = replace(dataset, mean=(0.0,) * len(network.mean), std=(1.0,) * len(network.std))
     used: list[int] = []
     batches = _counted(calibration(raw, count, SEED), used)
     try:
-        exact, file = _files(form, network, bits, batches, float_ends)
+        exact, file = _files(form, network, batches, float_ends, scales)
     except Unsupported as error:
         raise SpecError(f"{run.label} cannot be exported to {to}: {error}") from error
     own = _logits(network.net, dataset)
@@ -90,6 +94,7 @@ def export(
         "form": to,
         "bits": bits,
         "float_ends": float_ends,
+        "weight_scales": scales,
         "accuracy": {
             "file": _accuracy(of_file, dataset),
             "float32": _accuracy(own if network.rounds is None else _logits(network.plain, dataset), dataset),
@@ -104,8 +109,11 @@ def export(
     return written(path, form.described(file, about), about, len(form.described(exact, about)))
 
 
-def _files(form: Form, network: Deployed, bits: int, batches: Iterable[Tensor], float_ends: bool) -> tuple[bytes, bytes]:
-    """The network's content of a file in 32 bits, and in ``bits``.
+def _files(
+    form: Form, network: Deployed, batches: Iterable[Tensor], float_ends: bool, scales: str | None
+) -> tuple[bytes, bytes]:
+    """The network's content of a file in 32 bits, and in 8 with such ``scales`` of weights; None: in
+    32 again.
 
     Raises:
         Unsupported: the form lacks an operation.
@@ -114,7 +122,7 @@ def _files(form: Form, network: Deployed, bits: int, batches: Iterable[Tensor], 
     exact = form.floats(model)
     if network.rounds is not None:
         return exact, form.trained(network.rounds, network.image, network.mean, network.std)
-    return exact, exact if bits == 32 else form.quantised(model, batches, float_ends)
+    return exact, exact if scales is None else form.quantised(model, batches, float_ends, scales)
 
 
 def _about(run: Run, network: Deployed, dataset: Dataset) -> dict[str, Any]:

@@ -45,9 +45,13 @@ class Exported:
         if "simulated" in accuracy:
             form = self.about.get("form", "onnx")
             return f"WARNING: the {form} file loses {lost:.2f} points of accuracy to torch, which computed the same 8 bits"
+        layer = self.about.get("weight_scales") == "layer"
         return (
-            f"WARNING: {self.about['bits']} bits lose {lost:.2f} points of accuracy; write --bits 32, calibrate on more "
-            f"images with --calibration, or train on in 8 bits: didact train --start {self.about['digest']} --recipe.bits 8"
+            f"WARNING: {self.about['bits']} bits lose {lost:.2f} points of accuracy; write --bits 32"
+            + (", or --weight-scales channel where the device allows it" if layer else "")
+            + ", calibrate on more images with --calibration, or train on in 8 bits: "
+            + f"didact train --start {self.about['digest']} --recipe.bits 8"
+            + (" --recipe.weight_scales layer" if layer else "")
         )
 
 
@@ -74,12 +78,15 @@ def summary(done: Exported) -> list[str]:
     accuracy, bits = done.about["accuracy"], done.about["bits"]
     size = _kilobytes(done.size) + ("" if bits == 32 else f" ({_kilobytes(done.float_size)} in 32 bits)")
     lines = [f"exported {done.about['run']} ({done.about['digest']}) in {bits} bits: {done.path}, {size}"]
+    one = "; one scale for the weights of a layer" if done.about.get("weight_scales") == "layer" else ""
     if "simulated" in accuracy:
-        lines.append("integers and ranges are those of its training in 8 bits")
+        lines.append(f"integers and ranges are those of its training in 8 bits{one}")
     elif bits == 8:
         images = done.about["calibration"]
         ends = "; first and last layer in float" if done.about["float_ends"] else ""
-        lines.append(f"calibrated on {plural(images['training_images'], 'training image')}, seed {images['seed']}{ends}")
+        lines.append(
+            f"calibrated on {plural(images['training_images'], 'training image')}, seed {images['seed']}{ends}{one}"
+        )
     else:
         lines.append(f"largest difference from the network's logits on the test images: {done.about['difference']:.2g}")
     lines.append(

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from didact.nets.quantised.arithmetic import LARGEST, REACH, affine, rounded, rounded_weight, scales
+from didact.nets.quantised.arithmetic import LARGEST, REACH, affine, rounded, rounded_weight, scales, shared_scales
 
 
 def test_activations_by_hand() -> None:
@@ -32,7 +32,33 @@ def test_weights_by_hand() -> None:
     weight = torch.tensor([[0.64, -0.128, 0.004], [0.01, -0.32, 0.0], [0.0, 0.0, 0.0]])
     assert scales(weight)[:2].tolist() == pytest.approx([0.01, 0.005])
     expected = torch.tensor([[0.64, -0.13, 0.0], [0.01, -0.32, 0.0], [0.0, 0.0, 0.0]])
-    torch.testing.assert_close(rounded_weight(weight), expected, rtol=0, atol=1e-7)
+    torch.testing.assert_close(rounded_weight(weight, scales(weight)), expected, rtol=0, atol=1e-7)
+
+
+def test_one_scale_for_a_layer_by_hand() -> None:
+    """Behind a norm that doubles the second channel and turns the third, the greatest weight is 0.64, so that a step is
+    0.01 of what leaves; before the norm that is 0.01, 0.005 and 0.01. A channel that is switched off has zeros."""
+    weight = torch.tensor([[0.128, -0.004], [0.013, -0.32], [0.306, 0.0], [5.0, -7.0]])
+    factor = torch.tensor([1.0, 2.0, -1.0, 0.0])
+    scale = shared_scales(weight, factor)
+    assert scale[:3].tolist() == pytest.approx([0.01, 0.005, 0.01])
+    expected = torch.tensor([[0.13, 0.0], [0.015, -0.32], [0.31, 0.0], [0.0, 0.0]])
+    torch.testing.assert_close(rounded_weight(weight, scale), expected, rtol=0, atol=1e-7)
+    assert shared_scales(torch.zeros(2, 3), factor[:2]).min() > 0
+
+
+@given(st.integers(0, 2**31), st.floats(0.1, 8))
+def test_one_scale_is_that_of_the_folded_weights(seed: int, spread: float) -> None:
+    """Rounding them all by it is the same before the norm and after."""
+    generator = torch.Generator().manual_seed(seed)
+    weight, factor = torch.randn(4, 5, generator=generator), spread * torch.randn(4, generator=generator)
+    folded = weight * factor[:, None]
+    wanted = rounded_weight(folded, torch.full((4,), float(folded.abs().max()) / REACH))
+    found = rounded_weight(weight, shared_scales(weight, factor)) * factor[:, None]
+    step = float(folded.abs().max()) / REACH
+    off = (found - wanted).abs()
+    assert float(off.max()) <= 1.01 * step, "a value in the middle may fall on either side"
+    assert int((off > 1e-3 * step).sum()) <= 1
 
 
 def test_straight_through() -> None:
@@ -42,7 +68,7 @@ def test_straight_through() -> None:
     (rounded(x, torch.tensor([-1.0, 4.1])) * factors).sum().backward()
     assert x.grad is not None and x.grad.tolist() == [0, 2, 3, 4, 0]
     weight = torch.tensor([[0.64, -0.128], [-0.3, 0.1]], requires_grad=True)
-    (rounded_weight(weight) * torch.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
+    (rounded_weight(weight, scales(weight)) * torch.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
     assert weight.grad is not None and weight.grad.tolist() == [[1, 2], [3, 4]]
 
 
@@ -52,7 +78,12 @@ def test_a_norm_changes_no_integer_of_a_channel(factor: float, spread: float, se
     if abs(factor) < 1e-3:
         return
     weight = spread * torch.randn(3, 7, generator=torch.Generator().manual_seed(seed))
-    torch.testing.assert_close(rounded_weight(factor * weight), factor * rounded_weight(weight), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        rounded_weight(factor * weight, scales(factor * weight)),
+        factor * rounded_weight(weight, scales(weight)),
+        rtol=1e-5,
+        atol=1e-6,
+    )
 
 
 def test_values_are_those_of_onnx_runtime() -> None:
@@ -85,5 +116,8 @@ def test_values_are_those_of_onnx_runtime() -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     y, v = session(model.SerializeToString(), 1).run(["y", "v"], {"x": x.numpy(), "w": weight.numpy()})
     assert torch.equal(rounded(x, span), torch.from_numpy(y))
-    assert torch.equal(rounded_weight(weight), torch.from_numpy(v))
-    assert len(rounded(x, span).unique()) <= LARGEST + 1 and len(rounded_weight(weight)[0].unique()) <= 2 * REACH + 1
+    assert torch.equal(rounded_weight(weight, scales(weight)), torch.from_numpy(v))
+    assert (
+        len(rounded(x, span).unique()) <= LARGEST + 1
+        and len(rounded_weight(weight, scales(weight))[0].unique()) <= 2 * REACH + 1
+    )

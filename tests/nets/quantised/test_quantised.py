@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from didact.nets import create
 from didact.nets.blocks import Block, BlockNet, Head
 from didact.nets.quantised import Quantiser, is_range, points, quantise, settle
-from didact.nets.quantised.layers import PACE
+from didact.nets.quantised.layers import PACE, QuantisedConv2d, weight_scales
 from support.training import network
 
 IMAGE = (1, 16, 16)
@@ -93,6 +93,23 @@ def test_settled_statistics_stay_and_weights_learn_on() -> None:
     assert all(parameter.grad is not None for parameter in net.parameters())
     net.train()(2 * images)
     assert any(not torch.equal(value, before[key]) for key, value in net.state_dict().items() if is_range(key))
+
+
+def test_a_layer_with_one_scale_follows_its_norm() -> None:
+    """All channels of what a layer and its norm compute lie on one grid, whatever the statistics; names stay."""
+    net = network("resnet8")
+    names = list(net.state_dict())
+    quantise(net, points(net, IMAGE), "layer")
+    assert [key for key in net.state_dict() if not is_range(key)] == names
+    assert len(list(net.parameters())) == len(list(network("resnet8").parameters()))
+    for module in (net, copy.deepcopy(net)):
+        parts = dict(module.named_modules())
+        norm, layer = parts["stem.1"], parts["stem.0"]
+        assert isinstance(norm, nn.BatchNorm2d) and isinstance(layer, QuantisedConv2d) and norm.running_var is not None
+        before = weight_scales(layer)
+        norm.running_var[0] = 0.25 - norm.eps
+        assert float(weight_scales(layer)[0] / weight_scales(layer)[1]) == pytest.approx(0.5, rel=1e-4)
+        assert float(before[0] / before[1]) == pytest.approx(1, rel=1e-4)
 
 
 def test_a_copy_has_ranges_of_its_own() -> None:

@@ -16,6 +16,9 @@ from didact.spec import SpecError, nearest, shown
 NAMES = ("onnx", "pt2", "executorch", "tflite")
 """The forms, as ``--to`` names them."""
 
+WEIGHT_SCALES = ("channel", "layer")
+"""Weights in 8 bits have a scale for each output channel, or one for the whole layer."""
+
 
 class Form(Protocol):
     """A form of files.
@@ -28,6 +31,8 @@ class Form(Protocol):
     suffix: str
     keeps: bool
     """Whether a file can have the integers and ranges of a training in 8 bits (:meth:`trained`)."""
+    weight_scales: tuple[str, ...]
+    """Those of :data:`WEIGHT_SCALES` that it can quantise with."""
 
     def check_installed(self, bits: int) -> None:
         """Refuse what is not installed.
@@ -46,11 +51,12 @@ class Form(Protocol):
         """The content of the file in 32 bits."""
         ...
 
-    def quantised(self, model: bytes, batches: Iterable[Tensor], float_ends: bool) -> bytes:
+    def quantised(self, model: bytes, batches: Iterable[Tensor], float_ends: bool, weight_scales: str) -> bytes:
         """The content of the file in 8 bits, with ranges from ``batches`` of such images.
 
         Args:
             float_ends: whether the first and the last layer stay in float.
+            weight_scales: one of the form's.
         """
         ...
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from didact.deploy import apart
 from didact.deploy.decomposed import Decomposed
-from didact.deploy.forms.contract import Form
+from didact.deploy.forms.contract import WEIGHT_SCALES, Form
 from didact.deploy.forms.pt2 import program_of, saved
 from didact.deploy.guest import interpreter
 from didact.deploy.qdq import integral
@@ -28,6 +28,7 @@ class Lowered(Form):
     name = ""
     suffix = ""
     keeps = False
+    weight_scales: tuple[str, ...] = WEIGHT_SCALES
 
     def __init__(self, python: Path | None) -> None:
         self._python = python
@@ -40,17 +41,19 @@ class Lowered(Form):
         return saved(program_of(net, image, mean, std))
 
     def floats(self, model: bytes) -> bytes:
-        return self._made(model, None, False)
+        return self._made(model, None)
 
-    def quantised(self, model: bytes, batches: Iterable[Tensor], float_ends: bool) -> bytes:
-        return self._made(model, torch.cat(list(batches)), float_ends)
+    def quantised(self, model: bytes, batches: Iterable[Tensor], float_ends: bool, weight_scales: str) -> bytes:
+        return self._made(model, torch.cat(list(batches)), float_ends, weight_scales)
 
     def trained(self, net: BlockNet, image: Shape, mean: Sequence[float], std: Sequence[float]) -> bytes:
         assert self.keeps
-        return self._made(saved(program_of(integral(net, Decomposed(signed=True)), image, mean, std)), None, False)
+        return self._made(saved(program_of(integral(net, Decomposed(signed=True)), image, mean, std)), None)
 
-    def _made(self, model: bytes, images: Tensor | None, float_ends: bool) -> bytes:
-        made, self._versions = apart.lowered(self.name, model, images, float_ends, self._python)
+    def _made(
+        self, model: bytes, images: Tensor | None, float_ends: bool = False, weight_scales: str = WEIGHT_SCALES[0]
+    ) -> bytes:
+        made, self._versions = apart.lowered(self.name, model, images, float_ends, weight_scales, self._python)
         return made
 
     def described(self, file: bytes, about: dict[str, Any]) -> bytes:

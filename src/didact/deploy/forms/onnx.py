@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from didact.deploy import engine, onnx_file, qdq
-from didact.deploy.forms.contract import Form
+from didact.deploy.forms.contract import WEIGHT_SCALES, Form
 from didact.nets.blocks import BlockNet, Shape
 
 
@@ -19,6 +19,7 @@ class Onnx(Form):
     name = "onnx"
     suffix = ".onnx"
     keeps = True
+    weight_scales = WEIGHT_SCALES
 
     def check_installed(self, bits: int) -> None:
         engine.check_installed("to")
@@ -29,8 +30,8 @@ class Onnx(Form):
     def floats(self, model: bytes) -> bytes:
         return model
 
-    def quantised(self, model: bytes, batches: Iterable[Tensor], float_ends: bool) -> bytes:
-        return engine.quantised(model, batches, onnx_file.ends(model) if float_ends else ())
+    def quantised(self, model: bytes, batches: Iterable[Tensor], float_ends: bool, weight_scales: str) -> bytes:
+        return engine.quantised(model, batches, onnx_file.ends(model) if float_ends else (), weight_scales)
 
     def trained(self, net: BlockNet, image: Shape, mean: Sequence[float], std: Sequence[float]) -> bytes:
         return qdq.model_of(net, image, mean, std)

@@ -7,6 +7,7 @@ slowly than floats; ``torch.compile`` fuses them.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from didact.deploy.apart import logits_of
 from didact.deploy.culprit import layer, unfollowed
 from didact.deploy.decomposed import Decomposed
 from didact.deploy.engine import Unsupported, first_cause, quiet
-from didact.deploy.forms.contract import Form
+from didact.deploy.forms.contract import WEIGHT_SCALES, Form
 from didact.deploy.onnx_file import KEY, Normalised
 from didact.deploy.qdq import integral
 from didact.nets.blocks import BlockNet, Shape
@@ -42,6 +43,7 @@ class Pt2(Form):
     name = "pt2"
     suffix = ".pt2"
     keeps = True
+    weight_scales = WEIGHT_SCALES
 
     def check_installed(self, bits: int) -> None:
         if bits == 8 and find_spec("torchao") is None:
@@ -53,16 +55,24 @@ class Pt2(Form):
     def floats(self, model: bytes) -> bytes:
         return model
 
-    def quantised(self, model: bytes, batches: Iterable[Tensor], float_ends: bool) -> bytes:
+    def quantised(self, model: bytes, batches: Iterable[Tensor], float_ends: bool, weight_scales: str) -> bytes:
         from didact.deploy.lowering import integers
 
         with quiet():
+            from torchao.quantization.pt2e import MinMaxObserver
             from torchao.quantization.pt2e.quantizer.x86_inductor_quantizer import (
                 X86InductorQuantizer,
                 get_default_x86_inductor_quantization_config,
             )
 
-            quantiser = X86InductorQuantizer().set_global(get_default_x86_inductor_quantization_config())
+            kinds: Any = get_default_x86_inductor_quantization_config()
+            if weight_scales == "layer":
+                observer = MinMaxObserver.with_args(**kinds.weight.observer_or_fake_quant_ctr.p.keywords)
+                weight = dataclasses.replace(
+                    kinds.weight, qscheme=torch.per_tensor_symmetric, ch_axis=None, observer_or_fake_quant_ctr=observer
+                )
+                kinds = dataclasses.replace(kinds, weight=weight)
+            quantiser = X86InductorQuantizer().set_global(kinds)
             net = torch.export.load(io.BytesIO(model)).module()
             with torch.no_grad():
                 return saved(integers(net, quantiser, batches, LARGEST, float_ends))

@@ -7,18 +7,20 @@ from typing import Any
 from torch import nn
 
 from didact.nets.blocks import BlockNet
-from didact.nets.quantised.layers import INPUT, OUTPUT, QUANTISED, Quantiser, quantise_output
+from didact.nets.quantised.layers import INPUT, OUTPUT, QUANTISED, Folds, Quantiser, quantise_output
 from didact.nets.quantised.points import Points, points
 
 __all__ = ["Points", "Quantiser", "is_range", "points", "quantise", "settle"]
 
 
-def quantise(net: BlockNet, where: Points) -> BlockNet:
+def quantise(net: BlockNet, where: Points, weight_scales: str = "channel") -> BlockNet:
     """Make ``net`` compute with the values that it has in 8 bits, in place. Parameters, their names
     and all buffers stay; ranges of activations come as further buffers (:func:`is_range`).
 
     Args:
         where: as :func:`points` gives it for this network, or for another one of its structure.
+        weight_scales: "channel": a scale for each output channel of a layer's weights; "layer": one
+            for all of them, with the norm behind the layer folded in.
     """
     parts: dict[str, Any] = dict(net.named_modules())
     device = next(net.parameters()).device
@@ -27,15 +29,17 @@ def quantise(net: BlockNet, where: Points) -> BlockNet:
         parts[path].register_forward_hook(quantise_output)
     for path, source in where.sources.items():
         own = Quantiser().to(device) if source == path else None
-        _become(parts[path], own, source, path in where.carried, where.norms.get(path, ""))
+        norm = where.norms.get(path, "")
+        folds = Folds(parts[norm] if norm else None) if weight_scales == "layer" else None
+        _become(parts[path], own, source, path in where.carried, norm, folds)
     return net
 
 
-def _become(layer: Any, own: Quantiser | None, source: str, carried: bool, norm: str) -> None:
+def _become(layer: Any, own: Quantiser | None, source: str, carried: bool, norm: str, folds: Folds | None) -> None:
     """Make a convolution or linear layer a quantised one, with the attributes of those."""
     layer.__class__ = QUANTISED[type(layer)]
     layer.add_module(INPUT, own)
-    layer.source, layer.carried, layer.norm = source, carried, norm
+    layer.source, layer.carried, layer.norm, layer.folds = source, carried, norm, folds
 
 
 def settle(net: nn.Module) -> None:

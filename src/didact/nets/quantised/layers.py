@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.nets.layers import StridedPointwise, needs_indexing, strided
-from didact.nets.quantised.arithmetic import rounded, rounded_weight
+from didact.nets.quantised.arithmetic import rounded, rounded_weight, scales, shared_scales
 
 PACE = 0.01
 """How far the range of an activation goes towards that of a new batch."""
@@ -53,6 +53,38 @@ class Quantiser(nn.Module):
         self.range.copy_(torch.where(self._unseen(), now, torch.lerp(self.range, now, PACE)))
 
 
+class Folds:
+    """The batch norm that alone reads what a layer gives, for layers with one scale: with it folded
+    in, all channels have that scale. It is no part of the layer.
+
+    Args:
+        norm: None without one.
+    """
+
+    def __init__(self, norm: nn.BatchNorm2d | None) -> None:
+        self._norm = norm
+
+    def factor(self, weight: Tensor) -> Tensor:
+        """By what the norm multiplies each output channel of ``weight`` in eval mode (out)."""
+        norm = self._norm
+        if norm is None or norm.running_var is None:
+            return weight.new_ones(len(weight))
+        size = (norm.running_var + norm.eps).rsqrt()
+        return size if norm.weight is None else size * norm.weight.detach()
+
+
+def weight_scales(layer: QuantisedConv2d | QuantisedLinear) -> Tensor:
+    """The scale of each output channel of a layer's weights, float32."""
+    if layer.folds is None:
+        return scales(layer.weight)
+    return shared_scales(layer.weight, layer.folds.factor(layer.weight))
+
+
+def _rounded(layer: QuantisedConv2d | QuantisedLinear) -> Tensor:
+    """The weights that a layer computes with."""
+    return layer.weight if layer.weight.is_meta else rounded_weight(layer.weight, weight_scales(layer))
+
+
 class QuantisedConv2d(nn.Conv2d):
     """A convolution with the weights that it has in 8 bits. Its bias stays in float32: in 8 bits
     it has 32.
@@ -62,16 +94,19 @@ class QuantisedConv2d(nn.Conv2d):
         source: the path in the network of what quantises its input.
         carried: whether it is given some of that, or at other places.
         norm: the path of the batch norm that alone reads what it gives; empty without one.
+        folds: the same norm where the layer has one scale for its weights; None where each output
+            channel has its own.
     """
 
     quantise_input: Quantiser | None
     source: str
     carried: bool
     norm: str
+    folds: Folds | None
 
     def forward(self, input: Tensor) -> Tensor:
         x = input if self.quantise_input is None else self.quantise_input(input)
-        weight = self.weight if self.weight.is_meta else rounded_weight(self.weight)
+        weight = _rounded(self)
         if needs_indexing(self):
             return strided(self, x, weight)
         return self._conv_forward(x, weight, self.bias)
@@ -85,11 +120,11 @@ class QuantisedLinear(nn.Linear):
     source: str
     carried: bool
     norm: str
+    folds: Folds | None
 
     def forward(self, input: Tensor) -> Tensor:
         x = input if self.quantise_input is None else self.quantise_input(input)
-        weight = self.weight if self.weight.is_meta else rounded_weight(self.weight)
-        return nn.functional.linear(x, weight, self.bias)
+        return nn.functional.linear(x, _rounded(self), self.bias)
 
 
 QUANTISED: dict[type, type] = {
