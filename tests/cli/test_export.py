@@ -98,6 +98,10 @@ def test_the_example_of_the_page_serves_it(store: str, here: Path) -> None:
             ["resnet8", "--bits", "8", "--weight-scales", "chanel"],
             "weight-scales: channel or layer, found 'chanel'; did you mean",
         ),
+        (
+            ["resnet8", "--to", "tflite", "--bits", "8", "--weight-scales", "layer"],
+            "weight-scales: tflite files have a scale for each output channel only; write --to onnx or pt2 or executorch",
+        ),
         (["resnet8", "--float-ends"], "float-ends: is for runs in float that are written with --bits 8"),
         (
             ["resnet8", "-o", "folder.onnx"],

@@ -60,11 +60,11 @@ def check(
     form = find(to, python)
     if bits not in BITS:
         raise SpecError(f"bits: 32 (float) or 8 (quantised), found {bits}; write --bits 32 or --bits 8")
+    _check_scales(run, form, bits, weight_scales)
     form.check_installed(bits)
     _check_place(path, form.suffix)
     if float_ends and (bits == 32 or run.recipe.bits == 8):
         raise SpecError("float-ends: is for runs in float that are written with --bits 8; leave --float-ends out")
-    _check_scales(run, form, bits, weight_scales)
     if run.recipe.bits == 8:
         if not form.keeps:
             raise _not_kept(run, to)
@@ -104,7 +104,8 @@ def _check_scales(run: Run, form: Form, bits: int, weight_scales: str | None) ->
     if run.recipe.bits == 32 and asked is not None and asked not in form.weight_scales:
         others = " or ".join(name for name in NAMES if asked in find(name).weight_scales)
         raise SpecError(
-            f"weight-scales: {form.name} has no scale for a whole {asked}; write --to {others}, or leave --weight-scales out"
+            f"weight-scales: {form.name} files have a scale for each output channel only; write --to {others}, or leave "
+            "--weight-scales out"
         )
 
 

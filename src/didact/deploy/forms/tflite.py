@@ -14,6 +14,7 @@ class Tflite(Lowered):
 
     name = "tflite"
     suffix = ".tflite"
+    weight_scales = ("channel",)
 
 
 form = Tflite
