@@ -29,12 +29,14 @@ from support.training import hears
 
 FLOATS = Recipe(epochs=3, batch_size=16, schedule="one-cycle")
 BITS = Recipe(epochs=3, batch_size=16, schedule="one-cycle", bits=8, settle=0.4)
+LAYER = replace(BITS, weight_scales="layer")
 
 
 def test_digests_of_float_runs_stay() -> None:
     assert Run(net="resnet8").digest == "3c9b514e7631d954"
     assert not {*IN_EIGHT_BITS} & {*to_json(Recipe())} and "weight_scales" not in to_json(BITS)
-    assert make(recipe=replace(BITS, weight_scales="layer")).digest != make(recipe=BITS).digest
+    start = Start(run=make(recipe=FLOATS))
+    assert make(recipe=LAYER, start=start).digest != make(recipe=BITS, start=start).digest
     assert make(recipe=BITS).digest != make(recipe=FLOATS).digest
 
 
@@ -79,7 +81,7 @@ def test_the_accuracy_is_that_of_the_quantised_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kills", "weight_scales"), [(1, "channel"), (2, "channel"), (1, "layer")])
 def test_killed_and_asked_again_ends_with_the_same_weights(tmp_path: Path, kills: int, weight_scales: str) -> None:
     """Once before ranges have settled, once after."""
-    run = make("kd", recipe=replace(BITS, weight_scales=weight_scales))
+    run = make("kd", recipe=replace(BITS, weight_scales=weight_scales), start=Start(run=make(recipe=FLOATS)))
     whole, broken = Store(tmp_path / "whole"), Store(tmp_path / "broken")
     execute([run], whole, Execution(test_every=9))
     count = 0
@@ -108,6 +110,19 @@ def test_it_begins_with_a_float_run_and_a_float_run_with_it(tmp_path: Path) -> N
         if value.is_floating_point() and "running" not in key:
             torch.testing.assert_close(begun[key], value, rtol=0, atol=1e-6)
     assert not any(is_range(key) for key in weights(store, third))
+
+
+def test_norms_keep_their_statistics_where_a_layer_has_one_scale(tmp_path: Path) -> None:
+    """From the first step on, and they learn on; with a scale for each channel they follow the batches."""
+    store, first = Store(tmp_path), make(recipe=FLOATS)
+    one, each = (make(recipe=recipe, start=Start(run=first)) for recipe in (LAYER, BITS))
+    execute([first, one, each], store, Execution(test_every=9))
+    begun, kept, followed = (weights(store, run) for run in (first, one, each))
+    statistics = [key for key in begun if "running" in key]
+    assert statistics and all(torch.equal(kept[key], begun[key]) for key in statistics)
+    assert not any(torch.equal(followed[key], begun[key]) for key in statistics)
+    assert not torch.equal(kept["net.stem.1.weight"], begun["net.stem.1.weight"])
+    assert any(is_range(key) and bool(value.any()) for key, value in kept.items())
 
 
 def test_weights_of_a_file_in_eight_bits(tmp_path: Path) -> None:
@@ -149,6 +164,7 @@ def test_a_teacher_in_eight_bits_teaches_as_it_is(tmp_path: Path) -> None:
     [
         (lambda: Recipe(bits=8, precision="bf16"), "precision: with bits=8 .* write precision=fp32"),
         (lambda: Recipe(settle=0.3), "settle: is for bits=8"),
+        (lambda: make(recipe=LAYER), "recipe.weight_scales: .* write start=DIGEST or weights=FILE"),
         (lambda: Recipe(weight_scales="layer"), "weight_scales: is for bits=8"),
         (lambda: from_json(Recipe, {"bits": 8, "weight_scales": "tensor"}), "weight_scales"),
         (lambda: from_json(Recipe, {"bits": 4}), "bits"),

@@ -21,7 +21,7 @@ from didact.deploy.forms.onnx import Onnx
 from didact.deploy.guest import interpreter
 from didact.deploy.onnx_file import KEY, ends, logits_of
 from didact.execution import Execution, execute
-from didact.runs.run import Run
+from didact.runs.run import Run, Start
 from didact.sharing import exported as writing
 from didact.sharing.export import export
 from didact.sharing.exported import Exported, summary
@@ -42,6 +42,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     records = Store(tmp_path_factory.mktemp("store"))
     execute([make("simkd"), sftn()], records, Execution())
     return records
+
+
+def eight_bits(weight_scales: str) -> Run:
+    """Trained on in 8 bits."""
+    recipe = replace(RECIPE, bits=8, weight_scales=weight_scales)
+    return make("ce", recipe=recipe, start=Start(run=make("ce")))
 
 
 def exported(store: Store, run: Run, path: Path, **options: Any) -> Exported:
@@ -170,7 +176,7 @@ def test_other_forms_keep_a_training_in_eight_bits(to: str, weight_scales: str, 
         find(to).check_installed(8)
     except SpecError as error:
         pytest.skip(str(error))
-    store, run = Store(tmp_path / "store"), make("ce", recipe=replace(RECIPE, bits=8, weight_scales=weight_scales))
+    store, run = Store(tmp_path / "store"), eight_bits(weight_scales)
     execute([run], store, Execution(test_every=9))
     done = exported(store, run, tmp_path / f"net{find(to).suffix}", to=to, bits=8)
     accuracy = done.about["accuracy"]
@@ -230,7 +236,7 @@ def test_a_run_of_eight_bits_keeps_the_integers_of_its_training(
     """The file answers as the network that was trained; nothing is calibrated."""
     monkeypatch.setattr(Onnx, "quantised", None)
     store = Store(tmp_path / "store")
-    run = make("ce", recipe=replace(RECIPE, bits=8, weight_scales=own))
+    run = eight_bits(own)
     execute([run], store, Execution(test_every=9))
     done = exported(store, run, tmp_path / "net.onnx", bits=8)
     accuracy = done.about["accuracy"]

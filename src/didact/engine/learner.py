@@ -19,7 +19,7 @@ from didact.engine.updates import Updates
 from didact.method import Clock, Method, Stage
 from didact.nets.blocks import BlockNet
 from didact.nets.layers import index_strides
-from didact.nets.quantised import settle
+from didact.nets.quantised import hold, settle
 from didact.seeds import reseed, stream
 from didact.tensors import Batch, Needs, Outputs
 
@@ -171,6 +171,7 @@ class Learner:
         """Put the network and the extras into train mode; what is settled in 8 bits stays as it is."""
         self.net.train()
         self.extras.train()
+        hold(self.net)
         if self.recipe.settled(self.total, self.epochs):
             settle(self.net)
 

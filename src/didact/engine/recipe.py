@@ -119,7 +119,7 @@ class Recipe:
 
     weight_scales: Literal["channel", "layer"] = "channel"
     """bits=8: a scale for each output channel of a layer's weights, or one for the whole layer, for
-    devices that know no other.
+    devices that know no other; then norms keep the statistics of the student that is trained on.
     """
 
     norm_shares: Annotated[int, Field(ge=1, le=1024)] = 1

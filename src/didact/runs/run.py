@@ -121,6 +121,11 @@ class Run:
                 f"recipe.bits: the method '{self.method.name()}' prepares a teacher, which is trained in 32 bits; "
                 "leave bits out here, and give it to the student"
             )
+        if self.recipe.weight_scales == "layer" and self.start is None and self.given is None:
+            raise ValueError(
+                "recipe.weight_scales: with one scale for a layer, norms keep the statistics that the student begins with, so "
+                "it is trained on from a finished one; write start=DIGEST or weights=FILE, or leave weight_scales out"
+            )
         if self.peers and self.start is not None:
             raise ValueError("networks that learn together begin with fresh weights; leave start and weights out")
         return self

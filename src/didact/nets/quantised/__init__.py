@@ -10,7 +10,7 @@ from didact.nets.blocks import BlockNet
 from didact.nets.quantised.layers import INPUT, OUTPUT, QUANTISED, Folds, Quantiser, quantise_output
 from didact.nets.quantised.points import Points, points
 
-__all__ = ["Points", "Quantiser", "is_range", "points", "quantise", "settle"]
+__all__ = ["Points", "Quantiser", "hold", "is_range", "points", "quantise", "settle"]
 
 
 def quantise(net: BlockNet, where: Points, weight_scales: str = "channel") -> BlockNet:
@@ -40,6 +40,16 @@ def _become(layer: Any, own: Quantiser | None, source: str, carried: bool, norm:
     layer.__class__ = QUANTISED[type(layer)]
     layer.add_module(INPUT, own)
     layer.source, layer.carried, layer.norm, layer.folds = source, carried, norm, folds
+
+
+def hold(net: nn.Module) -> None:
+    """Norms that layers with one scale fold in keep their statistics until ``net`` is put into train
+    mode again. They would follow what the scale does to the layer, and the scale follows them: a
+    channel that is rounded to zeros would raise it for all others."""
+    for module in net.modules():
+        folds = getattr(module, "folds", None)
+        if isinstance(folds, Folds) and folds.norm is not None:
+            folds.norm.eval()
 
 
 def settle(net: nn.Module) -> None:

@@ -62,11 +62,11 @@ class Folds:
     """
 
     def __init__(self, norm: nn.BatchNorm2d | None) -> None:
-        self._norm = norm
+        self.norm = norm
 
     def factor(self, weight: Tensor) -> Tensor:
         """By what the norm multiplies each output channel of ``weight`` in eval mode (out)."""
-        norm = self._norm
+        norm = self.norm
         if norm is None or norm.running_var is None:
             return weight.new_ones(len(weight))
         size = (norm.running_var + norm.eps).rsqrt()
