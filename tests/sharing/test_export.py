@@ -46,7 +46,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 def eight_bits(weight_scales: str) -> Run:
     """Trained on in 8 bits."""
-    recipe = replace(RECIPE, bits=8, weight_scales=weight_scales)
+    recipe = replace(RECIPE, bits=8, weight_scales=weight_scales, learning_rate=0.001)
     return make("ce", recipe=recipe, start=Start(run=make("ce")))
 
 

@@ -79,6 +79,9 @@ def export(
     scales = scales_in(run, bits, weight_scales)
     network = deployed(store, run, record)
     dataset = load(run.data)
+    own = _logits(network.net, dataset)
+    if not own.isfinite().all():
+        raise RequestError(f"{run.label} answers with logits that are no numbers; train it again, and export that run")
     raw = replace(dataset, mean=(0.0,) * len(network.mean), std=(1.0,) * len(network.std))
     used: list[int] = []
     batches = _counted(calibration(raw, count, SEED), used)
@@ -86,7 +89,6 @@ def export(
         exact, file = _files(form, network, batches, float_ends, scales)
     except Unsupported as error:
         raise SpecError(f"{run.label} cannot be exported to {to}: {error}") from error
-    own = _logits(network.net, dataset)
     of_file = form.logits_of(file, (batch.images for batch in evaluation_batches(raw, raw.test)))
     difference = _compared(run, form, own, of_file, bits)
     about = {
@@ -165,8 +167,6 @@ def _compared(run: Run, form: Form, own: Tensor, of_file: Tensor, bits: int) -> 
     Raises:
         RequestError: it is too large in 32 bits, or there is a logit that is no number.
     """
-    if not own.isfinite().all():
-        raise RequestError(f"{run.label} answers with logits that are no numbers; train it again, and export that run")
     difference = float((own - of_file).abs().max())
     allowed = TOLERANCE * max(1.0, float(own.abs().max())) if bits == 32 else float("inf")
     if not of_file.isfinite().all() or difference > allowed:

@@ -49,7 +49,7 @@ def hold(net: nn.Module) -> None:
     for module in net.modules():
         folds = getattr(module, "folds", None)
         if isinstance(folds, Folds) and folds.norm is not None:
-            folds.norm.eval()
+            folds.norm.training = False  # its output's range is a part of it, and follows
 
 
 def settle(net: nn.Module) -> None:
