@@ -61,7 +61,7 @@ _MEASURED = """
     sftn | cifar100, 20 x 200 images      |  40 |   2520 | resnet20 | resnet8  | -3.67 | sftn-tables
     sftn | cifar100, 20 x 100 images      |  60 |   3780 | wrn_16_2 | wrn_16_1 | -1.38 | sftn-small-scale
     sftn | cifar100 at 16x16, 50 a class  |  60 |   4740 | resnet20 | resnet8  | -1.56 | friendly-teachers
-    sftn | cifar100 at 16x16, 50 a class  | 240 |  18960 | resnet20 | resnet8  | +2.00 | friendly-teachers
+    sftn | cifar100 at 16x16, 50 a class  | 240 |  18960 | resnet20 | resnet8  | +1.78 | friendly-teachers
     gtn  | digits, 20 images a class      |  15 |    105 | resnet14 | s1 to s4 | -13.1 | gtn-small-scale
     gtn  | digits, 20 images a class      |  45 |    315 | resnet14 | s1       | +0.45 | gtn-small-scale
     gtn  | digits, 20 images a class      |  45 |    315 | resnet14 | s2       | +0.48 | gtn-small-scale
