@@ -151,9 +151,10 @@ def test_other_forms(to: str, store: Store, tmp_path: Path) -> None:
     assert done.about["difference"] <= 1e-4 and done.about["form"] == to
     assert done.about["accuracy"]["file"] == pytest.approx(done.about["accuracy"]["float32"], abs=0.2)
     small = exported(store, make("simkd"), tmp_path / f"net8{suffix}", to=to, bits=8, images=20)
-    layer = exported(store, make("simkd"), tmp_path / f"one{suffix}", to=to, bits=8, images=20, weight_scales="layer")
-    assert layer.about["difference"] != small.about["difference"]
-    assert layer.about["accuracy"]["file"] == pytest.approx(small.about["accuracy"]["file"], abs=10)
+    if to != "tflite":  # which knows a scale a channel only
+        layer = exported(store, make("simkd"), tmp_path / f"one{suffix}", to=to, bits=8, images=20, weight_scales="layer")
+        assert layer.path.read_bytes() != small.path.read_bytes()
+        assert layer.about["accuracy"]["file"] == pytest.approx(small.about["accuracy"]["file"], abs=10)
     assert small.about["difference"] > 1e-6 and small.size < small.float_size
     ends = exported(store, make("simkd"), tmp_path / f"ends{suffix}", to=to, bits=8, images=20, float_ends=True)
     assert ends.size < ends.float_size and ends.about["difference"] != small.about["difference"]
