@@ -4,7 +4,7 @@
 #     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length|rivals|gentler|longer]
 #
 # "lines" (the default) trains the page's lines 1 to 10 on all images, "length" its line 13 on 5,000, "rivals" its lines 14 to 18
-# "gentler" its line 19 and "longer" its line 20.
+# "gentler" its lines 19 and 21, and "longer" its line 20.
 #
 # It can be stopped and started again at any time: finished runs are read, an unfinished one continues after its last epoch.
 set -eu
@@ -40,7 +40,7 @@ if [ "$part" = rivals ]; then
     exit
 fi
 
-# 19. Line 13 at 60 epochs: teachers that start more gently.
+# 19 and 21. Line 13 at 60 epochs: teachers that start more gently, and the control of the last one.
 if [ "$part" = gentler ]; then
     gentler() {
         train --data.per_class 50 --epochs 60 --teacher.net resnet20 --net resnet8 --method kd "$@"
@@ -49,6 +49,7 @@ if [ "$part" = gentler ]; then
     gentler --teacher.method sftn --teacher.method.warmup 0.5
     gentler --teacher.method sftn --teacher.method.kl_weight 1
     gentler --teacher.method sftn --teacher.start standard
+    gentler --teacher.method standard --teacher.recipe.epochs 120  # 21. as long as the last one in all
     exit
 fi
 
