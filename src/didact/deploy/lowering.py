@@ -161,7 +161,7 @@ def _for_xnnpack(net: Any) -> None:
         if len(after) == 1 and _kind(after[0]) in FUSED:
             after = list(after[0].users)
         if [_kind(reader) for reader in after] != ["quantize_per_tensor"]:
-            given = [_held(net, one.target) if isinstance(one, torch.fx.Node) else one for one in node.args]
+            given = [_held(net, str(one.target)) if isinstance(one, torch.fx.Node) else one for one in node.args]
             name = f"floats_of_{node.name}"
             net.register_buffer(name, node.target(*given))
             with net.graph.inserting_before(node):
