@@ -35,6 +35,7 @@ from didact.execution.executors.here import Here  # noqa: E402
 from didact.execution.executors.workers import Workers  # noqa: E402
 from didact.method import Pair  # noqa: E402
 from didact.runs.run import Run  # noqa: E402
+from didact.spec import extras  # noqa: E402
 from didact.store.store import Store  # noqa: E402
 from support.tiny import make  # noqa: E402
 from support.training import network, shapes, taught  # noqa: E402
@@ -52,6 +53,12 @@ def same_numbers(request: pytest.FixtureRequest) -> None:
     torch.manual_seed(0)
     if isinstance(getattr(request.module, "random", None), np.random.Generator):
         request.module.random = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def from_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages say how to install extras as where didact came from the package index."""
+    monkeypatch.setattr(extras, "_installed_from", lambda: "'didact-distill[EXTRA]'")
 
 
 @pytest.fixture(autouse=True)

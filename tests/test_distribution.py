@@ -14,6 +14,7 @@ import didact
 from didact.cli.main import main
 from didact.spec import DISTRIBUTION, extras, installation
 
+INSTALLED_FROM = extras._installed_from
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -41,9 +42,10 @@ def test_extras_come_from_where_didact_came_from(
     if origin is not None:
         (info / "direct_url.json").write_text(json.dumps(origin))
     monkeypatch.syspath_prepend(tmp_path)
-    extras._installed_from.cache_clear()
+    monkeypatch.setattr(extras, "_installed_from", INSTALLED_FROM)
+    INSTALLED_FROM.cache_clear()
     assert installation("search") == f"pip install {said}"
-    extras._installed_from.cache_clear()
+    INSTALLED_FROM.cache_clear()
 
 
 def test_every_extra_that_is_named_exists() -> None:

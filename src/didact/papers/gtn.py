@@ -34,8 +34,8 @@ from didact.tables.table import Table
 
 KEYS = ("table", "pool", "students", "draw", "teacher", "teacher_seeds", "sftn", "gtn", "sckd", "method", "seeds", "only")
 
-OF_MEMORY = ("table", "scale", "pool", "students", "draw", "data")
-"""Settings of the table of memory."""
+OF_MEMORY = ("table", "scale", "pool", "students", "draw", "data", "precision")
+"""Settings of the table of memory; ``precision``, of which it has no use, is given to every study that is listed."""
 
 _SOURCE = "GTN poster (https://arxiv.org/abs/2407.16040), "
 _NETWORKS = "4 students of the pool 'large' and resnet32x4, our choice"

@@ -33,8 +33,8 @@ def named(folder: Path) -> Data:
     return from_json(Data, given)
 
 
-def loader(folder: Path, decoders: int = 2) -> Loader:
-    return Loader(load(named(folder)), batch_size=4, data_seed=0, decoders=decoders)
+def loader(folder: Path, decoders: int = 2, batch_size: int = 4) -> Loader:
+    return Loader(load(named(folder)), batch_size=batch_size, data_seed=0, decoders=decoders)
 
 
 def children(process: int | str = "self") -> set[int]:
@@ -104,9 +104,9 @@ def test_epochs_that_are_left_early_and_two_at_once(flowers: Path, started: Call
 
 
 def test_an_error_ends_them(flowers: Path, started: Callable[[], set[int]]) -> None:
-    several = loader(flowers)
+    several = loader(flowers, batch_size=2)  # more batches than are asked for at first: it may have made all of those
     next(running := several.epoch(0))
-    os.kill(max(started()), signal.SIGKILL)
+    os.kill(min(started()), signal.SIGKILL)
     with pytest.raises(DataError, match="a process that decodes images ended early, with -9"):
         list(running)
     assert not started()
@@ -129,6 +129,7 @@ import os, signal, sys
 from didact.data import Data, Loader, load
 from didact.spec import from_json
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets commands in the background ignore it
 data = {"name": sys.argv[1], "size": 20, "crop": 16, "augment": "resized-crop-flip", "decode": "always"}
 several = [Loader(load(from_json(Data, data)), batch_size=4, data_seed=0, decoders=2) for _ in range(2)]
 running = [one.epoch(0) for one in several]
@@ -154,7 +155,10 @@ def test_they_end_with_the_process_that_asks(flowers: Path, how: str) -> None:
         if how.startswith("SIG"):
             assert len(processes) == 4
             process.send_signal(getattr(signal, how))
-        _, said = process.communicate(timeout=120)
+        try:
+            _, said = process.communicate(timeout=120)
+        finally:
+            process.kill()
     assert said.count("Traceback") == (how in ("error", "SIGINT")), said
     assert ended(processes)
 
