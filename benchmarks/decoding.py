@@ -163,13 +163,13 @@ def measured(folder: Path, shape: tuple[int, int], decoders: list[int], repeats:
         with patch.object(crops, "_simplejpeg_reader", lambda read=read: read):
             compared[name] = difference(dataset.train, drawn, shape, min(len(files), COMPARED))
     works["stored"] = partial(decoded_by, None, Loader(load(replace(data, decode="once")), batch_size=BATCH, data_seed=0))
-    found = rates(works, repeats)
-    loop = found["one_by_one"]
+    images_per_second = rates(works, repeats)
+    loop = images_per_second["one_by_one"]
     times = {
         name: {"core": round(one["cpu"] / loop["cpu"], 2), "clock": round(one["wall"] / loop["wall"], 2)}
-        for name, one in found.items()
+        for name, one in images_per_second.items()
     }
-    return {"rates": found, "times": times, "difference": compared}
+    return {"rates": images_per_second, "times": times, "difference": compared}
 
 
 def step(device: str, repeats: int) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,3 +22,10 @@ def classes(root: Path, counts: dict[str, int], **size: int) -> Path:
         for number in range(count):
             picture(root / name / f"{number:03}.png", shade=40 * shade + number, **size)
     return root
+
+
+def photograph(path: Path, height: int, width: int, seed: int = 0, **settings: Any) -> None:
+    """A JPEG file of smooth colours; ``settings``: a mode of Pillow, and those of its encoder."""
+    small = np.random.default_rng(seed).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
+    image = Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+    image.convert(settings.pop("mode", "RGB")).save(path, quality=90, **settings)

@@ -66,7 +66,7 @@ def answer(
 
 
 def tell_guessing(finished: Iterable[tuple[Run, Record]], talk: Console) -> None:
-    """Warn of trained networks whose accuracy is no better than guessing."""
+    """Print a warning that names the trained networks with an accuracy no better than guessing."""
     from didact.runs.guessing import warning
 
     line = warning((run, record.final()["test_top1"]) for run, record in finished if run.given is None)
@@ -85,10 +85,10 @@ def tracked(track: Sequence[str] | None, store: Store, talk: Console) -> Tracked
     from didact.track.tracker import Tracked
 
     texts = () if follows() else track or ()
-    made = trackers(texts, store.root)
+    opened_trackers = trackers(texts, store.root)
     for line in notes(texts):
         talk.print(line)
-    return Tracked(terminal.show(talk), made, talk.print)
+    return Tracked(terminal.show(talk), opened_trackers, talk.print)
 
 
 def executor(workers: int | str | None, on: str | None, device: str, usual: int | str = 1) -> Executor:

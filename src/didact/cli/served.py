@@ -70,9 +70,9 @@ class SoFar:
         from didact.tables.page.trained import latest
         from didact.tables.page.whole import page
 
-        found = latest(self._store, self._most)
+        runs = latest(self._store, self._most)
         title = f"Runs in {self._store.root.absolute().name}, live"
-        return page(self._store, title, found, self._similar(found), before=self._tables(found))
+        return page(self._store, title, runs, self._similar(runs), before=self._tables(runs))
 
     def _similar(self, found: Sequence[Trained]) -> dict[str, Similarity]:
         from didact.files.checked import DamagedError

@@ -1,4 +1,4 @@
-"""A process that decodes: batches of images, one after another, until nobody asks any more."""
+"""A worker process decodes batches of images, one after another, until its owner closes the connection."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class _Forked:
         owner = os.getpid()
         self._code: int | None = None
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of threads, whose locks a process that decodes does not take
+            warnings.simplefilter("ignore")  # Python warns of a fork with threads; the decoder takes none of their locks
             self._pid = os.fork()
         if not self._pid:
             try:
