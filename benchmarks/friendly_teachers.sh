@@ -1,10 +1,10 @@
 #!/bin/bash
 # Trains everything that docs/results/friendly-teachers.md reports, in the order of that page.
 #
-#     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length|rivals|gentler|longer]
+#     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length|rivals|gentler|longer|teachers]
 #
-# "lines" (the default) trains the page's lines 1 to 10 on all images, "length" its line 13 on 5,000, "rivals" its lines 14 to 18
-# "gentler" its lines 19 and 21, and "longer" its line 20.
+# "lines" (the default) trains the page's lines 1 to 10 on all images, "length" its line 13 on 5,000, "rivals" its lines 14 to 18,
+# "gentler" its lines 19 and 21, "longer" its line 20, and "teachers" its lines 22 to 24.
 #
 # It can be stopped and started again at any time: finished runs are read, an unfinished one continues after its last epoch.
 set -eu
@@ -57,6 +57,21 @@ fi
 if [ "$part" = longer ]; then
     train --data.per_class 50 --epochs 240 --teacher.net resnet20 --net resnet8 --method kd --teacher.method sftn \
         --teacher.method.kl_weight 1
+    exit
+fi
+
+# 22 to 24. Line 13 with teachers that train longer or shorter than their students, and with a generic teacher.
+if [ "$part" = teachers ]; then
+    teachers() {
+        train --data.per_class 50 --teacher.net resnet20 --net resnet8 --method kd "$@"
+    }
+    for length in 120 480; do
+        teachers --epochs 240 --teacher.method standard --teacher.recipe.epochs $length
+    done
+    teachers --epochs 60 --teacher.method standard,sftn --teacher.recipe.epochs 240
+    for epochs in 60 240; do
+        teachers --epochs $epochs --teacher.method gtn --teacher.method.pool tiny
+    done
     exit
 fi
 
