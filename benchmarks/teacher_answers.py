@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
+from dataclasses import dataclass
 from statistics import mean, stdev
 
 import torch
@@ -31,8 +32,21 @@ def entropy(logits: Tensor, temperature: float) -> float:
     return -(log_p.exp() * log_p).sum(1).mean().item()
 
 
-def answers(net: nn.Module, dataset: Dataset, part: str) -> list[str]:
-    """Accuracy in percent and entropies of ``net`` on the training or the test images."""
+@dataclass(frozen=True)
+class Answers:
+    """Accuracy in percent, and mean entropies in nats at temperatures 1 and 4."""
+
+    accuracy: float
+    entropy: float
+    softened: float
+
+    @property
+    def cells(self) -> list[str]:
+        return [f"{self.accuracy:.1f}", f"{self.entropy:.2f}", f"{self.softened:.2f}"]
+
+
+def answers(net: nn.Module, dataset: Dataset, part: str) -> Answers:
+    """What ``net`` answers on the training or the test images."""
     split = dataset.train if part == "train" else dataset.test
     logits, labels = [], []
     with torch.no_grad():
@@ -41,7 +55,7 @@ def answers(net: nn.Module, dataset: Dataset, part: str) -> list[str]:
             labels.append(batch.labels)
     whole = torch.cat(logits)
     accuracy = 100 * (whole.argmax(1) == torch.cat(labels)).double().mean().item()
-    return [f"{accuracy:.1f}", f"{entropy(whole, 1):.2f}", f"{entropy(whole, 4):.2f}"]
+    return Answers(accuracy, entropy(whole, 1), entropy(whole, 4))
 
 
 def taught(store: Store, epochs: int | None) -> tuple[dict[str, Run], dict[str, Students]]:
@@ -75,7 +89,7 @@ def main() -> None:
     for digest, teacher in sorted(teachers.items(), key=lambda item: (item[1].data.label, teacher_label(item[1]))):
         net, _ = store.load(teacher)
         dataset = load(teacher.data)
-        shown = [*answers(net.eval(), dataset, "train"), *answers(net.eval(), dataset, "test")]
+        shown = [cell for part in ("train", "test") for cell in answers(net.eval(), dataset, part).cells]
         cells = [accuracy(students[digest].get(label, [])) for label in labels]
         print(f"| {' | '.join([teacher_label(teacher), str(teacher.recipe.epochs), *shown, *cells])} |", flush=True)
 
