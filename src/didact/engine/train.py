@@ -40,6 +40,9 @@ from didact.nets.blocks import BlockNet
 from didact.nets.folded import folded
 from didact.seeds import preserved, reseed
 
+EFFORT = frozenset({"seconds", "cpu_seconds", "images_per_second", "learners"})
+"""The metrics of an epoch that say what it took, not what came of it."""
+
 
 class Listener:
     """Callbacks of a training. Each does nothing until a subclass overrides it.

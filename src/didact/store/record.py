@@ -103,19 +103,19 @@ class Record:
 
     def spec(self) -> dict[str, Any]:
         """The run, as plain JSON data."""
-        return parsed(self._read("spec.json"), self.folder / "spec.json")
+        return parsed(self.content("spec.json"), self.folder / "spec.json")
 
     def environment(self) -> dict[str, Any]:
         """Versions, device and command of the training."""
-        return parsed(self._read("environment.json"), self.folder / "environment.json")
+        return parsed(self.content("environment.json"), self.folder / "environment.json")
 
     def images(self) -> dict[str, Any]:
         """Which images the run was trained and tested on, by index."""
-        return parsed(self._read("images.json"), self.folder / "images.json")
+        return parsed(self.content("images.json"), self.folder / "images.json")
 
     def metrics(self) -> list[dict[str, Any]]:
         """One row for each epoch."""
-        return parse_rows(self._read("metrics.jsonl"), self.folder / "metrics.jsonl")
+        return parse_rows(self.content("metrics.jsonl"), self.folder / "metrics.jsonl")
 
     def final(self) -> dict[str, Any]:
         """The last epoch's row. Its ``test_top1`` is the result of the run; the test set selects
@@ -137,8 +137,12 @@ class Record:
             raise DamagedError(f"{path} is not what was written")
         return read_tensors(path)
 
-    def _read(self, name: str) -> bytes:
-        """The content of the file ``name``, with its checksum verified."""
+    def content(self, name: str) -> bytes:
+        """The content of the file ``name``, with its checksum verified.
+
+        Raises:
+            DamagedError: the file is missing, or does not match its checksum.
+        """
         data = content(self.folder / name)
         if hashlib.sha256(data).hexdigest() != self.sums[name]:
             raise DamagedError(f"{self.folder / name} is not what was written")

@@ -120,7 +120,7 @@ def test_what_is_here_is_kept_and_what_differs_is_said(full: Shelf, target: Shel
     with locked(target.store, [full.students[1]]):
         taken = carried(path, target)
     assert len(taken.new) == 1 and "being trained by another process" in taken.refused[0]
-    assert any("has other weights here (test 50.00 %)" in line for line in taken.other)
+    assert any("has other weights here, and the same results; what is here is kept" in line for line in taken.other)
     assert any("is not finished here" in line for line in taken.other)
     assert contents(target.store).items() >= before.items()
     assert carried(path, target).new == [full.folder(full.students[1]).name]

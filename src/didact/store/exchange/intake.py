@@ -22,6 +22,7 @@ from didact.spec import clean, plural
 from didact.store import kin, notes
 from didact.store.entries import Lost
 from didact.store.exchange import portable
+from didact.store.exchange.difference import difference
 from didact.store.record import Record
 from didact.store.store import Store
 from didact.store.upkeep.leftovers import STAGING
@@ -38,18 +39,20 @@ class Offer:
     Attributes:
         name: of its folder.
         digest: of its run.
-        weights: SHA-256 of its weights.
+        sums: SHA-256 of its files, by name.
         spec: the run, as plain JSON data.
         note: the user's note on it, or that it was cleared; None without one.
-        fill: writes all its files into a new folder. Raises DamagedError where one is not what it
-            should be.
+        content: the content of a small file of it, by name. Raises DamagedError where it is not what
+            it should be.
+        fill: writes all its files into a new folder. Raises DamagedError like ``content``.
     """
 
     name: str
     digest: str
-    weights: str
+    sums: Mapping[str, str]
     spec: Mapping[str, Any]
     note: notes.Note | None
+    content: Callable[[str], bytes]
     fill: Callable[[Path], None]
 
 
@@ -128,19 +131,21 @@ def _makes_room(store: Store, folder: Path, offer: Offer, taken: Taken) -> bool:
     if record is None:
         taken.other.append(f"{clean(folder.name)} is not finished here; what is here is kept")
         return False
-    if record.sums["weights.safetensors"] == offer.weights:
+    try:
+        differs = difference(record, offer.sums, offer.content)
+    except DamagedError as error:
+        taken.refused.append(_refusal(offer, error))
+        return False
+    if differs is None:
         taken.same.append(offer.name)
         notes.offer(folder, offer.note)
-        return False
-    taken.other.append(f"{clean(folder.name)} has other weights here ({_top1(record)}); what is here is kept")
+    else:
+        taken.other.append(f"{clean(folder.name)} {differs}; what is here is kept")
     return False
 
 
-def _top1(record: Record) -> str:
-    try:
-        return f"test {record.final()['test_top1']:.2f} %"
-    except DamagedError:
-        return "without a test accuracy"
+def _refusal(offer: Offer, error: DamagedError) -> str:
+    return f"{clean(offer.name)} is not taken: {error}"
 
 
 def _put(store: Store, stage: Store, offer: Offer, taken: Taken) -> None:
@@ -153,7 +158,7 @@ def _put(store: Store, stage: Store, offer: Offer, taken: Taken) -> None:
             raise DamagedError(entry.why)
         portable.check(entry.record)
     except DamagedError as error:
-        taken.refused.append(f"{clean(offer.name)} is not taken: {error}")
+        taken.refused.append(_refusal(offer, error))
         shutil.rmtree(folder, ignore_errors=True)
         return
     sync_folder(folder)

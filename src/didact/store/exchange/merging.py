@@ -29,8 +29,15 @@ def offers(other: Store) -> Iterator[Offer]:
                 spec = to_json(entry.run) if isinstance(entry, Finished) else entry.spec
                 digest = entry.run.digest if isinstance(entry, Finished) else entry.digest
                 folder = entry.record.folder
-                weights = entry.record.sums["weights.safetensors"]
-                yield Offer(folder.name, digest, weights, spec, notes.read(folder), partial(_fill, entry.record))
+                yield Offer(
+                    name=folder.name,
+                    digest=digest,
+                    sums=entry.record.sums,
+                    spec=spec,
+                    note=notes.read(folder),
+                    content=entry.record.content,
+                    fill=partial(_fill, entry.record),
+                )
     if unfinished:
         other.say(f"{unfinished} unfinished in {clean(other.root)}: only Records are taken")
 

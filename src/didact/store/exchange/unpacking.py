@@ -50,24 +50,28 @@ class Archive:
             yield Offer(
                 name=run.folder,
                 digest=run.digest,
-                weights=run.files["weights.safetensors"].sha256 if "weights.safetensors" in run.files else "",
+                sums={name: item.sha256 for name, item in run.files.items()},
                 spec=self._json(run, "spec.json"),
                 note=notes.Note.of(self._json(run, notes.FILE)),
+                content=partial(self._content, run),
                 fill=partial(self._fill, run),
             )
 
     def _json(self, run: Content, name: str) -> dict[str, Any]:
         """The content of a file; empty where it is none that makes sense, which the check of the
         Record finds."""
-        if name not in run.files:
+        try:
+            plain = parsed(self._content(run, name), self.path)
+        except DamagedError:
             return {}
+        return plain if isinstance(plain, dict) else {}
+
+    def _content(self, run: Content, name: str) -> bytes:
+        if name not in run.files:
+            raise DamagedError(f"{name} is missing")
         with open(self.path, "rb") as file:
             file.seek(self._places[run.digest, name][0])
-            try:
-                plain = parsed(file.read(run.files[name].bytes), self.path)
-            except DamagedError:
-                return {}
-        return plain if isinstance(plain, dict) else {}
+            return file.read(run.files[name].bytes)
 
     def _fill(self, run: Content, folder: Path) -> None:
         with open(self.path, "rb") as file:
