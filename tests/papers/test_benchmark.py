@@ -90,6 +90,15 @@ def test_methods_that_are_no_rows_become_rows() -> None:
         ({"method": "kdd"}, "unknown method 'kdd'"),
         ({"base": "kdd"}, "base: no row 'kdd'; did you mean 'kd'"),
         ({"stands_for": "resnet8/resnet8"}, "stands_for: no published pair 'resnet8/resnet8'"),
+        (
+            {"pairs": "vgg13/vgg8", "stands_for": "vgg13/vgg8"},
+            "^stands_for: each pair here has published figures of its own",
+        ),
+        (
+            {"method": "alone", "base": "alone", "teacher": {"seed": 1}},
+            "^teacher: no row of this study has a teacher; leave",
+        ),
+        ({"method": "alone", "base": "alone", "teacher_seeds": 2}, "^teacher_seeds: no row of this study has a teacher"),
         ({"teacher_seeds": 0}, "^teacher_seeds: expected 1 or more"),
         ({"teacher_seeds": 2, "teacher": {"seed": 1}}, "teacher_seeds: write teacher_seeds=3 .how many. or teacher.seed=3"),
         ({"scale": "big"}, "scale: unknown 'big'"),
@@ -100,6 +109,15 @@ def test_methods_that_are_no_rows_become_rows() -> None:
 def test_misuse(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         crd.study(settings)
+
+
+def test_a_pair_stands_for_one_of_several_published_ones_or_for_none() -> None:
+    given = {"pairs": "resnet20/resnet8", "stands_for": "vgg13/vgg8"}
+    published = crd.study(given).grids[0].measures[0].published
+    assert published is not None and published.stand_ins == "resnet20/resnet8 stands for vgg13/vgg8."
+    for study in (simkd.study, own(scales={"small": TINY})):  # one pair with columns; no figures at all
+        with pytest.raises(SpecError, match=r"^stands_for: each pair here has .* or none at all, or there is only one"):
+            study({"stands_for": "vgg13/vgg8"})
 
 
 def test_what_cannot_work_is_left_out(store: Store) -> None:

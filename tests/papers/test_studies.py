@@ -38,6 +38,8 @@ OPTIONS = {
     "simkd": f"{PAIR} --only rate=0.01 --method labels~kl",
 }
 """What makes each small enough for a test. A ~ stands for a space within a word."""
+IDLE = {"gtn-memory": ["--data.per_class", "--epochs", "--seeds", "--precision"], "gtn-cost": ["--seeds"]}
+"""What a study that trains nothing, or no student, has no use for, and refuses."""
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +50,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def words(name: str, store: Path) -> list[str]:
     options = [word.replace("~", " ") for word in f"{OPTIONS[name]} {TINY}".split()]
-    options = [*options, "--store", str(store)]
-    if name == "gtn-memory":  # it trains nothing
-        del options[options.index("--epochs") : options.index("--device")]
-    return ["study", name, *options]
+    for idle in IDLE.get(name, ()):
+        at = options.index(idle)
+        del options[at : at + 2]
+    return ["study", name, *options, "--store", str(store)]
 
 
 def asked(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Any:
@@ -86,6 +88,18 @@ def test_teachers_of_several_seeds(shared: Path, capsys: pytest.CaptureFixture[s
 
 def test_every_study_is_tried() -> None:
     assert {name for name, _, _ in known()} == set(OPTIONS)
+
+
+@pytest.mark.parametrize(("name", "option"), [(name, option) for name, options in IDLE.items() for option in options])
+def test_what_a_study_has_no_use_for_is_refused(
+    name: str, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value = "fp32" if option == "--precision" else "2"
+    assert main(["study", name, *OPTIONS[name].split(), option, value, "--store", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert f"{option.removeprefix('--')}: the table of" in said and "has no use for it; leave it out" in said
+    assert main(["study", name, *OPTIONS[name].split(), "--export", "onnx", "--store", str(tmp_path)]) == 2
+    assert "export: this study trains no student" in capsys.readouterr().err
 
 
 def test_what_each_needs() -> None:

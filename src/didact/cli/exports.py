@@ -138,14 +138,16 @@ def students(paper: Paper) -> list[Run]:
     """The students of a study, among which a front is chosen by validation images.
 
     Raises:
-        SpecError: the study does not name them, or one of them has no validation images; the test
-            set chooses nothing.
+        SpecError: the study does not name them, or trains none, or one of them has no validation
+            images; the test set chooses nothing.
     """
     runs: list[Run] | None = getattr(paper, "runs", None)
     if not isinstance(runs, list):
         raise SpecError(
             "export: this study does not say which runs its students are; export single runs: didact export DIGEST"
         )
+    if not runs or getattr(paper, "costs_only", False):
+        raise SpecError("export: this study trains no student; leave it out")
     run = next((run for run in runs if not run.data.validation), None)
     if run is not None:
         raise SpecError(

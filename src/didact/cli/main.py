@@ -127,7 +127,8 @@ app.command(
     didact study crd --scale small --only pair=resnet20/resnet8/method=kd,crd --plan
 
     Settings of all: --scale digits|small|paper, --only, --method, --seeds, --teacher-seeds, --epochs, --data...,
-    --recipe..., --teacher...; of sftn, crd and simkd: --pairs resnet20/resnet8, --stands-for. docs/studies.md lists all.
+    --recipe..., --teacher...; of sftn, crd and simkd: --pairs resnet20/resnet8. docs/studies.md lists all. One that would
+    change nothing is refused.
     """,
 )
 

@@ -18,6 +18,7 @@ class About:
         source: paper and table, with a link.
         settings: what makes the study of this table alone.
         images: training images at scale ``paper``, where the data have to be given.
+        trains: whether it trains anything.
     """
 
     what: str
@@ -26,3 +27,4 @@ class About:
     source: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     images: int | None = None
+    trains: bool = True

@@ -90,7 +90,12 @@ class Benchmark:
         scales.check_teacher(chosen_settings.get("teacher", {}))
         checked = replace(self, rows=layers.rows(self.rows, "rows"), columns=layers.rows(self.columns, "columns"))
         made = _Made(checked, chosen_settings, device, scales.as_published(settings))
-        grids = limited(made.grids(), chosen_settings.get("only"))
+        made_grids = made.grids()
+        if not any(run.teacher for grid in made_grids for run in grid.runs):
+            scales.check_none(settings, ("teacher", "teacher_seeds"), "no row of this study has a teacher")
+        if not made.stand_in:
+            scales.check_none(settings, ("stands_for",), scales.NO_STAND_IN)
+        grids = limited(made_grids, chosen_settings.get("only"))
         chosen = tuple(Chosen(grid, self.names[1]) for grid in grids if self.columns)
         return Grids(grids, self.title, chosen, self.sheets)
 
@@ -104,8 +109,20 @@ class _Made:
     device: str
     same: bool
 
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        return _pairs(self.settings.get("pairs", self.study.pairs))
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether a pair without published figures is compared with those of another one."""
+        published = self.study.published
+        if published is None or not published.figures or self.study.columns:
+            return False
+        return not set(self.pairs) <= {pair for _, pair in published.figures}
+
     def grids(self) -> list[Grid]:
-        pairs = _pairs(self.settings.get("pairs", self.study.pairs))
+        pairs = self.pairs
         if self.study.columns:
             return [self._grid({label: (pair, one) for label, one in self.study.columns.items()}, pair) for pair in pairs]
         return [self._grid({pair: (pair, {}) for pair in pairs}, "")]

@@ -34,8 +34,11 @@ from didact.tables.table import Table
 
 KEYS = ("table", "pool", "students", "draw", "teacher", "teacher_seeds", "sftn", "gtn", "sckd", "method", "seeds", "only")
 
-OF_MEMORY = ("table", "scale", "pool", "students", "draw", "data", "precision")
-"""Settings of the table of memory; ``precision``, of which it has no use, is given to every study that is listed."""
+OF_STUDENTS = ("method", "sckd", "seeds")
+"""Settings of the students' trainings."""
+
+OF_IMAGES = ("name", "size", "crop", "classes", "skip_corrupt", "content", "holds")
+"""Settings of the data on which the memory of a network depends, and those by which a folder is read."""
 
 _SOURCE = "GTN poster (https://arxiv.org/abs/2407.16040), "
 _NETWORKS = "4 students of the pool 'large' and resnet32x4, our choice"
@@ -46,7 +49,9 @@ ABOUT = {
     "imagenet200": About(
         "standard, specialised and generic teachers; SCKD", "Tiny ImageNet", _NETWORKS, f"{_SOURCE}ImageNet-200 table"
     ),
-    "memory": About("memory of the students, and devices that hold them", "none", _NETWORKS, f"{_SOURCE}memory table"),
+    "memory": About(
+        "memory of the students, and devices that hold them", "none", _NETWORKS, f"{_SOURCE}memory table", trains=False
+    ),
     "cost": About("cost of the teachers by number of students", "CIFAR-100", _NETWORKS, f"{_SOURCE}cost figure"),
 }
 """What each table and figure compares and needs."""
@@ -78,24 +83,38 @@ def study(request: Mapping[str, Any], device: str = "cpu") -> Study | Memory:
         {**SCALES, scale: {**SCALES.get(scale, {}), **BY_TABLE.get((table, scale), {})}} if scale in SCALES else SCALES
     )
     settings = scales.settings(request, by_table, KEYS)
-    idle = next((key for key in request if key not in OF_MEMORY), None) if table == "memory" else None
-    if idle is not None:
-        raise SpecError(f"{idle}: the table of memory trains nothing and has no use for it; leave it out")
+    if table == "cost":
+        scales.check_none(request, OF_STUDENTS, "the table of cost trains no student and has no use for it")
     with below("pool"):
         pool = as_pool(settings["pool"])
-    students = settings.get("students", 4)
-    if not isinstance(students, (str, list, tuple)):
-        students = from_json(Count, students, "students")
-    draw = from_json(Seed, settings.get("draw", 0), "draw")
-    if isinstance(students, int) and students > pool.size:
-        raise SpecError(
-            f"students: {students} different students requested from a pool of {pool.size}; write students={pool.size}"
-        )
-    nets = pool.draw(students, draw) if isinstance(students, int) else _named(students, pool)
-    named_nets = {f"s{i}": net for i, net in enumerate(nets, 5 if table == "imagenet200" else 1)}
+    nets = {f"s{i}": net for i, net in enumerate(_students(request, pool), 5 if table == "imagenet200" else 1)}
     if table == "memory":
-        return Memory(named_nets, from_json(Data, settings["data"], "data"))
-    return _grid(_Request(settings, pool, named_nets, device), table)
+        return Memory(nets, _untrained(request, settings))
+    return _grid(_Request(settings, pool, nets, device), table)
+
+
+def _students(request: Mapping[str, Any], pool: Any) -> tuple[str, ...]:
+    """The networks that are asked for, by name or by number."""
+    students = request.get("students", 4)
+    if isinstance(students, (str, list, tuple)):
+        scales.check_none(request, ["draw"], "it is the seed for drawing students, and these are named")
+        return tuple(pool.canonical_name(name) for name in several(students, "students"))
+    count = from_json(Count, students, "students")
+    if count > pool.size:
+        raise SpecError(
+            f"students: {count} different students requested from a pool of {pool.size}; write students={pool.size}"
+        )
+    return pool.draw(count, from_json(Seed, request.get("draw", 0), "draw"))
+
+
+def _untrained(request: Mapping[str, Any], settings: Mapping[str, Any]) -> Data:
+    """The images of the table of memory, and a check that nothing is asked of a training."""
+    data, given = from_json(Data, settings["data"], "data"), request.get("data")
+    paths = {f"data.{key}": key for key in given} if isinstance(given, Mapping) else {}
+    idle = {path for path, key in paths.items() if key not in OF_IMAGES}
+    idle |= {*KEYS, *scales.PASSED} - {"table", "pool", "students", "draw", "data"}
+    scales.check_none([*request, *paths], idle, "the table of memory trains nothing and has no use for it")
+    return data
 
 
 @dataclass(frozen=True)
@@ -190,11 +209,6 @@ def _grid(request: _Request, table: str) -> Study:
         None if (only := request.settings.get("only")) is None else parsed(only),
         costs_only=table == "cost",
     )
-
-
-def _named(students: Any, pool: Any) -> tuple[str, ...]:
-    names = several(students, "students")
-    return tuple(pool.canonical_name(name) for name in names)
 
 
 class GenericStudy(Study):

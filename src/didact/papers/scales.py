@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,10 @@ from didact.spec import Seeds, SpecError, from_json, nearest, shown
 
 PASSED = ("data", "recipe", "data_seed", "epochs", "precision")
 """Settings that a study passes on; they mean the same as in ``didact train``."""
+
+
+NO_STAND_IN = "each pair here has published figures of its own, or none at all, or there is only one to stand for"
+"""Why ``stands_for`` would change nothing."""
 
 
 def settings(
@@ -42,6 +46,14 @@ def settings(
             short = {k: v for k, v in fields.items() if k not in request}  # epochs and precision have short forms
             merged[key] = _merged(short, request.get(key), key)
     return merged
+
+
+def check_none(request: Iterable[str], idle: Collection[str], why: str) -> None:
+    """Raise SpecError if the request has a setting that would change nothing: one of ``idle``.
+    ``why`` says so, as a clause."""
+    given = next((key for key in request if key in idle), None)
+    if given is not None:
+        raise SpecError(f"{given}: {why}; leave it out")
 
 
 def check_teacher(teacher: Any) -> None:

@@ -27,7 +27,8 @@ from didact.papers.only import limited
 from didact.papers.sftn_figures import Best, Curves, curves_grid
 from didact.papers.sftn_grids import TABLES
 from didact.papers.sftn_request import Wanted
-from didact.papers.sftn_settings import BY_TABLE, SCALES, check
+from didact.papers.sftn_settings import BY_TABLE, PAIRS, SCALES, check
+from didact.papers.sftn_tables import PUBLISHED
 from didact.spec import SpecError, shown
 from didact.tables.grid import Grid
 from didact.tables.grids import Grids
@@ -102,6 +103,8 @@ def study(request: Mapping[str, Any], device: str = "cpu") -> Grids:
         if table not in NAMES:
             raise SpecError(f"table: unknown {shown(table)}; available: {', '.join(NAMES)}")
     check(request, tables)
+    if "stands_for" in request and not any(_stands_in(request, table, device) for table in tables):
+        scales.check_none(request, ("stands_for",), scales.NO_STAND_IN)
     grids: list[Grid] = []
     summaries = []
     for table in dict.fromkeys(tables):
@@ -119,6 +122,17 @@ def study(request: Mapping[str, Any], device: str = "cpu") -> Grids:
             table_grids = _grids(request, settings, table, device)
         grids += table_grids
     return Grids(limited(grids, request.get("only")), "SFTN", tuple(summaries))
+
+
+def _stands_in(request: Mapping[str, Any], table: str, device: str) -> bool:
+    """Whether a table compares a pair that the paper does not have with one of several that it has."""
+    settings = _settings(request, table)
+    for number in ("1", "2") if table == "fig3" else (table,):
+        known = PAIRS[number] if number in PUBLISHED else ()
+        pairs = _wanted(request, settings, number, device).pairs
+        if len(known) > 1 and any("/".join(pair) not in known for pair in pairs):
+            return True
+    return False
 
 
 def _settings(request: Mapping[str, Any], table: str) -> dict[str, Any]:
