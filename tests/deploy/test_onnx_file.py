@@ -15,7 +15,7 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 
 from didact.deploy.engine import Unsupported, session
-from didact.deploy.onnx_file import KEY, described, logits_of, model_of
+from didact.deploy.onnx_file import KEY, described, ends, logits_of, model_of
 
 IMAGE = (3, 16, 16)
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
@@ -69,3 +69,9 @@ def test_an_operation_without_a_counterpart_is_named(kind: type[nn.Module], said
     net = BlockNet(nn.Identity(), [("1", Block(nn.Sequential(nn.Conv2d(3, 4, 3), kind())))], Head(4, 5))
     with pytest.raises(Unsupported, match=rf"{said}.*\(in net\.blocks\.1\.body\.1, a {kind.__name__}\)"):
         model_of(net.eval().requires_grad_(False), IMAGE, MEAN, STD)
+
+
+def test_a_network_without_layers_has_no_ends() -> None:
+    net = nn.Sequential(nn.AvgPool2d(16), nn.Flatten()).eval()
+    with pytest.raises(Unsupported, match="no layer with weights that could stay in float; leave --float-ends out"):
+        ends(model_of(net, IMAGE, MEAN, STD))

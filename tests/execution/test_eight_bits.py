@@ -42,8 +42,17 @@ def test_digests_of_float_runs_stay() -> None:
 
 def test_ranges_and_statistics_settle() -> None:
     assert [BITS.settled(epoch, 3) for epoch in range(3)] == [False, True, True]
-    assert not Recipe(epochs=1, bits=8).settled(0, 1), "the first epoch always finds ranges"
+    assert not Recipe(epochs=1, bits=8).settled(0, 1), "the first epoch finds ranges"
     assert not FLOATS.settled(2, 3)
+
+
+@pytest.mark.parametrize("method", ["ft+kd", "sskd"])
+def test_the_first_epoch_with_images_finds_ranges(tmp_path: Path, method: str) -> None:
+    """In their first stage these train parts of their own, and the student is not run: half of all epochs are over."""
+    store, run = Store(tmp_path), make(method, recipe=Recipe(epochs=1, batch_size=16, schedule="one-cycle", bits=8))
+    execute([run], store, Execution())
+    ranges = [value for key, value in weights(store, run).items() if is_range(key)]
+    assert ranges and all(bool(value.any()) for value in ranges)
 
 
 def test_alone_equals_cohort_and_the_teacher_is_in_floats(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from didact.deploy.forms.onnx import Onnx
 from didact.deploy.guest import interpreter
 from didact.deploy.onnx_file import KEY, ends, logits_of
 from didact.execution import Execution, execute
+from didact.nets.quantised import is_range
 from didact.runs.run import Run, Start
 from didact.sharing import exported as writing
 from didact.sharing.export import export
@@ -228,6 +229,33 @@ def test_a_network_of_a_library(tmp_path: Path) -> None:
     execute([run], store, Execution())
     done = exported(store, run, tmp_path / "net.onnx")
     assert done.about["difference"] <= 1e-4 and len(logits_of(done.path.read_bytes(), [torch.rand(1, 1, 16, 16)])) == 1
+
+
+@pytest.mark.parametrize("weight_scales", ["channel", "layer"])
+def test_a_run_of_eight_bits_without_ranges_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weight_scales: str
+) -> None:
+    """As an earlier version trained them where a method began without the student."""
+    store, run = Store(tmp_path / "store"), eight_bits(weight_scales)
+    execute([run], store, Execution(test_every=9))
+    own = Store.deployed
+
+    def without(self: Store, asked: Run) -> torch.nn.Module:
+        net = own(self, asked)
+        for name, buffer in net.named_buffers():
+            if is_range(name):
+                buffer.zero_()
+        return net
+
+    monkeypatch.setattr(Store, "deployed", without)
+    assert run.start is not None and run.start.run is not None
+    said = (
+        rf"without ranges of values at 14 places \(the first is stem\.0\).*didact runs rm {run.digest}\).*train it again, "
+        rf"or export the run that it began with: didact export {run.start.run.digest} --bits 8"
+    )
+    with pytest.raises(RequestError, match=said):
+        exported(store, run, tmp_path / "net.onnx", bits=8)
+    assert not list(tmp_path.glob("net*"))
 
 
 @pytest.mark.parametrize(("own", "other"), [("channel", "layer"), ("layer", "channel")])

@@ -105,7 +105,7 @@ def tflite_ends(file: str) -> list[tuple[str, str]]:
     bare = Interpreter(model_path=file, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
     names = {int(one["index"]): str(one["name"]) for one in bare.get_tensor_details()}
     layers = [one for one in bare._get_ops_details() if one["op_name"] in TFLITE_LAYERS]
-    return [(names[int(one["outputs"][0])], str(one["op_name"])) for one in (layers[0], layers[-1])]
+    return [(names[int(one["outputs"][0])], str(one["op_name"])) for one in (*layers[:1], *layers[-1:])]
 
 
 def exported(net: torch.nn.Module, image: list[int], largest: int) -> torch.export.ExportedProgram:
@@ -123,6 +123,9 @@ def integers(
         quantiser: of torchao's PT2E; it says which operators are quantised, and how.
         batches: images (b, c, h, w) from which the ranges of activations are taken.
         float_ends: whether the first and the last layer with weights stay in float.
+
+    Raises:
+        Refused: there is no layer that can be quantised.
     """
     from torchao.quantization.pt2e import move_exported_model_to_eval
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
@@ -132,7 +135,7 @@ def integers(
         quantiser.annotate = lambda model: _without_ends(annotate(model))
     prepared = prepare_pt2e(net, quantiser)
     if not any(node.meta.get("quantization_annotation") for node in prepared.graph.nodes):
-        raise ValueError("none of its layers can be quantised")
+        raise Refused("none of its layers can be quantised; write it in 32 bits")
     image: list[int] = []
     for images in batches:
         prepared(images)
@@ -187,7 +190,7 @@ def _drop_floats(made: Any) -> None:
 def _without_ends(model: Any) -> Any:
     """The annotated graph; its first and its last layer are not quantised."""
     layers = [node for node in model.graph.nodes if node.op == "call_function" and _kind(node) in LAYERS]
-    for node in (layers[0], layers[-1]):
+    for node in (*layers[:1], *layers[-1:]):
         node.meta.pop("quantization_annotation", None)
     return model
 
@@ -214,7 +217,7 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
     try:
         with torch.no_grad():
             made = FORMS[asked["do"]](net, image, images, asked["float_ends"], asked["weight_scales"])
-    except ModuleNotFoundError:
+    except (ModuleNotFoundError, Refused):
         raise
     except Exception as error:  # of an exporter, which has many kinds
         raise Refused(first_lines(error) + layer_of(program, str(error))) from error

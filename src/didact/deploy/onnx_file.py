@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from didact.deploy.engine import converted, session
+from didact.deploy.engine import Unsupported, converted, session
 from didact.nets.blocks import BlockNet, Shape
 from didact.nets.folded import folded
 from didact.spec import strict_json
@@ -53,12 +53,18 @@ def model_of(net: nn.Module, image: Shape, mean: Sequence[float], std: Sequence[
 
 def ends(model: bytes) -> tuple[str, str]:
     """The names of the first and of the last node with weights: the layers next to the image and to
-    the logits."""
+    the logits.
+
+    Raises:
+        didact.deploy.engine.Unsupported: there is none.
+    """
     import onnx
 
     graph = onnx.load_from_string(model).graph
     weights = {weight.name for weight in graph.initializer}
     layers = [node.name for node in graph.node if node.op_type in LAYERS and weights & set(node.input)]
+    if not layers:
+        raise Unsupported("it has no layer with weights that could stay in float; leave --float-ends out")
     return layers[0], layers[-1]
 
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from didact.deploy.engine import converted
 from didact.deploy.onnx_file import Normalised
 from didact.nets.blocks import BlockNet, Shape
-from didact.nets.quantised import Quantiser
+from didact.nets.quantised import Quantiser, unseen
 from didact.nets.quantised.arithmetic import REACH, SMALLEST, affine, rounded_weight
 from didact.nets.quantised.layers import INPUT, OUTPUT, QuantisedConv2d, QuantisedLinear, weight_scales
 
@@ -38,7 +38,7 @@ def model_of(net: BlockNet, image: Shape, mean: Sequence[float], std: Sequence[f
     (b, c, h, w) on the scale 0 to 1 in, ``logits`` (b, classes) out, for any b.
 
     Raises:
-        ValueError: an activation has no range, because the network has never seen an image.
+        ValueError: an activation has no range (:func:`didact.nets.quantised.unseen`).
         didact.deploy.engine.Unsupported: an operation has no counterpart; the message names it.
     """
     return converted(Normalised(integral(net, Onnx()), mean, std).eval(), image, ["logits"])
@@ -67,8 +67,11 @@ def integral(net: BlockNet, words: Words) -> BlockNet:
     """A copy of ``net`` for an exporter: with integers where ``net`` rounds, and norms folded.
 
     Raises:
-        ValueError: an activation has no range, because the network has never seen an image.
+        ValueError: an activation has no range (:func:`didact.nets.quantised.unseen`).
     """
+    lacking = unseen(net)
+    if lacking:
+        raise ValueError(f"no range of values in 8 bits at {', '.join(lacking[:3])}: show the network images in train mode")
     twin = copy.deepcopy(net).eval().requires_grad_(False)
     parts = dict(twin.named_modules())
     layers = {path: part for path, part in parts.items() if isinstance(part, QuantisedLayer)}
@@ -90,8 +93,6 @@ def integral(net: BlockNet, words: Words) -> BlockNet:
 
 
 def _rounding(quantiser: Quantiser, words: Words) -> nn.Module:
-    if not bool(quantiser.range[1] > quantiser.range[0]):
-        raise ValueError("an activation has no range: the network has never seen an image")
     return words.rounding(*affine(quantiser.range))
 
 

@@ -10,8 +10,10 @@ from didact.deploy.figures import description_of
 from didact.deploy.forms.contract import NAMES, WEIGHT_SCALES, Form, find
 from didact.files.checked import read_json
 from didact.files.reading import DamagedError
+from didact.nets.blocks import BlockNet
+from didact.nets.quantised import unseen
 from didact.runs.run import Run
-from didact.spec import RequestError, SpecError, nearest, shown
+from didact.spec import RequestError, SpecError, nearest, plural, shown
 from didact.store.store import Store
 
 BITS = (32, 8)
@@ -85,6 +87,24 @@ def check(
             f"and {run.data.label} has {there}"
         )
     return wanted
+
+
+def check_ranges(run: Run, net: BlockNet | None) -> None:
+    """Refuse a network that was trained in 8 bits and has no range of values somewhere; None: one that
+    was not.
+
+    Raises:
+        RequestError: the message says where, and what to do.
+    """
+    lacking = [] if net is None else unseen(net)
+    if lacking:
+        floats = None if run.start is None else run.start.run
+        other = "" if floats is None else f", or export the run that it began with: didact export {floats.digest} --bits 8"
+        raise RequestError(
+            f"{run.label} was trained in 8 bits, but without ranges of values at {plural(len(lacking), 'place')} (the first is "
+            f"{lacking[0]}): it saw no image before ranges were to stay. Remove it (didact runs rm {run.digest}) and train it "
+            f"again{other}"
+        )
 
 
 def _check_scales(run: Run, form: Form, bits: int, weight_scales: str | None) -> None:

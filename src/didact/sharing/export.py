@@ -20,7 +20,7 @@ from didact.deploy.onnx_file import FORMAT
 from didact.engine.accuracy import hits
 from didact.nets import title
 from didact.runs.run import Run
-from didact.sharing.checks import check, scales_in
+from didact.sharing.checks import check, check_ranges, scales_in
 from didact.sharing.deployed import Deployed, deployed
 from didact.sharing.exported import Exported, written
 from didact.spec import RequestError, SpecError, clean
@@ -70,14 +70,15 @@ def export(
     Raises:
         SpecError: see :func:`didact.sharing.checks.check`; or an operation of the network has no
             counterpart.
-        RequestError: see :func:`didact.sharing.checks.check`; or the file's logits are not those of
-            the network.
+        RequestError: see :func:`didact.sharing.checks.check`; or the network has no ranges in 8 bits;
+            or the file's logits are not those of the network.
         DataError: the images are missing.
     """
     form = find(to, python)
     count = check(run, path, to, bits, images, float_ends, python, weight_scales)
     scales = scales_in(run, bits, weight_scales)
     network = deployed(store, run, record)
+    check_ranges(run, network.rounds)
     dataset = load(run.data)
     own = _logits(network.net, dataset)
     if not own.isfinite().all():

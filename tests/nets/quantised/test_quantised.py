@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from didact.nets import create
 from didact.nets.blocks import Block, BlockNet, Head
-from didact.nets.quantised import Quantiser, is_range, points, quantise, settle
+from didact.nets.quantised import Quantiser, is_range, points, quantise, settle, unseen
 from didact.nets.quantised.layers import PACE, QuantisedConv2d, weight_scales
 from support.training import network
 
@@ -93,6 +93,17 @@ def test_settled_statistics_stay_and_weights_learn_on() -> None:
     assert all(parameter.grad is not None for parameter in net.parameters())
     net.train()(2 * images)
     assert any(not torch.equal(value, before[key]) for key, value in net.state_dict().items() if is_range(key))
+
+
+def test_nothing_settles_before_an_image_was_seen() -> None:
+    """A method may begin with epochs in which its student is not run."""
+    net = quantised("resnet8").train()
+    places = unseen(net)
+    assert len(places) == sum(isinstance(part, Quantiser) for part in net.modules()) and places[0] == "stem.0"
+    settle(net)
+    before = {key: value.clone() for key, value in net.state_dict().items() if "running" in key}
+    net(torch.rand(8, *IMAGE))
+    assert not unseen(net) and not any(torch.equal(net.state_dict()[key], value) for key, value in before.items())
 
 
 def test_a_layer_with_one_scale_follows_its_norm() -> None:

@@ -56,7 +56,7 @@ class Pt2(Form):
         return model
 
     def quantised(self, model: bytes, batches: Iterable[Tensor], float_ends: bool, weight_scales: str) -> bytes:
-        from didact.deploy.lowering import integers
+        from didact.deploy.lowering import Refused, integers
 
         with quiet():
             from torchao.quantization.pt2e import MinMaxObserver
@@ -74,8 +74,11 @@ class Pt2(Form):
                 kinds = dataclasses.replace(kinds, weight=weight)
             quantiser = X86InductorQuantizer().set_global(kinds)
             net = torch.export.load(io.BytesIO(model)).module()
-            with torch.no_grad():
-                return saved(integers(net, quantiser, batches, LARGEST, float_ends))
+            try:
+                with torch.no_grad():
+                    return saved(integers(net, quantiser, batches, LARGEST, float_ends))
+            except Refused as error:
+                raise Unsupported(str(error)) from error
 
     def trained(self, net: BlockNet, image: Shape, mean: Sequence[float], std: Sequence[float]) -> bytes:
         return saved(program_of(integral(net, Decomposed(signed=False)), image, mean, std))

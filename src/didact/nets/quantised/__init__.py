@@ -10,7 +10,7 @@ from didact.nets.blocks import BlockNet
 from didact.nets.quantised.layers import INPUT, OUTPUT, QUANTISED, Folds, Quantiser, quantise_output
 from didact.nets.quantised.points import Points, points
 
-__all__ = ["Points", "Quantiser", "hold", "is_range", "points", "quantise", "settle"]
+__all__ = ["Points", "Quantiser", "hold", "is_range", "points", "quantise", "settle", "unseen"]
 
 
 def quantise(net: BlockNet, where: Points, weight_scales: str = "channel") -> BlockNet:
@@ -52,9 +52,19 @@ def hold(net: nn.Module) -> None:
             folds.norm.training = False  # its output's range is a part of it, and follows
 
 
+def unseen(net: nn.Module) -> list[str]:
+    """The paths of the activations that ``net`` rounds to 8 bits and that have no range, because no
+    image was shown in train mode."""
+    quantisers = [(path, part) for path, part in net.named_modules() if isinstance(part, Quantiser)]
+    return [path.rpartition(".")[0] for path, part in quantisers if not part.seen]
+
+
 def settle(net: nn.Module) -> None:
     """Norms keep their statistics and activations their ranges until ``net`` is put into train mode
-    again."""
+    again. They follow on as long as there is no range: a method may begin with epochs in which the
+    network is not run."""
+    if not any(part.seen for part in net.modules() if isinstance(part, Quantiser)):
+        return
     for module in net.modules():
         if isinstance(module, Quantiser | nn.modules.batchnorm._BatchNorm):
             module.eval()

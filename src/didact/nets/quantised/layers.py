@@ -34,6 +34,11 @@ class Quantiser(nn.Module):
         super().__init__()
         self.register_buffer("range", torch.zeros(2))
 
+    @property
+    def seen(self) -> bool:
+        """Whether there is a range. Waits for the device."""
+        return not bool(self._unseen())
+
     def forward(self, x: Tensor) -> Tensor:
         if x.is_meta:
             return x
