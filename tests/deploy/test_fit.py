@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from pathlib import Path
 
 import pytest
 from torch import nn
@@ -16,6 +17,7 @@ from didact.nets.blocks import parameters
 from didact.nets.supernet import SPACES
 from didact.spec import SpecError
 
+PAGE = Path(__file__).parents[2] / "docs" / "devices.md"
 NEED = Footprint(parameters=1000, peak=300)
 
 
@@ -66,6 +68,15 @@ def test_a_folded_norm_is_never_larger_than_what_is_counted() -> None:
     norms = [part for part in net.modules() if isinstance(part, nn.BatchNorm2d)]
     # docs/devices.md names both figures
     assert (sum(norm.num_features for norm in norms), parameters(net)) == (1_376, 1_233_540)
+
+
+@pytest.mark.parametrize("name", ["resnet8", "resnet8x4", "mobilenet_v2"])
+def test_what_scales_take_in_eight_bits(name: str) -> None:
+    net = nets.create(name, 100)
+    channels = [part.weight.shape[0] for part in net.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
+    each, weights = 4 * sum(channels), parameters(net)
+    row = f"| {name} | {weights:,} bytes | {each:,} ({100 * each / weights:.1f} %) | {4 * len(channels)} | {each:,} |"
+    assert row in PAGE.read_text(encoding="utf-8")
 
 
 def test_fits_has_a_row_for_each_network_and_width() -> None:

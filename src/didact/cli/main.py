@@ -145,6 +145,9 @@ app.command(
     help="""Compute the memory of networks by bit width, and which devices hold them. Trains nothing. With --files: the same of
     exported files, next to their size, accuracy and latency, as measured.
 
+    In 8 bits scales are not counted: of 4 bytes for each output channel, or with didact export --weight-scales layer for
+    each layer. The size of a file (--files) has them.
+
     didact fit --pool resnet8,resnet8x4,mobilenet_v2 --bits 8,32 --target ethos-n77,edge-tpu,raspberry-pi
     """,
 )

@@ -5,9 +5,10 @@
 
 For the peak see :mod:`didact.deploy.activations`. All trained parameters count, including two for
 each channel of a batch norm; running statistics do not. Folded into a convolution, a norm leaves
-one or two numbers for each channel, so this is never too small. Weights and activations have the
-same bit width; images come one at a time. Not counted: the engine's code and scratch memory, the
-scales and 32-bit biases of a quantised network, alignment.
+one or two numbers for each channel, so in 32 bits this is never too small. Weights and activations
+have the same bit width; images come one at a time. Not counted: the engine's code and scratch
+memory, alignment, and what a network quantised to 8 bits has in 32: a bias for each output channel,
+and a scale for each one or, with one scale for the weights of a layer, for each layer.
 """
 
 from __future__ import annotations

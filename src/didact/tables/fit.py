@@ -16,8 +16,9 @@ from didact.tables.table import Cell, Table
 COVERS = """\
 Weights: parameters x bits / 8. Activations: their peak for one image, at the same bit width.
 A device holds a network if it computes in this bit width and both fit, or, in a shared memory,
-their sum fits. 1 MB = 1,000,000 bytes. 'didact list devices' describes each device and names the
-source of its figures."""
+their sum fits. Not counted: scales and biases in 32 bits, which a network in 8 bits has as well.
+1 MB = 1,000,000 bytes. 'didact list devices' describes each device and names the source of its
+figures."""
 
 PER_TABLE = 3  # networks side by side
 
