@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -11,6 +12,7 @@ from didact.execution import Execution, Outcome, execute
 from didact.execution.executor import Executor, Work
 from didact.execution.jobs import Queue, schedule
 from didact.execution.progress import Event, JobBegins, JobEnds, Said, Show
+from didact.execution.work import StoreWork
 from didact.methods.kd import KD
 from didact.runs.run import Run
 from didact.spec import SpecError, catalogue, choose, spec
@@ -85,3 +87,18 @@ def test_an_executor_is_found_by_name_or_given(store: Store) -> None:
         assert failures == {TEACHERS[0].digest: "not today"}
     with pytest.raises(SpecError, match="unknown executor 'her'; did you mean 'here'"):
         execute([TEACHERS[0]], store, Execution(executor="her"))
+
+
+def test_jobs_carry_the_command_of_the_process_that_asks(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a cluster run in processes with a command of their own."""
+    carried: list[str] = []
+
+    def run(self: Lazy, queue: Queue, work: Work, show: Show) -> None:
+        assert isinstance(work, StoreWork)
+        carried.append(work.settings.execution.command)
+
+    monkeypatch.setattr(Lazy, "run", run)
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/didact", "study", "crd"])
+    for execution in (Execution(executor=Lazy()), Execution(executor=Lazy(), command="didact study simkd")):
+        execute([TEACHERS[0]], store, execution)
+    assert carried == ["didact study crd", "didact study simkd"]

@@ -114,6 +114,13 @@ def _entries(store: Store) -> list[tuple[str, str]]:
     return [(run.digest, run.label) for run, _ in store.runs()]
 
 
+def test_its_record_names_the_command_that_asked_for_it(saved: Callable[..., Path], tmp_path: Path) -> None:
+    store, file = Store(tmp_path / "store"), given(saved())
+    execute([file], store, Execution(command="didact study crd"))
+    record = store.get(file)
+    assert record is not None and record.environment()["command"] == "didact study crd"
+
+
 def test_the_file_is_needed_once_and_the_accuracy_is_said_again(saved: Callable[..., Path], tmp_path: Path) -> None:
     path, store = saved(), Store(tmp_path / "store")
     file = given(path)

@@ -32,15 +32,16 @@ def environment(device: str) -> dict[str, Any]:
         "device_name": name,
         "threads": torch.get_num_threads(),
         **shared,
-        "command": _typed(sys.argv),
+        "command": typed(),
     }
 
 
-def _typed(words: list[str]) -> str:
-    """The command as a shell takes it; a package that was started by ``python -m`` by its name."""
-    program = Path(words[0])
+def typed() -> str:
+    """The command of this process as a shell takes it; a package that was started by ``python -m``
+    by its name."""
+    program = Path(sys.argv[0])
     start = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
-    return shlex.join([*start, *words[1:]])
+    return shlex.join([*start, *sys.argv[1:]])
 
 
 def continued(before: dict[str, Any], epochs: int) -> dict[str, Any]:

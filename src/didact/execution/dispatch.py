@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from didact.data import facts
+from didact.engine.environment import typed
 from didact.engine.parallel.group import current
 from didact.execution import together
 from didact.execution.checks import check_missing
@@ -81,7 +83,11 @@ def _execute(
         jobs, failures = schedule(needed, records, failed, size, executor.slots, there, store.say)
         queue = Queue(jobs, Outcome(records, failures))
         settings = WorkSettings(
-            store.root.absolute(), store.trust, frozenset(store.named), frozenset(store.noted), execution
+            store.root.absolute(),
+            store.trust,
+            frozenset(store.named),
+            frozenset(store.noted),
+            replace(execution, command=execution.command or typed()),  # a worker has a command of its own
         )
         executor.run(queue, StoreWork(settings), partial(_receive, store, show or unseen))
     return queue.outcome

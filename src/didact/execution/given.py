@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from didact.data import Dataset, evaluation_batches
 from didact.engine.evaluate import evaluate
 from didact.engine.learner import Learner
+from didact.execution.manner import command
+from didact.execution.settings import Execution
 from didact.nets.shown import adaptation
 from didact.runs.build import beginning
 from didact.runs.foreign import foreign
@@ -27,7 +29,7 @@ which class.
 """
 
 
-def keep(run: Run, store: Store, dataset: Dataset, device: str) -> Record:
+def keep(run: Run, store: Store, dataset: Dataset, device: str, execution: Execution) -> Record:
     """Load the weights, measure the network in float32, say how good it is, and keep its Record.
 
     Raises:
@@ -51,7 +53,8 @@ def keep(run: Run, store: Store, dataset: Dataset, device: str) -> Record:
         counts = _confusion(learner, dataset)
     row = {"epoch": 0, "stage": "given", **tested, "seconds": 0.0, "cpu_seconds": 0.0, "test_regrouped": _regrouped(counts)}
     weights = {f"net.{key}": value for key, value in net.state_dict().items()}
-    record = seal(store, run, dataset.record(), row, weights, device, samples=len(dataset.train))
+    about = command(execution)
+    record = seal(store, run, dataset.record(), row, weights, device, samples=len(dataset.train), circumstances=about)
     for line in told(run, row, len(dataset.test), dataset.classes):
         store.say(line)
     return record

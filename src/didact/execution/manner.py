@@ -75,15 +75,23 @@ def manner(runs: Sequence[Run], groups: int, execution: Execution, device: str, 
 
 
 def circumstances(runs: Sequence[Run], execution: Execution) -> dict[str, Any]:
-    """What environment.json says of it; nothing where all is as usual, as always on a processor."""
+    """What environment.json says of it; of steps nothing where all is as usual, as always on a
+    processor.
+    """
     if not execution.device.startswith("cuda"):
-        return {}
+        return command(execution)
     recorded = execution.capture != "off" and not any(hindrance(run, execution) for run in runs)
     return {
+        **command(execution),
         "steps": "recorded as CUDA graphs" if recorded else "one operation after the other",
         "streams": execution.streams,
         "float32": "tf32" if tf32(runs[0], execution.device) else "ieee",
     }
+
+
+def command(execution: Execution) -> dict[str, str]:
+    """The command that environment.json names, where it is given."""
+    return {"command": execution.command} if execution.command else {}
 
 
 def tf32(run: Run, device: str) -> bool | None:

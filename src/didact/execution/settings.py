@@ -34,6 +34,8 @@ class Execution:
             "auto", which leaves out what cannot be recorded and says why. Changes no result.
         streams: on a GPU, whether each learner of a cohort has a stream of its own. Changes no
             result.
+        command: what Records name as the command that asked for them; that of the asking process
+            when not given. ``didact study ...`` brings a study into reports of the whole store.
     """
 
     device: str = "cpu"
@@ -46,6 +48,7 @@ class Execution:
     decoders: int | None = None
     capture: Literal["off", "auto", "on"] = "off"
     streams: bool = False
+    command: str = ""
 
     def __post_init__(self) -> None:
         if self.capture not in ("off", "auto", "on"):

@@ -139,7 +139,7 @@ def _train(part: Part, store: Store, outcome: Outcome, show: Show) -> None:
     writes = processes.rank == 0
     if first.given is not None:  # alone in its cohort
         if writes:
-            outcome.records[first.digest] = given.keep(first, store, data.load(first.data, device), device)
+            outcome.records[first.digest] = given.keep(first, store, data.load(first.data, device), device, execution)
         return
     dataset = data.load(first.data, device)
     net = None if first.teacher is None else _frozen(store.load(first.teacher)[0], device)

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
 
 from didact.execution import Execution, Outcome, Show
+from didact.request.tokens import words_of
 from didact.spec import SpecError, catalogue, nearest, shown
 from didact.spec.foreign import imported, running
 from didact.store.store import Store
@@ -75,6 +78,34 @@ def find(name: str) -> Make:
         whole = [] if "-" in name else [study.partition("-")[0] for study in names()]
         raise SpecError(f"unknown study {shown(name)}{nearest(name, {*names(), *whole})} (a file of your own ends in .py)")
     return _checked(name, *imported(name, "study"))
+
+
+def train(
+    name: str,
+    settings: Mapping[str, Any],
+    store: Store,
+    execution: Execution,
+    show: Show | None = None,
+    *,
+    retry: bool = False,
+) -> tuple[Paper, Outcome]:
+    """Train the missing runs of a study as ``didact study`` does. Their Records name that command, by
+    which a report of the whole store finds the study.
+
+    Args:
+        name: as of :func:`find`.
+        settings: those after the name on the command line, as a tree of plain values:
+            ``{"scale": "small", "data": {"per_class": 50}}``.
+        show: receives the events of the training.
+        retry: train runs again that failed before, from their last good state.
+
+    Raises:
+        SpecError: no such study, or it does not take these settings.
+        RequestError: as of :func:`didact.execute`.
+    """
+    paper = find(name)(settings, execution.device)
+    command = execution.command or shlex.join(["didact", "study", name, *words_of(settings)])
+    return paper, paper.train(store, replace(execution, command=command), show, retry=retry)
 
 
 def names() -> list[str]:

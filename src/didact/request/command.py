@@ -5,7 +5,6 @@ it.
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from didact.nets.supernet import SPACES, Pool, Space
 from didact.request.plan import plan
 from didact.request.schema import BRANCHES
 from didact.request.settings import in_floats, labelled, merged
-from didact.request.tokens import parse
+from didact.request.tokens import parse, words_of
 from didact.runs.given import Given, last_place
 from didact.runs.run import BASELINE, Run, method_label
 from didact.spec import SpecError, from_json, to_json
@@ -35,7 +34,7 @@ def alone(run: Run, store: Path) -> str | None:
     """
     try:
         given = _Inherited.of(run)
-        words = _words({"net": run.net} | _method(run.method, "method", "") | _surroundings(run, given) | given.flat(""))
+        words = words_of({"net": run.net} | _method(run.method, "method", "") | _surroundings(run, given) | given.flat(""))
     except SpecError:  # its images or weights are not on this machine
         return None
     return _command(words, store) if [planned.digest for planned in _planned(words, run)] == [run.digest] else None
@@ -49,7 +48,7 @@ def command(teacher: Run, students: Sequence[str], store: Path) -> str | None:
     student = students[0] if len(students) == 1 else ""
     try:
         given = _Inherited.of(teacher)
-        words = _words({"net": ",".join(students)} | _teacher(teacher, student, given, "teacher") | given.flat(""))
+        words = words_of({"net": ",".join(students)} | _teacher(teacher, student, given, "teacher") | given.flat(""))
     except SpecError:  # its images or weights are not on this machine
         return None
     runs = _planned(words)
@@ -60,22 +59,11 @@ def command(teacher: Run, students: Sequence[str], store: Path) -> str | None:
 
 def on_data(given: Settings) -> str:
     """The words by which ``didact train`` names the images of these :func:`data_settings`."""
-    return shlex.join(_words(_below("data", given)))
+    return shlex.join(words_of(_below("data", given)))
 
 
 def _command(words: Sequence[str], store: Path) -> str:
     return shlex.join(["didact", "train", *words, "--store", str(store)])
-
-
-def _words(given: Settings) -> list[str]:
-    return [word for path, value in given.items() for word in (f"--{path}", _text(value))]
-
-
-def _text(value: Any) -> str:
-    """A value as the command line reads it: "none" as a text is quoted, since it is null otherwise."""
-    if isinstance(value, str) and parse(["--value", value]) == {"value": value}:
-        return value
-    return json.dumps(value, separators=(",", ":"))
 
 
 def _planned(words: Sequence[str], described: Run | None = None) -> list[Run]:

@@ -1,4 +1,4 @@
-"""Settings from the command line: ``--a.b value`` and ``--a.b=value`` into nested dicts."""
+"""Settings from the command line: ``--a.b value`` and ``--a.b=value`` into nested dicts, and back."""
 
 from __future__ import annotations
 
@@ -50,6 +50,18 @@ def parse(tokens: Sequence[str]) -> dict[str, Any]:
             below = below.setdefault(part, {})
         below[path[-1]] = value
     return tree
+
+
+def words_of(settings: Mapping[str, Any]) -> list[str]:
+    """Tokens of which :func:`parse` makes these settings; names may have dots."""
+    return [word for path, value in settings.items() for word in (f"--{path}", _text(value))]
+
+
+def _text(value: Any) -> str:
+    """A value as :func:`parse` reads it: "none" as a text is quoted, since it is null otherwise."""
+    if isinstance(value, str) and not value.startswith("--") and parse(["--value", value]) == {"value": value}:
+        return value
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _pairs(tokens: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -24,6 +25,7 @@ def seal(
     weights: dict[str, Tensor],
     device: str,
     samples: int,
+    circumstances: Mapping[str, Any],
 ) -> Record:
     """The Record of ``run``, which is locked. What a kill left earlier is written over.
 
@@ -32,6 +34,8 @@ def seal(
         row: its metrics.
         weights: ``net.*``.
         samples: size of the training set.
+        circumstances: what environment.json says beside
+            :func:`~didact.engine.environment.environment`.
     """
     folder = store.folder(run)
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +44,7 @@ def seal(
     own = sources(run)
     contents = {
         "spec.json": canonical(run).encode(),
-        "environment.json": json_text(environment(device) | ({"source": own} if own else {})),
+        "environment.json": json_text({**environment(device), **circumstances, **({"source": own} if own else {})}),
         "images.json": canonical(images).encode(),
         "metrics.jsonl": f"{strict_json(row)}\n".encode(),
     }
