@@ -5,7 +5,7 @@ of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -203,14 +203,9 @@ class Learner:
         return shown
 
     def begin_step(self, clock: Clock) -> None:
-        """The host's share of a step before it: the learning rate, where the optimiser moves.
-
-        A step takes ``recipe.accumulate`` batches, the last of an epoch those that are left. Its
-        rate is that of a training in batches so many times as large.
-        """
-        every = self.recipe.accumulate
-        if self._moves(clock):
-            self.updates.set_rate(self._rate(replace(clock, step=clock.step // every, steps=-(-clock.steps // every))))
+        """The host's share of a step before it: the learning rate, where the optimiser moves."""
+        if self.updates.due(clock):
+            self.updates.set_rate(self._rate(self.updates.own(clock)))
 
     def update(self, loss: Tensor, clock: Clock, images: int) -> None:
         """Take in the gradient of ``loss``, the mean over a batch of so many images, and move where
@@ -218,20 +213,17 @@ class Learner:
         alone.
         """
         self.updates.add(loss, images)
-        if self._moves(clock):
+        if self.updates.due(clock):
             self.updates.move()
 
     def end_step(self, clock: Clock) -> None:
         """The host's share of a step after it: what it keeps of it, and the average of the
         weights.
         """
-        if self._moves(clock):
+        if self.updates.due(clock):
             self.updates.note()
             if self.average is not None:
                 self.average.follow()
-
-    def _moves(self, clock: Clock) -> bool:
-        return (clock.step + 1) % self.recipe.accumulate == 0 or clock.step + 1 == clock.steps
 
     def _rate(self, clock: Clock) -> float:
         rate = self.stage.lr(clock.epoch, clock.epochs, self.recipe.learning_rate)
@@ -242,11 +234,8 @@ class Learner:
         """Within the block network and extras have the averaged weights, where the recipe says so:
         those to test and hand on.
         """
-        if self.average is None:
+        with nullcontext() if self.average is None else self.average.in_place():
             yield
-        else:
-            with self.average.in_place():
-                yield
 
     def norms(self, share: Share) -> AbstractContextManager[object]:
         """Within the block batch norms take the statistics of a batch as the recipe says."""

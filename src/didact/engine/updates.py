@@ -9,6 +9,7 @@ same bits when it is not.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch.optim import Optimizer
 
 from didact.engine.parallel.processes import ALONE, Processes
 from didact.engine.recipe import Recipe
+from didact.method import Clock
 
 
 def on_device(device: torch.device) -> bool:
@@ -62,6 +64,19 @@ class Updates:
         self._images = 0  # of the batches since the last step
         self._norm = self.parameters[0].detach().new_zeros(())
         self._norms: list[Tensor] = []
+
+    def due(self, clock: Clock) -> bool:
+        """Whether a step is made after the batch at ``clock``. It takes ``recipe.accumulate`` batches,
+        the last of an epoch those that are left.
+        """
+        return (clock.step + 1) % self.recipe.accumulate == 0 or clock.step + 1 == clock.steps
+
+    def own(self, clock: Clock) -> Clock:
+        """``clock`` in steps of the optimiser: those of a training in batches so many times as large,
+        whose rate they have.
+        """
+        every = self.recipe.accumulate
+        return replace(clock, step=clock.step // every, steps=-(-clock.steps // every))
 
     def set_rate(self, rate: float) -> None:
         """The learning rate of the next step."""
