@@ -185,8 +185,10 @@ def _cells(setting: Setting, row: Mapping[str, float]) -> list[str]:
 
 
 def _judged(name: str, points: Sequence[Point]) -> list[str]:
-    correlation = spearmanr([point.value for point in points], [point.gain for point in points])[0]
-    return [name, str(len(points)), f"{correlation:+.2f}", f"{sign(points)} of {len(points)}"]
+    values, gains = [point.value for point in points], [point.gain for point in points]
+    if len(set(values)) < 2 or len(set(gains)) < 2:
+        return [name, str(len(points)), "-", "-"]
+    return [name, str(len(points)), f"{spearmanr(values, gains)[0]:+.2f}", f"{sign(points)} of {len(points)}"]
 
 
 if __name__ == "__main__":
