@@ -18,7 +18,7 @@ from didact.engine.recipe import Recipe
 from didact.engine.updates import Updates
 from didact.method import Clock, Method, Stage
 from didact.nets.blocks import BlockNet
-from didact.nets.layers import index_strides
+from didact.nets.layers import guard_tiny_maps, index_strides
 from didact.nets.quantised import hold, settle
 from didact.seeds import reseed, stream
 from didact.tensors import Batch, Needs, Outputs
@@ -62,8 +62,10 @@ class Learner:
         self.method = method
         self.recipe = recipe
         self.device = torch.device(device)
-        index_strides(net)  # networks and extras of one's own are not made by conv_norm
-        index_strides(extras)
+        for part in (net, extras):
+            index_strides(part)  # networks and extras of one's own are not made by conv_norm
+            if recipe.precision == "bf16":
+                guard_tiny_maps(part)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.extras = extras.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.seed = seed

@@ -68,6 +68,52 @@ def index_strides(net: nn.Module) -> nn.Module:
     return net
 
 
+class PaddedConv2d(nn.Conv2d):
+    """A convolution that, in bfloat16 training on the CPU, computes tiny maps in float32.
+
+    There oneDNN leaves the weight gradient of a kernel's tap unset where that tap meets padding
+    alone, as eight of nine do in a 3x3 convolution of a map of 1x1 (torch 2.13, stride 2; also 5x5
+    and 7x7 of 2x2): numbers of no meaning, or NaN. In float32 it is 0, as it should be.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return convolved(self, input, self.weight)
+
+
+def convolved(conv: nn.Conv2d, x: Tensor, weight: Tensor) -> Tensor:
+    """What ``conv`` gives for ``x`` with ``weight`` in its weight's place; see
+    :class:`PaddedConv2d`."""
+    trains = x.device.type == "cpu" and torch.is_grad_enabled() and weight.requires_grad
+    if not (trains and torch.is_autocast_enabled("cpu") and has_idle_taps(conv, x.shape[-2], x.shape[-1])):
+        return conv._conv_forward(x, weight, conv.bias)
+    with torch.autocast("cpu", enabled=False):
+        return conv._conv_forward(x.float(), weight, conv.bias)
+
+
+def has_idle_taps(conv: nn.Conv2d, height: int, width: int) -> bool:
+    """Whether some tap of the kernel meets nothing but padding in a map of this size."""
+    left, right, top, bottom = conv._reversed_padding_repeated_twice
+    padding = ((top, bottom), (left, right))
+    for size, (before, after), kernel, stride, dilation in zip(
+        (height, width), padding, conv.kernel_size, conv.stride, conv.dilation, strict=True
+    ):
+        reach = dilation * (kernel - 1)
+        starts = range(-before, size + after - reach, stride)
+        for tap in range(0, reach + 1, dilation):
+            if not any(0 <= start + tap < size for start in starts):
+                return True
+    return False
+
+
+def guard_tiny_maps(net: nn.Module) -> nn.Module:
+    """Make every ``nn.Conv2d`` in ``net`` that pads a :class:`PaddedConv2d`, in place: parameters and
+    names stay."""
+    for module in net.modules():
+        if type(module) is nn.Conv2d and any(module._reversed_padding_repeated_twice):
+            module.__class__ = PaddedConv2d
+    return net
+
+
 def conv_norm(source: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> list[nn.Module]:
     """A convolution without bias, which divides the size by ``stride`` and rounds up, and its batch
     norm."""

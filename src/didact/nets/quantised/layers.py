@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from didact.nets.layers import StridedPointwise, needs_indexing, strided
+from didact.nets.layers import PaddedConv2d, StridedPointwise, convolved, needs_indexing, strided
 from didact.nets.quantised.arithmetic import rounded, rounded_weight, scales, shared_scales
 
 PACE = 0.01
@@ -114,7 +114,7 @@ class QuantisedConv2d(nn.Conv2d):
         weight = _rounded(self)
         if needs_indexing(self):
             return strided(self, x, weight)
-        return self._conv_forward(x, weight, self.bias)
+        return convolved(self, x, weight)
 
 
 class QuantisedLinear(nn.Linear):
@@ -135,6 +135,7 @@ class QuantisedLinear(nn.Linear):
 QUANTISED: dict[type, type] = {
     nn.Conv2d: QuantisedConv2d,
     StridedPointwise: QuantisedConv2d,
+    PaddedConv2d: QuantisedConv2d,
     nn.Linear: QuantisedLinear,
 }
 """What becomes of layers; those of other kinds stay in float32."""
