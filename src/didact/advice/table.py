@@ -134,9 +134,7 @@ def _pilot(found: Sequence[Option]) -> str:
     """A pilot that the request may have; nothing where it is too short for one."""
     whole = found[0].students[0].epochs
     share = max(0.2, math.ceil(100 * SHORTEST / whole) / 100)
-    return (
-        f" --pilot {share:g} trains {math.floor(share * whole)} epochs first, and narrows the interval." if share < 1 else ""
-    )
+    return f" --pilot {share:g} trains {math.floor(share * whole)} epochs first, as one more trial." if share < 1 else ""
 
 
 def _evidence(known: Sequence[Trial]) -> list[Table]:
