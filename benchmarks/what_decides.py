@@ -70,8 +70,8 @@ def settings(store: Store) -> list[Setting]:
         if beside in accuracies:
             _, pairs = groups.setdefault((teacher.digest, replace(run, seed=0).digest), (run, []))
             pairs.append((accuracies[beside], accuracies[run.digest]))
-    found = [_setting(run, pairs) for run, pairs in groups.values()]
-    return sorted(found, key=lambda one: (one.student.data.label, one.student.epochs, one.name))
+    of_store = [_setting(run, pairs) for run, pairs in groups.values()]
+    return sorted(of_store, key=lambda one: (one.student.data.label, one.student.epochs, one.name))
 
 
 def _setting(run: Run, pairs: Pairs) -> Setting:
@@ -130,7 +130,7 @@ class Point:
 
 
 def sign(points: Sequence[Point]) -> int:
-    """How often a threshold has the sign of a gain whose data and length were left out."""
+    """How often a threshold that is fitted to points of other regimes has the sign of a point's gain."""
     right = 0
     for point in points:
         others = [(other.value, other.gain > 0) for other in points if other.regime != point.regime]
@@ -167,15 +167,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store")
     store = Store(parser.parse_args().store)
-    found = settings(store)
+    of_store = settings(store)
     known: dict[str, Answers] = {}
-    rows = [quantities(store, setting, known) for setting in found]
+    rows = [quantities(store, setting, known) for setting in of_store]
     names = list(rows[0])
-    table(["setting", "students", "gain", *names], [_cells(setting, row) for setting, row in zip(found, rows, strict=True)])
+    table(
+        ["setting", "students", "gain", *names], [_cells(setting, row) for setting, row in zip(of_store, rows, strict=True)]
+    )
     print()
     judged = []
     for name in names:
-        points = [Point(row[name], setting.gain, setting.regime) for setting, row in zip(found, rows, strict=True)]
+        points = [Point(row[name], setting.gain, setting.regime) for setting, row in zip(of_store, rows, strict=True)]
         judged.append(_judged(name, [point for point in points if not math.isnan(point.value)]))
     table(["quantity", "settings", "rank correlation with the gain", "right sign"], judged)
 

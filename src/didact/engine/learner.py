@@ -207,7 +207,7 @@ class Learner:
     def begin_step(self, clock: Clock) -> None:
         """The host's share of a step before it: the learning rate, where the optimiser moves."""
         if self.updates.due(clock):
-            self.updates.set_rate(self._rate(self.updates.own(clock)))
+            self.updates.set_rate(self._rate(self.updates.optimiser_clock(clock)))
 
     def update(self, loss: Tensor, clock: Clock, images: int) -> None:
         """Take in the gradient of ``loss``, the mean over a batch of so many images, and move where

@@ -71,10 +71,8 @@ class Updates:
         """
         return (clock.step + 1) % self.recipe.accumulate == 0 or clock.step + 1 == clock.steps
 
-    def own(self, clock: Clock) -> Clock:
-        """``clock`` in steps of the optimiser: those of a training in batches so many times as large,
-        whose rate they have.
-        """
+    def optimiser_clock(self, clock: Clock) -> Clock:
+        """``clock`` counted in steps of the optimiser instead of batches. The learning rate follows it."""
         every = self.recipe.accumulate
         return replace(clock, step=clock.step // every, steps=-(-clock.steps // every))
 

@@ -34,8 +34,8 @@ class Execution:
             "auto", which leaves out what cannot be recorded and says why. Changes no result.
         streams: on a GPU, whether each learner of a cohort has a stream of its own. Changes no
             result.
-        command: what Records name as the command that asked for them; that of the asking process
-            when not given. ``didact study ...`` brings a study into reports of the whole store.
+        command: the command line that Records hold; by default that of this process. With
+            ``didact study ...`` the study is in reports of the whole store.
     """
 
     device: str = "cpu"
