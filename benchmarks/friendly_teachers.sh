@@ -1,10 +1,10 @@
 #!/bin/bash
 # Trains everything that docs/results/friendly-teachers.md reports, in the order of that page.
 #
-#     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length|rivals|gentler|longer|teachers]
+#     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length|rivals|gentler|longer|teachers|students]
 #
 # "lines" (the default) trains the page's lines 1 to 10 on all images, "length" its line 13 on 5,000, "rivals" its lines 14 to 18,
-# "gentler" its lines 19 and 21, "longer" its line 20, and "teachers" its lines 22 to 24.
+# "gentler" its lines 19 and 21, "longer" its line 20, "teachers" its lines 22 to 24, and "students" its lines 25 and 26.
 #
 # It can be stopped and started again at any time: finished runs are read, an unfinished one continues after its last epoch.
 set -eu
@@ -71,6 +71,16 @@ if [ "$part" = teachers ]; then
     teachers --epochs 60 --teacher.method standard,sftn --teacher.recipe.epochs 240
     for epochs in 60 240; do
         teachers --epochs $epochs --teacher.method gtn --teacher.method.pool tiny
+    done
+    exit
+fi
+
+# 25 and 26. Line 13 for a larger and for a smaller student.
+if [ "$part" = students ]; then
+    for net in resnet14 basic-8-1x8-1x16-1x32; do
+        for epochs in 60 240; do
+            train --data.per_class 50 --epochs $epochs --teacher.net resnet20 --net $net --method kd --teacher.method standard,sftn
+        done
     done
     exit
 fi
