@@ -26,7 +26,7 @@ class Finished:
 
 def runs(teacher_method: Any, **settings: Any) -> list[Run]:
     teacher = {"net": "resnet14", "method": teacher_method, **settings.pop("teacher", {})}
-    return plan({"net": "resnet8", "epochs": 30, "seeds": 2, "teacher": teacher, **settings})
+    return plan({"net": "resnet8", "epochs": 30, "seeds": 3, "teacher": teacher, **settings})
 
 
 def finished(accuracies: Mapping[str, float], *groups: list[Run]) -> list[tuple[Run, Record]]:
@@ -64,6 +64,10 @@ def test_generic_teachers_are_trials_of_their_own_kind() -> None:
 )
 def test_students_that_differ_in_more_are_no_trial(other: list[Run]) -> None:
     assert records.trials(finished({"standard": 60, "sftn": 58}, runs("standard"), other)) == []
+
+
+def test_two_seeds_are_no_trial() -> None:
+    assert records.trials(finished({"standard": 60, "sftn": 58}, runs("standard", seeds=2), runs("sftn", seeds=2))) == []
 
 
 def test_students_alone_are_no_trial() -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from didact.advice.law import Interval
 from didact.advice.options import options
+from didact.advice.records import OWN
 from didact.advice.table import plain, sentences, tables
-from didact.advice.trials import trials
+from didact.advice.trials import Trial, trials
 from didact.tables.table import text
 
 TREE = {"net": "resnet8", "teacher": {"net": "resnet14"}, "epochs": 40}
@@ -42,6 +43,22 @@ def test_the_decision_follows_the_intervals() -> None:
     for words, gains in cases.items():
         found = [standard, replace(sftn, gain=gains[0]), replace(gtn, gain=gains[1])]
         assert words in sentences(found, [])[0]
+
+
+def test_a_pilot_is_offered_where_it_may_tell() -> None:
+    standard, sftn, gtn = options(TREE, "cpu", [])
+    open_question = Interval(0, -1, 1)
+
+    def last_word(sftn_gain: Interval | None, evidence: tuple[Trial, ...] = ()) -> str:
+        found = [standard, replace(sftn, gain=sftn_gain, evidence=evidence), replace(gtn, gain=open_question)]
+        return sentences(found, [])[0]
+
+    assert "--pilot 0.25 trains 10 epochs" in last_word(open_question)
+    assert "--pilot" not in last_word(Interval(-1, -1.5, -0.5)), "it trains an SFTN teacher, and that one is known"
+    label = standard.students[0].data.label
+    own = Trial("sftn", f"{label}, 20 epochs", 20, 100, "resnet14", "resnet8", -1.0, OWN)
+    assert "--pilot" not in last_word(open_question, (own,)), "the store has its figures"
+    assert "--pilot" in last_word(open_question, (replace(own, regime="other data, 20 epochs"),))
 
 
 def test_a_teacher_that_cannot_serve_says_why() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from didact.advice.trials import KINDS, measured, published, trials
+from didact.data.settings import Data
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,6 +31,26 @@ def test_measured_trials_name_their_page() -> None:
     assert len(measured()) >= 24
     for trial in measured():
         assert (ROOT / trial.source).is_file(), trial.source
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"name": "digits", "per_class": 20},
+        {"name": "cifar100", "classes": 20, "per_class": 200},
+        {"name": "cifar100", "classes": 20, "per_class": 100},
+        {"name": "cifar100", "size": 16},
+        {"name": "cifar100", "size": 16, "per_class": 50},
+        {"name": "cifar100"},
+    ],
+    ids=str,
+)
+def test_data_have_the_label_that_a_store_gives_them(settings: dict[str, Any]) -> None:
+    assert Data(**settings).label in {trial.data for trial in trials()}
+
+
+def test_no_other_data_were_tried() -> None:
+    assert len({trial.data for trial in trials()} - {"imagenet"}) == 6
 
 
 def test_all_trials_are_of_known_kinds_and_of_sensible_size() -> None:

@@ -119,8 +119,8 @@ class Regime:
 
     @property
     def data(self) -> str:
-        """What its networks learned from: the name without the length."""
-        return self.name.rpartition(", ")[0]
+        """What its networks learned from."""
+        return self.trials[0].data
 
 
 def regimes(trials: Sequence[Trial]) -> list[Regime]:

@@ -39,10 +39,10 @@ class Lighter:
 
 
 TRIED = (
-    Lighter("digits, 20 images a class", 45, -0.28, 0.33, "docs/results/sftn-small-scale.md"),
-    Lighter("cifar100, 20 x 100 images", 60, -1.29, -1.22, "docs/results/sftn-small-scale.md"),
-    Lighter("cifar100 at 16x16, 50 a class", 60, -1.58, 0.14, "docs/results/friendly-teachers.md"),
-    Lighter("cifar100 at 16x16, 50 a class", 240, 2.00, 1.56, "docs/results/friendly-teachers.md"),
+    Lighter("digits 20 per class", 45, -0.28, 0.33, "docs/results/sftn-small-scale.md"),
+    Lighter("cifar100 20 classes 100 per class", 60, -1.29, -1.22, "docs/results/sftn-small-scale.md"),
+    Lighter("cifar100 at 16x16 50 per class", 60, -1.58, 0.14, "docs/results/friendly-teachers.md"),
+    Lighter("cifar100 at 16x16 50 per class", 240, 2.00, 1.56, "docs/results/friendly-teachers.md"),
 )
 
 

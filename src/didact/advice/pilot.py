@@ -13,15 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from didact.advice.options import Option
-from didact.advice.records import SHORTEST
+from didact.advice.records import LEAST_PAIRS, SHORTEST
 from didact.request.plan import plan
 from didact.runs.run import Run
 from didact.runs.spread import Sample
 from didact.spec import SpecError, shown
 from didact.store.record import Record
-
-SEEDS = 3
-"""Students of each teacher: fewer say too little of their noise."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def pilot(tree: Mapping[str, Any], option: Option, share: float, device: str) ->
     recipe = {key: value for key, value in dict(tree.get("recipe") or {}).items() if key != "epochs"}
     teacher = {key: value for key, value in tree["teacher"].items() if key != "recipe"}
     one = {key: value for key, value in tree.items() if key not in ("seed", "seeds", "epochs")}
-    one |= {"net": option.students[0].net, "recipe": recipe, "epochs": epochs, "seeds": SEEDS, "method": "kd"}
+    one |= {"net": option.students[0].net, "recipe": recipe, "epochs": epochs, "seeds": LEAST_PAIRS, "method": "kd"}
     runs = [
         run for method in ("standard", "sftn") for run in plan({**one, "teacher": {**teacher, "method": method}}, device)
     ]

@@ -20,6 +20,15 @@ SHORTEST = 10
 would follow them more than all others.
 """
 
+LEAST_PAIRS = 3
+"""Pairs of students below which a setting is no trial: a regime counts as much as a paper's, and the
+noise of one or two seeds would move the line.
+"""
+
+
+OWN = "this store"
+"""The source of such a trial."""
+
 
 def kind(method: Method) -> str | None:
     """Which trials say something of a teacher that is trained by ``method``.
@@ -39,10 +48,11 @@ def steps(run: Run) -> int:
 
 
 def trials(finished: Iterable[tuple[Run, Record]]) -> list[Trial]:
-    """The trials among these runs: teachers and students of the same number of epochs, and on both
-    sides a common seed. Those of fewer than :data:`SHORTEST` epochs are left out.
+    """The trials among these runs: teachers and students of the same number of epochs.
 
-    A pair of students differs in nothing but how their teacher was trained.
+    A trial has :data:`LEAST_PAIRS` pairs of students or more. Those of a pair have one seed, and differ
+    in nothing but how their teacher was trained. Trainings of fewer than :data:`SHORTEST` epochs are
+    left out.
     """
     accuracies: dict[str, tuple[Run, float]] = {}
     for run, record in finished:
@@ -56,7 +66,7 @@ def trials(finished: Iterable[tuple[Run, Record]]) -> list[Trial]:
         if friendly and standard:
             alike = digest([run.net, run.teacher and run.teacher.net, run.data.label, run.epochs, run.recipe.batch_size])
             gains.setdefault((friendly, alike), []).append((run, accuracy - standard[1]))
-    return [_trial(friendly, members) for (friendly, _), members in gains.items()]
+    return [_trial(friendly, members) for (friendly, _), members in gains.items() if len(members) >= LEAST_PAIRS]
 
 
 def _friendly(run: Run) -> str | None:
@@ -81,4 +91,4 @@ def _trial(friendly: str, members: list[tuple[Run, float]]) -> Trial:
     mean = Sample(tuple(gain for _, gain in members)).mean
     assert mean is not None
     name = f"{run.data.label}, {run.epochs} epochs"
-    return Trial(friendly, name, run.epochs, steps(run), run.teacher.net, run.net, mean, "this store")
+    return Trial(friendly, name, run.epochs, steps(run), run.teacher.net, run.net, mean, OWN)

@@ -18,7 +18,7 @@ from didact.advice.options import (
     shortest,
     turning_point,
 )
-from didact.advice.records import SHORTEST
+from didact.advice.records import OWN, SHORTEST
 from didact.advice.trials import KINDS, Trial
 from didact.runs.spread import defined
 from didact.tables.table import Cell, Table
@@ -127,14 +127,22 @@ def _decision(found: Sequence[Option]) -> str:
         return f"Train the teacher by {best.name}: --teacher.method {best.kind}"
     if all(option.verdict == "standard" for option in found[1:] if not option.refused):
         return "Train a standard teacher: --teacher.method standard"
-    return f"The trials cannot tell which teacher is better here; a standard teacher is the cheaper one.{_pilot(found)}"
+    return f"The trials cannot tell which teacher is better here; a standard teacher is the cheaper one.{_pilot(found[1])}"
 
 
-def _pilot(found: Sequence[Option]) -> str:
-    """A pilot that the request may have; nothing where it is too short for one."""
-    whole = found[0].students[0].epochs
+def _pilot(sftn: Option) -> str:
+    """A pilot that the request may have; nothing where it is too short for one, where the store has one
+    or more trials on its data, or where the open question is not one of SFTN, which a pilot trains.
+    """
+    if sftn.verdict != "cannot tell" or sftn.refused or any(_on_its_data(sftn, trial) for trial in sftn.evidence):
+        return ""
+    whole = sftn.students[0].epochs
     share = max(0.2, math.ceil(100 * SHORTEST / whole) / 100)
     return f" --pilot {share:g} trains {math.floor(share * whole)} epochs first, as one more trial." if share < 1 else ""
+
+
+def _on_its_data(option: Option, trial: Trial) -> bool:
+    return trial.source == OWN and trial.data == option.students[0].data.label
 
 
 def _evidence(known: Sequence[Trial]) -> list[Table]:

@@ -45,41 +45,47 @@ class Trial:
     gain: float
     source: str
 
+    @property
+    def data(self) -> str:
+        """What its networks learned from: the regime without the length."""
+        return self.regime.rpartition(", ")[0]
+
 
 _MEASURED = """
-    sftn | digits, 20 images a class      |  15 |    105 | resnet14 | resnet8  | -9.88 | sftn-small-scale
-    sftn | digits, 20 images a class      |  45 |    315 | resnet14 | resnet8  | -0.28 | sftn-small-scale
-    sftn | digits, 20 images a class      | 135 |    945 | resnet14 | resnet8  | -0.25 | sftn-small-scale
-    sftn | digits, 20 images a class      |  45 |    315 | resnet14 | s1       | +0.15 | gtn-small-scale
-    sftn | digits, 20 images a class      |  45 |    315 | resnet14 | s2       | +0.15 | gtn-small-scale
-    sftn | digits, 20 images a class      |  45 |    315 | resnet14 | s3       | -0.85 | gtn-small-scale
-    sftn | digits, 20 images a class      |  45 |    315 | resnet14 | s4       | -1.01 | gtn-small-scale
-    sftn | cifar100, 20 x 200 images      |  20 |   1260 | resnet20 | s1       | -7.52 | gtn-small-scale
-    sftn | cifar100, 20 x 200 images      |  20 |   1260 | resnet20 | s2       | -5.39 | gtn-small-scale
-    sftn | cifar100, 20 x 200 images      |  20 |   1260 | resnet20 | s3       | -6.79 | gtn-small-scale
-    sftn | cifar100, 20 x 200 images      |  20 |   1260 | resnet20 | s4       | -4.10 | gtn-small-scale
-    sftn | cifar100, 20 x 200 images      |  40 |   2520 | resnet20 | resnet8  | -3.67 | sftn-tables
-    sftn | cifar100, 20 x 100 images      |  60 |   3780 | wrn_16_2 | wrn_16_1 | -1.38 | sftn-small-scale
-    sftn | cifar100 at 16x16              |  40 |  31250 | resnet20 | resnet8  | -1.51 | friendly-teachers
-    sftn | cifar100 at 16x16, 50 a class  |  60 |   4740 | resnet20 | resnet8  | -1.56 | friendly-teachers
-    sftn | cifar100 at 16x16, 50 a class  | 120 |   9480 | resnet20 | resnet8  | +0.01 | friendly-teachers
-    sftn | cifar100 at 16x16, 50 a class  | 240 |  18960 | resnet20 | resnet8  | +1.78 | friendly-teachers
-    gtn  | digits, 20 images a class      |  15 |    105 | resnet14 | s1 to s4 | -13.1 | gtn-small-scale
-    gtn  | digits, 20 images a class      |  45 |    315 | resnet14 | s1       | +0.45 | gtn-small-scale
-    gtn  | digits, 20 images a class      |  45 |    315 | resnet14 | s2       | +0.48 | gtn-small-scale
-    gtn  | digits, 20 images a class      |  45 |    315 | resnet14 | s3       | +0.08 | gtn-small-scale
-    gtn  | digits, 20 images a class      |  45 |    315 | resnet14 | s4       | +0.54 | gtn-small-scale
-    gtn  | digits, 20 images a class      | 135 |    945 | resnet14 | s1 to s4 | +0.70 | gtn-small-scale
-    gtn  | cifar100, 20 x 200 images      |  20 |   1260 | resnet20 | s1       | -4.92 | gtn-small-scale
-    gtn  | cifar100, 20 x 200 images      |  20 |   1260 | resnet20 | s2       | -4.63 | gtn-small-scale
-    gtn  | cifar100, 20 x 200 images      |  20 |   1260 | resnet20 | s3       | -4.28 | gtn-small-scale
-    gtn  | cifar100, 20 x 200 images      |  20 |   1260 | resnet20 | s4       | -3.69 | gtn-small-scale
-    gtn  | cifar100, 20 x 200 images      |  60 |   3780 | resnet20 | s1 to s4 | -2.10 | gtn-small-scale
-    gtn  | cifar100 at 16x16, 50 a class  |  60 |   4740 | resnet20 | resnet8  | -0.67 | friendly-teachers
-    gtn  | cifar100 at 16x16, 50 a class  | 240 |  18960 | resnet20 | resnet8  | +0.84 | friendly-teachers
+    sftn | digits 20 per class               |  15 |    105 | resnet14 | resnet8  | -9.88 | sftn-small-scale
+    sftn | digits 20 per class               |  45 |    315 | resnet14 | resnet8  | -0.28 | sftn-small-scale
+    sftn | digits 20 per class               | 135 |    945 | resnet14 | resnet8  | -0.25 | sftn-small-scale
+    sftn | digits 20 per class               |  45 |    315 | resnet14 | s1       | +0.15 | gtn-small-scale
+    sftn | digits 20 per class               |  45 |    315 | resnet14 | s2       | +0.15 | gtn-small-scale
+    sftn | digits 20 per class               |  45 |    315 | resnet14 | s3       | -0.85 | gtn-small-scale
+    sftn | digits 20 per class               |  45 |    315 | resnet14 | s4       | -1.01 | gtn-small-scale
+    sftn | cifar100 20 classes 200 per class |  20 |   1260 | resnet20 | s1       | -7.52 | gtn-small-scale
+    sftn | cifar100 20 classes 200 per class |  20 |   1260 | resnet20 | s2       | -5.39 | gtn-small-scale
+    sftn | cifar100 20 classes 200 per class |  20 |   1260 | resnet20 | s3       | -6.79 | gtn-small-scale
+    sftn | cifar100 20 classes 200 per class |  20 |   1260 | resnet20 | s4       | -4.10 | gtn-small-scale
+    sftn | cifar100 20 classes 200 per class |  40 |   2520 | resnet20 | resnet8  | -3.67 | sftn-tables
+    sftn | cifar100 20 classes 100 per class |  60 |   3780 | wrn_16_2 | wrn_16_1 | -1.38 | sftn-small-scale
+    sftn | cifar100 at 16x16                 |  40 |  31250 | resnet20 | resnet8  | -1.51 | friendly-teachers
+    sftn | cifar100 at 16x16 50 per class    |  60 |   4740 | resnet20 | resnet8  | -1.56 | friendly-teachers
+    sftn | cifar100 at 16x16 50 per class    | 120 |   9480 | resnet20 | resnet8  | +0.01 | friendly-teachers
+    sftn | cifar100 at 16x16 50 per class    | 240 |  18960 | resnet20 | resnet8  | +1.78 | friendly-teachers
+    gtn  | digits 20 per class               |  15 |    105 | resnet14 | s1 to s4 | -13.1 | gtn-small-scale
+    gtn  | digits 20 per class               |  45 |    315 | resnet14 | s1       | +0.45 | gtn-small-scale
+    gtn  | digits 20 per class               |  45 |    315 | resnet14 | s2       | +0.48 | gtn-small-scale
+    gtn  | digits 20 per class               |  45 |    315 | resnet14 | s3       | +0.08 | gtn-small-scale
+    gtn  | digits 20 per class               |  45 |    315 | resnet14 | s4       | +0.54 | gtn-small-scale
+    gtn  | digits 20 per class               | 135 |    945 | resnet14 | s1 to s4 | +0.70 | gtn-small-scale
+    gtn  | cifar100 20 classes 200 per class |  20 |   1260 | resnet20 | s1       | -4.92 | gtn-small-scale
+    gtn  | cifar100 20 classes 200 per class |  20 |   1260 | resnet20 | s2       | -4.63 | gtn-small-scale
+    gtn  | cifar100 20 classes 200 per class |  20 |   1260 | resnet20 | s3       | -4.28 | gtn-small-scale
+    gtn  | cifar100 20 classes 200 per class |  20 |   1260 | resnet20 | s4       | -3.69 | gtn-small-scale
+    gtn  | cifar100 20 classes 200 per class |  60 |   3780 | resnet20 | s1 to s4 | -2.10 | gtn-small-scale
+    gtn  | cifar100 at 16x16 50 per class    |  60 |   4740 | resnet20 | resnet8  | -0.67 | friendly-teachers
+    gtn  | cifar100 at 16x16 50 per class    | 240 |  18960 | resnet20 | resnet8  | +0.84 | friendly-teachers
 """
-"""Our own, with the published weights of each method; the last column is the page of docs/results
-that has the figures.
+"""Our own, with the published weights of each method: data as ``DatasetSettings.label`` has it, so that
+such trials in a store are of the same regime. The last column is the page of docs/results that has
+the figures.
 """
 
 PAPER_STEPS = 240 * 782
