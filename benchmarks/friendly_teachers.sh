@@ -1,10 +1,11 @@
 #!/bin/bash
 # Trains everything that docs/results/friendly-teachers.md reports, in the order of that page.
 #
-#     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length|rivals|gentler|longer|teachers|students]
+#     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length|rivals|gentler|longer|teachers|students|augmented]
 #
 # "lines" (the default) trains the page's lines 1 to 10 on all images, "length" its line 13 on 5,000, "rivals" its lines 14 to 18,
-# "gentler" its lines 19 and 21, "longer" its line 20, "teachers" its lines 22 to 24, and "students" its lines 25 and 26.
+# "gentler" its lines 19 and 21, "longer" its line 20, "teachers" its lines 22 to 24, "students" its lines 25 and 26,
+# and "augmented" its line 27.
 #
 # It can be stopped and started again at any time: finished runs are read, an unfinished one continues after its last epoch.
 set -eu
@@ -82,6 +83,16 @@ if [ "$part" = students ]; then
             train --data.per_class 50 --epochs $epochs --teacher.net resnet20 --net $net --method kd --teacher.method standard,sftn
         done
     done
+    exit
+fi
+
+# 27. Few images, which a teacher learns by heart, or, with strong augmentation, does not.
+if [ "$part" = augmented ]; then
+    augmented() {
+        train --data.per_class 20 --epochs 240 --teacher.net resnet20 --net resnet8 --method kd --teacher.method standard,sftn "$@"
+    }
+    augmented
+    augmented --data.randaugment 15 --data.erase 0.5
     exit
 fi
 
