@@ -163,20 +163,26 @@ def cells(transfer: Transfer) -> tuple[list[str], list[list[str]]]:
     return list(table.columns), [list(map(text, row)) for row in table.rows]
 
 
-def test_students_of_two_teachers_side_by_side(tiny: Callable[..., Run]) -> None:
+def test_students_of_several_teachers_side_by_side(tiny: Callable[..., Run]) -> None:
     standard, sftn = tiny("ce", net="resnet14"), tiny({"name": "sftn", "student": "resnet8"}, net="resnet14")
     found = [answer(tiny("kd", teacher=sftn, seed=s), v) for s, v in enumerate((73.0, 75.0))]
     found += [answer(tiny("kd", teacher=standard, seed=s), v) for s, v in enumerate((70.0, 73.0))]
     found += [answer(tiny("ce"), 68.0), answer(tiny("kd", teacher=sftn), 40.0, data="tiny-imagenet")]
     (table,) = transfers(found)
     head, body = cells(table)
-    assert head[:4] == ["method", "stl10, standard", "stl10, sftn", "stl10, difference"]
-    assert head[4:] == ["tiny-imagenet, standard", "tiny-imagenet, sftn", "tiny-imagenet, difference"]
+    assert head[:4] == ["method", "stl10, standard", "stl10, sftn", "stl10, difference sftn"]
+    assert head[4:] == ["tiny-imagenet, standard", "tiny-imagenet, sftn", "tiny-imagenet, difference sftn"]
     assert body[0] == ["alone (ce)", "68.00", "68.00", "", "", "", ""]
     assert body[1] == ["kd", "71.50 ± 2.12", "74.00 ± 1.41", "+2.50 ± 0.71", "", "40.00", ""]
     assert "training seeds of the students, at most 2" in table.covers
     assert "stl10: 5,000 training and 8,000 test images" in table.covers
     assert "probed by exact at 32x32" in table.title
+    gtn = tiny({"name": "gtn", "pool": "tiny"}, net="resnet14")
+    (table,) = transfers([answer(tiny("kd", teacher=gtn, seed=1), 74.0), *found[:4]])
+    head, (shown,) = cells(table)
+    assert head[1] == "stl10, standard" and shown[4:] == ["+1.00 n=1", "+2.50 ± 0.71"]
+    (row,) = table.plain()["rows"]
+    assert [one["values"] for one in row["differences"]] == [(1.0,), (3.0, 2.0)]
 
 
 def test_probe_seeds_and_ways_are_kept_apart(tiny: Callable[..., Run]) -> None:

@@ -56,7 +56,12 @@ def test_who_taught_better(tiny: Callable[..., Run]) -> None:
     found += [(tiny("ce", seed=s), record(v)) for s, v in enumerate((68.0, 69.0))]
     (table,) = comparisons(found, {run.digest for run, _ in found})
     head, body = cells(table)
-    assert head == ["method", "standard", "sftn", "difference"]  # the standard teacher goes first, whoever was found first
+    assert head == [
+        "method",
+        "standard",
+        "sftn",
+        "difference sftn",
+    ]  # the standard teacher goes first, whoever was found first
     assert body[0] == ["the teacher", "80.00", "79.00", "-1.00"]
     assert body[1] == ["alone (ce)", "68.50 ± 0.71", "68.50 ± 0.71", ""]
     assert body[2] == ["kd", "71.00 ± 1.41", "73.50 ± 0.71", "+2.50 ± 0.71"]
@@ -67,7 +72,34 @@ def test_who_taught_better(tiny: Callable[..., Run]) -> None:
     assert plain[1]["top1"]["sftn"]["values"] == (73.0, 74.0)
     paired = {"values": (3.0, 2.0), "n": 2, "mean": 2.5, "std": pytest.approx(0.5**0.5), "seeds": [[0], [1]]}
     ends = pytest.approx((2.5 - 12.7062 / 2, 2.5 + 12.7062 / 2), abs=1e-4)  # Student's t for one degree of freedom
-    assert plain[1]["difference"] == paired | {"ci95": ends} and "difference" not in plain[0]
+    assert plain[1]["differences"] == {"sftn": paired | {"ci95": ends}} and plain[0]["differences"] == {}
+
+
+def test_every_teacher_is_compared_with_the_standard_one(tiny: Callable[..., Run]) -> None:
+    """Of three: differences 3 and 2 with SFTN; 1 and 4 with GTN, whose third seed has no partner."""
+    kinds: list[Any] = [{"name": "gtn", "pool": "tiny"}, {"name": "sftn", "student": "resnet8"}, "ce"]
+    gtn, sftn, standard = (tiny(kind, net="resnet14", seed=100) for kind in kinds)  # of no seed that a label leaves out
+    taught = {gtn: (71.0, 76.0, 90.0), sftn: (73.0, 74.0), standard: (70.0, 72.0)}
+    found = [(teacher, record(80.0)) for teacher in taught]
+    found += [
+        (tiny("kd", teacher=teacher, seed=s), record(v)) for teacher, values in taught.items() for s, v in enumerate(values)
+    ]
+    found += [(tiny("at", teacher=sftn), record(50.0))]  # nothing to compare it with
+    (table,) = comparisons(found, {run.digest for run, _ in found})
+    head, body = cells(table)
+    first, second, third = head[1:4]
+    assert first == "standard, seed 100" and second.startswith("gtn") and third.startswith("sftn")
+    assert head[4:] == [f"difference {second}", f"difference {third}"]
+    assert [row[4:] for row in body] == [["+0.00", "+0.00"], ["+2.50 ± 2.12 n=2", "+2.50 ± 0.71 n=2"], ["", ""]]
+    assert f"Differences are to '{first}', over the seeds that both teachers have." in table.covers
+    plain = table.plain()
+    assert plain["baseline"] == first and set(plain["rows"][0]["differences"]) == {second, third}
+    (_, there) = table.tables()
+    assert there.columns == ("method", "teacher", "ours", "n", "difference", "95 % interval")
+    assert [list(map(text, row)) for row in there.rows] == [
+        ["kd", second, "79.00 ± 9.85", "3", "+2.50 ± 2.12", "-16.56 to +21.56"],  # 2.5 ± 12.706 * 1.5
+        ["kd", third, "73.50 ± 0.71", "2", "+2.50 ± 0.71", "-3.85 to +8.85"],
+    ]
 
 
 def test_uneven_seeds_are_said_and_differences_are_paired(tiny: Callable[..., Run]) -> None:
@@ -128,14 +160,14 @@ def test_what_a_table_holds_is_explained_below_it(tiny: Callable[..., Run]) -> N
     wanted = {run.digest for run in students}
     (table,) = comparisons(found, wanted)
     assert (
-        "and the teacher are the same for all runs. The difference is over the seeds that both teachers have."
+        "and the teacher are the same for all runs. Differences are to 'standard', over the seeds that both teachers have."
         in table.covers
     )
     assert "KL" not in table.covers
     (table,) = comparisons(found, wanted, {run.digest: Similarity(0.1, 0.9, 95.0) for run in students})
     assert table.covers.endswith("similar networks have a low KL and a high CKA.")
     (table,) = comparisons(found, {run.digest for run in students[:2]})
-    assert "difference" not in table.covers and "and the teacher are" in table.covers
+    assert "ifference" not in table.covers and "and the teacher are" in table.covers
 
 
 def test_similarity_is_measured_on_the_test_set_once(tiny: Callable[..., Run], store: Store) -> None:

@@ -257,7 +257,7 @@ def report(
     from didact.tables.comparison import comparisons
 
     compared = comparisons(finished, {run.digest for run in runs}, similarities(store, runs, device))
-    emit([item.table() for item in compared], form, [item.plain() for item in compared])
+    emit([table for item in compared for table in item.tables()], form, [item.plain() for item in compared])
     if picture is not None:
         from didact.report.figures import canvas
         from didact.report.figures.comparison import comparison

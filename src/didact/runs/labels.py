@@ -4,6 +4,7 @@ which recipe.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from didact.engine.recipe import Recipe
@@ -50,6 +51,17 @@ def teacher_summary(run: Run, student: str = "") -> str:
         taught = teacher_summary(run.teacher, run.net).removeprefix("standard, ")
         summary += f" from {title(run.teacher.net)}" + (f" ({taught})" if taught != "standard" else "")
     return summary + (f",{_start(run)}" if run.start else "") + (f", seed {run.seed}" if run.seed else "")
+
+
+def standard_first(teachers: Mapping[str, Run]) -> dict[str, Run]:
+    """Teachers in the order of their columns: those that were trained by the labels alone before
+    others, and of them the plain one first; otherwise as they are. The first is the baseline of
+    tables."""
+
+    def rank(run: Run) -> tuple[bool, bool]:
+        return run.given is not None or not isinstance(run.method, type(BASELINE)), teacher_summary(run) != "standard"
+
+    return dict(sorted(teachers.items(), key=lambda item: rank(item[1])))
 
 
 def teacher_label(run: Run) -> str:

@@ -2,6 +2,9 @@
 
 Every accuracy is the test accuracy of the last epoch, in percent. Figures over seeds come with n,
 mean and standard deviation (see :mod:`didact.runs.spread`).
+
+The students of every teacher but the first are compared with those of the first, which is a
+standard one where there is one (:func:`didact.runs.labels.standard_first`).
 """
 
 from __future__ import annotations
@@ -13,11 +16,12 @@ from typing import Any
 
 from didact.measure.similarity import Similarity
 from didact.nets import title
-from didact.runs.labels import recipe_label, row_label, teacher_label, teacher_summary
+from didact.runs.labels import recipe_label, row_label, standard_first, teacher_label, teacher_summary
 from didact.runs.run import Run
 from didact.runs.spread import Sample, defined, difference
 from didact.spec import digest, to_json
 from didact.store.record import Record
+from didact.tables.published import Entry, intervals
 from didact.tables.table import Cell, Quantity, Table
 
 UNKNOWN = Similarity(math.nan, math.nan, math.nan)
@@ -53,12 +57,13 @@ class MethodRow:
         """All samples of the row."""
         return [sample for samples in (self.accuracy, self.kl, self.cka) for sample in samples.values()]
 
-    def difference(self, teachers: Sequence[str]) -> Sample | None:
-        """The accuracy with the second of two teachers minus the first, paired by seed; None if one
-        is missing."""
-        if len(teachers) != 2 or not all(key in self.accuracy for key in teachers):
-            return None
-        return self.accuracy[teachers[1]].minus(self.accuracy[teachers[0]])
+    def differences(self, teachers: Collection[str]) -> dict[str, Sample]:
+        """By teacher: the accuracy with it minus that with the first of ``teachers``, paired by seed.
+        Without those of which either is missing."""
+        first, *others = teachers or [""]
+        if first not in self.accuracy:
+            return {}
+        return {key: self.accuracy[key].minus(self.accuracy[first]) for key in others if key in self.accuracy}
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,7 @@ class TeacherComparison:
 
     def plain(self) -> dict[str, Any]:
         """The comparison as plain JSON data: every figure over seeds, with its mean and standard
-        deviation.
-
-        With two teachers, a row also has the paired difference of the second to the first.
+        deviation; "differences" are those to the teacher "baseline".
         """
         names = {key: teacher.label for key, teacher in self.teachers.items()} | {"": "none"}
 
@@ -91,23 +94,37 @@ class TeacherComparison:
             return {names[key]: sample.plain() for key, sample in samples.items()}
 
         def plain_row(row: MethodRow) -> dict[str, Any]:
-            gain = row.difference(list(self.teachers))
             plain = {"method": row.method, "top1": figures(row.accuracy), "kl": figures(row.kl), "cka": figures(row.cka)}
-            return plain | ({} if gain is None else {"difference": difference(gain)})
+            gains = row.differences(self.teachers)
+            return plain | {"differences": {names[key]: difference(gain) for key, gain in gains.items()}}
 
         return {
             "title": self.title,
             "teachers": {teacher.label: teacher.accuracy.mean for teacher in self.teachers.values()},
+            "baseline": next((teacher.label for teacher in self.teachers.values()), None),
             "rows": [plain_row(row) for row in self.rows],
             "covers": self.covers,
         }
 
+    def tables(self) -> list[Table]:
+        """:meth:`table`, and where a difference is over several seeds a table of the differences with
+        their 95 % intervals."""
+        first = next(iter(self.teachers), "")
+        names = {key: teacher.label for key, teacher in self.teachers.items()}
+        entries = [
+            Entry((row.method, names[key]), row.accuracy[key], (row.method, names[first]), row.accuracy[first])
+            for row in self.rows
+            for key in row.differences(self.teachers)
+        ]
+        there = intervals(self.title, entries, names=("method", "teacher"))
+        return [self.table()] if there is None else [self.table(), there]
+
     def table(self) -> Table:
-        """A column for each teacher, then KL and CKA if known. Two teachers get a column for their
-        difference."""
+        """A column for each teacher, one for the difference of each but the first to the first, then
+        KL and CKA if known."""
         names = [teacher.label for teacher in self.teachers.values()]
         similar = any(row.kl for row in self.rows)
-        columns = ["method", *(names or ["accuracy"]), *(["difference"] if len(names) == 2 else [])]
+        columns = ["method", *(names or ["accuracy"]), *(f"difference {name}" for name in names[1:])]
         columns += [f"{figure} {name}" for figure in ("KL", "CKA") if similar for name in names]
         rows = [self._row(row, similar) for row in self.rows]
         if names:
@@ -117,10 +134,8 @@ class TeacherComparison:
 
     def _teachers(self) -> list[Cell]:
         accuracies = [teacher.accuracy for teacher in self.teachers.values()]
-        gain: list[Cell] = []
-        if len(accuracies) == 2:
-            gain.append(Quantity(accuracies[1].minus(accuracies[0]), sign=True))
-        return ["the teacher", *map(Quantity, accuracies), *gain]
+        gains = [Quantity(accuracy.minus(accuracies[0]), sign=True) for accuracy in accuracies[1:]]
+        return ["the teacher", *map(Quantity, accuracies), *gains]
 
     def _row(self, row: MethodRow, similar: bool) -> list[Cell]:
         keys = list(self.teachers)
@@ -131,8 +146,8 @@ class TeacherComparison:
 
         alone = row.accuracy.get("")
         cells = [row.method, *(cell(row.accuracy.get(key, alone)) for key in keys or [""])]
-        if len(keys) == 2:
-            cells.append(cell(row.difference(keys), sign=True))
+        gains = row.differences(keys)
+        cells += [cell(gains.get(key), sign=True) for key in keys[1:]]
         if similar:
             cells += [cell(samples.get(key), 3) for samples in (row.kl, row.cka) for key in keys]
         return cells
@@ -173,9 +188,7 @@ def _comparison(
 ) -> TeacherComparison:
     first = members[0][0]
     teachers = {run.teacher.digest: run.teacher for run, _ in members if run.teacher}
-    taught = dict(
-        sorted(teachers.items(), key=lambda item: teacher_summary(item[1]) != "standard")
-    )  # standard teachers first: the others are compared with them
+    taught = standard_first(teachers)
     nets = {teacher.net for teacher in taught.values()}
     rows = _rows(members, similar)
     by = f" taught by {title(nets.pop())}" if len(nets) == 1 else ""
@@ -189,7 +202,7 @@ def _comparison(
         covers=covers(
             [run for run, _ in members],
             [sample for row in rows for sample in row.samples],
-            two=len(taught) == 2,
+            base=names[next(iter(taught))] if len(taught) > 1 else None,
             similar=any(row.kl for row in rows),
         ),
         members=frozenset(run.digest for run, _ in members),
@@ -226,13 +239,13 @@ def _names(labels: Mapping[str, str]) -> dict[str, str]:
     return {key: label if texts.count(label) == 1 else f"{label} {key[:6]}" for key, label in labels.items()}
 
 
-def covers(runs: Sequence[Run], samples: Sequence[Sample], *, two: bool, similar: bool) -> str:
+def covers(runs: Sequence[Run], samples: Sequence[Sample], *, base: str | None, similar: bool) -> str:
     """Explains the figures of a table: ±, n, differences, KL and CKA.
 
     Args:
         runs: the students' runs.
         samples: the table's figures.
-        two: whether there are two teachers, and so a difference.
+        base: the teacher with which the others are compared; None for fewer than two teachers.
         similar: whether the table shows KL and CKA.
     """
     seeds = sorted({run.seed for run in runs})
@@ -245,12 +258,13 @@ def covers(runs: Sequence[Run], samples: Sequence[Sample], *, two: bool, similar
     counts = {sample.n for sample in samples if sample.n}
     if any(not defined(value) for sample in samples for value in sample.values):
         alike += " '-' means unknown or undefined, such as the CKA of a network with the same output for every image."
+    compared = "" if base is None else f" Differences are to '{base}', over the seeds that both teachers have."
     if len(seeds) == 1:
-        return f"A single training seed ({seeds[0]}), so the spread is unknown.{alike}"
+        return f"A single training seed ({seeds[0]}), so the spread is unknown.{compared}{alike}"
     taught = " and the teacher" if any(run.teacher for run in runs) else ""
     fewer = "; figures over fewer seeds show their n" if len(counts) > 1 else ""
     return (
         f"± is the sample standard deviation over n = {max(counts, default=0)} training seeds (initialisation and the learner's "
         f"own random streams){fewer}. Order and augmentation of the batches (data seed {runs[0].data_seed}){taught} are the same "
-        "for all runs." + (" The difference is over the seeds that both teachers have." if two else "") + alike
+        f"for all runs.{compared}{alike}"
     )

@@ -132,7 +132,7 @@ def comparison(
     """
     entries = list(entries)
     if published is None:
-        return _intervals(title, entries, digits, ours, names)
+        return intervals(title, entries, digits, ours, names)
     if not entries:
         return None
     found = {entry.place: _judged(entry, published, margin) for entry in entries}
@@ -145,8 +145,11 @@ def comparison(
     return Table(heads, rows, f"{title}, compared with the published figures", note, plain)
 
 
-def _intervals(title: str, entries: Sequence[Entry], digits: int, ours: str, names: Place) -> Table | None:
-    """The differences and their intervals, where nothing is published."""
+def intervals(
+    title: str, entries: Sequence[Entry], digits: int = 2, ours: str = OURS, names: Place = ("row", "column")
+) -> Table | None:
+    """The differences and their intervals, where nothing is published; arguments as of
+    :func:`comparison`. None where no difference has an interval."""
     if all(entry.gain is None or entry.gain.interval is None for entry in entries):
         return None
     rows = tuple((*entry.place, *_own(entry, digits)) for entry in entries)

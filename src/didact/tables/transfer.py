@@ -1,4 +1,5 @@
-"""Tables of linear probes: students of one network, by data set and by teacher."""
+"""Tables of linear probes: students of one network, by data set and by teacher. Differences are to
+the first teacher, as in :mod:`didact.tables.comparison`."""
 
 from __future__ import annotations
 
@@ -9,9 +10,9 @@ from typing import Any
 
 from didact.measure.probe import ProbeResult
 from didact.nets import title
-from didact.runs.labels import recipe_label, row_label, teacher_summary
+from didact.runs.labels import recipe_label, row_label, standard_first, teacher_summary
 from didact.runs.run import Run
-from didact.runs.spread import Sample
+from didact.runs.spread import Sample, difference
 from didact.spec import digest, to_json
 from didact.tables.table import Cell, Quantity, Table
 
@@ -37,13 +38,13 @@ class Transfer:
     members: tuple[str, ...] = field(default=())
 
     def table(self) -> Table:
-        """A column for each data set and teacher; with two teachers, also the second minus the
-        first."""
+        """For each data set a column for each teacher, and one for the difference of each but the
+        first to the first."""
         keys = list(self.teachers)
         columns = ["method"]
         for data in self.data:
             columns += [f"{data}, {self.teachers[key]}" if key else data for key in keys]
-            columns += [f"{data}, difference"] if len(keys) == 2 else []
+            columns += [f"{data}, difference {self.teachers[key]}" for key in keys[1:]]
         rows = [
             (method, *(cell for data in self.data for cell in self._cells(row, data))) for method, row in self.rows.items()
         ]
@@ -55,11 +56,15 @@ class Transfer:
         keys = list(self.teachers)
         samples = [row.get((data, key), row.get((data, ""))) for key in keys]
         cells: list[Cell] = ["" if sample is None else Quantity(sample) for sample in samples]
-        if len(keys) == 2:
-            first, second = (row.get((data, key)) for key in keys)
-            most = max((sample.n for sample in samples if sample is not None), default=0)
-            cells.append("" if first is None or second is None else Quantity(second.minus(first), of=most, sign=True))
-        return cells
+        most = max((sample.n for sample in samples if sample is not None), default=0)
+        gains = self._differences(row, data)
+        return cells + [Quantity(gains[key], of=most, sign=True) if key in gains else "" for key in keys[1:]]
+
+    def _differences(self, row: Mapping[tuple[str, str], Sample], data: str) -> dict[str, Sample]:
+        """By teacher, where there are students of both: those on one data set, paired by seed."""
+        first, *others = self.teachers
+        base = row.get((data, first))
+        return {} if base is None else {key: row[data, key].minus(base) for key in others if (data, key) in row}
 
     def plain(self) -> dict[str, Any]:
         """The table as plain JSON data."""
@@ -68,6 +73,11 @@ class Transfer:
                 "method": method,
                 "top1": [
                     {"data": data, "teacher": self.teachers.get(key)} | sample.plain() for (data, key), sample in row.items()
+                ],
+                "differences": [
+                    {"data": data, "teacher": self.teachers[key]} | difference(gain)
+                    for data in self.data
+                    for key, gain in self._differences(row, data).items()
                 ],
             }
             for method, row in self.rows.items()
@@ -118,15 +128,14 @@ def _sample(results: Sequence[ProbeResult]) -> Sample:
 
 
 def _teachers(runs: Iterable[Run], student: str) -> dict[str, str]:
-    """Labels of teachers by digest, standard ones first. Equal labels get the start of the
+    """Labels of teachers by digest, in the order of their columns. Equal labels get the start of the
     digest."""
-    teachers = {run.teacher.digest: run.teacher for run in runs if run.teacher is not None}
+    teachers = standard_first({run.teacher.digest: run.teacher for run in runs if run.teacher is not None})
     labels = {key: teacher_summary(teacher, student) for key, teacher in teachers.items()}
     if len({teacher.net for teacher in teachers.values()}) > 1:
         labels = {key: f"{labels[key]} {title(teacher.net)}" for key, teacher in teachers.items()}
     texts = list(labels.values())
-    ordered = sorted(labels.items(), key=lambda item: not item[1].startswith("standard"))
-    return {key: label if texts.count(label) == 1 else f"{label} {key[:6]}" for key, label in ordered}
+    return {key: label if texts.count(label) == 1 else f"{label} {key[:6]}" for key, label in labels.items()}
 
 
 def _covers(members: Sequence[ProbeResult], trained: int) -> str:

@@ -14,10 +14,10 @@ from didact.tables.table import Cell, Quantity, Table
 
 
 def results(compared: Sequence[TeacherComparison]) -> Section:
-    """A table and a picture for each comparison."""
+    """The tables and a picture for each comparison."""
     parts: list[Part] = []
     for at, one in enumerate(compared):
-        parts.append(one.table())
+        parts += one.tables()
         picture = _picture(one, at)
         parts += [picture] if picture is not None else []
     text = "Test accuracy of the last epoch in percent; the test set chooses nothing."
