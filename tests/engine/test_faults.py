@@ -82,7 +82,8 @@ def made(method: Method, label: str = "one") -> Learner:
 def test_logits_that_are_not_finite_at_the_end(first: float) -> None:
     one, other, ear = made(Deploys(first=first)), made(CE(), "other"), Heard()
     run((one,), (other,), dataset=DATASET, ear=ear)
-    assert one.failure == f"epoch 2: its logits were not finite for {len(DATASET.test)} test images"
+    remedy = f"try a recipe.learning_rate below {RECIPE.learning_rate:g}"
+    assert one.failure == f"epoch 2: its logits were not finite for {len(DATASET.test)} test images; {remedy}"
     assert other.failure is None
     assert ear.told == [("one", "learned"), ("other", "learned"), ("one", "failed"), ("other", "learned")]
 
@@ -103,7 +104,8 @@ def test_buffers_that_are_not_finite(number: float) -> None:
     one.net.register_buffer("kept", torch.zeros(2))
     one.net.register_buffer("ids", torch.tensor([2**40]))
     run((one,), dataset=DATASET)
-    assert one.failure == (None if number == -inf else "epoch 2: the buffer 'kept' was not finite at the end")
+    assert (one.failure or "").startswith("" if number == -inf else "epoch 2: the buffer 'kept' was not finite at the end; ")
+    assert (one.failure is None) == (number == -inf)
 
 
 def test_a_group_stops_with_the_one_that_has_no_answer() -> None:

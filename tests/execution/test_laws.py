@@ -168,7 +168,10 @@ def test_nan_stops_one_learner_and_no_other(tiny: Tiny, store: Store) -> None:
     assert all(t.isfinite().all() for t in tensors.values())
     # asked again, it says so at once; asked to retry, it goes on from the last good state
     trained: list[str] = []
-    assert sick.digest in execute([sick], store, Execution(), hears(lambda event: trained.append(event.run))).failures  # type: ignore[arg-type]
+    again = execute([sick], store, Execution(), hears(lambda event: trained.append(event.run)))  # type: ignore[arg-type]
+    first = answer.failures[sick.digest]
+    assert f"try a recipe.learning_rate below {sick.recipe.learning_rate:g}" in first
+    assert again.failures[sick.digest].startswith(f"{first} (so it was before; --retry")
     assert trained == []
     assert sick.digest in execute([sick], store, Execution(), retry=True).failures
 

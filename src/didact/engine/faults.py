@@ -48,7 +48,8 @@ def stop(groups: Sequence[Sequence[Learner]], faults: Mapping[str, str | None], 
             continue
         for learner in group:
             if faults[learner.label] is not None:
-                learner.failure = f"epoch {epoch + 1}: {faults[learner.label]}"
+                remedy = f"try a recipe.learning_rate below {learner.recipe.learning_rate:g}"
+                learner.failure = f"epoch {epoch + 1}: {faults[learner.label]}; {remedy}"
         first = next((learner for learner in group if learner.failure is not None), None)
         if first is not None:
             for learner in group:
