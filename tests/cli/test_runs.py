@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
 from didact.cli.main import main
+from didact.request.plan import plan
+from didact.request.tokens import parse
+from didact.store.upkeep.locks import locked
 from support.shelf import Shelf, shelf
 
 
@@ -81,6 +85,8 @@ def test_a_list_is_filtered_and_sorted_and_shows_what_was_asked(full: Shelf, cap
         (["zzzz"], "commands: "),
         ([""], "is the beginning of no run"),
         (["--fields", "resnet8"], "leave these out"),
+        (["--unfinished", "--where", "seed=1"], "unfinished: --fields, --where and --sort are for finished runs"),
+        (["--unfinished", "--fields"], "leave these out"),
     ],
 )
 def test_wrong_requests_are_refused_and_remove_nothing(full: Shelf, words: list[str], said: str, capsys: Read) -> None:
@@ -126,6 +132,34 @@ def test_leftovers_are_shown_first(full: Shelf, capsys: Read) -> None:
     assert path.exists()
     assert listed(full, capsys, "gc", "--yes")[0]["MB"] == 2.0
     assert not path.exists() and listed(full, capsys, "gc") == []
+
+
+def test_unfinished_runs_are_listed_with_what_goes_on_with_them(full: Shelf, capsys: Read) -> None:
+    assert listed(full, capsys, "--unfinished") == []
+    assert runs(full) == 0 and "unfinished" not in capsys.readouterr().out
+    for run in (full.loner, full.teacher):
+        (full.folder(run) / "record.json").rename(full.folder(run) / "checkpoint.safetensors")
+    reason = {"reason": "epoch 2: term 'ce' was not finite", "run": full.loner.digest}
+    (full.folder(full.loner) / "failed.json").write_text(json.dumps(reason))
+    with locked(full.store, [full.teacher]):
+        teacher, loner = listed(full, capsys, "--unfinished")
+    assert (teacher["digest"], teacher["state"], teacher["command"]) == (full.teacher.digest, "in training", None)
+    assert (loner["epoch"], loner["epochs"], loner["state"]) == (1, 2, "failed")
+    assert loner["reason"] == reason["reason"]
+    command = shlex.split(str(loner["command"]))
+    assert command[:2] == ["didact", "train"] and command[-3:] == ["--store", str(full.store.root), "--retry"]
+    assert [run.digest for run in plan(parse(command[2:-3]))] == [full.loner.digest]
+    for words in (["runs"], ["runs", "--unfinished"], ["list", "runs"]):
+        assert main([*words, "--store", str(full.store.root)]) == 0
+        said = capsys.readouterr().out
+        assert "1 of 2" in said and f"failed: {reason['reason']}" in said and str(loner["command"]) in said
+    assert runs(full, "--where", "method=kd") == 0 and "unfinished" not in capsys.readouterr().out
+    assert len(listed(full, capsys)) == 2  # for programs, finished ones only
+    assert [one["digest"] for one in listed(full, capsys, "--unfinished", full.loner.digest)] == [full.loner.digest]
+    assert main(["show", full.loner.digest, "--store", str(full.store.root)]) == 2
+    assert f"has stopped: {reason['reason']}; --retry" in capsys.readouterr().err
+    assert runs(full, "rm", full.loner.digest, "-y") == 0 and "removed 1 run" in capsys.readouterr().out
+    assert [one["state"] for one in listed(full, capsys, "--unfinished")] == ["stopped"]
 
 
 def test_a_note_is_printed_wherever_the_run_is(full: Shelf, capsys: Read) -> None:

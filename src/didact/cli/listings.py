@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from didact.cli import answer
+from didact.cli import answer, runs
 from didact.cli.options import STORE, ForPair, Json, StorePath, TrustStore
 from didact.cli.output import Format, emit, form
 from didact.spec import SpecError, closest, shown
@@ -44,26 +43,26 @@ def list_(
         raise SpecError(f"--{wrong[0]}: is for {takers}; 'didact list {what}' does not take it")
     if library is not None and what not in ("nets", None):
         raise SpecError(f"--library: is for 'didact list nets'; 'didact list {what}' knows no libraries")
-    listing = _listing(what, store, pair, library, trust_store)
+    if what == "runs":
+        return runs.list_(store=store, trust_store=trust_store, format=format, json=json)
+    listing = _listing(what, pair, library)
     emit([listing.table], shape, listing.plain)
     return 0
 
 
-def _listing(what: str | None, store: Path, pair: dict[str, Any], library: str | None, trust: bool) -> Listing:
+def _listing(what: str | None, pair: dict[str, Any], library: str | None) -> Listing:
     """The list called ``what``, such as ``nets``.
 
     Args:
         what: the word after ``didact list``.
-        store: folder of the store, for ``runs``.
         pair: given options among net, teacher and data, for ``methods``; data only, for ``data``;
             net, data and size, for ``cuts``.
         library: another library, for ``nets``.
-        trust: whether to import code that the store's Records name.
 
     Raises:
         SpecError: no word, or an unknown one. The message names the nearest word, or all.
     """
-    from didact.tables import fit, libraries, listings, runs
+    from didact.tables import fit, libraries, listings
 
     known: dict[str, Callable[[], Listing]] = {
         "nets": listings.networks if library is None else lambda: libraries.classifiers(library),
@@ -76,13 +75,11 @@ def _listing(what: str | None, store: Path, pair: dict[str, Any], library: str |
         "settings": _settings,
         "studies": _studies,
         "machine": _machine,
-        "runs": lambda: runs.runs(answer.opened(store, trust)),
     }
     if what not in known:
-        near = closest(str(what), known, 1)
+        near = closest(str(what), [*known, "runs"], 1)
         suffix = "" if what is None else f"; found {shown(what)}" + (f", did you mean {near[0]!r}?" if near else "")
-        *first, last = known
-        raise SpecError(f"what: one of {', '.join(first)} or {last}{suffix}")
+        raise SpecError(f"what: one of {', '.join(known)} or runs{suffix}")
     return known[what]()
 
 

@@ -34,12 +34,15 @@ def list_(
         Parameter(help="Fields to sort by, with commas; a minus: the largest first.", allow_leading_hyphen=True),
     ] = None,
     fields: Annotated[bool, Parameter(negative="", help="List the fields that --where and --sort know.")] = False,
+    unfinished: Annotated[
+        bool, Parameter(negative="", help="Only runs that have begun and not ended, and the commands that go on with them.")
+    ] = False,
     store: StorePath = STORE,
     trust_store: TrustStore = False,
     format: Format = "text",
     json: Json = False,
 ) -> int:
-    """List finished runs, all or some, in any order."""
+    """List finished runs, all or some, in any order; below them, in text, those that have begun and not ended."""
     from didact.store.query.fields import Selection
     from didact.tables import runs as tables
 
@@ -47,10 +50,17 @@ def list_(
     selection = Selection.read(where, sort)
     if fields and (where is not None or sort is not None or runs):
         raise SpecError("fields: lists what --where and --sort know; leave these out")
+    if unfinished and (fields or where is not None or sort is not None):
+        raise SpecError("unfinished: --fields, --where and --sort are for finished runs; leave these out")
     records = answer.opened(store, trust_store)
     check_prefixes(records, runs, commands=[name for name in app if not name.startswith("-")])
-    listing = tables.fields(records) if fields else tables.runs(records, selection, runs)
-    emit([listing.table], shape, listing.plain)
+    if fields or unfinished:
+        listing = tables.fields(records) if fields else tables.unfinished(records, runs)
+        emit([listing.table], shape, listing.plain)
+        return 0
+    listing = tables.runs(records, selection, runs)
+    begun = [tables.unfinished(records, runs).table] if shape == "text" and where is None else []
+    emit([listing.table, *(table for table in begun if table.rows)], shape, listing.plain)
     return 0
 
 

@@ -14,11 +14,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from didact.files.reading import DamagedError
+from didact.files.checked import DamagedError, read_json
 from didact.nets import libraries
 from didact.runs.run import Run
-from didact.spec import clean, digest, to_json
+from didact.spec import clean, clean_lines, digest, to_json
 from didact.store.record import Record
+
+FAILED = "failed.json"
+"""Says why a training stopped."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +110,24 @@ def unsealed(folder: Path) -> Lost:
     """The entry of a folder without Record: its training runs or has stopped, or its seal is
     missing."""
     name = clean(folder.name)
-    if (folder / "failed.json").exists():
-        return Lost(folder, f"{name} has stopped; --retry goes on from its last good state", running=True)
+    if (folder / FAILED).exists():
+        reason = failed(folder, folder.suffix[1:])
+        why = "" if reason is None else f": {reason}"
+        return Lost(folder, f"{name} has stopped{why}; --retry goes on from its last good state", running=True)
     if (folder / "weights.safetensors").exists() and not (folder / "checkpoint.safetensors").exists():
         return Lost(folder, damaged(DamagedError(f"{folder / 'record.json'} is missing")), damaged=True)
     return Lost(folder, f"{name} is not finished; the same command continues it", running=True)
+
+
+def failed(folder: Path, digest: str) -> str | None:
+    """The reason why the run with this digest stopped; None if it did not, or if the reason cannot be
+    read."""
+    path = folder / FAILED
+    try:
+        said = read_json(path) if path.exists() else {}
+        return clean_lines(said["reason"]) if said.get("run", digest) == digest else None
+    except (DamagedError, AttributeError, KeyError, TypeError):
+        return None
 
 
 def damaged(error: DamagedError) -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from torch import nn
 
-from didact.files.checked import DamagedError, read_json, read_tensors
+from didact.files.checked import DamagedError, read_tensors
 from didact.nets import title
 from didact.nets.blocks import BlockNet
 from didact.runs.build import extras, network, pair, placeholders
 from didact.runs.run import Run
 from didact.spec import RequestError, canonical, clean, clean_lines, from_json
-from didact.store.entries import Entry, Finished, Listed, Lost, code_names, damaged, listed, unsealed, untrusted
+from didact.store.entries import Entry, Finished, Listed, Lost, code_names, damaged, failed, listed, unsealed, untrusted
 from didact.store.record import Record, anchor_path
 from didact.store.source import changed
 from didact.store.weights import put
@@ -140,12 +140,7 @@ class Store:
 
     def failure(self, run: Run) -> str | None:
         """The reason why the run stopped; None if it did not, or if the reason cannot be read."""
-        path = self.folder(run) / "failed.json"
-        try:
-            failed = read_json(path) if path.exists() else {}
-            return clean_lines(failed["reason"]) if failed.get("run", run.digest) == run.digest else None
-        except (DamagedError, AttributeError, KeyError):
-            return None
+        return failed(self.folder(run), run.digest)
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """The content of the store by folder: finished runs, Records that are only listed, folders

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from didact.files.sizes import size
+from didact.request.command import alone
 from didact.spec import SpecError, plural
 from didact.store.entries import Lost, untrusted
 from didact.store.notes import note
@@ -14,6 +16,7 @@ from didact.store.query.fields import SHORT, Found, Selection, everything
 from didact.store.query.language import Value
 from didact.store.query.listing import Row, placed
 from didact.store.store import Store, begins
+from didact.store.upkeep.begun import Begun, begun
 from didact.store.upkeep.leftovers import Leftover
 from didact.store.upkeep.removal import Member
 from didact.tables.listings import Listing
@@ -76,6 +79,41 @@ def finished(store: Store) -> Iterator[tuple[Path, Row]]:
         yield folder, row
     if code:
         store.say(f"listed only: a Record that {untrusted(tuple(sorted(code)))}")
+
+
+def unfinished(store: Store, prefixes: Sequence[str] = ()) -> Listing:
+    """The runs of a store that have begun and not ended, or those of ``prefixes``; below the table the commands that go on
+    with them, where a command can describe them."""
+    found = [one for one in begun(store) if not prefixes or any(begins(one.folder, prefix) for prefix in prefixes)]
+    rows: list[list[Cell]] = []
+    plain: list[dict[str, Any]] = []
+    for one in found:
+        far = str(one.epoch) if one.epochs is None else f"{one.epoch} of {one.epochs}"
+        changed = datetime.fromtimestamp(one.changed).isoformat(" ", "minutes")
+        reason = f": {one.failure}" if one.state == "failed" else ""
+        rows.append([one.digest, one.label, far, changed, f"{one.state}{reason}"])
+        plain.append(
+            {
+                "digest": one.digest,
+                "run": one.label,
+                "epoch": one.epoch,
+                "epochs": one.epochs,
+                "last change": changed,
+                "state": one.state,
+                "reason": one.failure,
+                "command": _goes_on(one, store),
+            }
+        )
+    lines = dict.fromkeys(each["command"] for each in plain if each["command"] is not None)
+    note = "\n".join(["to go on:", *(f"  {line}" for line in lines)]) if lines else ""
+    columns = ("digest", "run", "epochs", "last change", "state")
+    return Listing(Table(columns, tuple(map(tuple, rows)), "unfinished runs", note), plain)
+
+
+def _goes_on(one: Begun, store: Store) -> str | None:
+    """The command that goes on with a run that no process is at work on; None where there is none."""
+    line = None if one.run is None or one.at_work else alone(one.run, store.root)
+    return line if line is None or one.failure is None else f"{line} --retry"
 
 
 def _cell(value: Value) -> Cell:

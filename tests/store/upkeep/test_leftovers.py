@@ -106,7 +106,7 @@ def test_a_run_with_a_lock_that_cannot_be_tried_stays(full: Shelf, monkeypatch: 
         pass
     assert kinds(full, 0) == ["abandoned run"]
     lock_path(full.store.root, full.loner.digest).touch()
-    monkeypatch.setattr("didact.store.upkeep.leftovers.if_free", refuse)
+    monkeypatch.setattr("didact.store.upkeep.locks.if_free", refuse)
     assert kinds(full, 0) == []
 
 

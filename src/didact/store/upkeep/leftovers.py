@@ -21,8 +21,9 @@ from didact.spec import clean, plural
 from didact.store.answers.series import STALE, Answers, Series
 from didact.store.record import Record
 from didact.store.store import Store
+from didact.store.upkeep.begun import touched
 from didact.store.upkeep.claims import claims, upkeep
-from didact.store.upkeep.locks import if_free, lock_path
+from didact.store.upkeep.locks import if_free, in_use, lock_path
 from didact.store.upkeep.removal import Member, drop, members
 from didact.store.writing.unfinished import TRAINING
 
@@ -73,7 +74,7 @@ def leftovers(store: Store, days: float = ABANDONED, *, verify: bool = False) ->
     found += _answers(store, all_)
     going = {path for one in found for path in one.paths}
     found += _temporary(store, [one.folder for one in all_ if one.folder not in going])
-    return [one for one in found if not _in_training(store, one)]
+    return [one for one in found if not one.lock or in_use(store.root, one.lock) is False]
 
 
 def _of_run(one: Member, days: float, *, verify: bool) -> Iterator[Leftover]:
@@ -86,7 +87,7 @@ def _of_run(one: Member, days: float, *, verify: bool) -> Iterator[Leftover]:
         paths = tuple(one.folder / file for file in TRAINING if file in names)
         if paths:
             yield Leftover(paths, "checkpoint of a finished run", name, sum(map(size, paths)), one.group[0])
-    elif one.state == "unfinished" and (idle := (time.time() - _touched(one.folder)) / DAY) >= days:
+    elif one.state == "unfinished" and (idle := (time.time() - touched(one.folder)) / DAY) >= days:
         why = f"{name}, {plural(int(idle), 'day')} untouched"
         yield Leftover((one.folder,), "abandoned run", why, size(one.folder), **lock)
 
@@ -96,16 +97,6 @@ def _is_damaged(folder: Path) -> bool:
         return Record.open(folder) is None
     except DamagedError:
         return True
-
-
-def _touched(folder: Path) -> float:
-    """When a file of the folder was last written, in seconds since 1970."""
-    times = [0.0]
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                times.append(os.lstat(os.path.join(parent, name)).st_mtime)
-    return max(times)
 
 
 def _set_aside(store: Store) -> Iterator[Leftover]:
@@ -153,19 +144,6 @@ def _temporary(store: Store, folders: Sequence[Path]) -> Iterator[Leftover]:
     for path in sorted(store.root.glob(f"{STAGING}*")):
         if path.is_dir() and not path.is_symlink():
             yield Leftover((path,), "stopped import", clean(path.name), size(path), lock=path.name)
-
-
-def _in_training(store: Store, one: Leftover) -> bool:
-    """Whether a lock is held that concerns it, or cannot be tried; nothing is written to find out
-    where there is no lock."""
-    path = lock_path(store.root, one.lock)
-    if not one.lock or not path.exists():
-        return False
-    try:
-        with if_free(path) as free:
-            return not free
-    except (OSError, NotImplementedError):  # filelock raises the latter on a file system without locks
-        return True
 
 
 @dataclass(frozen=True)

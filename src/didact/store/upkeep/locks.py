@@ -75,6 +75,19 @@ def if_free(path: Path) -> Iterator[bool]:
         lock.release()
 
 
+def in_use(root: Path, digest: str) -> bool | None:
+    """Whether the lock of a run is held; None where it cannot be tried. Nothing is written where there is
+    no lock."""
+    path = lock_path(root, digest)
+    if not path.exists():
+        return False
+    try:
+        with if_free(path) as free:
+            return not free
+    except (OSError, NotImplementedError):  # filelock raises the latter on a file system without locks
+        return None
+
+
 @contextlib.contextmanager
 def held(path: Path, say: Callable[[str], None], waiting: str) -> Iterator[None]:
     """Hold the lock at ``path`` within the block. Where another process has it, say the line

@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from didact.files.checked import DamagedError, read_json
 from didact.files.sizes import size
@@ -49,7 +50,7 @@ def members(store: Store) -> list[Member]:
         if not isinstance(row, Lost):
             found.append(Member(folder, row.digest, row.label, frozenset(row.needs), row.group, "finished"))
             continue
-        spec = _spec(folder)
+        spec = spec_of(folder)
         needs, peers = (needed(spec), tuple(group(spec))) if spec else (frozenset[str](), ())
         label, _, digest = folder.name.rpartition(".")
         state = "unfinished" if row.running else "damaged" if row.damaged else "foreign"
@@ -57,7 +58,8 @@ def members(store: Store) -> list[Member]:
     return found
 
 
-def _spec(folder: Path) -> Mapping[str, object]:
+def spec_of(folder: Path) -> Mapping[str, Any]:
+    """The content of a folder's spec.json as plain JSON data; nothing where it cannot be read."""
     try:
         spec = read_json(folder / "spec.json")
     except DamagedError:

@@ -31,15 +31,16 @@ from didact.files.checked import (
 from didact.runs.foreign import sources
 from didact.runs.run import Run
 from didact.spec import RequestError, canonical
+from didact.store.entries import FAILED
 from didact.store.record import Record, anchor_path
 from didact.store.store import Store
 from didact.store.writing.checkpoint import Beside, Checkpoint, values
 from didact.store.writing.run_folder import RunFolder, bytes_of, exists
 
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "previous.safetensors"
-TRAINING = (CHECKPOINT, PREVIOUS, "failed.json")
+TRAINING = (CHECKPOINT, PREVIOUS, FAILED)
 """Files that only a run's training needs."""
-OTHERS = ("weights.safetensors", "failed.json")
+OTHERS = ("weights.safetensors", FAILED)
 """Files of a run that stopped, or that was killed while it was finished."""
 
 
@@ -93,6 +94,7 @@ class Unfinished:
         learner.restore(state.tensors, state.values)
         self.say(f"going on with {self.run.label} after epoch {learner.total} of {learner.epochs}")
         self._mend()
+        (self.folder / FAILED).unlink(missing_ok=True)  # it fails again, or it goes on
         state.path.replace(self.folder / CHECKPOINT)
         if not learner.done:
             self._continue(learner)
@@ -248,7 +250,7 @@ class Unfinished:
 
     def fail(self, reason: str) -> None:
         """Write the reason why the run stopped."""
-        write_json(self.folder / "failed.json", {"reason": reason, "kept": CHECKPOINT, "run": self.run.digest})
+        write_json(self.folder / FAILED, {"reason": reason, "kept": CHECKPOINT, "run": self.run.digest})
 
     # --------------------------------------------------------------------------------------------
     # its end
