@@ -183,11 +183,6 @@ def test_the_help_of_list_names_what_can_be_listed(capsys: pytest.CaptureFixture
     assert WORDS in shown
 
 
-def test_help_needs_no_torch() -> None:
-    code = "import sys\nfrom didact.cli.main import main\nmain(['--help'])\nassert 'torch' not in sys.modules"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
-
-
 def test_help_of_train_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--help"]) == 0
     shown = capsys.readouterr().out

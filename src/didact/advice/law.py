@@ -21,14 +21,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.special import stdtrit
-
 from didact.advice.trials import Trial
+from didact.runs.spread import quantile
 
 LEAST = 4
 """Regimes below which no line is fitted: two parameters, and two degrees of freedom for its error."""
-
-CONFIDENCE = 0.95
 
 Verdict = Literal["friendly", "standard", "cannot tell"]
 
@@ -96,7 +93,7 @@ class Line:
         return self._interval(self.limit + self.slope * x, math.sqrt(1 / self.n + (x - self.center) ** 2 / self.spread))
 
     def _interval(self, mean: float, leverage: float) -> Interval:
-        half = float(stdtrit(self.n - 2, (1 + CONFIDENCE) / 2)) * self.error * leverage
+        half = quantile(self.n - 2) * self.error * leverage
         return Interval(mean, mean - half, mean + half)
 
 

@@ -1,25 +1,22 @@
-"""``didact fit``."""
+"""``didact fit``. Imports no torch before it runs."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from pydantic import Field, Strict
 
 from didact.cli.options import Json, exactly
 from didact.cli.output import Form, Format, emit, form
-from didact.data import Data, facts
-from didact.deploy.catalogue import DEVICES
-from didact.deploy.device import Device, choose, joined, own
-from didact.deploy.fit import fits, members
-from didact.nets.blocks import Shape
-from didact.request.settings import below
 from didact.spec import Count, Seed, SpecError, from_json, shown
-from didact.tables.fit import plain, tables
+
+if TYPE_CHECKING:
+    from didact.deploy.device import Device
+    from didact.nets.blocks import Shape
 
 Drawn = Annotated[int, Strict(), Field(ge=0, le=1000)]
 """Number of networks to draw from a pool."""
@@ -48,6 +45,9 @@ def fit(
     json: Json = False,
 ) -> int:
     """Compute and print. The help text is in :mod:`didact.cli.main`."""
+    from didact.deploy.catalogue import DEVICES
+    from didact.deploy.device import choose, joined, own
+
     output = form(format, json)
     known = joined(DEVICES, own(devices) if devices is not None else ())
     targets = known if target is None else choose([name.strip() for name in target.split(",") if name.strip()], known)
@@ -56,12 +56,24 @@ def fit(
         return _files(files, targets, [name for name, value in options.items() if value is not None], output)
     if pool is None:
         raise SpecError("write --pool, networks such as resnet8,resnet8x4; or --files, what didact export has written")
-    shape, count = _images(data, image, classes)
+    _networks(
+        pool, students, draw, _widths("8,32" if bits is None else bits), targets, _images(data, image, classes), output
+    )
+    return 0
+
+
+def _networks(
+    pool: str, students: int, draw: int, bits: list[int], targets: Sequence[Device], images: tuple[Shape, int], output: Form
+) -> None:
+    """Print the table of networks by name, or of students that are drawn from a pool."""
+    from didact.deploy.fit import fits, members
+    from didact.request.settings import below
+    from didact.tables.fit import plain, tables
+
     with below("pool"):
         networks = members(pool, students, draw)
-    results = fits(networks, _widths("8,32" if bits is None else bits), targets, shape, count)
+    results = fits(networks, bits, targets, *images)
     emit(tables(results), output, plain(results))
-    return 0
 
 
 def _files(files: list[Path], targets: Sequence[Device], others: list[str], output: Form) -> int:
@@ -91,6 +103,8 @@ def _widths(text: str) -> list[int]:
 def _images(data: str | None, image: str | None, classes: int | None) -> tuple[Shape, int]:
     """Image shape and number of classes, from a data set or from the options."""
     if image is None and classes is None:
+        from didact.data import Data, facts
+
         about = facts(from_json(Data, {"name": "cifar100" if data is None else data}, "data"))
         return about.image, about.classes
     if data is not None:

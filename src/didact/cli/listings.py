@@ -15,11 +15,14 @@ from didact.spec import SpecError, closest, shown
 if TYPE_CHECKING:
     from didact.tables.listings import Listing
 
+WORDS = ("nets", "cuts", "pools", "methods", "data", "devices", "recipes", "settings", "studies", "machine", "runs")
+"""What there is to list."""
+
+ALL = f"{', '.join(WORDS[:-1])} or {WORDS[-1]}"
+
 
 def list_(
-    what: Annotated[
-        str | None, Parameter(help="nets, cuts, pools, methods, data, devices, recipes, settings, studies, machine or runs.")
-    ] = None,
+    what: Annotated[str | None, Parameter(help=f"{ALL}.")] = None,
     *,
     net: ForPair = None,
     teacher: Annotated[str | None, Parameter(help="With methods: whose extra parameters are counted.")] = None,
@@ -62,6 +65,10 @@ def _listing(what: str | None, pair: dict[str, Any], library: str | None) -> Lis
     Raises:
         SpecError: no word, or an unknown one. The message names the nearest word, or all.
     """
+    if what not in WORDS:
+        near = closest(str(what), WORDS, 1)
+        suffix = "" if what is None else f"; found {shown(what)}" + (f", did you mean {near[0]!r}?" if near else "")
+        raise SpecError(f"what: one of {ALL}{suffix}")
     from didact.tables import fit, libraries, listings
 
     known: dict[str, Callable[[], Listing]] = {
@@ -76,10 +83,6 @@ def _listing(what: str | None, pair: dict[str, Any], library: str | None) -> Lis
         "studies": _studies,
         "machine": _machine,
     }
-    if what not in known:
-        near = closest(str(what), [*known, "runs"], 1)
-        suffix = "" if what is None else f"; found {shown(what)}" + (f", did you mean {near[0]!r}?" if near else "")
-        raise SpecError(f"what: one of {', '.join(known)} or runs{suffix}")
     return known[what]()
 
 

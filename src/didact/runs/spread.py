@@ -14,9 +14,10 @@ import math
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from didact.runs.run import Run
+if TYPE_CHECKING:
+    from didact.runs.run import Run
 
 UNDEFINED = "-"
 
@@ -39,6 +40,13 @@ def text(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
     has no minus: means of equal figures differ by their rounding.
     """
     return f"{value:{'+' if sign else ''}z.{digits}f}" if defined(value) else UNDEFINED
+
+
+def quantile(freedom: int) -> float:
+    """How many standard errors the 95 % interval of a mean reaches to each side, by Student's t."""
+    from scipy.special import stdtrit  # takes half a second, and few tables have intervals
+
+    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 
 @dataclass(frozen=True)
@@ -108,9 +116,7 @@ class Sample:
         """
         if self.std is None or n < 2:
             return None
-        from scipy.special import stdtrit
-
-        return float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * self.std / math.sqrt(n)
+        return quantile(n - 1) * self.std / math.sqrt(n)
 
     def _interval(self) -> tuple[float, float] | None:
         half = self.half_width(self.n)
