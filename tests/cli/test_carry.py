@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,19 @@ def test_what_is_missing_or_unfinished_is_said(full: Shelf, tmp_path: Path, caps
     assert "none of the runs is finished" in capsys.readouterr().err
 
 
+def test_a_store_that_takes_nothing_is_a_failure(
+    full: Shelf, tmp_path: Path, capsys: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = str(tmp_path / "runs.tar")
+    assert main(["runs", "export", "-o", file, "--store", str(full.store.root)]) == 0
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+    for command in (["import", file], ["merge", str(full.store.root)]):
+        assert main(["runs", *command, "--store", str(tmp_path / "two")]) == 1
+        said = capsys.readouterr().err
+        assert "nothing can be kept in the store" in said and "name another one (--store FOLDER)" in said
+        assert "train" not in said.replace(str(tmp_path), "")
+
+
 def test_a_conflict_is_an_exit_code(full: Shelf, tmp_path: Path, capsys: Read) -> None:
     other = shelf(tmp_path / "two")
     half = other.folder(other.loner)
@@ -87,5 +101,5 @@ def test_an_archive_larger_than_the_disk_is_refused(
     assert main(["runs", "export", "-o", file, "--store", str(full.store.root)]) == 0
     usage = carry.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(carry.shutil, "disk_usage", lambda _: usage._replace(free=100))
-    assert main(["runs", "import", file, "--store", str(tmp_path / "two")]) == 2
+    assert main(["runs", "import", file, "--store", str(tmp_path / "two")]) == 1
     assert "0.00 MB are free" in capsys.readouterr().err and not list((tmp_path / "two" / "runs").iterdir())

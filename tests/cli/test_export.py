@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 
 from didact.cli.main import main
 from didact.data import Data, load
+from didact.sharing import exported
 from didact.spec import installation
 
 SMALL = ["--net", "resnet8", "--data.per_class", "6", "--epochs", "1", "--recipe.batch_size", "16", "--test-every", "9"]
@@ -133,6 +135,27 @@ def test_what_is_refused(
     assert said in capsys.readouterr().err
     assert sorted(path.name for path in here.iterdir()) == ["described.json", "folder.onnx", "there.onnx"]
     assert (here / "there.onnx").read_text() == "mine"
+
+
+def test_a_disk_that_takes_nothing_is_a_failure(
+    store: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def denied(*given: object, **named: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    def full(*given: object, **named: object) -> None:
+        raise OSError(28, "No space left on device", "net.onnx")
+
+    capsys.readouterr()
+    for module, name, refuse, said in (
+        (tempfile, "TemporaryFile", denied, f"output: nothing can be written in {here}: Permission denied; name another"),
+        (torch.onnx, "export", full, "didact: No space left on device: net.onnx"),
+        (exported, "write", full, "output: No space left on device: net.onnx"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, refuse)
+            assert main(["export", "resnet8", "-o", "net.onnx", "--store", store]) == 1
+        assert said in capsys.readouterr().err and not list(here.iterdir())
 
 
 def test_what_is_not_installed_is_named(

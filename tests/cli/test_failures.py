@@ -157,15 +157,6 @@ def test_any_other_error_is_a_fault_of_didact_and_shows_where(tmp_path: Path, mo
         train_until(RuntimeError("shapes do not fit"), tmp_path, monkeypatch)
 
 
-def test_what_the_system_refuses_names_the_file() -> None:
-    assert failures.refusal(FileNotFoundError(2, "No such file or directory", "a/b")) == "No such file or directory: a/b"
-    both = OSError(18, "Invalid cross-device link", "a", None, "b")
-    assert failures.refusal(both) == "Invalid cross-device link: a and b"
-    assert failures.refusal(OSError(28, "No space left on device")) == "No space left on device"
-    assert failures.refusal(ConnectionError("no route")) == "no route"
-    assert failures.refusal(PermissionError(13, "Permission denied", b"a\xff")) == "Permission denied: a\udcff"
-
-
 def test_a_long_word_of_a_message_is_cut() -> None:
     message = failures.shortened("no such word: " + "a" * 3000)
     assert message.startswith("no such word: aaa") and message.endswith("(3,000 characters)") and len(message) < 150

@@ -12,7 +12,7 @@ import pytest
 from didact.cli.main import main
 from didact.cli.output import picture_path
 from didact.report.figures import canvas
-from didact.spec import SpecError
+from didact.spec import SpecError, UnwritableError
 
 
 def test_a_tilde_is_the_home_folder(
@@ -36,7 +36,7 @@ def test_a_picture_that_cannot_be_written_is_said_first(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     assert picture_path(Path("who.png")) == Path("who.png")
     monkeypatch.setattr(os, "access", lambda *given: False)
-    with pytest.raises(SpecError, match=r"picture: no file can be written at 'new/who.png'"):
+    with pytest.raises(UnwritableError, match=r"picture: no file can be written at 'new/who.png'"):
         picture_path(Path("new/who.png"))
 
 

@@ -12,6 +12,7 @@ import torch
 from didact.cli.main import main
 from didact.data import Data
 from didact.files import hub
+from didact.files import packed as files
 from didact.request.command import on_data
 from didact.request.plan import plan
 from didact.request.tokens import parse
@@ -119,6 +120,18 @@ def test_what_is_refused(asked: list[str], said: str, store: str, capsys: pytest
     capsys.readouterr()
     assert main([*asked, "--store", store]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_full_disk_is_a_failure(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(files, "write", full)
+    capsys.readouterr()
+    assert main(["share", "resnet8.kd", "-o", str(tmp_path / "net.tar"), "--store", store]) == 1
+    assert "didact: output: cannot write" in capsys.readouterr().err
 
 
 def test_the_hub_gets_what_is_packed(

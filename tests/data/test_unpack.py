@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from didact.data import DataError
+from didact.data.contract import NoRoomError
 from support.images import FILES, TINY
 
 
@@ -133,7 +134,7 @@ def test_a_disk_that_is_full_is_said_so(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("shutil.copyfileobj", full)
-    with pytest.raises(DataError, match=r"No space left on device; make room, or unpack it by hand into .*root"):
+    with pytest.raises(NoRoomError, match=r"No space left on device; make room, or unpack it by hand into .*root"):
         prepared(packed())
     assert left(tmp_path) == ["below/root/tiny.tar.gz"]
 

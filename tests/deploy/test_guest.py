@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 
@@ -42,6 +43,9 @@ def test_answers_and_refusals(program: Path) -> None:
             SpecError, match=r"onnx needs onnxruntime, which .* has not: .* -m pip install numpy onnxruntime"
         ):
             guest.ask(do="say", answer={"error": "no module", "lacking": "onnxruntime"})
+        with pytest.raises(OSError, match="No space left") as error:
+            guest.ask(do="say", answer={"error": "No space left on device", "errno": errno.ENOSPC})
+        assert error.value.errno == errno.ENOSPC
         assert guest.ask(do="say", answer={"b": 2}) == {"b": 2}, "a refusal does not end it"
 
 

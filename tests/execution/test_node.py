@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from didact.cli.failures import refusal
 from didact.execution.jobs import Job
 from didact.execution.node import Box, Parcel, run_job
 from didact.execution.worker import Raised
+from didact.spec import refusal
 
 
 def test_messages_stay_until_they_have_arrived() -> None:

@@ -27,7 +27,7 @@ from didact.sharing import exported as writing
 from didact.sharing.export import export
 from didact.sharing.exported import Exported, summary
 from didact.sharing.folder import pack_run
-from didact.spec import RequestError, SpecError
+from didact.spec import RequestError, SpecError, UnwritableError
 from didact.store.store import Store
 from support.tiny import DATA, RECIPE, make
 
@@ -208,7 +208,7 @@ def test_it_is_whole_or_not_there(store: Store, tmp_path: Path, monkeypatch: pyt
         write(path, data)
 
     monkeypatch.setattr(writing, "write", full)
-    with pytest.raises(RequestError, match=r"output: .*No space left"):
+    with pytest.raises(UnwritableError, match=r"^output: cannot write .*No space left on device$"):
         exported(store, make("simkd"), tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
 

@@ -1,5 +1,6 @@
 """A run that leaves as a folder or a tar, and comes back with the same logits."""
 
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,13 @@ import torch
 
 from didact import plan
 from didact.execution import Execution, execute
+from didact.files import packed as files
 from didact.files.weights import WeightsError
 from didact.nets.splitting import own_state
 from didact.runs.given import Given, Inputs, seen
 from didact.runs.run import Run
 from didact.sharing import load, pack_run
-from didact.spec import RequestError
+from didact.spec import RequestError, UnwritableError
 from didact.store.store import Store
 from support.tiny import DATA, make
 
@@ -106,8 +108,19 @@ def test_nothing_is_written_over(store: Store, tmp_path: Path) -> None:
             packed(store, make("kd"), tmp_path / name)
         assert (tmp_path / name).read_text() == "mine"
     (tmp_path / "file").write_text("")
-    with pytest.raises(RequestError, match="output: "):
+    with pytest.raises(RequestError, match="output: ") as error:
         packed(store, make("kd"), tmp_path / "file" / "net")
+    assert not isinstance(error.value, UnwritableError)  # a wrong name
+
+
+def test_a_full_disk_is_no_wrong_request(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(files, "write", full)
+    for name in ("net", "net.tar"):
+        with pytest.raises(UnwritableError, match=r"^output: cannot write .*No space left on device$"):
+            packed(store, make("kd"), tmp_path / name)
 
 
 def test_a_network_of_a_library_leaves_under_its_own_names(store: Store, tmp_path: Path) -> None:

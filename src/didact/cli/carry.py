@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from didact.cli import answer
 from didact.cli.members import Prefixes, Where, chosen_members
 from didact.cli.options import STORE, StorePath, folder
-from didact.spec import SpecError, plural
+from didact.spec import SpecError, UnwritableError, plural
 from didact.streams import say
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def import_(
     target.root.mkdir(parents=True, exist_ok=True)
     room = shutil.disk_usage(target.root).free
     if room < source.manifest.bytes:
-        raise SpecError(
+        raise UnwritableError(
             f"{archive} takes {freed(source.manifest.bytes)}, and {freed(room)} are free at {target.root}; nothing is written"
         )
     return _take(target, source.offers())

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from didact import streams
 from didact.cli.options import exactly
-from didact.spec import Count, RequestError, SpecError
+from didact.spec import Count, RequestError, SpecError, refusal
 
 if TYPE_CHECKING:
     from didact.papers.contract import Paper
@@ -77,8 +77,9 @@ class Exports:
                 continue
             try:
                 done = export(store, run, record, path, to=self.to, bits=self._bits(run), weight_scales=self.weight_scales)
-            except RequestError as error:
-                streams.say(f"FAILED to export {run.label} ({run.digest}): {error}", to_stderr=True)
+            except (RequestError, OSError) as error:
+                reason = refusal(error) if isinstance(error, OSError) else error
+                streams.say(f"FAILED to export {run.label} ({run.digest}): {reason}", to_stderr=True)
                 code = 1
                 continue
             for line in summary(done):

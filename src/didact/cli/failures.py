@@ -29,9 +29,6 @@ _MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC
 """Parts of messages about lack of memory that come without a MemoryError, from torch, its libraries
 or the loader."""
 
-_PATH = 300
-"""How many characters of a very long path a message repeats from its beginning and from its end."""
-
 _LESS = ". A smaller --cohort-size needs less and changes no result; a smaller --recipe.batch_size is a new run"
 
 
@@ -123,10 +120,3 @@ def leave_for_torchrun(message: str) -> None:
         with suppress(OSError), open(path, "w", encoding="utf-8") as file:  # it is said on standard error in any case
             caused = message.startswith((LOST, INTERRUPTED))
             json.dump({"message": f"didact: {message}", "timestamp": int(time.time()) + CAUSED_SECONDS * caused}, file)
-
-
-def refusal(error: OSError) -> str:
-    """The message about an error of the system, with its files."""
-    files = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes | os.PathLike)]
-    paths = " and ".join(f if len(f) <= 2 * _PATH else f"{f[:_PATH]} ... {f[-_PATH:]}" for f in files)
-    return ": ".join([error.strerror or str(error) or type(error).__name__, paths][: 1 + bool(files)])

@@ -1,6 +1,7 @@
 """The commands.
 
-Exit codes: 0 success, 1 failure, 2 wrong request (before any training), 130 Ctrl-C, 143 SIGTERM.
+Exit codes: 0 success, 1 failure (of a run, of a disk that is full or read-only), 2 wrong request (before any training),
+130 Ctrl-C, 143 SIGTERM.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from didact.cli import failures
 from didact.cli.options import here
 from didact.engine.threads import wait_passively
 from didact.launcher import follows, place
-from didact.spec import RequestError
+from didact.spec import RequestError, UnwritableError, refusal
 
 app = App(
     name="didact",
@@ -200,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             sys.stdout.flush()
         except OSError as error:
-            message, code = failures.refusal(error), 1
+            message, code = refusal(error), 1
         if message:
             failures.leave_for_torchrun(message)
         if message and not (follows() and code != 1):  # what all refuse, and Ctrl-C, one says
@@ -232,7 +233,7 @@ def _answered(arguments: list[str]) -> tuple[str, int]:
             app["train"].help_epilogue = settings_help()
         return "", app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
     except RequestError as error:
-        return f"{error}", 2
+        return f"{error}", 1 if isinstance(error, UnwritableError) else 2
     except MissingArgumentError as error:
         return failures.shortened(failures.missing(error)), 2
     except UnusedCliTokensError as error:
@@ -244,7 +245,7 @@ def _answered(arguments: list[str]) -> tuple[str, int]:
     except KeyboardInterrupt as error:
         return failures.interrupted(error, failures.trains(arguments))
     except OSError as error:
-        return failures.refusal(error), 1
+        return refusal(error), 1
     except (MemoryError, RuntimeError, ImportError) as error:
         message = failures.short_of_memory(error, failures.trains(arguments))
         if message is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from didact.spec import SpecError, shown, strict_json
+from didact.spec import SpecError, UnwritableError, shown, strict_json
 from didact.streams import say
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def picture_path(path: Path | None) -> Path | None:
     """Where a picture goes, with ``~`` expanded; looked at before anything is computed for it.
 
     Raises:
-        SpecError: the name ends in no kind of picture, or no file of that name can be written.
+        SpecError: the name ends in no kind of picture, or there can be no file of that name.
+        UnwritableError: the disk refuses.
     """
     if path is None:
         return None
@@ -71,6 +72,9 @@ def picture_path(path: Path | None) -> Path | None:
         raise SpecError(f"picture: a name that ends in .png, .svg or .pdf, found {shown(str(path))}")
     path = Path(os.path.expanduser(path))
     above = next(folder for folder in (*path.parents, Path()) if folder.exists())
-    if path.is_dir() or not above.is_dir() or not os.access(path if path.exists() else above, os.W_OK):
-        raise SpecError(f"picture: no file can be written at {shown(str(path))}")
+    message = f"picture: no file can be written at {shown(str(path))}"
+    if path.is_dir() or not above.is_dir():
+        raise SpecError(message)
+    if not os.access(path if path.exists() else above, os.W_OK):
+        raise UnwritableError(message)
     return path

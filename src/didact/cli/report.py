@@ -4,7 +4,6 @@ it runs."""
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -13,7 +12,7 @@ from cyclopts import Parameter
 
 from didact.cli import answer, served, studied
 from didact.cli.options import STORE, Device, StorePath, TrustStore, exactly
-from didact.spec import RequestError, Seed, SpecError, closest, plural, shown
+from didact.spec import RequestError, Seed, SpecError, check_place, closest, plural, shown
 from didact.streams import say
 
 if TYPE_CHECKING:
@@ -175,7 +174,7 @@ def _new_file(path: Path) -> Path:
         raise SpecError(f"output: the name of a file that ends in .html, found {shown(str(path))}")
     if os.path.lexists(path):
         raise RequestError(f"output: {path} exists; name another, or remove it")
-    _check_writable("output", path.absolute().parent)
+    check_place("output", path.parent)
     return path
 
 
@@ -189,13 +188,5 @@ def _new_folder(path: Path) -> Path:
         raise RequestError(f"figures: {path} is no folder; name another")
     if path.is_dir() and any(path.iterdir()):
         raise RequestError(f"figures: {path} is not empty; name another, or empty it")
-    _check_writable("figures", path.absolute())
+    check_place("figures", path)
     return path
-
-
-def _check_writable(what: str, folder: Path) -> None:
-    above = next(place for place in (folder, *folder.parents) if place.exists())
-    try:
-        tempfile.TemporaryFile(dir=above).close()
-    except OSError as error:
-        raise RequestError(f"{what}: nothing can be written in {above}: {error.strerror}; name another place") from None

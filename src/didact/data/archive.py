@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from didact.data.contract import DataError, Facts
+from didact.data.contract import DataError, Facts, NoRoomError, unkept
 from didact.data.split import Labelled
 from didact.data.unpack import unpack
 
@@ -162,14 +162,16 @@ class Archive(ABC):
         elsewhere = f"set DIDACT_DATA to the folder that holds {self.folder}"
         above = next(folder for folder in (root, *root.parents) if folder.exists())
         if not above.is_dir() or not os.access(above, os.W_OK):
-            raise DataError(f"{missing}, and nothing can be written there; {elsewhere}")
+            kind = NoRoomError if above.is_dir() else DataError
+            raise kind(f"{missing}, and nothing can be written there; {elsewhere}")
         try:
             # pooch writes under another name, compares the checksum, then renames
             pooch.retrieve(self.url, known_hash=f"md5:{self.md5}", fname=self.file, path=root)
         except (OSError, ValueError) as error:  # no network (requests' errors are OSErrors), no permission; a wrong checksum
-            raise DataError(
+            raise unkept(
+                error,
                 f"{missing}, and {self.url} could not be downloaded ({error}); download it by hand and put it into {root}, or "
-                f"{elsewhere}"
+                f"{elsewhere}",
             ) from error
         return path
 
@@ -196,7 +198,7 @@ class Archive(ABC):
                 os.replace(Path(beside) / self.folder, target)
         except OSError as error:
             if not target.is_dir():  # otherwise another process was first, and its folder is as good
-                raise DataError(f"{path}: could not be unpacked into {path.parent}: {error}") from error
+                raise unkept(error, f"{path}: could not be unpacked into {path.parent}: {error}") from error
 
     def _wanted(self, name: str) -> bool:
         return not name.startswith(tuple(f"{self.folder}/{one}" for one in self.unwanted))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from didact.data.split import Labelled
-from didact.spec import RequestError
+from didact.spec import RequestError, UnwritableError, refused
 
 Augment = Literal["crop-flip", "crop", "resized-crop-flip", "none"]
 """How training images are shown: as they are, a part of them, a part of random area and shape
@@ -18,6 +18,15 @@ Decode = Literal["once", "always"]
 
 class DataError(RequestError):
     """The images are missing, or differ from what was published."""
+
+
+class NoRoomError(DataError, UnwritableError):
+    """The images cannot be kept: the disk refuses."""
+
+
+def unkept(error: BaseException, message: str) -> DataError:
+    """The error with this message: a :class:`NoRoomError` where the disk refuses."""
+    return NoRoomError(message) if refused(error) else DataError(message)
 
 
 @dataclass(frozen=True)

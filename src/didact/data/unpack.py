@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import Protocol
 
-from didact.data.contract import DataError
+from didact.data.contract import DataError, unkept
 
 
 class Bytes(Protocol):
@@ -51,8 +51,8 @@ def unpack(path: Path, into: Path, wanted: Wanted) -> None:
         reason = str(error).partition("\n")[0].rstrip(":")  # tarfile adds a line for each kind of compression
         raise DataError(f"{path}: could not be unpacked: {reason}; delete it and it is downloaded again") from error
     except OSError as error:
-        raise DataError(
-            f"{path}: could not be unpacked: {error}; make room, or unpack it by hand into {path.parent}"
+        raise unkept(
+            error, f"{path}: could not be unpacked: {error}; make room, or unpack it by hand into {path.parent}"
         ) from error
 
 

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from didact.deploy.culprit import layer, unfollowed
 from didact.nets.blocks import BlockNet, Shape, Shapes
-from didact.spec import SpecError, installation
+from didact.spec import SpecError, installation, refused
 from didact.tensors import PARTS, Outputs
 
 LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
@@ -172,6 +172,7 @@ def converted(module: nn.Module, image: Shape, outputs: list[str]) -> bytes:
 
     Raises:
         Unsupported: the exporter, or the runtime, has no word for an operation.
+        OSError: the disk refuses the file that the exporter writes.
     """
     images = torch.zeros(2, *image)
     dynamic = ({0: torch.export.Dim("batch", min=1)},)
@@ -192,6 +193,8 @@ def converted(module: nn.Module, image: Shape, outputs: list[str]) -> bytes:
             model = path.read_bytes()
             session(model, 1)
         except Exception as error:  # of the exporter, of the network's code, of the runtime: it may be any
+            if refused(cause := _bottom(error)):
+                raise cause from None
             fails = unfollowed if unfollowed(module, (images,)) else _unconverted
             raise Unsupported(first_cause(error) + layer(module, images, fails)) from error
     return model
@@ -271,7 +274,12 @@ def quiet() -> Iterator[None]:
 
 def first_cause(error: BaseException) -> str:
     """What went wrong at the bottom, in a line or two."""
-    while error.__cause__ is not None:
-        error = error.__cause__
+    error = _bottom(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {' '.join(lines[:2])[:300]}" if lines else type(error).__name__
+
+
+def _bottom(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

@@ -15,7 +15,7 @@ from didact.deploy.bench import Benched, Settings
 from didact.files.checked import file_checksum, read_json, write_json
 from didact.files.reading import DamagedError, is_file
 from didact.machine import processor
-from didact.spec import RequestError, clean
+from didact.spec import clean, refusal, unwritable
 
 FORMAT = 1
 """Rises when the figures are read otherwise."""
@@ -49,7 +49,7 @@ def keep(found: Benched, settings: Settings) -> Path:
     try:
         write_json(place(found.path), about | found.plain() | {"file": found.path.name})
     except OSError as error:
-        raise RequestError(f"keep: {clean(str(error))}") from None
+        raise unwritable(error, f"keep: {clean(refusal(error))}") from None
     return place(found.path)
 
 

@@ -92,6 +92,7 @@ class Guest:
         Raises:
             SpecError: a package is not installed there; the message has the command.
             GuestError: the program refused.
+            OSError: the system refused something to it, such as room on a disk.
             RequestError: the process ended without an answer.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -107,6 +108,8 @@ class Guest:
             raise self._ended() from None
         if "lacking" in answer:
             raise self._lacks(answer["lacking"])
+        if "errno" in answer:
+            raise OSError(answer["errno"], f"{clean(self.python)}: {clean(answer['error'])}")
         if "error" in answer:
             raise GuestError(clean(answer["error"]))
         return answer

@@ -11,7 +11,8 @@ It reads a request from standard input and answers on standard output, a line of
 
 ``images`` are those from which the ranges of activations are taken, (n, c, h, w); null for float32.
 ``weight_scales``: weights in 8 bits have a scale for each output "channel", or one for the "layer".
-An answer with ``error`` says what is wrong, and ``lacking`` names a library that is not installed.
+An answer with ``error`` says what is wrong, ``lacking`` names a library that is not installed, and
+``errno`` is the number of an error of the system.
 Nothing of didact is imported.
 """
 
@@ -217,7 +218,7 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
     try:
         with torch.no_grad():
             made = FORMS[asked["do"]](net, image, images, asked["float_ends"], asked["weight_scales"])
-    except (ModuleNotFoundError, Refused):
+    except (ModuleNotFoundError, Refused, OSError):
         raise
     except Exception as error:  # of an exporter, which has many kinds
         raise Refused(first_lines(error) + layer_of(program, str(error))) from error
@@ -262,6 +263,8 @@ def main() -> None:
             found = {"error": str(error), "lacking": error.name}
         except Refused as error:
             found = {"error": str(error)}
+        except OSError as error:
+            found = {"error": str(error.strerror), "errno": error.errno}
         except Exception as error:  # of torch, which has many kinds
             found = {"error": first_lines(error)}
         answers.write(json.dumps(found) + "\n")

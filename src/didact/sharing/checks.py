@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from didact.data import training_images
@@ -13,7 +12,7 @@ from didact.files.reading import DamagedError
 from didact.nets.blocks import BlockNet
 from didact.nets.quantised import unseen
 from didact.runs.run import Run
-from didact.spec import RequestError, SpecError, nearest, plural, shown
+from didact.spec import RequestError, SpecError, check_place, nearest, plural, shown
 from didact.store.store import Store
 
 BITS = (32, 8)
@@ -147,11 +146,7 @@ def _check_place(path: Path, suffix: str) -> None:
     for place in (path, description_of(path)):
         if (place.exists() or place.is_symlink()) and not (place != path and _left(place)):
             raise RequestError(f"output: {place} exists; name another, or remove it")
-    above = next(folder for folder in path.absolute().parents if folder.exists())
-    try:
-        tempfile.TemporaryFile(dir=above).close()
-    except OSError as error:
-        raise RequestError(f"output: nothing can be written in {above}: {error.strerror}; name another place") from None
+    check_place("output", path.parent)
 
 
 def _left(place: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from didact.deploy.bench import FORMS as SUFFIXES
 from didact.deploy.figures import description_of
 from didact.files.checked import clear_left, json_text, write
-from didact.spec import RequestError, plural
+from didact.spec import plural, refusal, unwritable
 
 LOSS = 0.5
 """Points of accuracy that 8 bits may lose without a warning."""
@@ -56,7 +56,12 @@ class Exported:
 
 
 def written(path: Path, model: bytes, about: dict[str, Any], float_size: int) -> Exported:
-    """Write the description, then the file, so that where the file is, both are."""
+    """Write the description, then the file, so that where the file is, both are.
+
+    Raises:
+        UnwritableError: the disk refuses.
+        RequestError: no such file can be written.
+    """
     done = Exported(path, about, len(model), float_size)
     beside = about | {"sha256": hashlib.sha256(model).hexdigest(), "bytes": len(model)}
     try:
@@ -69,7 +74,7 @@ def written(path: Path, model: bytes, about: dict[str, Any], float_size: int) ->
             done.beside.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise RequestError(f"output: {error}") from None
+        raise unwritable(error, f"output: {refusal(error)}") from None
     return done
 
 

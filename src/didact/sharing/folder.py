@@ -22,7 +22,7 @@ from didact.runs.given import Given, Inputs, seen
 from didact.runs.given import load as load_given
 from didact.runs.run import Run
 from didact.sharing.about import FORMAT, about, card
-from didact.spec import RequestError, SpecError, clean, from_json
+from didact.spec import RequestError, SpecError, clean, from_json, refusal, unwritable
 from didact.spec import shown as repeated
 from didact.store.record import Record
 from didact.store.store import Store
@@ -34,6 +34,7 @@ def pack_run(store: Store, run: Run, record: Record, path: Path) -> None:
     Raises:
         SpecError: the run's method hands on another network than its own, or it was trained in 8
             bits.
+        UnwritableError: the disk refuses.
         RequestError: there is something at ``path``, or nothing can be written there.
     """
     if run.recipe.bits == 8:
@@ -52,7 +53,7 @@ def pack_run(store: Store, run: Run, record: Record, path: Path) -> None:
     try:
         pack(path, {CARD: text.encode(), ABOUT: json_text(known), WEIGHTS: weights})
     except OSError as error:
-        raise RequestError(f"output: {error}") from None
+        raise unwritable(error, f"output: {refusal(error)}") from None
 
 
 def _tensors(net: BlockNet) -> Tensors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,24 @@ def test_a_wrong_request_is_refused(
     assert main(["report", *(["--store", str(store.root)] if "--store" not in asked else []), *asked]) == 2
     assert said in capsys.readouterr().err
     assert Path("there.html").read_text() == "mine" and sorted(os.listdir()) == ["store", "there.html"]
+
+
+@pytest.mark.parametrize("asked", [["-o", "report.html"], ["--figures", "figures"]])
+def test_a_folder_that_cannot_be_written_is_a_failure(
+    two: list[Run],
+    store: Store,
+    tmp_path: Path,
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def denied(**given: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "TemporaryFile", denied)
+    assert main(["report", "--store", str(store.root), *asked]) == 1
+    assert f"nothing can be written in {tmp_path}: Permission denied; name another place" in capsys.readouterr().err
 
 
 def test_an_empty_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from didact.data import DataError
+from didact.data.contract import NoRoomError
 from didact.data.folders.pixels import Pixels
 from didact.data.folders.workers import decode
 from support.pictures import picture
@@ -72,7 +73,9 @@ def test_a_process_that_ends_between_two_writes(tmp_path: Path, writes: int, mon
 
 def test_a_disk_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = Pixels(tmp_path / "a.pixels", tmp_path / "a.sums", 10**12, (224, 224))
-    with pytest.raises(DataError, match=r"1,000,000,000,000 images of 224x224 take 150,528,000.00 GB once they are decoded"):
+    with pytest.raises(
+        NoRoomError, match=r"1,000,000,000,000 images of 224x224 take 150,528,000.00 GB once they are decoded"
+    ):
         pixels.prepare(10**12)
     assert not pixels.path.exists()
     (tmp_path / "file").write_bytes(b"")

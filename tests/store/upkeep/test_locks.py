@@ -14,7 +14,7 @@ from didact.execution import Execution, execute
 from didact.execution.progress import Event, JobBegins
 from didact.files.checked import file_checksum
 from didact.runs.run import Run
-from didact.spec import RequestError
+from didact.spec import UnwritableError
 from didact.store.store import Store
 from didact.store.upkeep import locks
 
@@ -39,7 +39,8 @@ def test_a_store_that_is_only_read_answers_and_trains_nothing(store: Store, monk
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
     monkeypatch.setattr(os, "replace", refused)
     assert {*execute([ALONE], store, WHERE).records} == {ALONE.digest}
-    with pytest.raises(RequestError, match=r"nothing can be kept in the store .*store: it is read-only, or another user's"):
+    said = r"nothing can be kept in the store .*store: it is read-only, or another user's; name another one \(--store"
+    with pytest.raises(UnwritableError, match=said):
         execute([ALONE, OTHER], store, WHERE)
     assert contents(store.root) == before
 

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import quote
 
 from didact.data.archive import root
-from didact.data.contract import DataError
+from didact.data.contract import unkept
 from didact.data.folders.splits import PREFIX, Asked, Labelled, choose
 from didact.data.folders.walk import NOTES
 from didact.spec import SpecError, clean, installation, shown
@@ -177,8 +177,8 @@ def _write(place: Path, parts: Mapping[str, Labelled], notes: tuple[str, ...], s
     except OSError as error:
         if place.is_dir():
             return  # another process was first
-        raise DataError(
-            f"the images of {PREFIX}{clean(source)} cannot be written to {clean(place)}: {error.strerror}"
+        raise unkept(
+            error, f"the images of {PREFIX}{clean(source)} cannot be written to {clean(place)}: {error.strerror}"
         ) from error
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from didact.data.contract import DataError
+from didact.data.contract import DataError, NoRoomError, unkept
 from didact.spec import clean
 
 PRESENT = 1 << 32
@@ -53,7 +53,7 @@ class Pixels:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.path.parent).free
             if rows * self.each + SPARE > free:
-                raise DataError(
+                raise NoRoomError(
                     f"{rows:,} images of {self.image[0]}x{self.image[1]} take {rows * self.each / 1e9:,.2f} GB once they are "
                     f"decoded, and {clean(self.path.parent)} has {free / 1e9:,.2f} GB left; make room, set DIDACT_DATA to a "
                     "folder on a larger disk, or use fewer images (data.fraction, data.per_class) or smaller ones (data.size)"
@@ -70,9 +70,10 @@ class Pixels:
 
     def unwritable(self, error: OSError) -> DataError:
         """The refusal for a cache that cannot be written."""
-        return DataError(
+        return unkept(
+            error,
             f"decoded images cannot be written to {clean(self.path.parent)}: {error.strerror}; make room, or set DIDACT_DATA to "
-            "a folder that can be written"
+            "a folder that can be written",
         )
 
     @contextmanager

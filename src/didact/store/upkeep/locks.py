@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from didact.runs.run import Run
-from didact.spec import RequestError
+from didact.spec import unwritable
 from didact.store.store import Store
 
 
@@ -35,18 +36,17 @@ def check_writable(store: Store) -> None:
     """Check that runs can be written to the store.
 
     Raises:
-        RequestError: the store is not writable. The message names it and says what to do.
+        UnwritableError: the disk refuses. The message names the store and says what to do.
+        RequestError: something that is no folder is in the way.
     """
     for folder in (store.root / "locks", store.root / "runs"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if not os.access(folder, os.W_OK | os.X_OK):
-                raise PermissionError(0, "it is read-only, or another user's")
+                raise PermissionError(errno.EACCES, "it is read-only, or another user's")
         except OSError as error:
-            raise RequestError(
-                f"nothing can be kept in the store {str(store.root)[-100:]}: {error.strerror}; name another one to train "
-                "(--store FOLDER). What it holds can be looked at"
-            ) from None
+            message = f"nothing can be kept in the store {str(store.root)[-100:]}: {error.strerror}; name another one "
+            raise unwritable(error, f"{message}(--store FOLDER). What it holds can be looked at") from None
 
 
 def lock_path(root: Path, digest: str) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from didact.runs.run import Run
-from didact.spec import RequestError, installation, shown, strict_json
+from didact.spec import RequestError, UnwritableError, installation, shown, strict_json
 from didact.track.tracker import State, settings
 
 
@@ -28,8 +28,9 @@ def make(where: str, root: Path) -> TensorBoard:
         ) from None
     folder = Path(where).expanduser() if where else root / "tensorboard"
     above = next(path for path in (folder, *folder.parents, Path()) if path.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise RequestError(f"track: nothing can be written to {shown(str(folder))}; name another folder: tensorboard:DIR")
+    kind = RequestError if not above.is_dir() else UnwritableError if not os.access(above, os.W_OK) else None
+    if kind is not None:
+        raise kind(f"track: nothing can be written to {shown(str(folder))}; name another folder: tensorboard:DIR")
     return TensorBoard(folder)
 
 
