@@ -52,7 +52,7 @@ def test_a_teacher_from_a_file(path: Path, tmp_path: Path, capsys: pytest.Captur
     shown = capsys.readouterr()
     said = shown.err.splitlines()
     assert "% of the test images of digits 6 per class are right" in said[0]
-    assert "WARNING: that cannot be told from chance (10.00 %)" in said[1]
+    assert "WARNING: that cannot be told from chance (10.41 %)" in said[1]  # 83 of 797 images show the most frequent digit
     assert "the teacher" in shown.out and "given" in shown.out
 
 

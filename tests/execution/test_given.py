@@ -163,10 +163,12 @@ def test_outputs_in_another_order(trained: tuple[Store, Run], saved: Callable[..
 
 def test_a_network_at_chance_is_warned_of_with_the_likely_cause() -> None:
     run = Run(net="resnet14", data=DATA, given=Given(sha256="0" * 64))
-    assert len(told(run, {"test_top1": 90.0, "test_regrouped": 90.0}, 800, 10)) == 1
-    assert "give teacher.outputs" in told(run, {"test_top1": 9.0, "test_regrouped": 90.0}, 800, 10)[1]
-    assert "teacher.mean, teacher.std or teacher.size" in told(run, {"test_top1": 9.0, "test_regrouped": 20.0}, 800, 10)[1]
-    assert "cannot be told from chance (10.00 %)" in told(run, {"test_top1": 9.0}, 800, 10)[1]
+    assert len(told(run, {"test_top1": 90.0, "test_regrouped": 90.0}, 800)) == 1
+    assert "give teacher.outputs" in told(run, {"test_top1": 9.0, "test_regrouped": 90.0}, 800)[1]
+    assert "teacher.mean, teacher.std or teacher.size" in told(run, {"test_top1": 9.0, "test_regrouped": 20.0}, 800)[1]
+    assert len(told(run, {"test_top1": 32.0, "test_guess": 20.0}, 100)) == 1  # by guessing: p = 0.003
+    assert "chance (70.00 %)" in told(run, {"test_top1": 72.0, "test_guess": 70.0}, 100)[1]  # one class for every image
+    assert "cannot be told from chance (10.00 %)" in told(run, {"test_top1": 9.0}, 800)[1]
 
 
 def test_a_teacher_with_its_own_mean_and_size_teaches_and_students_see_theirs(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from didact.methods.kd import KD
 from didact.nets.supernet import SPACES
 from didact.runs.run import Run
 from didact.search import predict
-from didact.search.predict import Predictor, UnsuitableError, at_chance, pool_of
+from didact.search.predict import Predictor, UnsuitableError, pool_of
 from didact.search.search import search
 from didact.spec import SpecError
 from didact.store.store import Store
@@ -56,16 +55,7 @@ def test_the_test_set_is_not_looked_at(fresh: Store, trained: Path, monkeypatch:
     assert Predictor(fresh, TEACHER).accuracy(SPACE.largest) == Predictor(Store(trained), TEACHER).accuracy(SPACE.largest)
 
 
-@pytest.mark.parametrize(("right", "students", "chance"), [(15, 1, False), (15, 2, False), (15, 3, True), (16, 8, False)])
-def test_at_chance(right: int, students: int, chance: bool) -> None:
-    """Of 20 tosses of a coin, 15 or more heads: 21,700 of 2^20 cases; 16 or more: 6,196."""
-    share = sum(math.comb(20, heads) for heads in range(right, 21)) / 2**20
-    assert share == {15: 21_700, 16: 6_196}[right] / 2**20
-    assert at_chance(100 * right / 20, 20, 50.0, students) is chance is (students * share > 0.05)
-
-
 def test_nobody_is_better_than_guessing_by_having_less(fresh: Store) -> None:
-    assert at_chance(0.0, 100, 10.0, 1) and at_chance(10.0, 100, 10.0, 1) and not at_chance(60.0, 100, 10.0, 2304)
     predictor = Predictor(fresh, TEACHER)
     assert (predictor.images_held, predictor.guess) == (160, 10.0)
     assert predictor.at_chance(12.0, 1) and not predictor.at_chance(60.0, 96)

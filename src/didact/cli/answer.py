@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,7 @@ def answer(
     image = store / picture if picture else None
     if any(run.digest in outcome.records for run in runs):
         report(records, runs, finished, execution.device, image, form)
-    tell_guessing(finished, talk)
+    tell_guessing(runs, outcome.records, talk)
     for run in everything(runs):
         if run.digest in outcome.failures:
             talk.print(f"FAILED {run.label} ({run.digest}): {outcome.failures[run.digest]}")
@@ -65,11 +65,18 @@ def answer(
     return 1 if outcome.failures else 0
 
 
-def tell_guessing(finished: Iterable[tuple[Run, Record]], talk: Console) -> None:
-    """Print a warning that names the trained networks with an accuracy no better than guessing."""
-    from didact.runs.guessing import warning
+def tell_guessing(runs: Iterable[Run], records: Mapping[str, Record], talk: Console) -> None:
+    """Print a warning that names the networks that are no better than guessing: of ``runs`` and all
+    that they need, those that were trained. Under every table of accuracies.
 
-    line = warning((run, record.final()["test_top1"]) for run, record in finished if run.given is None)
+    Args:
+        records: of the finished ones, by digest.
+    """
+    from didact.runs.guessing import warning
+    from didact.runs.run import everything
+
+    finished = [(run, records[run.digest]) for run in everything(list(runs)) if run.given is None and run.digest in records]
+    line = warning((run, record.final()["test_top1"], record.tested) for run, record in finished)
     if line is not None:
         talk.print(line, soft_wrap=True)
 

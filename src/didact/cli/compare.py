@@ -26,6 +26,7 @@ def compare(
     """Read and print. The help text is in :mod:`didact.cli.main`."""
     from didact import nets
     from didact.cli.missing import missing_teachers
+    from didact.report.text import stderr
 
     shape = form(format, json)
     picture = picture_path(picture)
@@ -39,4 +40,5 @@ def compare(
         )
     missing_teachers(records, students)
     answer.report(records, students, finished, answer.device(device), picture, shape)
+    answer.tell_guessing(students, {run.digest: record for run, record in finished}, stderr())
     return 0

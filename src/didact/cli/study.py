@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from didact.execution import Execution, Outcome
     from didact.papers.contract import Paper
+    from didact.runs.run import Run
     from didact.store.store import Store
     from didact.tables.table import Table
 
@@ -144,9 +145,9 @@ def _told(paper: Paper, outcome: Outcome, talk: Console) -> int:
     """Say which runs are no better than guessing, and which failed, and why. The exit code."""
     from didact.runs.run import everything
 
-    runs = everything(list(getattr(paper, "runs", ())))
-    answer.tell_guessing(((run, outcome.records[run.digest]) for run in runs if run.digest in outcome.records), talk)
-    labels = {run.digest: f"{run.label} " for run in runs}
+    runs: list[Run] = list(getattr(paper, "runs", ()))
+    answer.tell_guessing(runs, outcome.records, talk)
+    labels = {run.digest: f"{run.label} " for run in everything(runs)}
     for digest, reason in outcome.failures.items():
         talk.print(f"FAILED {labels.get(digest, '')}({digest}): {reason}")
     return 1 if outcome.failures else 0

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from didact.data import facts
 from didact.engine.environment import typed
 from didact.engine.parallel.group import current
 from didact.execution import together
@@ -135,8 +134,8 @@ def _tell_given(runs: Iterable[Run], records: Mapping[str, Record], store: Store
     """
     for run in runs:
         if run.given is not None and run.digest in records:
-            images = facts(run.data)
-            for line in told(run, records[run.digest].final(), images.test, images.classes):
+            record = records[run.digest]
+            for line in told(run, record.final(), record.tested):
                 store.say(line)
 
 

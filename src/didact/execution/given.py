@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from didact.data import Dataset, evaluation_batches
+from didact.data import Dataset, evaluation_batches, facts
 from didact.engine.evaluate import evaluate
 from didact.engine.learner import Learner
 from didact.execution.manner import command
@@ -16,7 +16,7 @@ from didact.execution.settings import Execution
 from didact.nets.shown import adaptation
 from didact.runs.build import beginning
 from didact.runs.foreign import foreign
-from didact.runs.guessing import chance
+from didact.runs.guessing import guesses
 from didact.runs.run import Run
 from didact.seeds import preserved
 from didact.store.record import Record
@@ -51,26 +51,31 @@ def keep(run: Run, store: Store, dataset: Dataset, device: str, execution: Execu
     with preserved(learner.device), torch.no_grad():
         tested = evaluate([learner], evaluation_batches(dataset, dataset.test), "test")[0]
         counts = _confusion(learner, dataset)
-    row = {"epoch": 0, "stage": "given", **tested, "seconds": 0.0, "cpu_seconds": 0.0, "test_regrouped": _regrouped(counts)}
+    row = {"epoch": 0, "stage": "given", **tested, "seconds": 0.0, "cpu_seconds": 0.0}
+    row |= {"test_regrouped": _regrouped(counts), "test_guess": 100 * float(counts.sum(0).max() / counts.sum())}
     weights = {f"net.{key}": value for key, value in net.state_dict().items()}
     about = command(execution)
     record = seal(store, run, dataset.record(), row, weights, device, samples=len(dataset.train), circumstances=about)
-    for line in told(run, row, len(dataset.test), dataset.classes):
+    for line in told(run, row, record.tested):
         store.say(line)
     return record
 
 
-def told(run: Run, row: Mapping[str, Any], images: int, classes: int) -> list[str]:
+def told(run: Run, row: Mapping[str, Any], images: int | None) -> list[str]:
     """What a person should know of the network: its accuracy, and likely causes where that is
     chance.
+
+    Args:
+        row: its metrics; "test_guess" is the share of the most frequent class in percent.
+        images: number of test images; None: as published.
     """
-    top1 = row["test_top1"]
+    top1, classes = row["test_top1"], facts(run.data).classes
+    guess = row.get("test_guess", 100 / classes)
     lines = [f"{run.label}: {top1:.2f} % of the test images of {run.data.label} are right"]
-    level = chance(images, classes)
-    if top1 > level:
+    if not guesses(run, top1, images, guess):
         return lines
-    regrouped = row.get("test_regrouped", 0.0)
-    if regrouped > max(2 * level, 2 * top1):
+    regrouped = row.get("test_regrouped", 0.0)  # the best of as many networks as there are ways to name the outputs
+    if regrouped > 2 * max(top1, guess) and not guesses(run, regrouped, images, guess, tried=classes**classes):
         cause = (
             f"with its outputs in another order up to {regrouped:.0f} % would be right, so its classes are in another order: "
             "give teacher.outputs"
@@ -80,7 +85,7 @@ def told(run: Run, row: Mapping[str, Any], images: int, classes: int) -> list[st
             "it has hardly been trained, or on other classes, or it is shown the images otherwise than when it was trained: "
             "give its own teacher.mean, teacher.std or teacher.size"
         )
-    return [*lines, f"{run.label}: WARNING: that cannot be told from chance ({100 / classes:.2f} %); {cause}"]
+    return [*lines, f"{run.label}: WARNING: that cannot be told from chance ({guess:.2f} %); {cause}"]
 
 
 def _confusion(learner: Learner, dataset: Dataset) -> Tensor:

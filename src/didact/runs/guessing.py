@@ -1,4 +1,15 @@
-"""Networks whose accuracy is no better than guessing."""
+"""Networks whose accuracy is no better than guessing.
+
+The rule is a one-sided exact binomial test at the level of 5 %. Of n test images k are answered
+rightly; a network that guesses answers rightly with the share p of the most frequent class, or
+1 / classes where that is not known:
+
+    P(X >= k) > 0.05,  X ~ Binomial(n, p)        the network cannot be told from guessing
+
+Every network is tested alone. Seeds are not pooled: they share the test images, so their counts are
+not independent, and a pooled test would claim more than is known. Where a network is the best of
+several, P is multiplied by their number (Bonferroni's bound, which holds for dependent ones too).
+"""
 
 from __future__ import annotations
 
@@ -8,39 +19,57 @@ from collections.abc import Iterable
 from didact.data import facts
 from didact.runs.run import Run
 
+LEVEL = 0.05
+"""Probability with which a network that guesses is taken for a better one."""
+
 NAMED = 3
 """So many runs are named in a message."""
 
 
-def chance(images: int, classes: int) -> float:
-    """The accuracy in percent up to which a network may only be guessing: three standard errors above
-    1 / classes, and at least half as much again for a few classes.
+def at_chance(top1: float, images: int, guess: float, tried: int = 1) -> bool:
+    """Whether an accuracy cannot be told from guessing.
 
     Args:
-        images: number of test images.
+        top1: the accuracy in percent; of several networks the best.
+        images: number of images.
+        guess: mean accuracy of guessing, in percent.
+        tried: number of networks.
     """
-    share = 1 / classes
-    return 100 * (share + max(3 * math.sqrt(share * (1 - share) / images), share * (1 - share) / 2))
+    return math.log(tried) + _log_tail(round(top1 / 100 * images), images, guess / 100) > math.log(LEVEL)
 
 
-def warning(accuracies: Iterable[tuple[Run, float]]) -> str | None:
+def _log_tail(right: int, images: int, share: float) -> float:
+    """log P(X >= right), X ~ Binomial(images, share); exact where P itself is too small for a float."""
+    import numpy as np
+    from scipy.special import gammaln, xlog1py, xlogy
+
+    k = np.arange(right, images + 1)
+    ways = gammaln(images + 1) - gammaln(k + 1) - gammaln(images - k + 1)
+    terms = ways + xlogy(k, share) + xlog1py(images - k, -share)
+    return float(terms.max() + np.log(np.exp(terms - terms.max()).sum()))
+
+
+def guesses(run: Run, top1: float, images: int | None, guess: float | None = None, tried: int = 1) -> bool:
+    """:func:`at_chance` for the test accuracy of ``run``. None for a number of test images that is as
+    published, and for classes that are equally frequent."""
+    known = facts(run.data)
+    return at_chance(top1, images or known.test, 100 / known.classes if guess is None else guess, tried)
+
+
+def warning(tested: Iterable[tuple[Run, float, int | None]]) -> str | None:
     """A line about the runs that cannot be told from guessing, with what to do; None where there are
     none.
 
     Args:
-        accuracies: runs without weights from elsewhere, and their top-1 test accuracy in percent.
+        tested: runs without weights from elsewhere, their top-1 test accuracy in percent, and the
+            number of test images, as of :func:`guesses`.
     """
-    found = [(run, accuracy) for run, accuracy in accuracies if _guesses(run, accuracy)]
+    found = [(run, top1) for run, top1, images in tested if guesses(run, top1, images)]
     if not found:
         return None
-    named = ", ".join(f"{run.label}.{run.digest} ({accuracy:.2f} %)" for run, accuracy in found[:NAMED])
+    named = ", ".join(f"{run.label}.{run.digest} ({top1:.2f} %)" for run, top1 in found[:NAMED])
     more = f", and {len(found) - NAMED} more" if len(found) > NAMED else ""
     return (
         f"WARNING: no better than guessing: {named}{more}; compare nothing with them; train for more epochs, "
         "or with another recipe.learning_rate"
     )
-
-
-def _guesses(run: Run, accuracy: float) -> bool:
-    images = facts(run.data)
-    return accuracy <= chance(images.test, images.classes)

@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from didact.runs.guessing import at_chance
 from didact.search.costs import SearchSettings, weights
-from didact.search.predict import at_chance
 from didact.spec import to_json
 
 
@@ -92,7 +92,7 @@ class ParetoFront:
     @property
     def at_chance(self) -> bool:
         """Whether the best prediction is no better than guessing
-        (:func:`didact.search.predict.at_chance`)."""
+        (:func:`didact.runs.guessing.at_chance`)."""
         return at_chance(self.best.accuracy, self.images, self.guess, len(self.members) + len(self.others))
 
     def labels(self, name: str) -> str:

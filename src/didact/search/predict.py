@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import cached_property
 
 import torch
-from scipy.stats import binom
 
 from didact.data import Dataset, Split, evaluation_batches, facts, load
 from didact.deploy.engine import Unsupported
@@ -22,6 +21,7 @@ from didact.method import ForPool
 from didact.nets.blocks import BlockNet
 from didact.nets.supernet import SPACES, Pool, Space, Supernet, recalibrated
 from didact.runs.build import network
+from didact.runs.guessing import at_chance
 from didact.runs.run import Run, Start
 from didact.search.costs import SearchSettings
 from didact.seeds import stream
@@ -37,9 +37,6 @@ VERSION = 1
 
 VALIDATION = 0.1
 """The share of the training images that messages propose for the validation split."""
-
-DOUBT = 0.05
-"""A result is at chance if guessing reaches it with a probability above this."""
 
 BATCH = 256
 """Largest batch for the statistics of batch norms, in images."""
@@ -126,7 +123,8 @@ class Predictor:
         return 100 * int(self._validation.labels.bincount().max()) / self.images_held
 
     def at_chance(self, best: float, students: int) -> bool:
-        """Whether the best of this many students is no better than guessing (:func:`at_chance`)."""
+        """Whether the best of this many students is no better than guessing; their order then has no
+        meaning (:mod:`didact.runs.guessing`)."""
         return at_chance(best, self.images_held, self.guess, students)
 
     @cached_property
@@ -154,24 +152,6 @@ class Predictor:
         split = train.take(rows.sort().values.to(train.device))
         parts = -(-len(split) // BATCH)
         return list(evaluation_batches(self._dataset, split, -(-len(split) // parts)))
-
-
-def at_chance(best: float, images: int, guess: float, students: int) -> bool:
-    """Whether the best of several students is no better than guessing; their order then has no
-    meaning.
-
-    The number of correct answers of a guessing student is binomial. The result is true if the best
-    of ``students`` guessing students reaches ``best`` percent with a probability above 5 % (by
-    Bonferroni's bound, which holds for dependent students too).
-
-    Args:
-        best: accuracy of the best student, in percent.
-        images: number of images.
-        guess: mean accuracy of guessing, in percent.
-        students: number of students.
-    """
-    right = round(best / 100 * images)
-    return students * float(binom.sf(right - 1, images, guess / 100)) > DOUBT
 
 
 # ------------------------------------------------------------------------------- suitable runs

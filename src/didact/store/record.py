@@ -113,6 +113,12 @@ class Record:
         """Which images the run was trained and tested on, by index."""
         return parsed(self.content("images.json"), self.folder / "images.json")
 
+    @property
+    def tested(self) -> int | None:
+        """Number of test images; None where the Record does not say it."""
+        number = self.images().get("test", {}).get("images")
+        return number if isinstance(number, int) else None
+
     def metrics(self) -> list[dict[str, Any]]:
         """One row for each epoch."""
         return parse_rows(self.content("metrics.jsonl"), self.folder / "metrics.jsonl")
