@@ -182,7 +182,7 @@ def test_a_study(toys: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "toys:net,2" in capsys.readouterr().out
     assert len(list(tmp_path.glob("runs/runs/*/record.json"))) == 2
     assert main(["study", "toys:Nothing"]) == 2
-    assert "'toys' holds no function 'Nothing' for the study" in capsys.readouterr().err
+    assert "'toys' holds no 'Nothing' for the study" in capsys.readouterr().err
     assert main(["study", "toys:Half", "--store", str(tmp_path / "none")]) == 2
     assert "gives a Half without students, published, tables" in capsys.readouterr().err
     assert main(["study", "toys:net2", "--store", str(tmp_path / "none")]) == 2

@@ -76,6 +76,7 @@ def test_a_conflict_is_an_exit_code(full: Shelf, tmp_path: Path, capsys: Read) -
     [
         (["export"], "--output"),
         (["export", "zzz", "-o", "x.tar"], "fits no run"),
+        (["export", "-o", "x.zip"], "output: the name of a tar file, such as runs.tar, found 'x.zip'"),
         (["export", "-o", "{here}"], "exists; name another"),
         (["import", "nowhere.tar"], "there is no such file"),
         (["merge", "nowhere"], "other: nowhere does not exist; name the store whose runs are copied"),

@@ -68,8 +68,9 @@ def test_a_list_is_filtered_and_sorted_and_shows_what_was_asked(full: Shelf, cap
     [
         (["--where", "metod=kd"], "no run has a field 'metod'; did you mean 'method'"),
         (["--where", "method"], "one of = != ~"),
-        (["--where", "top1>abc"], "top1 is a number, and 'abc' is none; write top1>"),
-        (["--where", "method=nothing and top1=abc"], "top1 is a number, and 'abc' is none; write top1="),
+        (["--where", "top1>abc"], "top1 is a number, found 'abc'; write a number, such as top1>5"),
+        (["--where", "top1>=abc"], "top1 is a number, found 'abc'; write a number, such as top1>=5"),
+        (["--where", "method=nothing and top1=abc"], "top1 is a number, found 'abc'; write a number, such as top1="),
         (["rm", "--where", "method=kdd"], "fits 'method=kdd'; method is '"),
         (["--fields", "--where", "seed=1"], "leave these out"),
         (["rm"], "name runs by their digests, or by --where"),

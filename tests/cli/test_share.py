@@ -114,6 +114,8 @@ def test_images_without_labels_are_named_by_their_place_here_alone(tmp_path: Pat
         (["share", "nothing", "-o", "x"], "fits no finished run"),
         (["share", "resnet8.", "-o", "x"], "fits 2 runs"),
         (["share", "resnet8.kd", "-o", "."], "output: . exists"),
+        (["share", "resnet8.kd", "-o", "pk2.zip"], "output: a new folder, or a file that ends in .tar, found 'pk2.zip'"),
+        (["share", "resnet8.kd", "-o", "net.PT"], "output: a new folder, or a file that ends in .tar, found 'net.PT'"),
     ],
 )
 def test_what_is_refused(asked: list[str], said: str, store: str, capsys: pytest.CaptureFixture[str]) -> None:

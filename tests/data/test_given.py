@@ -56,7 +56,8 @@ def test_faults_of_test_images() -> None:
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ({"names": ["a", "b"]}, "train: label 2 at position 2, but names has the classes 0 to 1"),
+        ({"names": ["a", "b"]}, "train: label 2 at position 2, but names has 2 names, and needs one for each"),
+        ({"names": ["a"]}, "train: label 1 at position 1, but names has 1 name, and needs one for each class"),
         ({"names": ["a", "b", "c", "d"]}, "train: an image of every class, found none of class 3 ('d')"),
         ({"names": ["a", "b", "a"]}, "names: a list of texts, one a class, all different, found ['a', 'b', 'a']"),
         ({"names": "abc"}, "names: a list of texts, one a class, all different, found 'abc'"),

@@ -237,13 +237,16 @@ def test_a_file_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert main([*words, "--only", "method=kd"]) == 0
     capsys.readouterr()
     for name, message in (
-        (f"{file}:nothing", "holds no function 'nothing'"),
-        (f"{file}:number", "holds no function 'number'"),
+        (f"{file}:nothing", "holds no 'nothing'"),
+        (f"{file}:number", "holds no 'number'"),
         (f"{file}:broken", "fails when it is called with (settings, device): KeyError: 'x' (my_own_study.py:21)"),
         (str(tmp_path / "none.py"), "study: no file"),
     ):
         assert main(["study", name, "--store", str(tmp_path / "store")]) == 2
         assert message in capsys.readouterr().err
+    (tmp_path / "my_empty_study.py").write_text("")
+    with pytest.raises(SpecError, match=r"holds no 'study' for the study '.*'; write a function of \(settings, device\)"):
+        find(str(tmp_path / "my_empty_study.py"))
     (tmp_path / "wrong.py").write_text("1 +")
     with pytest.raises(SpecError, match="fails while it is read: SyntaxError"):
         find(str(tmp_path / "wrong.py"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from didact.catalogue.settings import request_settings
 from didact.engine.recipe import Recipe, best_precision
 from didact.request.plan import plan
 from didact.runs.run import everything, method_label
@@ -32,6 +35,20 @@ def test_the_papers_rates_and_the_precision_are_in_the_run() -> None:
     assert fast.precision == best_precision("cpu")
     assert plan({"net": "resnet8", "recipe": {"precision": "fp32"}})[0].recipe.precision == "fp32"
     assert plan({"net": "mobilenet_v2", "recipe": {"learning_rate": 0.3}})[0].recipe.learning_rate == 0.3
+
+
+@pytest.mark.parametrize("value", ["fp16", 16, ["fp32"], {}])
+def test_a_precision_that_there_is_not_names_all_that_there_are(value: object) -> None:
+    said = f"recipe.precision: expected 'fp32', 'tf32', 'bf16' or 'auto' (found {value!r})"
+    for request, at in (
+        ({"precision": value}, ""),
+        ({"recipe": {"precision": value}}, ""),
+        ({"teacher": {"net": "resnet8", "recipe": {"precision": value}}}, "teacher."),
+    ):
+        with pytest.raises(SpecError, match=f"^{re.escape(at + said)}$"):
+            plan({"net": "resnet8", **request})
+    (kind,) = (kind for path, kind, _, _ in request_settings() if path == "recipe.precision")
+    assert kind == "fp32 | tf32 | bf16 | auto"
 
 
 def test_the_paper_recipe_is_the_papers() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from didact.spec import nearest, plural
+from didact.spec import first_of, nearest, plural
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 epochs"), (1, "1 epoch"), (2, "2 epochs")])
@@ -23,3 +23,16 @@ def test_a_count_takes_the_plural_unless_it_is_one(count: int, text: str) -> Non
 )
 def test_a_name_that_differs_in_signs_only_is_the_only_one_meant(typed: str, said: str) -> None:
     assert nearest(typed, ["sftn", "sftn-4", "sftn-5", "gtn", "kd"]) == said
+
+
+def test_of_no_names_none_is_near() -> None:
+    assert nearest("study", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [("", ""), ("a", "a"), ("abc", "a, b, c"), ("abcd", "a, b, c, d"), ("abcde", "a, b, c and 2 more")],
+)
+def test_one_more_takes_the_room_of_the_last_name(names: str, text: str) -> None:
+    assert first_of(list(names), 3) == text
+    assert first_of(9 * ["x"], 3, "; ") == "x; x; x; and 6 more"

@@ -53,10 +53,13 @@ def fields(cls: type, at: str = "", within: tuple[type, ...] = ()) -> list[Row]:
 
 def _below(shown: Setting, at: str) -> list[Row]:
     """The settings below one of a request, with the defaults that hold there."""
-    rows = fields(shown.below, at) if shown.below is not None else []
-    return [
-        (path, kind, str(shown.defaults.get(path.removeprefix(at), default)), text) for path, kind, default, text in rows
-    ]
+    rows: list[Row] = []
+    for path, kind, default, text in fields(shown.below, at) if shown.below is not None else []:
+        usual = str(shown.defaults.get(path.removeprefix(at), default))
+        words = kind.split(" | ")
+        more = [usual] if len(words) > 1 and usual != default and usual not in words else []  # auto is no value of a run
+        rows.append((path, " | ".join([*words, *more]), usual, text))
+    return rows
 
 
 def _specs(hint: Any) -> list[type]:

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from didact.cli import answer
 from didact.cli.members import Prefixes, Where, chosen_members
 from didact.cli.options import STORE, StorePath, folder
-from didact.spec import SpecError, UnwritableError, plural
+from didact.spec import SpecError, UnwritableError, plural, shown
 from didact.streams import say
 
 if TYPE_CHECKING:
@@ -28,12 +28,15 @@ def export(
     store: StorePath = STORE,
 ) -> int:
     """Write an archive; the help stands where the command is named."""
+    from didact.files.packed import OTHER_FILES
     from didact.store.exchange.packing import pack
     from didact.store.record import Record
     from didact.store.upkeep.claims import claimed
     from didact.store.upkeep.removal import members
     from didact.tables.runs import freed
 
+    if output.suffix.lower() in OTHER_FILES:
+        raise SpecError(f"output: the name of a tar file, such as runs.tar, found {shown(str(output))}")
     records = answer.opened(store, trust=False)
     all_ = members(records)
     chosen = chosen_members(records, all_, runs, where) if runs or where is not None else list(all_)

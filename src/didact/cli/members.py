@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from didact.spec import SpecError, closest, shown
+from didact.spec import SpecError, closest, first_of, shown
 
 if TYPE_CHECKING:
     from didact.store.store import Store
@@ -82,6 +82,6 @@ def one_member(store: Store, all_: Iterable[Member], prefix: str) -> Member:
     """
     fits = _with(store, all_, prefix)
     if len(fits) > 1:
-        names = "; ".join(f"{one.digest} {one.label}" for one in fits[:5]) + ("; ..." if len(fits) > 5 else "")
+        names = first_of([f"{one.digest} {one.label}" for one in fits], 5, "; ")
         raise SpecError(f"{prefix[:100]!r} fits {len(fits)} runs in {store.root}: {names}; write more of the digest")
     return fits[0]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from didact.data.items import MOST, gathered, is_dataset
 from didact.data.split import Labelled, Split
-from didact.spec import SpecError, clean, shown
+from didact.spec import SpecError, clean, plural, shown
 from didact.spec.foreign import running
 
 
@@ -126,14 +126,16 @@ def class_names(given: Sequence[str] | None, train: Tensor, test: Tensor) -> tup
     Raises:
         SpecError: a label has no name or no training image, or there are fewer than two classes.
     """
-    classes = int(train.max()) + 1 if given is None else len(given)
-    if classes < 2:
+    found = int(train.max()) + 1
+    classes = found if given is None else len(given)
+    if max(classes, found) < 2:
         raise SpecError(f"train: at least two classes, found {classes}; labels count from 0")
     for part, labels in (("train", train), ("test", test)):
         if int(labels.max()) >= classes:
             at = int((labels >= classes).nonzero()[0])
-            known = "training has" if given is None else "names has"
-            raise SpecError(f"{part}: label {labels[at]} at position {at}, but {known} the classes 0 to {classes - 1}")
+            known = f"training has the classes 0 to {classes - 1}"
+            named = f"names has {plural(classes, 'name')}, and needs one for each class"
+            raise SpecError(f"{part}: label {labels[at]} at position {at}, but {known if given is None else named}")
     present = train.unique()  # ascending
     if len(present) < classes:
         empty = int((present == torch.arange(len(present))).sum())  # the classes before the first gap

@@ -112,7 +112,7 @@ def own(name: str) -> ImageSet:
     value = getattr(module, attribute, None)
     if value is None:
         known = [key for key, value in vars(module).items() if isinstance(value, ImageSet) or isfunction(value)]
-        raise SpecError(f"{module.__name__!r} holds no data set {attribute!r}{nearest(attribute, known) if known else ''}")
+        raise SpecError(f"{module.__name__!r} holds no data set {attribute!r}{nearest(attribute, known)}")
     returned = _returned(name, value) if callable(value) else value
     if not isinstance(returned, ImageSet):
         should = "should return" if callable(value) else "should be"

@@ -12,6 +12,9 @@ from didact.files.reading import DamagedError, content, is_file
 
 WEIGHTS, ABOUT, CARD = "model.safetensors", "didact.json", "README.md"
 
+OTHER_FILES = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".safetensors", ".pt", ".pth", ".bin", ".onnx")
+"""Suffixes of files of another kind, by which nobody means a folder or a tar."""
+
 
 def is_tar(path: Path) -> bool:
     """Whether the file is a plain tar archive, whatever it is called."""

@@ -22,7 +22,7 @@ from didact.nets.published import common, ordered, published
 from didact.nets.splitting.names import own_names
 from didact.nets.splitting.parts import CutHead
 from didact.nets.zoo import create, entry, names
-from didact.spec import clean
+from didact.spec import clean, first_of
 
 PREFERRED = ("net", "model", "state_dict", "model_state", "model_state_dict", "network", "weights")
 """Where a network is looked for first in a file that holds several which fit."""
@@ -202,8 +202,7 @@ def _agreeing(network: _Network, naming: str, tensors: Tensors) -> tuple[int, in
 
 
 def _first(keys: list[str]) -> str:
-    rest = f" and {len(keys) - DIFFERENCES} more" if len(keys) > DIFFERENCES else ""
-    return ", ".join(clean(key) for key in keys[:DIFFERENCES]) + rest
+    return first_of(list(map(clean, keys)), DIFFERENCES)
 
 
 @functools.cache

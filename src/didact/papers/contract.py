@@ -164,9 +164,8 @@ def _checked(name: str, module: ModuleType, attribute: str) -> Make:
     if held is None or not (callable(held) or hasattr(held, "train")):
         studies = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         own = [key for key in studies if getattr(vars(module)[key], "__module__", "") == module.__name__]
-        raise SpecError(
-            f"{module.__name__!r} holds no function {attribute!r} for the study {shown(name)}{nearest(attribute, own)}"
-        )
+        meant = nearest(attribute, own) or "; write a function of (settings, device), or a Benchmark (docs/studies.md)"
+        raise SpecError(f"{module.__name__!r} holds no {attribute!r} for the study {shown(name)}{meant}")
 
     def checked(settings: Mapping[str, Any], device: str) -> Paper:
         if callable(held):

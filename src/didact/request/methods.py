@@ -101,7 +101,7 @@ def _check_shared(key: str, value: Any, takes: Takes, at: str) -> None:
     if not having and isinstance(value, Mapping):
         raise SpecError(f"{at}.{key}: neither a method of the list nor a setting{nearest(key, {*takes, *known})}")
     if not having:
-        raise SpecError(f"{at}.{key}: no such setting{nearest(key, known) if known else ''}")
+        raise SpecError(f"{at}.{key}: no such setting{nearest(key, known)}")
     if lacking:
         whose = f"{having[0]} alone" if len(having) == 1 else f"{_joined(having)}, and not of {_joined(lacking)}"
         raise SpecError(f"{at}.{key}: a setting of {whose}; write {_joined([f'{at}.{name}.{key}' for name in having])}")

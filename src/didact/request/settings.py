@@ -7,13 +7,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from didact.data.filled_in import has_labels
+from didact.engine.precision import Precision
 from didact.engine.recipe import IN_EIGHT_BITS, best_precision
 from didact.engine.recipes import settings
 from didact.files.reading import DamagedError, content
 from didact.spec import SpecError, shown, under
+
+PRECISIONS = (*get_args(Precision), "auto")
+"""Of a request; a run has one of the others."""
 
 
 def recipe_fields(given: Mapping[str, Any], net: str, device: str, at: str) -> dict[str, Any]:
@@ -21,6 +25,9 @@ def recipe_fields(given: Mapping[str, Any], net: str, device: str, at: str) -> d
     network or the device is filled in. ``at``: their path.
     """
     fields = {"precision": "auto", **given}
+    if fields["precision"] not in PRECISIONS:
+        *first, last = map(repr, PRECISIONS)
+        raise SpecError(f"{at}.precision: expected {', '.join(first)} or {last} (found {shown(fields['precision'])})")
     if fields["precision"] == "auto":
         fields["precision"] = "fp32" if fields.get("bits") == 8 else best_precision(device)
     with below(at):

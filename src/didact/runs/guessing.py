@@ -18,6 +18,7 @@ from collections.abc import Iterable
 
 from didact.data import facts
 from didact.runs.run import Run
+from didact.spec import first_of
 
 LEVEL = 0.05
 """Probability with which a network that guesses is taken for a better one."""
@@ -67,9 +68,8 @@ def warning(tested: Iterable[tuple[Run, float, int | None]]) -> str | None:
     found = [(run, top1) for run, top1, images in tested if guesses(run, top1, images)]
     if not found:
         return None
-    named = ", ".join(f"{run.label}.{run.digest} ({top1:.2f} %)" for run, top1 in found[:NAMED])
-    more = f", and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    named = first_of([f"{run.label}.{run.digest} ({top1:.2f} %)" for run, top1 in found], NAMED)
     return (
-        f"WARNING: no better than guessing: {named}{more}; compare nothing with them; train for more epochs, "
+        f"WARNING: no better than guessing: {named}; compare nothing with them; train for more epochs, "
         "or with another recipe.learning_rate"
     )

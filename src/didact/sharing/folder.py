@@ -10,7 +10,7 @@ import safetensors.torch
 
 from didact.files.checked import json_text
 from didact.files.hub import PREFIX, pull
-from didact.files.packed import ABOUT, CARD, WEIGHTS, member, pack
+from didact.files.packed import ABOUT, CARD, OTHER_FILES, WEIGHTS, member, pack
 from didact.files.reading import DamagedError, parsed
 from didact.files.weights import Tensors, WeightsError
 from didact.nets import create
@@ -33,10 +33,12 @@ def pack_run(store: Store, run: Run, record: Record, path: Path) -> None:
 
     Raises:
         SpecError: the run's method hands on another network than its own, or it was trained in 8
-            bits.
+            bits; or ``path`` is called like a file of another kind.
         UnwritableError: the disk refuses.
         RequestError: there is something at ``path``, or nothing can be written there.
     """
+    if path.suffix.lower() in OTHER_FILES:
+        raise SpecError(f"output: a new folder, or a file that ends in .tar, found {repeated(str(path))}")
     if run.recipe.bits == 8:
         raise SpecError(
             f"{run.label} was trained in 8 bits, and a packed network has 32; write didact export {run.digest} --bits 8"

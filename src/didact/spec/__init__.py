@@ -37,6 +37,7 @@ from didact.spec.faults import clean as clean
 from didact.spec.faults import clean_lines as clean_lines
 from didact.spec.faults import closest as closest
 from didact.spec.faults import cut as cut
+from didact.spec.faults import first_of as first_of
 from didact.spec.faults import nearest as nearest
 from didact.spec.faults import plural as plural
 from didact.spec.faults import shown as shown

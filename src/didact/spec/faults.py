@@ -63,14 +63,20 @@ def _letters(name: str) -> str:
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the closest of ``names``, or all of them when none is close. A
-    name that differs in signs and the size of letters only is the only one meant."""
+    """``"; did you mean 'x'?"`` for the closest of ``names``, or all of them when none is close; nothing where there
+    are none. A name that differs in signs and the size of letters only is the only one meant."""
     known = sorted(names)
     close = closest(name, known, likeness=0.5)
     if close:
         return "; did you mean " + " or ".join(f"'{each}'" for each in close) + "?"
-    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
-    return "; known: " + ", ".join(known[:LISTED]) + more
+    return f"; known: {first_of(known, LISTED)}" if known else ""
+
+
+def first_of(names: Sequence[str], most: int, between: str = ", ") -> str:
+    """The first of the names, and how many more there are. One more would take the room of the name itself, so all
+    are written where there is one more than ``most``."""
+    rest = len(names) - most if len(names) > most + 1 else 0
+    return between.join(names[: len(names) - rest]) + (f"{between.replace(',', '')}and {rest:,} more" if rest else "")
 
 
 # ------------------------------------------------------------------------------------------------
@@ -88,7 +94,7 @@ def explain(cls: Any, error: ValidationError, at: str) -> list[str]:
         if kind in ("unexpected_keyword_argument", "extra_forbidden"):
             owner = type_at(cls, parents)
             names = [f.name for f in dataclasses.fields(owner)] if owner else []
-            lines.append(f"{cut(path)}: no such setting{nearest(key, names) if names else ''}")
+            lines.append(f"{cut(path)}: no such setting{nearest(key, names)}")
         elif kind == "chosen":
             lines.append(under(path, context["faults"]))
         elif kind == "unexpected_positional_argument":

@@ -74,7 +74,7 @@ def find(base: type[N], name: str) -> type[N]:
     if class_name and not members and hasattr(module, class_name):
         raise SpecError(f"{shown(name)} is no {base.__name__}, found {_kind(getattr(module, class_name))}")
     if len(members) != 1:
-        meant = nearest(class_name, others) if class_name and others else ""
+        meant = nearest(class_name, others) if class_name else ""
         raise SpecError(f"{shown(name)} should hold one {base.__name__}, found {len(members)}{meant}")
     return members[0]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from didact.files.checked import DamagedError
 from didact.runs.run import Run
-from didact.spec import SpecError, clean
+from didact.spec import SpecError, clean, first_of
 from didact.store.entries import Finished, Listed, Lost, damaged
 from didact.store.record import Record
 from didact.store.store import Store
@@ -51,7 +51,7 @@ def entry_of(store: Store, prefix: str) -> Finished | Listed:
     """
     fits = _matching(store, prefix)
     if len(fits) > 1:
-        names = "; ".join(_name(entry) for entry in fits[:SHOWN]) + ("; ..." if len(fits) > SHOWN else "")
+        names = first_of(list(map(_name, fits)), SHOWN, "; ")
         raise SpecError(f"{prefix[:100]!r} fits {len(fits)} runs in {store.root}: {names}; write more of the digest")
     return fits[0]
 
@@ -78,7 +78,7 @@ def _matching(store: Store, prefix: str) -> list[Finished | Listed]:
             store.say(entry.why)
         return fits
     if lost:
-        reasons = "; ".join(entry.why for entry in lost[:SHOWN]) + ("; ..." if len(lost) > SHOWN else "")
+        reasons = first_of([entry.why for entry in lost], SHOWN, "; ")
         raise SpecError(f"{prefix[:100]!r} fits no finished run in {store.root}: {reasons}")
     raise SpecError(
         f"{prefix[:100]!r} fits no finished run in {store.root}; 'didact list runs --store {store.root}' lists them"

@@ -17,7 +17,7 @@ from typing import Any
 from didact.files.checked import DamagedError, read_json
 from didact.nets import libraries
 from didact.runs.run import Run
-from didact.spec import clean, clean_lines, digest, to_json
+from didact.spec import clean, clean_lines, digest, first_of, to_json
 from didact.store.record import Record
 
 FAILED = "failed.json"
@@ -147,7 +147,7 @@ def codes(run: Run) -> frozenset[str]:
 
 def untrusted(code: tuple[str, ...]) -> str:
     """The end of a sentence about a Record that names ``code``."""
-    shown = ", ".join(repr(name[:60]) for name in code[:3]) + (f" and {len(code) - 3} more" if len(code) > 3 else "")
+    shown = first_of([repr(name[:60]) for name in code], 3)
     return (
         f"names code that is not built in ({shown}), which is not imported just because a Record names it; "
         "where you trust the store, add --trust-store, or write Store(..., trust=True) in Python"

@@ -9,7 +9,7 @@ from typing import Any
 
 from didact.files.sizes import size
 from didact.request.command import alone
-from didact.spec import SpecError, plural
+from didact.spec import SpecError, first_of, plural
 from didact.store.entries import Lost, untrusted
 from didact.store.notes import note
 from didact.store.query.fields import SHORT, Found, Selection, everything
@@ -165,9 +165,7 @@ def leaving(members: Sequence[Member], needed: Mapping[str, Sequence[Member]]) -
     rows: list[list[Cell]] = []
     for one in members:
         by = needed.get(one.digest, ())
-        named = ", ".join(f"{other.label} ({other.digest})" for other in by[:3]) + (
-            f" and {len(by) - 3} more" if len(by) > 3 else ""
-        )
+        named = first_of([f"{other.label} ({other.digest})" for other in by], 3)
         rows.append([one.digest, one.label, one.state, _megabytes(size(one.folder)), named])
     return Listing.of(["digest", "run", "state", "MB", "needed by"], rows)
 

@@ -84,7 +84,7 @@ def test_a_query_knows_its_fields() -> None:
         ("a=" + "x" * 3000, "at most 2000 characters"),
         ("(" * 60 + "a=1", "at most 50 levels"),
         ("not " * 400 + "a=1", "at most 50 levels"),
-        ("top1>many", "top1 is a number, and 'many' is none; write top1>71.5"),
+        ("top1>many", "top1 is a number, found 'many'; write a number, such as top1>71.5"),
     ],
 )
 def test_what_is_no_query_is_refused(text: str, said: str) -> None:

@@ -12,7 +12,7 @@ import torch
 from didact.data.folders import lists
 from didact.data.folders.walk import Found
 from didact.seeds import stream
-from didact.spec import SpecError, clean
+from didact.spec import SpecError, clean, first_of
 
 TESTS = ("test", "val", "validation")
 """Folders that may hold the test images; the first with labels is taken."""
@@ -132,6 +132,4 @@ def split(root: Path, labels: Mapping[str, int], names: tuple[str, ...]) -> tupl
 
 def first(names: Iterable[str]) -> str:
     """The first names, and how many more there are."""
-    listed = [clean(name) for name in names]
-    more = f" and {len(listed) - 5:,} more" if len(listed) > 5 else ""
-    return ", ".join(listed[:5]) + more
+    return first_of(list(map(clean, names)), 5)

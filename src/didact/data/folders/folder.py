@@ -18,7 +18,7 @@ from didact.data.folders.pixels import Pixels
 from didact.data.folders.workers import decode
 from didact.data.resize import usual_padding
 from didact.data.split import Labelled, Split
-from didact.spec import clean
+from didact.spec import clean, first_of
 
 NAMED = 5
 """So many files that cannot be decoded are named in a message."""
@@ -239,6 +239,5 @@ def decode_together(train: Labelled, test: Labelled, shown: Tensor, tested: Tens
 
 def _named(contents: Contents, faults: dict[int, str], asked: int) -> str:
     """What to say of files that cannot be decoded, of so many that were read."""
-    named = [f"{clean(contents.paths[row])} {reason}" for row, reason in sorted(faults.items())[:NAMED]]
-    more = f"; and {len(faults) - NAMED:,} more" if len(faults) > NAMED else ""
-    return f"{len(faults):,} of {asked:,} images cannot be decoded: {'; '.join(named)}{more}"
+    named = [f"{clean(contents.paths[row])} {reason}" for row, reason in sorted(faults.items())]
+    return f"{len(faults):,} of {asked:,} images cannot be decoded: {first_of(named, NAMED, '; ')}"

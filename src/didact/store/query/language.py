@@ -186,7 +186,7 @@ def is_number(value: Value) -> TypeGuard[int | float]:
 
 def no_number(field: str, sign: str, word: str, found: Value) -> str:
     """The message about a number that is compared with a word."""
-    return f"where: {field} is a number, and {shown(word)} is none; write {field}{sign}{written(found)}"
+    return f"where: {field} is a number, found {shown(word)}; write a number, such as {field}{sign}{written(found)}"
 
 
 def compares_in_vain(sign: str, word: str) -> bool:
