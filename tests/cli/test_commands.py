@@ -49,7 +49,8 @@ def test_train_then_compare_show_and_list(store: str, capsys: pytest.CaptureFixt
     picture = tmp_path / "who.png"
     assert main(["compare", "--store", store, "--net", "resnet-8", "--picture", str(picture)]) == 0
     assert picture.stat().st_size > 10_000
-    assert "resnet8 taught by resnet8 on digits 6 per class" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "resnet8 taught by resnet8 on digits 6 per class" in shown and f"Picture: {picture}\n" in shown
 
     assert main(["list", "runs", "--store", store, "--json"]) == 0
     runs = json.loads(capsys.readouterr().out)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from didact import cli
 from didact.cli.main import main
-from didact.cli.output import picture_path
+from didact.cli.output import picture_path, save_picture
 from didact.report.figures import canvas
-from didact.spec import SpecError, UnwritableError
+from didact.spec import RequestError, SpecError, UnwritableError
 
 
 def test_a_tilde_is_the_home_folder(
@@ -54,6 +55,51 @@ def test_a_picture_is_written_whole_or_not_at_all_and_named(tmp_path: Path, monk
     with pytest.raises(OSError, match=r"who.png: No space left on device"):
         canvas.save(Figure(figsize=(2, 2)), tmp_path / "new" / "who.png")
     assert [(path.name, path.read_bytes()) for path in (tmp_path / "new").iterdir()] == [("who.png", before)]
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_a_picture_replaces_one_that_didact_drew_and_no_other_file(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from matplotlib.figure import Figure
+
+    path = tmp_path / "new" / f"who.{kind}"
+    save_picture(Figure(figsize=(1, 1)), path, "text")
+    assert capsys.readouterr().out == f"Picture: {path}\n"
+    assert picture_path(path) == path
+    save_picture(Figure(figsize=(1, 1)), path, "json")
+    assert capsys.readouterr() == ("", f"Picture: {path}, instead of an earlier one\n")
+    Figure(figsize=(1, 1)).savefig(path)  # of a person's own program
+    with pytest.raises(RequestError, match=f"picture: .*who.{kind} exists, and didact has not drawn it; name another"):
+        picture_path(path)
+    with pytest.raises(RequestError, match=r"who\..* exists, and didact has not drawn it"):
+        picture_path(tmp_path / f"a.{kind}", lambda given: [given, path])
+
+
+COMMANDS = {
+    "compare": [],
+    "look": ["resnet8.kd"],
+    "search": ["resnet8.kd"],
+    "study": ["crd"],
+    "advise": ["--net", "resnet8", "--teacher.net", "resnet14"],
+}
+"""Those with --picture, and what each needs."""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_replaces_a_file_of_ones_own(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is refused before anything is looked up, so that the store need not be there."""
+    for name in ("who.png", "who-layers.png"):
+        (tmp_path / name).write_bytes(b"a photograph")
+    asked = [command, *COMMANDS[command], "--picture", str(tmp_path / "who.png"), "--store", str(tmp_path / "none")]
+    assert main(asked) == 2
+    assert "exists, and didact has not drawn it; name another, or remove it" in capsys.readouterr().err
+    assert (tmp_path / "who.png").read_bytes() == b"a photograph"
+
+
+def test_every_command_with_a_picture_is_tested() -> None:
+    files = Path(cli.__file__).parent.glob("*.py")
+    assert {file.stem for file in files if "picture_path(picture" in file.read_text()} == set(COMMANDS)
 
 
 def test_the_working_directory_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from didact.cli import answer
 from didact.cli.options import STORE, Device, Json, Picture, Settings, StorePath
-from didact.cli.output import Format, emit, form, picture_path
+from didact.cli.output import Format, emit, form, picture_path, save_picture
 from didact.spec import SpecError
 from didact.streams import say
 
@@ -53,9 +53,8 @@ def advise(
         say(line)
     if picture is not None:
         from didact.advice.picture import picture as draw
-        from didact.report.figures import canvas
 
-        canvas.save(draw(known), picture)
+        save_picture(draw(known), picture, shape)
     return 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from didact.cli.output import Form, emit
+from didact.cli.output import Form, emit, save_picture
 from didact.launcher import follows, place
 from didact.spec import SpecError, cut, shown
 
@@ -61,7 +61,7 @@ def answer(
         if run.digest in outcome.failures:
             talk.print(f"FAILED {run.label} ({run.digest}): {outcome.failures[run.digest]}")
     if hints and form == "text":
-        text.print_hints(store, image)
+        text.print_hints(store)
     return 1 if outcome.failures else 0
 
 
@@ -266,10 +266,9 @@ def report(
     compared = comparisons(finished, {run.digest for run in runs}, similarities(store, runs, device))
     emit([table for item in compared for table in item.tables()], form, [item.plain() for item in compared])
     if picture is not None:
-        from didact.report.figures import canvas
         from didact.report.figures.comparison import comparison
 
-        canvas.save(comparison(compared, finished), picture)
+        save_picture(comparison(compared, finished), picture, form)
 
 
 def device(name: str | None) -> str:

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from didact.cli import answer
 from didact.cli.options import STORE, Device, Json, StorePath, TrustStore, exactly
-from didact.cli.output import Form, Format, emit, form, picture_path
+from didact.cli.output import Form, Format, emit, form, picture_path, save_picture
 from didact.spec import Count, SpecError
 from didact.streams import say
 
@@ -43,9 +43,10 @@ def look(
     """Compare and print. The help text is in :mod:`didact.cli.main`."""
     from didact.cli.missing import missing_teachers
     from didact.measure.comparison import compare
+    from didact.report.figures.look import files
 
     shape = form(format, json)
-    picture = picture_path(picture)
+    picture = picture_path(picture, lambda path: files(path).values())
     compared = _layers(images, kind, biased, layers or picture is not None)
     records = answer.opened(store, trust_store)
     comparison = compare(records, run, against, compared, answer.device(device))
@@ -53,7 +54,7 @@ def look(
         missing_teachers(records, [comparison.own.run])
     _print(comparison, shape, {"cka": None} if compared and not comparison.layers else {}, picture)
     if picture is not None:
-        _draw(comparison, picture, announced=shape == "text")
+        _draw(comparison, picture, shape)
     return 0
 
 
@@ -94,15 +95,12 @@ def _layers(
     return LayerComparison(**options) if compared else None
 
 
-def _draw(comparison: Comparison, picture: Path, announced: bool) -> None:
-    from didact.report.figures import canvas
+def _draw(comparison: Comparison, picture: Path, form: Form) -> None:
     from didact.report.figures.look import left_out, paths, pictures
     from didact.report.text import stderr
 
     names = paths(comparison, picture)
     for name, figure in pictures(comparison).items():
-        canvas.save(figure, names[name])
-        if announced:
-            say(f"Picture: {names[name]}")
+        save_picture(figure, names[name], form)
     for name, why in left_out(comparison).items():
         stderr().print(f"no picture of {name}: {why}")

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from didact.cli import answer, exports
 from didact.cli.exports import ExportFolder, Exports, ExportTo
 from didact.cli.options import STORE, Device, Json, StorePath, TrustStore, WeightScales, exactly
-from didact.cli.output import Form, Format, emit, form, picture_path
+from didact.cli.output import Form, Format, emit, form, picture_path, save_picture
 from didact.spec import Amount, Count, Positive, Seed, SpecError
 from didact.streams import say
 
@@ -162,12 +162,9 @@ def _search(
     for line in after_search(result, teacher, compared, store) if form != "json" else ():
         say(line, to_stderr=form != "text")
     if picture is not None:
-        from didact.report.figures import canvas
         from didact.report.figures.front import front as draw
 
-        canvas.save(draw(result, f"students for {teacher_label(teacher)}; {teacher.data.label}"), picture)
-        if form == "text":
-            say(f"Picture: {picture}")
+        save_picture(draw(result, f"students for {teacher_label(teacher)}; {teacher.data.label}"), picture, form)
     return [member.name for member in result.members]
 
 

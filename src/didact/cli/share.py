@@ -38,6 +38,7 @@ def share(
     records = answer.opened(store, trust_store)
     found = chosen(records, run)
     if output is not None:
+        output = output.expanduser()
         pack_run(records, *found, output)
         streams.say(f"packed {found[0].label} ({found[0].digest}): {output}")
         streams.say(f"a student learns from it: {command(found[0], str(output))}")

@@ -35,7 +35,7 @@ from didact.cli.options import (
     Track,
     WeightScales,
 )
-from didact.cli.output import Form, Format, emit, form, picture_path
+from didact.cli.output import Form, Format, emit, form, picture_path, save_picture
 from didact.launcher import follows
 from didact.streams import say
 
@@ -134,7 +134,7 @@ def _carried_out(
     tables = paper.tables(records, execution.device, lambda line: talk.print(f"  {line}"))
     _print(paper, tables, shape)
     if picture is not None:
-        _draw(paper, tables, records, picture, talk)
+        _draw(paper, tables, records, (shape, picture), talk)
     code = _told(paper, outcome, talk)
     if exported is not None:
         code = max(code, exported.write(records, exports.front(records, students), to_stderr=shape != "text"))
@@ -163,12 +163,12 @@ def _print(paper: Paper, tables: Sequence[Table], form: Form) -> None:
             say(f"{label}: {net}")
 
 
-def _draw(paper: Paper, tables: Sequence[Table], store: Store, picture: Path, talk: Console) -> None:
-    from didact.report.figures import canvas
+def _draw(paper: Paper, tables: Sequence[Table], store: Store, output: tuple[Form, Path], talk: Console) -> None:
     from didact.report.figures.study import study
 
+    shape, picture = output
     figure = study(paper, tables, store)
     if figure is None:
         talk.print("no picture: nothing is finished that it could show")
     else:
-        canvas.save(figure, picture)
+        save_picture(figure, picture, shape)

@@ -119,11 +119,10 @@ def print_details(details: dict[str, Any], indent: str = "") -> None:
             say(f"{indent}{clean(key)}: {clean(value)}")
 
 
-def print_hints(store: Path, picture: Path | None) -> None:
+def print_hints(store: Path) -> None:
     """Print the places of the results, and commands to try next."""
     hints = [
         f"Records (weights, metrics, specs): {store / 'runs'}",
-        *([f"Picture: {picture}"] if picture else []),
         "Next:",
         f"  didact list runs --store {store}",
         f"  didact compare --store {store}",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from didact.report.figures.canvas import COLOURS, canvas, line
+from didact.report.figures.canvas import COLOURS, line, stacked
 from didact.report.styles import Style
-from didact.runs.labels import teacher_label
 from didact.runs.run import Run
 from didact.store.record import Record
 from didact.tables.comparison import MethodRow, TeacherComparison
@@ -16,21 +16,41 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+WIDE, LINE = 12.0, 0.2
+"""Inches: the whole figure, and a line of a legend."""
+
 HATCHES = ("", "//", "..", "xx", "--")
 """Of bars, by round of the colours."""
 
 
 def comparison(compared: Sequence[TeacherComparison], finished: Sequence[tuple[Run, Record]]) -> Figure:
     """A row for each comparison: accuracy by method and teacher (mean, deviation, single seeds),
-    and test curves.
+    and test curves, with one legend below both.
 
     Undefined values are left out.
     """
-    figure, axes = canvas(len(compared), 2, (12.0, 4.2 * len(compared)))
-    for table, (bars, curves) in zip(compared, axes, strict=True):
+    entries = [_entries(table) for table in compared]
+    below = [LINE * math.ceil(len(names) / _columns(names)) for names in entries]  # inches of the legends
+    figure, parts = stacked([4.2 + tall for tall in below], WIDE)
+    for table, part, names in zip(compared, parts, entries, strict=True):
+        bars, curves = part.subplots(1, 2)
         _bars(bars, table)
         _curves(curves, table, finished)
+        if bars.get_legend_handles_labels()[0]:
+            part.legend(*bars.get_legend_handles_labels(), loc="outside lower left", ncols=_columns(names), fontsize=8)
     return figure
+
+
+def _entries(table: TeacherComparison) -> list[str]:
+    """What a legend may say: of each teacher, of its students, of students alone."""
+    labels = [teacher.label for teacher in table.teachers.values()]
+    alone = [f"student {row.method}" for row in table.rows if "" in row.accuracy]
+    return [*(f"{label} teacher" for label in labels), *(f"from {label}" for label in labels), *alone]
+
+
+def _columns(names: Sequence[str]) -> int:
+    """So many columns of such names have room below both panels, in letters of the size 8."""
+    return max(1, min(4, int(WIDE / (0.6 + 0.065 * max(map(len, names), default=1)))))
 
 
 def _bars(axes: Axes, table: TeacherComparison) -> None:
@@ -51,8 +71,6 @@ def _bars(axes: Axes, table: TeacherComparison) -> None:
         axes.set_ylim(max(0, min(heights) - 0.4 * margin - 0.5), min(100, max(heights) + 0.1 * margin + 0.5))
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(table.title, fontsize=9, loc="left")
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=8, loc="lower right")
 
 
 def _teacher(axes: Axes, table: TeacherComparison, rows: Sequence[MethodRow], key: str, column: int) -> list[float]:
@@ -89,10 +107,7 @@ def _curves(axes: Axes, table: TeacherComparison, finished: Sequence[tuple[Run, 
     for run, record in finished:
         teacher = run.teacher.digest if run.teacher and run.digest in table.members else None
         if run.digest in keys:
-            style: dict[str, Any] = {
-                **line(Style.of(keys.index(run.digest)), dashed=True),
-                "label": f"{teacher_label(run)} (teacher)",
-            }
+            style: dict[str, Any] = line(Style.of(keys.index(run.digest)), dashed=True)
         elif teacher in keys:
             style = {**line(Style.of(keys.index(teacher))), "alpha": 0.5, "linewidth": 0.8}
         else:
@@ -102,5 +117,3 @@ def _curves(axes: Axes, table: TeacherComparison, finished: Sequence[tuple[Run, 
     axes.set_xlabel("epoch")
     axes.set_ylabel("test accuracy (%)")
     axes.set_title("dashed: teachers; thin: their students", fontsize=9, loc="right")
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=8)

@@ -32,9 +32,13 @@ def pictures(look: Comparison) -> dict[str, Figure]:
 
 
 def paths(look: Comparison, path: Path) -> dict[str, Path]:
-    """The file of each figure of :func:`pictures`, by name: "who.png" gives "who-layers.png" and so
-    on."""
-    names = [name for name in ("layers", "reliability", "disagreement") if name not in left_out(look)]
+    """The file of each figure of :func:`pictures`, by name."""
+    return {name: file for name, file in files(path).items() if name not in left_out(look)}
+
+
+def files(path: Path) -> dict[str, Path]:
+    """The file of each figure that a comparison may have: "who.png" gives "who-layers.png" and so on."""
+    names = ("layers", "reliability", "disagreement")
     return {name: path.with_name(f"{path.stem}-{name}{path.suffix}") for name in names}
 
 
