@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,8 @@ def test_the_table(capsys: Said) -> None:
     asked = ["fit", "--pool", "resnet8,ResNet-8x4", "--bits", "8,32", "--target", "edge-tpu,raspberry-pi,stm32h743"]
     assert main(asked) == 0
     shown = capsys.readouterr().out
-    lines = {
-        line.split("│")[1].strip(): [cell.strip() for cell in line.split("│")[2:-1]]
-        for line in shown.splitlines()
-        if "│" in line
-    }
+    rows = [re.split("  +", line) for line in shown.splitlines()]
+    lines = {name: cells for name, *cells in rows}
     assert lines["weights (MB)"] == ["0.0839", "0.336", "1.23", "4.93"]
     assert lines["activations (MB)"] == ["0.0492", "0.197", "0.197", "0.786"]
     assert lines["edge-tpu"] == ["✓", "✗ not in 32 bit", "✓", "✗ not in 32 bit"]

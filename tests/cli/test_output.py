@@ -8,6 +8,7 @@ import json
 import pytest
 
 from didact.cli.main import app, main
+from didact.report import text
 
 Said = pytest.CaptureFixture[str]
 
@@ -21,7 +22,7 @@ TABLES = ("compare", "fit", "list", "look", "probe", "quickstart", "search", "st
         ("csv", "paper,"),
         ("latex", "    paper & "),
         ("html", '<tr><th scope="row">paper</th><td>'),
-        ("text", "│ paper    │"),
+        ("text", "paper     240 epochs, "),
     ],
 )
 def test_a_list_in_every_form(form: str, line: str, capsys: Said) -> None:
@@ -50,3 +51,22 @@ def test_every_command_with_tables_has_the_option(command: str, capsys: Said) ->
     app([command, "--help"], result_action="return_value")
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "--format" in shown and "markdown" in shown and "--json" in shown
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize("what", ["nets", "pools", "methods", "data", "devices", "recipes"])
+def test_a_list_is_a_table_on_every_terminal(what: str, width: int, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "stdout", lambda: text.Screen(width=width, force_terminal=True, color_system=None))
+    assert main(["list", what]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert sum(line.startswith("┏") for line in lines) == 1
+
+
+def test_help_of_train_goes_on_at_its_own_indentation(capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["train", "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    settings = lines[lines.index("Settings (each as --setting value):") + 1 :]
+    assert len(settings) > 100 and all(line.startswith("  ") for line in settings if line)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from didact.cli.main import main
+from didact.report import text
 from didact.request.plan import plan
 from didact.request.tokens import parse
 from didact.store.upkeep.locks import locked
@@ -61,6 +62,23 @@ def test_a_list_is_filtered_and_sorted_and_shows_what_was_asked(full: Shelf, cap
     assert len(listed(full, capsys, "list", "resnet8", "--where", "method=kd")) == 2
     fields = {one["field"]: one["such as"] for one in listed(full, capsys, "--fields")}
     assert fields["data.per_class"] == 6 and fields["teacher.net"] == "resnet14" and "top1" in fields
+
+
+def test_a_run_is_one_or_two_lines_of_80_columns_and_one_of_a_pipe(
+    full: Shelf, capsys: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = listed(full, capsys)
+    assert runs(full) == 0
+    _, *rows = capsys.readouterr().out.splitlines()
+    digests = [row.split()[0] for row in rows]
+    assert digests == [one["digest"] for one in found]
+    assert [float(row.split()[-1]) for row in rows] == [one["test top-1 (%)"] for one in found]
+    monkeypatch.setattr(text, "stdout", lambda: text.Screen(width=80, force_terminal=True, color_system=None))
+    assert runs(full) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80 and lines[0].startswith("┏")
+    assert sum(line.startswith("│") for line in lines) <= 2 * len(found)
+    assert all(any(digest in line for line in lines) for digest in digests)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def _settings() -> Listing:
     from didact.catalogue.settings import request_settings
     from didact.tables.listings import Listing
 
-    return Listing.of(["setting", "type", "default", "what it is"], request_settings())
+    return Listing.of(["setting", "type", "default", "what it is"], request_settings(), ["type", "default"])
 
 
 def _studies() -> Listing:

@@ -9,7 +9,6 @@ from cyclopts import Parameter
 
 from didact.cli.options import Json
 from didact.cli.output import print_json
-from didact.streams import say
 
 if TYPE_CHECKING:
     from didact.catalogue.methods import Described
@@ -24,6 +23,7 @@ def explain(
 ) -> int:
     """Describe and print; the help stands where the command is named."""
     from didact.engine.recipes import RECIPES, complete
+    from didact.report.text import print_text
 
     if method in RECIPES:
         recipe = RECIPES[method]
@@ -38,13 +38,13 @@ def explain(
                 }
             )
         else:
-            say(explained_recipe(method))
+            print_text(explained_recipe(method))
         return 0
     described = described_or_recipe(method)
     if json:
         print_json(described.plain())
     else:
-        say(explained(described))
+        print_text(explained(described))
     return 0
 
 
@@ -106,7 +106,8 @@ def explained(method: Described) -> str:
     from didact.catalogue.methods import changes_text, labels_text, reads_text, stage_details
 
     about = method.about
-    parts = [f"{method.name}: {about.heading}", about.citation, *about.body, f"Command:\n  {method.command}"]
+    body = (block if block.startswith("    ") else " ".join(block.split()) for block in about.body)
+    parts = [f"{method.name}: {about.heading}", about.citation, *body, f"Command:\n  {method.command}"]
     lines = []
     for key, kind, default, text in method.settings:
         lines += [f"  --{method.option}.{key}  [{kind}, default {default}]", f"        {text}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from didact.data import training_images
@@ -11,7 +12,7 @@ from didact.papers.about import About
 from didact.runs.run import Run, everything
 from didact.spec import catalogue
 from didact.tables.listings import Listing
-from didact.tables.table import Cell, Table
+from didact.tables.table import Cell
 
 COLUMNS = ("study", "what it compares", "data", "networks", "runs", "epochs", "images shown (millions)", "source")
 NOTE = """\
@@ -23,8 +24,8 @@ tells operations, time and memory of what is missing."""
 def studies() -> Listing:
     """A row for every table and figure of every study."""
     rows: list[list[Cell]] = [_row(name, about, make) for name, about, make in known()]
-    listing = Listing.of(list(COLUMNS), rows)
-    return Listing(Table(COLUMNS, listing.table.rows, note=NOTE), listing.plain)
+    listing = Listing.of(COLUMNS, rows, ["source", "images shown (millions)", "networks", "data", "epochs"])
+    return Listing(replace(listing.table, note=NOTE), listing.plain)
 
 
 def known() -> Iterator[tuple[str, About, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,13 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from didact.report.widths import Column, aligned, hanging, left_out, parts
 from didact.spec import clean
 from didact.streams import fitted, lines, say
 from didact.tables.table import Table, text
+
+PROSE = 100
+"""Columns that text takes at most on a terminal."""
 
 
 class Screen(Console):
@@ -34,76 +37,88 @@ def print_table(console: Console, table: Table) -> None:
     """Print a table with its title above and its note below; columns of figures are aligned to the
     right.
 
-    On a narrow terminal cells are wrapped between words, those of the widest columns first; figures
-    and digests stay in one piece. Where even that has no room, the rows are printed one below the
-    other. Nothing is left out.
+    In a pipe a row is a line as long as it takes, with two spaces between columns, for grep and awk.
+    On a terminal a table has the terminal's width (:mod:`didact.report.widths`); where not even that
+    has room, the rows are printed one below the other. What is left out is said.
     """
-    widths: Sequence[int | None] | None = [None] * len(table.columns)
-    if console.is_terminal:
-        widths = _widths(table, console.width)
+    columns = _columns(console, table)
+    piped = not console.is_terminal
     if table.title:
-        console.print(table.title, style="bold")
-    if widths is None:
-        _print_rows(console, table)
+        console.print(table.title, style="bold", soft_wrap=piped)
+    if piped:
+        console.print("\n".join(aligned(columns, table.numeric)), soft_wrap=True)
     else:
-        console.print(_drawn(table, widths))
-    if table.note:
-        console.print(table.note, soft_wrap=not console.is_terminal)  # no wrapping in a pipe
+        _print_fitted(console, table, columns)
+    for line in table.note.split("\n") if table.note else ():
+        console.print(line, soft_wrap=piped or line.startswith(" "))  # an indented line is a command, which is copied
 
 
-def _drawn(table: Table, widths: Sequence[int | None]) -> RichTable:
-    """The table with columns of these widths; of None rich decides."""
-    drawn = RichTable()
-    for name, numeric, width in zip(table.columns, table.numeric, widths, strict=True):
-        # "fold" wraps long cells and never cuts them: an address must stay complete; a digest is copied in one piece
-        how = "right" if numeric else "left"
-        drawn.add_column(name, justify=how, overflow="fold", no_wrap=name == "digest", width=width)
-    for row in table.rows:
-        drawn.add_row(*map(text, row))
-    return drawn
+def _columns(console: Console, table: Table) -> list[Column]:
+    """The columns as the console shows their text."""
+
+    def shown(part: str) -> str:
+        return fitted(lines(part), console.encoding)
+
+    return [
+        Column(
+            name=shown(name),
+            cells=tuple(shown(text(row[at])) for row in table.rows),
+            whole=numeric or name == "digest",
+            detail=table.details.index(name) + 1 if name in table.details else 0,
+        )
+        for at, (name, numeric) in enumerate(zip(table.columns, table.numeric, strict=True))
+    ]
 
 
-def _widths(table: Table, room: int) -> list[int] | None:
-    """The widths of columns with which no word is broken; None where there is no room for them."""
-    least, widths = [], []
-    for at, (name, numeric) in enumerate(zip(table.columns, table.numeric, strict=True)):
-        cells = [line for row in table.rows for line in lines(text(row[at])).split("\n")]
-        whole = numeric or name == "digest"
-        words = [*name.split(), *(cells if whole else (word for cell in cells for word in cell.split()))]
-        least.append(max(map(cell_len, words), default=1))
-        widths.append(max(least[-1], *map(cell_len, [name, *cells])))
-    spare = room - 3 * len(widths) - 1  # a line and two spaces for each column
-    if sum(least) > spare:
-        return None
-    while sum(widths) > spare:
-        widest = max((at for at in range(len(widths)) if widths[at] > least[at]), key=widths.__getitem__)
-        widths[widest] -= 1
-    return widths
+def _print_fitted(console: Console, table: Table, columns: Sequence[Column]) -> None:
+    """Print the table, or its parts, in the width of the terminal."""
+    found = parts(columns, console.width)
+    for widths in found:
+        drawn = RichTable()
+        for at, width in widths.items():
+            # "fold" wraps long cells and never cuts them: an address must stay complete; a digest is copied in one piece
+            how = "right" if table.numeric[at] else "left"
+            drawn.add_column(
+                columns[at].name, justify=how, overflow="fold", no_wrap=columns[at].name == "digest", width=width
+            )
+        for row in range(len(table.rows)):
+            drawn.add_row(*(columns[at].cells[row] for at in widths))
+        console.print(drawn)
+    if not found:
+        _print_rows(console, columns)
+    elif missing := left_out(columns, found):
+        console.print(f"no room for: {', '.join(missing)}; a wider terminal or --format csv shows all")
 
 
-def _print_rows(console: Console, table: Table) -> None:
+def _print_rows(console: Console, columns: Sequence[Column]) -> None:
     """Every row as lines of a column's name and its cell; empty cells are left out."""
-    longest = max(map(cell_len, table.columns))
-    for at, row in enumerate(table.rows):
+    longest = max(cell_len(column.name) for column in columns)
+    for at in range(len(columns[0].cells)):
         if at:
             console.print()
-        for name, cell in zip(table.columns, map(text, row), strict=True):
-            if cell:
+        for column in columns:
+            if column.cells[at]:
                 grid = RichTable.grid(padding=(0, 2))
                 grid.add_column(width=longest)
                 grid.add_column(overflow="fold")
-                grid.add_row(name, cell)
+                grid.add_row(column.name, column.cells[at])
                 console.print(grid)
 
 
 def stdout() -> Console:
-    """A console on standard output; 160 columns wide in a pipe, so that tables fit."""
-    return Screen(width=None if sys.stdout.isatty() else 160)
+    """A console on standard output."""
+    return Screen()
 
 
 def stderr() -> Console:
     """A console on standard error."""
     return Screen(stderr=True, soft_wrap=True)
+
+
+def print_text(text: str) -> None:
+    """Print paragraphs, in the width of the terminal where there is one."""
+    console = stdout()
+    say(hanging(text, min(PROSE, console.width)) if console.is_terminal else text)
 
 
 def print_details(details: dict[str, Any], indent: str = "") -> None:

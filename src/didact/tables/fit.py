@@ -89,7 +89,8 @@ def plain(fits: Sequence[Fit]) -> list[dict[str, Any]]:
 def devices() -> Listing:
     """The catalogue of devices."""
     columns = ("device", "what it is", "memory", "memory for weights", "bits", "source", "read", "note")
-    return Listing(Table(columns, tuple(map(_row, DEVICES))), [to_json(device) for device in DEVICES])
+    details = ("read", "source", "note", "memory for weights")
+    return Listing(Table(columns, tuple(map(_row, DEVICES)), details=details), [to_json(device) for device in DEVICES])
 
 
 def _row(device: Device) -> tuple[Cell, ...]:

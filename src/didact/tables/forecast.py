@@ -38,9 +38,8 @@ def forecast(jobs: Sequence[Planned], finished: int, speed: Speed, devices: int,
         "seconds_of_one_device": sum(seconds.values()),
         "seconds": ends,
     }
-    return Table(
-        COLUMNS, tuple(map(tuple, rows)), "", "\n".join(_notes(jobs, finished, speed, devices, available, ends))
-    ), plain
+    note = "\n".join(_notes(jobs, finished, speed, devices, available, ends))
+    return Table(COLUMNS, tuple(map(tuple, rows)), note=note, details=("PFLOP", "disk (MB)", "after", "data")), plain
 
 
 def _trains(one: Planned) -> str:

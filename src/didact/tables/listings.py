@@ -32,11 +32,11 @@ class Listing:
     plain: list[dict[str, Any]] | dict[str, Any]
 
     @classmethod
-    def of(cls, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Listing:
+    def of(cls, columns: Sequence[str], rows: Sequence[Sequence[Cell]], details: Sequence[str] = ()) -> Listing:
         """A table with the same cells as plain data: one mapping from column to cell for each
-        row."""
+        row. ``details``: as of :class:`Table`."""
         plain = [dict(zip(columns, row, strict=True)) for row in rows]
-        return cls(Table(tuple(columns), tuple(map(tuple, rows))), plain)
+        return cls(Table(tuple(columns), tuple(map(tuple, rows)), details=tuple(details)), plain)
 
 
 def networks() -> Listing:
@@ -49,7 +49,8 @@ def networks() -> Listing:
         shapes, work = net.measured((3, 32, 32))
         features = " / ".join(f"{c}@{h}" for c, h, _ in shapes.features)
         rows.append([name, parameters(net), round(work / 1e6, 2), features, nets.entry(name).paper_rate])
-    return Listing.of(["net", "parameters", "MACs (M)", "features (channels@size)", "paper's rate"], rows)
+    columns = ["net", "parameters", "MACs (M)", "features (channels@size)", "paper's rate"]
+    return Listing.of(columns, rows, ["paper's rate", "features (channels@size)"])
 
 
 def pools() -> Listing:
@@ -61,7 +62,7 @@ def pools() -> Listing:
         macs = f"{low.macs / 1e6:.1f} to {high.macs / 1e6:.1f}"
         rows.append([name, space.kind, f"{space.size:,}", range_, macs, space.smallest, space.largest])
     columns = ["pool", "kind", "students", "parameters (100 classes)", "MACs (M, 3x32x32)", "smallest", "largest"]
-    return Listing.of(columns, rows)
+    return Listing.of(columns, rows, ["largest", "smallest", "kind", "MACs (M, 3x32x32)"])
 
 
 def data_sets(data: str | None = None) -> Listing:
@@ -72,7 +73,11 @@ def data_sets(data: str | None = None) -> Listing:
         size = "x".join(map(str, d.image)) if d.image else "sizes differ"
         here = "no" if not d.present else f"{d.part:,} of {d.train:,}" if d.part else "yes"
         rows.append([d.name, d.classes, size, d.train, d.test, d.augment, here, d.where, d.source])
-    return Listing.of(["data", "classes", "image", "train", "test", "augment", "here", "where", "source"], rows)
+    return Listing.of(
+        ["data", "classes", "image", "train", "test", "augment", "here", "where", "source"],
+        rows,
+        ["source", "where", "augment", "test", "image"],
+    )
 
 
 def recipes() -> Listing:
@@ -109,7 +114,8 @@ def methods(net: str = "resnet8x4", teacher: str = "resnet32x4", data: str = "ci
         adds = {"net": net, "teacher": teacher, "data": images.name}
         plain.append(described.plain() | {"adds": adds | (dataclasses.asdict(extras) if extras else {"refused": why})})
     title = f"Extra parameters: for {net} from {teacher} on {images.name} ({facts(images).train:,} images)"
-    return Listing(Table(columns, tuple(rows), title), plain)
+    details = ("views", "year", "stages", "teacher", "reads: own")
+    return Listing(Table(columns, tuple(rows), title, details=details), plain)
 
 
 def _method(described: Described) -> tuple[Cell, ...]:
@@ -130,4 +136,8 @@ def kept_answers(series: Sequence[Series]) -> Listing:
         batches = f"batch {about.get('batch_size', '-')}, data seed {about.get('data_seed', '-')}"
         names = about.get("label", "-"), about.get("teacher", "-"), about.get("title", "-")
         rows.append([*names, batches, about.get("precision", "-"), one.epochs, round(one.bytes / 1e6, 1), used])
-    return Listing.of(["teacher", "digest", "data", "batches", "precision", "epochs", "MB", "last used"], rows)
+    return Listing.of(
+        ["teacher", "digest", "data", "batches", "precision", "epochs", "MB", "last used"],
+        rows,
+        ["batches", "precision", "data"],
+    )

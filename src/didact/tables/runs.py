@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def runs(store: Store, selection: Selection | None = None, prefixes: Sequence[st
         row = one.row
         cells: list[Cell] = [row.digest, row.label, row.how, row.data, row.teacher, row.recipe, round(row.top1, 2)]
         rows.append([*cells, *(_cell(one.facts.get(field)) for field in more), *([said] if noted else [])])
-    table = Listing.of(columns, rows).table
+    table = Listing.of(columns, rows, ["recipe", "how", "data", "teacher"]).table
     return Listing(table, [_plain(one, said, more) for one, said in zip(found, notes, strict=True)])
 
 
@@ -107,7 +108,7 @@ def unfinished(store: Store, prefixes: Sequence[str] = ()) -> Listing:
     lines = dict.fromkeys(each["command"] for each in plain if each["command"] is not None)
     note = "\n".join(["to go on:", *(f"  {line}" for line in lines)]) if lines else ""
     columns = ("digest", "run", "epochs", "last change", "state")
-    return Listing(Table(columns, tuple(map(tuple, rows)), "unfinished runs", note), plain)
+    return Listing(Table(columns, tuple(map(tuple, rows)), "unfinished runs", note, details=("last change",)), plain)
 
 
 def _goes_on(one: Begun, store: Store) -> str | None:
@@ -151,7 +152,7 @@ def fields(store: Store) -> Listing:
     rows: list[list[Cell]] = []
     for field in (*SHORT, *sorted(known.keys() - SHORT.keys())):
         rows.append([field, _cell(known.get(field)), SHORT.get(field, _path(field))])
-    return Listing.of(["field", "such as", "what it is"], rows)
+    return Listing.of(["field", "such as", "what it is"], rows, ["such as"])
 
 
 def _path(field: str) -> str:
@@ -176,9 +177,9 @@ def leftovers(found: Sequence[Leftover], root: Path) -> Listing:
     for one in found:
         files = [str(path.relative_to(root)) for path in one.paths]
         rows.append([one.kind, one.why, _megabytes(one.bytes), ", ".join(files)])
-    listing = Listing.of(["what", "of", "MB", "files"], rows)
+    listing = Listing.of(["what", "of", "MB", "files"], rows, ["files"])
     note = f"{plural(len(found), 'item')}, {freed(sum(one.bytes for one in found))}"
-    return Listing(Table(listing.table.columns, listing.table.rows, note=note), listing.plain)
+    return Listing(replace(listing.table, note=note), listing.plain)
 
 
 def _megabytes(bytes_: int) -> float:

@@ -76,6 +76,7 @@ class Table:
         title: what the table shows.
         note: explanation of the figures, in lines of text.
         figures: the same as plain JSON data, by row and column; None for tables of text only.
+        details: columns that a narrow terminal leaves out, the first one first. Other forms have all.
     """
 
     columns: tuple[str, ...]
@@ -83,6 +84,7 @@ class Table:
     title: str = ""
     note: str = ""
     figures: Mapping[str, Any] | None = None
+    details: tuple[str, ...] = ()
 
     @property
     def numeric(self) -> tuple[bool, ...]:
