@@ -23,6 +23,7 @@ from scipy.stats import spearmanr
 from didact.advice.records import steps
 from didact.data import load
 from didact.method import ForPool, ForStudent
+from didact.nets import title
 from didact.nets.blocks import parameters
 from didact.runs.labels import teacher_label
 from didact.runs.run import BASELINE, Run
@@ -54,7 +55,7 @@ class Setting:
     @property
     def name(self) -> str:
         seed = f", teacher's seed {self.friendly.seed}" if self.friendly.seed else ""
-        return f"{self.regime}: {teacher_label(self.friendly)}{seed}"
+        return f"{self.regime}: {title(self.student.net)} from {teacher_label(self.friendly)}{seed}"
 
 
 def settings(store: Store) -> list[Setting]:

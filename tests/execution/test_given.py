@@ -229,6 +229,6 @@ def test_what_was_measured_is_shown_as_other_runs_are(saved: Callable[..., Path]
     assert json.dumps(shown)
     assert re.fullmatch(r"given [0-9a-f]{6} \(size=12\)", row_label(file))
     start = make("ce", net="resnet14", start=Start(file=file.given), inputs=Inputs(size=12))
-    assert re.fullmatch(r"standard, from weights [0-9a-f]{6} \(size=12\) resnet14", teacher_label(start))
+    assert re.fullmatch(r"standard resnet14, from weights [0-9a-f]{6} \(size=12\)", teacher_label(start))
     assert teacher_label(file).endswith("resnet14") and recipe_label(file) == "not trained"
     assert network(file).shapes((1, 8, 8)).features[0] == (16, 12, 12)

@@ -48,8 +48,8 @@ def test_a_student_begins_with_the_branch_that_the_teachers_method_declares(tmp_
     shapes = {name: tensor.shape for name, tensor in extras.get_submodule("companion").state_dict().items()}
     assert shapes == {name: tensor.shape for name, tensor in fresh.state_dict().items()}
     assert row_label(run) == "kd from a branch"
-    assert teacher_summary(run.teacher, STUDENT) == f"{OWN}:Companion"
-    assert teacher_summary(run.teacher, "resnet8") == f"{OWN}:Companion (for {STUDENT})"
+    assert teacher_summary(run.teacher, run) == f"{OWN}:Companion"
+    assert teacher_summary(run.teacher) == f"{OWN}:Companion (for {STUDENT})"
 
 
 def test_one_that_prepares_for_nobody_has_no_branches() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from didact.spec import SpecError, from_json, to_json
 from didact.store.store import Store
 from didact.tables.comparison import comparisons
 from didact.teaching.sftn import SFTN
+from support.tiny import RECIPE
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 
@@ -131,9 +133,21 @@ def test_labels_tell_assistants_apart(tiny: Callable[..., Run]) -> None:
     )
     assert teacher_label(first) == "resnet14 by kd from resnet20"
     assert teacher_label(large) == "standard resnet20"
+    assert teacher_label(tiny("ce", net="resnet20", seed=3)) == "standard resnet20, seed 3"
     soft = tiny({"name": "ce", "label_smoothing": 0.1}, net="resnet20", seed=3)
     assert teacher_summary(soft) == "standard (label_smoothing=0.1), seed 3"
     assert teacher_summary(tiny("kd", teacher=soft)) == "kd from resnet20 (standard (label_smoothing=0.1), seed 3)"
+
+
+def test_a_teacher_of_another_length_says_so_beside_its_student(tiny: Callable[..., Run]) -> None:
+    def lasting(epochs: int) -> dict[str, Any]:
+        return {"recipe": replace(RECIPE, epochs=epochs)}
+
+    long, soon = tiny("ce", net="resnet20", seed=3, **lasting(5)), tiny("ce", net="resnet20", **lasting(1))
+    student = tiny("kd", teacher=long, **lasting(2))
+    assert teacher_label(long, student) == "standard resnet20, seed 3, 5 epochs"
+    assert teacher_summary(soon, student) == "standard, 1 epoch"
+    assert teacher_summary(soon) == teacher_summary(soon, tiny("kd", teacher=soon, **lasting(1))) == "standard"
 
 
 def test_a_chain_is_trained_in_order_and_compared(store: Store) -> None:
@@ -160,11 +174,13 @@ def test_a_chain_is_trained_in_order_and_compared(store: Store) -> None:
 
 
 def test_teachers_that_differ_in_their_recipes_only_are_told_apart(store: Store) -> None:
-    runs = planned(CHAIN) + planned({**CHAIN, "teacher": {"net": "resnet20", "recipe": {"epochs": 2}}})
-    answer = execute(runs, store, Execution(test_every=9))
-    found = [(run, answer.records[run.digest]) for run in everything(runs)]
-    (table,) = comparisons(found, {run.digest for run in runs})
-    names = [teacher.label for teacher in table.teachers.values()]
-    assert len(set(names)) == 2
-    assert all(name.startswith("kd from resnet20 ") for name in names)
-    assert len(table.plain()["teachers"]) == 2
+    def names(**recipe: Any) -> list[str]:
+        runs = planned(CHAIN) + planned({**CHAIN, "teacher": {"net": "resnet20", "recipe": recipe}})
+        answer = execute(runs, store, Execution(test_every=9))
+        found = [(run, answer.records[run.digest]) for run in everything(runs)]
+        (table,) = comparisons(found, {run.digest for run in runs})
+        return [teacher.label for teacher in table.teachers.values()]
+
+    assert names(epochs=2) == ["kd from resnet20", "kd from resnet20 (2 epochs)"]
+    rates = names(learning_rate=0.07)
+    assert len(set(rates)) == 2 and all(name.startswith("kd from resnet20 ") for name in rates)

@@ -68,7 +68,7 @@ def test_the_card_and_the_description_hold_what_was_measured(store: Store, tmp_p
         f"{top1:.2f} % top-1",
         "`resnet8`, 77,754 parameters",
         run.digest,
-        "standard, seed 100 resnet8",
+        "standard resnet8, seed 100",
         "didact train",
     ):
         assert text in card

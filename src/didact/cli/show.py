@@ -73,7 +73,7 @@ def _built(store: Store, run: Run) -> dict[str, Any]:
     apart = ("teacher", "start", "peers", *(("recipe", "method") if run.given is not None else ()))
     return {
         "spec": {key: value for key, value in to_json(run).items() if key not in apart},
-        "teacher": run.teacher and f"{run.teacher.digest} {teacher_label(run.teacher)}",
+        "teacher": run.teacher and f"{run.teacher.digest} {teacher_label(run.teacher, run)}",
         "peers": [f"{peer.digest} {peer.net}" for peer in run.group if peer != run] or None,
         "start": run.start and _start(run.start),
         "deployed": {"parameters": parameters(deployed), "MACs": macs(deployed, facts(run.data).image)},

@@ -36,21 +36,43 @@ def recipe_label(run: Run) -> str:
     return ", ".join(words + ([f"data seed {run.data_seed}"] if run.data_seed else []))
 
 
-def teacher_summary(run: Run, student: str = "") -> str:
-    """How a teacher was trained: "standard", or its method, with what is not default, and for whom
-    if not for ``student``.
+def teacher_summary(run: Run, student: Run | None = None) -> str:
+    """How a teacher was trained: "standard", or its method, with what is not default; beside a student
+    of its own, for whom if not for that one, and for how long if not for as long.
 
     An assistant names its own teacher, and how that one was trained where it is not standard: "kd
     from resnet20 (sftn)".
     """
+    return _teaching(run, student) + _particulars(run, student)
+
+
+def teacher_label(run: Run, student: Run | None = None) -> str:
+    """How and what: "standard resnet32x4, seed 1"; for an assistant "resnet14 by kd from resnet20"."""
+    named = (
+        f"{title(run.net)} by {_teaching(run, student)}" if run.teacher else f"{_teaching(run, student)} {title(run.net)}"
+    )
+    return named + _particulars(run, student)
+
+
+def _teaching(run: Run, student: Run | None) -> str:
+    """The way of a teacher, without its seed and the like."""
     if run.given is not None:
         return _given(run, brief=True)
     method = "standard" if isinstance(run.method, type(BASELINE)) else method_label(run.method)
-    summary = method + _changed(run.method, student)
+    way = method + _changed(run.method, student.net if student else "")
     if run.teacher is not None:
-        taught = teacher_summary(run.teacher, run.net).removeprefix("standard, ")
-        summary += f" from {title(run.teacher.net)}" + (f" ({taught})" if taught != "standard" else "")
-    return summary + (f",{_start(run)}" if run.start else "") + (f", seed {run.seed}" if run.seed else "")
+        taught = teacher_summary(run.teacher, run).removeprefix("standard, ")
+        way += f" from {title(run.teacher.net)}" + (f" ({taught})" if taught != "standard" else "")
+    return way
+
+
+def _particulars(run: Run, student: Run | None) -> str:
+    """Of a teacher that was trained: with what it begins, its seed, its length beside that of the student."""
+    if run.given is not None:
+        return ""
+    said = ["", _start(run).strip(), f"seed {run.seed}" if run.seed else ""]
+    said += [plural(run.recipe.epochs, "epoch")] if student and run.recipe.epochs != student.recipe.epochs else []
+    return ", ".join(text for at, text in enumerate(said) if text or not at)
 
 
 def standard_first(teachers: Mapping[str, Run]) -> dict[str, Run]:
@@ -62,11 +84,6 @@ def standard_first(teachers: Mapping[str, Run]) -> dict[str, Run]:
         return run.given is not None or not isinstance(run.method, type(BASELINE)), teacher_summary(run) != "standard"
 
     return dict(sorted(teachers.items(), key=lambda item: rank(item[1])))
-
-
-def teacher_label(run: Run) -> str:
-    """How and what: "standard resnet32x4"; for an assistant "resnet14 by kd from resnet20"."""
-    return f"{title(run.net)} by {teacher_summary(run)}" if run.teacher else f"{teacher_summary(run)} {title(run.net)}"
 
 
 def row_label(run: Run) -> str:

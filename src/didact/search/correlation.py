@@ -130,7 +130,7 @@ def correlated(x: Sequence[float], y: Sequence[float]) -> tuple[float | None, fl
 def _training(run: Run, predictor: Predictor) -> str:
     """Method, teacher and recipe of a run as text; its validation split if it differs from the
     predictor's."""
-    teacher = f" from {teacher_label(run.teacher)}" if run.teacher else ""
+    teacher = f" from {teacher_label(run.teacher, run)}" if run.teacher else ""
     share = run.data.validation
     split = (
         "" if share == predictor.run.data.validation else f"; {100 * share:g} % for validation" if share else "; all images"

@@ -63,7 +63,7 @@ def card(run: Run, record: Record, net: BlockNet, store: Store, known: dict[str,
         ("trained", f"{row_label(run)}; {recipe_label(run)}; seed {run.seed}"),
     ]
     if run.teacher is not None:
-        rows.append(("teacher", teacher_label(run.teacher) + _accuracy(store, run.teacher)))
+        rows.append(("teacher", teacher_label(run.teacher, run) + _accuracy(store, run.teacher)))
     if run.inputs is not None:
         own = {key: value for key, value in to_json(run.inputs).items() if value is not None}
         rows.append(("is shown", ", ".join(f"{key} {value}" for key, value in own.items())))

@@ -193,7 +193,7 @@ def _comparison(
     rows = _rows(members, similar)
     by = f" taught by {title(nets.pop())}" if len(nets) == 1 else ""
     names = _names(
-        {key: teacher_summary(teacher, first.net) if by else teacher_label(teacher) for key, teacher in taught.items()}
+        {key: teacher_summary(teacher, first) if by else teacher_label(teacher, first) for key, teacher in taught.items()}
     )
     return TeacherComparison(
         title=f"{title(first.net)}{by} on {first.data.label} ({recipe_label(first)})",

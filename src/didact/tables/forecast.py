@@ -62,7 +62,7 @@ def _seeds(seeds: Sequence[Seed]) -> str:
 
 
 def _taught_by(one: Planned) -> str:
-    return teacher_label(one.first.teacher) if one.first.teacher is not None else "-"
+    return teacher_label(one.first.teacher, one.first) if one.first.teacher is not None else "-"
 
 
 def _distinct(jobs: Sequence[tuple[Run, str, str]]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from didact.measure.probe import ProbeResult
 from didact.nets import title
-from didact.runs.labels import recipe_label, row_label, standard_first, teacher_summary
+from didact.runs.labels import recipe_label, row_label, standard_first, teacher_label, teacher_summary
 from didact.runs.run import Run
 from didact.runs.spread import Sample, difference
 from didact.spec import digest, to_json
@@ -109,7 +109,7 @@ def _transfer(members: Sequence[ProbeResult]) -> Transfer:
         title=f"{title(first.run.net)} trained on {first.run.data.label} ({recipe_label(first.run)}), probed by {first.name} "
         f"at {first.size}x{first.size}",
         data=tuple(dict.fromkeys(result.data.label for result in members)),
-        teachers=_teachers(runs.values(), first.run.net) or {"": ""},
+        teachers=_teachers(runs.values(), first.run) or {"": ""},
         rows=dict(sorted(rows.items(), key=lambda row: any(teacher for _, teacher in row[1]))),  # without teacher first
         covers=_covers(members, max(map(len, figures.values()))),
         members=tuple(runs),
@@ -127,13 +127,12 @@ def _sample(results: Sequence[ProbeResult]) -> Sample:
     return Sample(means, tuple(result.run.seed for result in ordered))
 
 
-def _teachers(runs: Iterable[Run], student: str) -> dict[str, str]:
+def _teachers(runs: Iterable[Run], student: Run) -> dict[str, str]:
     """Labels of teachers by digest, in the order of their columns. Equal labels get the start of the
     digest."""
     teachers = standard_first({run.teacher.digest: run.teacher for run in runs if run.teacher is not None})
-    labels = {key: teacher_summary(teacher, student) for key, teacher in teachers.items()}
-    if len({teacher.net for teacher in teachers.values()}) > 1:
-        labels = {key: f"{labels[key]} {title(teacher.net)}" for key, teacher in teachers.items()}
+    named = teacher_label if len({teacher.net for teacher in teachers.values()}) > 1 else teacher_summary
+    labels = {key: named(teacher, student) for key, teacher in teachers.items()}
     texts = list(labels.values())
     return {key: label if texts.count(label) == 1 else f"{label} {key[:6]}" for key, label in labels.items()}
 

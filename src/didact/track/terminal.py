@@ -23,7 +23,7 @@ def show(console: Console) -> Bars | Lines:
 def _heading(runs: Sequence[Run], teacher: Run | None) -> str:
     networks = ", ".join(dict.fromkeys(f"{title(run.net)} {method_label(run.method)}" for run in runs))
     seeds = sorted({run.seed for run in runs})
-    source = f" from {teacher_label(teacher)}" if teacher else ""
+    source = f" from {teacher_label(teacher, runs[0])}" if teacher else ""
     return f"{len(runs)} x [{networks}]{source}, seeds {', '.join(map(str, seeds))}"
 
 

@@ -154,7 +154,7 @@ def _row(entry: Entry) -> Row:
         label=clean(run.label),
         how=clean(row_label(run)),
         data=clean(run.data.label),
-        teacher=clean(teacher_label(run.teacher)) if run.teacher else "",
+        teacher=clean(teacher_label(run.teacher, run)) if run.teacher else "",
         recipe=recipe_label(run),
         net=clean(run.net),
         method=clean(run.way),

@@ -56,7 +56,7 @@ def _named(family: Family) -> Iterator[_Named]:
     teachers = [one for one in family.teachers if one.digest not in member]
     for one, group, dashed in (
         *((one, how(one.run), False) for one in family.members),
-        *((one, teacher_name(one.run, family.members[0].run.net), True) for one in teachers),
+        *((one, teacher_name(one.run, family.members[0].run), True) for one in teachers),
     ):
         name = f"{group}{_seed(one.run, dashed)}{one.progress}"
         name = name if name not in used else f"{name} {one.digest[:6]}"

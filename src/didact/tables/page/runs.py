@@ -54,7 +54,7 @@ def runs(trained: Sequence[Trained], similar: Mapping[str, Similarity]) -> Secti
 
 def _row(one: Trained, similar: Similarity | None, known: bool) -> tuple[Cell, ...]:
     run = one.run
-    teacher = teacher_label(run.teacher) if run.teacher is not None else ""
+    teacher = teacher_label(run.teacher, run) if run.teacher is not None else ""
     cells: list[Cell] = [run.label + one.progress, run.digest, net_title(run), row_label(run), teacher]
     cells += [run.data.label, recipe_label(run), run.seed, "" if one.top1 is None else Quantity.single(one.top1)]
     if known:

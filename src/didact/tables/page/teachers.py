@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from didact.runs.labels import recipe_label, teacher_summary
+from didact.runs.labels import recipe_label, teacher_label, teacher_summary
 from didact.runs.run import Run
 from didact.runs.spread import Sample
 from didact.tables.comparison import TeacherComparison
@@ -37,12 +37,12 @@ class _Taught:
     @property
     def way(self) -> str:
         """How the teacher was trained."""
-        return teacher_summary(self.teacher, self.student.net)
+        return teacher_summary(self.teacher, self.student)
 
     @property
     def name(self) -> str:
         """Students and teacher in a few words."""
-        return f"{net_title(self.student)} by {self.method} from {self.way} {net_title(self.teacher)}"
+        return f"{net_title(self.student)} by {self.method} from {teacher_label(self.teacher, self.student)}"
 
 
 def section(compared: Sequence[TeacherComparison], runs: Mapping[str, Run]) -> Section:

@@ -11,7 +11,7 @@ from typing import Any
 
 from didact.files.checked import DamagedError, read_json, read_rows
 from didact.nets import title
-from didact.runs.labels import recipe_label, row_label, teacher_summary
+from didact.runs.labels import recipe_label, row_label, teacher_label
 from didact.runs.run import Run, everything
 from didact.spec import clean, digest, from_json, to_json
 from didact.store.entries import Finished, Lost, code_names
@@ -161,12 +161,12 @@ def how(run: Run) -> str:
     """How a run was trained, and how its teacher was: "fitnet+kd from sftn resnet20"."""
     if run.teacher is None:
         return row_label(run)
-    return f"{row_label(run)} from {teacher_summary(run.teacher, run.net)} {net_title(run.teacher)}"
+    return f"{row_label(run)} from {teacher_label(run.teacher, run)}"
 
 
-def teacher_name(run: Run, student: str) -> str:
-    """A teacher in a legend, beside students of the network ``student``."""
-    return f"teacher: {teacher_summary(run, student)} {net_title(run)}"
+def teacher_name(run: Run, student: Run) -> str:
+    """A teacher in a legend, beside a student of its own."""
+    return f"teacher: {teacher_label(run, student)}"
 
 
 def number(row: Any, *path: str) -> float | None:
