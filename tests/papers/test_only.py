@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from didact.cli.main import main
 from didact.papers import crd, gtn, sftn, simkd
-from didact.papers.only import parsed
+from didact.papers.only import left_out, parsed
 from didact.spec import SpecError
 from didact.store.store import Store
 
@@ -53,3 +55,23 @@ def test_only_those_runs_are_asked_for(store: Store) -> None:
     assert len(some.grids) == 1 and {run.digest for run in some.runs} < {run.digest for run in every.runs}
     one = gtn.study({"only": "student=s1,s2/teacher=generic"})
     assert len(one.runs) == 4 and {run.net for run in one.runs} == {one.students["s1"], one.students["s2"]}
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_cells_that_are_not_asked_for_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The benchmark has 16 rows of 7 pairs, one empty, and 15 rows of 6."""
+    line = "Left out: 2 tables of the paper with 201 cells; of those that are asked for the figures stand beside ours."
+    assert left_out(crd.study.sheets) == f"{line} --published prints all."
+    assert left_out(()) is None
+    asked = ["study", "crd", "--scale", "digits", "--epochs", "1", "--seeds", "1", "--workers", "1", "--data.per_class", "6"]
+    asked += ["--store", str(tmp_path / "store"), "--only", "method=kd"]
+    assert main(asked) == 0
+    shown = capsys.readouterr().out
+    assert "70.67" in shown and "vgg13/vgg8" not in shown and line in shown and len(shown.splitlines()) < 30
+    assert main([*asked, "--format", "csv"]) == 0
+    said = capsys.readouterr()
+    assert "vgg13/vgg8" not in said.out and line in said.err
+    assert main([*asked, "--published"]) == 0
+    shown = capsys.readouterr().out
+    assert "vgg13/vgg8" in shown and "Left out" not in shown
+    assert main([*asked[:-2], "--published"]) == 2

@@ -37,6 +37,7 @@ from didact.cli.options import (
 )
 from didact.cli.output import Form, Format, emit, form, picture_path, save_picture
 from didact.launcher import follows
+from didact.spec import SpecError
 from didact.streams import say
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ def study(
     weight_scales: WeightScales = None,
     track: Track = None,
     picture: Picture = None,
+    published: Annotated[
+        bool, Parameter(negative="", help="With --only: print the paper's own tables as well, which are whole.")
+    ] = False,
     format: Format = "text",
     json: Json = False,
 ) -> int:
@@ -89,7 +93,10 @@ def study(
     picture = picture_path(picture)
     where = answer.device(device)
     exported = exports.asked(export, bits, folder, weight_scales, plan=plan)
-    paper = make(parse(settings), where)
+    tree = parse(settings)
+    if published and "only" not in tree:
+        raise SpecError("published: is for --only; without it the paper's own tables are printed anyway")
+    paper = make(tree, where)
     execution = Execution(
         device=where,
         compiled=compile,
@@ -103,7 +110,8 @@ def study(
     planner = answer.planner(plan, throughput, devices, execution.executor, track)
     if planner is not None:
         return answer.forecast(planner, paper, store, execution, throughput, retry=retry, form=shape)
-    return _carried_out(paper, store, execution, exported, track, (shape, picture), retry=retry)
+    sheets = published or "only" not in tree
+    return _carried_out(paper, store, execution, exported, track, (shape, picture), retry=retry, sheets=sheets)
 
 
 def _carried_out(
@@ -115,9 +123,10 @@ def _carried_out(
     output: tuple[Form, Path | None],
     *,
     retry: bool,
+    sheets: bool,
 ) -> int:
     """Train what is missing, then print; ``output``: the form of the tables, and where a picture
-    goes."""
+    goes; ``sheets``: whether the paper's own tables are printed."""
     from didact.report.text import stderr
     from didact.store.store import Store
 
@@ -132,7 +141,7 @@ def _carried_out(
     if follows():
         return 1 if outcome.failures else 0
     tables = paper.tables(records, execution.device, lambda line: talk.print(f"  {line}"))
-    _print(paper, tables, shape)
+    _print(paper, tables, shape, sheets=sheets)
     if picture is not None:
         _draw(paper, tables, records, (shape, picture), talk)
     code = _told(paper, outcome, talk)
@@ -153,14 +162,21 @@ def _told(paper: Paper, outcome: Outcome, talk: Console) -> int:
     return 1 if outcome.failures else 0
 
 
-def _print(paper: Paper, tables: Sequence[Table], form: Form) -> None:
+def _print(paper: Paper, tables: Sequence[Table], form: Form, *, sheets: bool) -> None:
+    from didact.papers.only import left_out
+
     plain = [{"title": t.title, "note": t.note, "figures": t.figures} for t in tables]
     students = dict(paper.students)
-    emit([*tables, *paper.published], form, {"title": paper.title, "students": students, "tables": plain})
+    emit(
+        [*tables, *(paper.published if sheets else ())], form, {"title": paper.title, "students": students, "tables": plain}
+    )
     if form == "text":
         say()
         for label, net in students.items():
             say(f"{label}: {net}")
+    line = None if sheets or form == "json" else left_out(paper.published)
+    if line is not None:
+        say(line, to_stderr=form != "text")
 
 
 def _draw(paper: Paper, tables: Sequence[Table], store: Store, output: tuple[Form, Path], talk: Console) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from didact.spec import SpecError, nearest, shown
+from didact.spec import SpecError, nearest, plural, shown
 from didact.tables.grid import Grid
+from didact.tables.published import Figure
+from didact.tables.table import Table
 
 FORM = "only: expected NAME=VALUE, such as pair=resnet20/resnet8 or method=kd,crd, several joined by a /"
 
@@ -61,6 +63,16 @@ def limited(grids: Sequence[Grid], only: Any) -> tuple[Grid, ...]:
     if not limited_grids:
         raise SpecError(f"only: no cell has all of {shown(only)}")
     return tuple(limited_grids)
+
+
+def left_out(sheets: Sequence[Table]) -> str | None:
+    """A line about a paper's own tables, which are not printed where single cells are asked for; None
+    where there are none."""
+    cells = [cell for sheet in sheets for _, *cells in sheet.rows for cell in cells if Figure.read(str(cell)) is not None]
+    if not cells:
+        return None
+    count = f"{plural(len(sheets), 'table')} of the paper with {plural(len(cells), 'cell')}"
+    return f"Left out: {count}; of those that are asked for the figures stand beside ours. --published prints all."
 
 
 def _facts(grid: Grid, row: str, column: str) -> dict[str, str]:
