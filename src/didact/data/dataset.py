@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from didact.data.settings import Data
 from didact.data.split import Labelled, Split
 from didact.data.subset import cut
 from didact.machine import memory
-from didact.spec import SpecError, canonical, to_json
+from didact.spec import SpecError, canonical, check_kind, from_json, to_json
 
 
 @dataclass(frozen=True)
@@ -83,15 +83,18 @@ class Dataset:
         return record
 
 
-def load(data: Data, device: torch.device | str = "cpu") -> Dataset:
+def load(data: Data | str | Mapping[str, Any], device: torch.device | str = "cpu") -> Dataset:
     """Read a data set, select what ``data`` keeps, and put it on ``device``. What is missing is
-    downloaded first.
+    downloaded first. ``data`` may be a name, or settings with a name.
 
     Raises:
         DataError: the files are missing and cannot be downloaded, differ from what was published,
             or exceed the memory; a data set of the user's own has changed since ``data`` was made.
-        SpecError: the validation split or the test set would be empty.
+        SpecError: the validation split or the test set would be empty; or ``data`` is no data set.
     """
+    if not isinstance(data, Data):
+        check_kind("data", data, (str, Mapping), "a data set, such as Data(name='digits'), or its name")
+        data = from_json(Data, {"name": data} if isinstance(data, str) else data, "data")
     about = facts(data)
     _check_content(data)
     train, test, names = source(data).read()

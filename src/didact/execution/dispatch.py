@@ -5,9 +5,11 @@ and trained.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from didact.engine.environment import typed
 from didact.engine.parallel.group import current
@@ -22,7 +24,7 @@ from didact.execution.work import StoreWork, WorkSettings
 from didact.files.checked import DamagedError
 from didact.machine import memory
 from didact.runs.run import Run, everything
-from didact.spec import choose
+from didact.spec import SpecError, check_kind, choose, shown
 from didact.store.entries import codes
 from didact.store.record import Record
 from didact.store.store import Store
@@ -32,24 +34,38 @@ from didact.store.writing.unfinished import Unfinished
 
 
 def execute(
-    runs: Sequence[Run], store: Store, execution: Execution, show: Show | None = None, *, retry: bool = False
+    runs: Iterable[Run] | Run,
+    store: Store | Path | str,
+    execution: Execution | None = None,
+    show: Show | None = None,
+    *,
+    retry: bool = False,
 ) -> Outcome:
     """Records for ``runs`` and all they need, training whatever the store lacks.
 
     Args:
-        runs: the runs of the request.
-        store: where Records are looked for and kept.
-        execution: the device and how to use it.
+        runs: the runs of the request, or one.
+        store: where Records are looked for and kept: a store, or its folder, about which nothing is
+            said then.
+        execution: the device and how to use it; ``Execution()`` by default.
         show: receives the events of the training.
         retry: train runs again that failed before, from their last good state.
 
     Raises:
-        SpecError: no executor has this name, or it cannot use this device.
+        SpecError: no executor has this name, or it cannot use this device; or an argument is of
+            another kind.
         RequestError: a run cannot work (a network and its data, teacher or method do not fit), its
             data cannot be had, or it is half-trained on another kind of device; nothing has been
             trained.
         LostError: one of the processes that torchrun has started for this request ended.
     """
+    runs = _runs(runs)
+    check_kind("store", store, (Store, str, os.PathLike), "a Store, or the name of its folder")
+    store = store if isinstance(store, Store) else Store(store)
+    execution = Execution() if execution is None else execution
+    check_kind("execution", execution, Execution, "an Execution, such as Execution(device='cpu')")
+    if show is not None and not callable(show):
+        raise SpecError(f"show: a function of an event, or None, found {shown(show)}")
     processes = together.joined(execution)
     if processes.size == 1:
         return _execute(runs, store, execution, show, retry=retry)
@@ -59,6 +75,16 @@ def execute(
     with together.leading(found):
         found.append(_execute(runs, store, execution, show, retry=retry))
     return found[0]
+
+
+def _runs(given: Iterable[Run] | Run) -> list[Run]:
+    expected = "a Run, or several, as didact.plan({...}) gives them"
+    if isinstance(given, (str, Mapping)) or not isinstance(given, (Run, Iterable)):
+        raise SpecError(f"runs: {expected}, found {shown(given)}")
+    runs = [given] if isinstance(given, Run) else list(given)
+    for run in runs:
+        check_kind("runs", run, Run, expected)
+    return runs
 
 
 def _execute(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
+
 from didact.execution.executor import Executor
-from didact.spec import SpecError, shown
+from didact.spec import SpecError, check_kind, shown
 from didact.store.answers.series import Keep
 
 
@@ -16,7 +18,7 @@ class Execution:
     value.
 
     Attributes:
-        device: "cpu", "cuda", "cuda:1" ...
+        device: "cpu", "cuda", "cuda:1" ..., or a torch.device.
         compiled: whether networks are compiled with torch.compile.
         test_every: epochs between evaluations; the last epoch is always evaluated.
         deterministic: whether torch uses deterministic kernels (slower on a GPU; on the CPU they
@@ -51,6 +53,17 @@ class Execution:
     command: str = ""
 
     def __post_init__(self) -> None:
+        if isinstance(self.device, torch.device):
+            object.__setattr__(self, "device", str(self.device))
+        check_kind("device", self.device, str, "a text, such as cpu or cuda:1")
+        try:
+            torch.device(self.device)
+        except RuntimeError:
+            raise SpecError(f"device: cpu, cuda, cuda:1 ..., found {shown(self.device)}") from None
+        check_kind("executor", self.executor, (Executor, str), "an Executor, such as Workers(count=2), or its name")
+        check_kind("keep", self.keep, (Keep, type(None)), "Keep(...) or None")
+        for name in ("test_every", "cohort_size", *(("decoders",) if self.decoders is not None else ())):
+            check_kind(name.replace("_", "-"), getattr(self, name), int, "a whole number")
         if self.capture not in ("off", "auto", "on"):
             raise SpecError(f"capture: off, auto or on, found {shown(self.capture)}")
         for name in ("test_every", "cohort_size"):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from didact.nets.dry import Shape, dry
+from didact.spec import SpecError, check_kind, shown
 from didact.tensors import PARTS, Feature, Logits, Outputs
 
 
@@ -49,6 +50,8 @@ class Block(nn.Module):
 
     def __init__(self, body: nn.Module, act: nn.Module | None = None) -> None:
         super().__init__()
+        check_kind("body", body, nn.Module, "a module")
+        check_kind("act", act, (nn.Module, type(None)), "a module, such as nn.ReLU(), or None")
         self.enter = None
         self.body = body
         self.act = nn.Identity() if act is None else act
@@ -117,8 +120,14 @@ class BlockNet(nn.Module):
 
     def __init__(self, stem: nn.Module | None, blocks: Iterable[tuple[str, nn.Module]], head: nn.Module | None) -> None:
         super().__init__()
+        for name, part in (("stem", stem), ("head", head)):
+            check_kind(name, part, (nn.Module, type(None)), "a module or None")
+        pairs = list(blocks)
+        for pair in pairs:
+            if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[1], nn.Module)):
+                raise SpecError(f'blocks: pairs such as ("1", Block(body, act)), found {shown(pair)}')
         self.stem = stem
-        self.blocks = nn.ModuleDict(dict(blocks))
+        self.blocks = nn.ModuleDict(dict(pairs))
         self.head = head
 
     def __len__(self) -> int:
@@ -198,6 +207,8 @@ class BlockNet(nn.Module):
             ValueError: as :meth:`shapes`.
         """
         assert self.stem is not None and self.head is not None, "only a whole network has shapes"
+        if not isinstance(image, (tuple, list)) or len(image) != 3 or not all(isinstance(size, int) for size in image):
+            raise SpecError(f"image: whole numbers (channels, height, width), such as (3, 32, 32), found {shown(image)}")
         try:
             return self._measured(image)
         except RuntimeError as error:
@@ -221,8 +232,11 @@ class BlockNet(nn.Module):
         return Shapes(tuple(seen.stem.shape[1:]), features, tuple(seen.pooled.shape[1:]), seen.logits.shape[1]), work
 
     def _bounds(self, start: int, stop: int | None) -> tuple[int, int | None]:
+        for bound in (start, *(() if stop is None else (stop,))):
+            check_kind("slice", bound, int, "a whole number")
         if not 0 <= start <= len(self) or (stop is not None and not start <= stop <= len(self)):
-            raise ValueError(f"blocks {start} to {stop} of a network that has {len(self)}")
+            end = "the end" if stop is None else stop
+            raise ValueError(f"blocks from {start} up to {end} of a network that has {len(self)}")
         return start, stop
 
 
@@ -253,11 +267,13 @@ def join(*parts: BlockNet | Block) -> BlockNet:
     a teacher's first block, ``join(teacher.slice(0, 1), transform, student.slice(1))``.
 
     Raises:
+        SpecError: a part is neither a network nor a block.
         ValueError: a part in the middle has a stem or a head.
     """
     blocks: list[nn.Module] = []
     stem = head = None
     for position, part in enumerate(parts):
+        check_kind(f"part {position + 1} of {len(parts)}", part, (BlockNet, Block), "a BlockNet or a Block")
         if isinstance(part, Block):
             blocks.append(part)
             continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from didact.nets import architecture, libraries, mobilenet, others, resnet, shufflenet, vgg, wide_resnet
 from didact.nets.blocks import BlockNet
-from didact.spec import SpecError, nearest, shown
+from didact.spec import SpecError, check_kind, nearest, shown
 
 _FAMILIES: dict[str, dict[str, Callable[[int, int], BlockNet]]] = {
     "resnet": resnet.NETS,
@@ -112,9 +112,12 @@ def create(name: str, num_classes: int, in_channels: int = 3, size: int | None =
 
     Raises:
         SpecError: no such network, or a constructor that cannot be imported or does not return a
-            network that can be split.
+            network that can be split; no name, or a number that is not whole.
         ValueError: a number below 1.
     """
+    check_kind("net", name, str, "the name of a network, such as resnet8")
+    for argument, number in (("num_classes", num_classes), ("in_channels", in_channels)):
+        check_kind(argument, number, int, "a whole number")
     if num_classes < 1 or in_channels < 1:
         raise ValueError(f"a network needs at least one class and one channel, not {num_classes} and {in_channels}")
     known = entry(name)

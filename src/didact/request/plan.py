@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -41,9 +42,16 @@ def plan(wanted: Mapping[str, Any] | Request, device: str = "cpu", find: Find = 
         SpecError: unknown or misspelt settings at any depth, wrong types or values, unknown names.
             A message names a setting by its path, and a value as in teacher.method=sftn.
     """
-    request = wanted if isinstance(wanted, Request) else from_json(Request, wanted)
+    request = wanted if isinstance(wanted, Request) else from_json(Request, _in_texts(wanted))
     runs = [run for one, first in begun(request, find) for run in _grid(_complete(one), first, device)]
     return list({run.digest: run for run in runs}.values())
+
+
+def _in_texts(wanted: Any) -> Any:
+    """A tree of settings with texts in the place of paths."""
+    if isinstance(wanted, Mapping):
+        return {key: _in_texts(value) for key, value in wanted.items()}
+    return os.fspath(wanted) if isinstance(wanted, os.PathLike) else wanted
 
 
 def _grid(request: Request, first: Run | None, device: str) -> list[Run]:

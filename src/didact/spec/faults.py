@@ -32,14 +32,26 @@ class SpecError(RequestError):
 
 def shown(value: Any) -> str:
     """``value`` in Python's notation (null, true and false in JSON's), cut after :data:`REPEATED`
-    characters."""
+    characters; what takes several lines there, such as a network, by its kind."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # an integer of more than 4300 digits; lists thousands deep
         return "a number of thousands of digits" if isinstance(value, int) else f"a {type(value).__name__} too deep to show"
+    if "\n" in text:
+        return f"a value of the type {type(value).__name__}"
     return text if len(text) <= REPEATED else f"{text[: REPEATED - 20]}... ({len(text):,} characters)"
+
+
+def check_kind(setting: str, value: Any, kinds: type | tuple[type, ...], expected: str) -> None:
+    """Check that an argument is of one of ``kinds``, for those who call didact from Python.
+
+    Raises:
+        SpecError: it is not; ``expected`` says what is.
+    """
+    if not isinstance(value, kinds):
+        raise SpecError(f"{setting}: {expected}, found {shown(value)}")
 
 
 def closest(name: str, names: Iterable[str], most: int = 3, likeness: float = 0.6) -> list[str]:

@@ -126,7 +126,7 @@ def choose(base: type[N], value: Any) -> N:
 def _chosen(base: type[Named]) -> BeforeValidator:
     def validate(value: Any) -> Any:
         if not isinstance(value, (base, str, Mapping)):
-            raise SpecError(f"expected the name of a {base.__name__.lower()} or its fields")
+            raise SpecError(f"expected the name of a {base.__name__.lower()} or its fields (found {shown(value)})")
         try:
             return choose(base, value)
         except SpecError as error:

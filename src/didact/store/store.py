@@ -14,7 +14,7 @@ from didact.nets import title
 from didact.nets.blocks import BlockNet
 from didact.runs.build import extras, network, pair, placeholders
 from didact.runs.run import Run
-from didact.spec import RequestError, canonical, clean, clean_lines, from_json
+from didact.spec import RequestError, canonical, check_kind, clean, clean_lines, from_json
 from didact.store.entries import Entry, Finished, Listed, Lost, code_names, damaged, failed, listed, unsealed, untrusted
 from didact.store.record import Record, anchor_path
 from didact.store.source import changed
@@ -58,8 +58,9 @@ class Store:
             noted: names of changed code that have been reported before.
 
         Raises:
-            RequestError: ``root`` is empty, or not a folder.
+            RequestError: ``root`` is empty, or not a folder, or no name.
         """
+        check_kind("store", root, (str, os.PathLike), "the name of a folder")
         if not str(root).strip():
             raise RequestError("store: the name of a folder, found an empty text; '.' is the working directory")
         self.root = Path(root).expanduser()
@@ -87,7 +88,12 @@ class Store:
 
     def folder(self, run: Run) -> Path:
         """The run's folder: label and digest in portable characters, or an existing folder of an
-        older version."""
+        older version.
+
+        Raises:
+            SpecError: ``run`` is no Run.
+        """
+        check_kind("run", run, Run, "a Run; didact.store.choice.chosen(store, DIGEST)[0] finds one by its digest")
         safe = ".".join(_safe(part)[:LONGEST] for part in (title(run.net), run.way))
         folder = self.root / "runs" / f"{safe}.s{run.seed}.{run.digest}"
         older = folder.with_name(f"{run.label}.{run.digest}") if "/" not in run.label else folder
