@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import torch
 
+from didact.cli.advise import advise
 from didact.cli.main import main
-from didact.request.tokens import parse
+from didact.cli.report import report
+from didact.cli.study import study
+from didact.cli.train import train
+from didact.request.tokens import FLAGS, parse
 from didact.spec import SpecError
 
 BASE = ["--net", "resnet8", "--data", "digits", "--data.classes", "2", "--data.per_class", "5", "--precision", "fp32"]
@@ -66,6 +72,65 @@ def test_a_tree_that_cannot_be_meant(tokens: list[str], line: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse(tokens)
     assert str(caught.value) == line
+
+
+TRAIN = ["train", "--data", "digits", "--net", "resnet8"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        (["train", "--data", "digits", "--bogus"], "bogus: no such setting; known: data, data_seed, epochs, "),
+        ([*TRAIN, "--bogus", "--epochs", "3"], "bogus: no such setting; known: data, "),
+        ([*TRAIN, "--data-sed"], "data_sed: no such setting; did you mean 'data_seed'"),
+        ([*TRAIN, "--recipe.epochz"], "recipe.epochz: no such setting; did you mean 'epochs'"),
+        ([*TRAIN, "--teacher", "resnet20", "--teacher.bogus"], "teacher.bogus: no such setting; did you mean "),
+        ([*TRAIN, "--teacher", "resnet20", "--method.temprature"], "method.temprature: no such setting; did you mean 'temp"),
+        ([*TRAIN, "--recipe", "--recipe.epochs", "3"], "--recipe needs a value"),
+        ([*TRAIN, "--seeds"], "--seeds needs a value"),
+        ([*TRAIN, "--jsxon"], "--jsxon needs a value; did you mean --json, which takes none?"),
+        (["study", "crd", "--bogus"], "bogus: no such setting; known: base, data, "),
+        (["study", "crd", "--seeds"], "--seeds needs a value"),
+        (["study", "gtn", "--bogus", "--scale", "small"], "bogus: no such setting; known: data, "),
+        (["advise", "--bogus"], "bogus: no such setting; known: data, "),
+        (["report", "crd", "--bogus"], "bogus: no such setting; known: base, data, "),
+    ],
+)
+def test_a_name_that_nobody_knows_needs_no_value(
+    asked: list[str], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Last on the line or before another option, in every command that takes settings; as with a value."""
+    (tmp_path / "runs").mkdir()
+    where = ["--store", str(tmp_path)] + (["-o", str(tmp_path / "new.html")] if asked[0] == "report" else [])
+    assert main([asked[0], *where, *asked[1:]]) == 2
+    assert capsys.readouterr().err.removeprefix("didact: ").startswith(line)
+
+
+@pytest.mark.parametrize("command", [train, study, advise, report])
+def test_options_without_a_value_are_known(command: Callable[..., int]) -> None:
+    """A misspelt one is not said to need a value."""
+    hints = {name: get_args(hint) for name, hint in get_type_hints(command, include_extras=True).items()}
+    flags = {name: about for name, (kind, *about) in ((n, h) for n, h in hints.items() if h) if kind is bool}
+    spelt = {(about[0].name or (f"--{name}".replace("_", "-"),))[0].removeprefix("--") for name, about in flags.items()}
+    assert spelt and spelt <= set(FLAGS)
+
+
+@pytest.mark.parametrize(
+    ("asked", "option"),
+    [
+        (["train"], "--net resnet8x4"),
+        (["train", "--net", "resnet8", "--teacher.seed", "1"], "--teacher.net resnet32x4"),
+        (["train", "--net", "resnet8", "--peers.seed", "1", "--method", "dml"], "--peers.net resnet20"),
+        (["train", "--net", "resnet8", "--method", "dml"], "--peers.net resnet20"),
+        (["train", "--net", "resnet8", "--method", "kd"], "--teacher.net resnet20"),
+        (["advise", "--net", "resnet8"], "--teacher.net resnet20"),
+    ],
+)
+def test_a_network_that_is_missing_is_asked_for_by_its_option(
+    asked: list[str], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(asked) == 2
+    assert f"e.g. {option}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

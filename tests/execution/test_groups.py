@@ -81,7 +81,7 @@ def test_what_cannot_learn_together_is_refused() -> None:
         with pytest.raises(ValueError, match=match):
             Run(**{"net": "resnet8", "data": DATA, "recipe": RECIPE, "method": DML(), "peers": peers, **fields})
 
-    refused("the method 'dml' learns from peers and none is given; name one or more, e.g. peers.net=resnet20")
+    refused("the method 'dml' learns from peers and none is given; name some, e.g. --peers.net resnet20")
     refused("peers are given, but the method 'ce' looks at none", peer(method="ce"), method="ce")
     refused(r"share recipe.epochs; found resnet8 2, resnet14 3", peer(recipe=Recipe(epochs=3, batch_size=20)))
     refused(r"share recipe.batch_size; found resnet8 20, resnet14 10", peer(recipe=Recipe(epochs=2, batch_size=10)))

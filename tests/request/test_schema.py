@@ -65,7 +65,7 @@ def test_faults_come_with_their_path(tree: dict[str, Any], lines: list[str]) -> 
         (lambda: TeacherRequest(nett="a"), "nett: no such setting; did you mean 'net'?"),  # type: ignore[call-arg]
         (lambda: Request(seeds=0), "seeds: expected 1 or more (found 0)"),
         (lambda: Request(data=[1]), "data: expected a name, or names separated by commas, found [1]"),  # type: ignore[arg-type]
-        (lambda: plan(Request()), "net: say which network is to learn, e.g. net=resnet8x4"),
+        (lambda: plan(Request()), "net: say which network is to learn, e.g. --net resnet8x4"),
     ],
 )
 def test_faults_in_python_are_the_same(build: Callable[[], Any], message: str) -> None:

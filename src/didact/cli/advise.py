@@ -35,11 +35,12 @@ def advise(
     from didact.advice.table import plain, sentences, tables
     from didact.advice.trials import trials
     from didact.report.text import stderr
+    from didact.request.plan import plan
     from didact.request.tokens import parse
 
     shape, picture = form(format, json), picture_path(picture)
     place = answer.device(device)
-    tree = parse(settings)
+    tree = parse(settings, lambda tree: plan(tree, place))
     known = [*trials(), *_own(store)]
     options = choices.options(tree, place, known)
     if pilot is not None:

@@ -55,7 +55,11 @@ def named(words: Sequence[str], device: str) -> list[Studied]:
         if option is not None:
             raise SpecError(f"unknown option {shown(option)}; a study's settings come after its name, as in didact study")
         return []
-    return [Studied(name, find(name)(parse(settings), device)) for name, settings in _divided(words)]
+    found: list[Studied] = []
+    for name, settings in _divided(words):
+        make = find(name)
+        found.append(Studied(name, make(parse(settings, lambda tree, make=make: make(tree, device)), device)))
+    return found
 
 
 def _divided(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

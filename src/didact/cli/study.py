@@ -93,7 +93,7 @@ def study(
     picture = picture_path(picture)
     where = answer.device(device)
     exported = exports.asked(export, bits, folder, weight_scales, plan=plan)
-    tree = parse(settings)
+    tree = parse(settings, lambda tree: make(tree, where))
     if published and "only" not in tree:
         raise SpecError("published: is for --only; without it the paper's own tables are printed anyway")
     paper = make(tree, where)

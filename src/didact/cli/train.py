@@ -85,7 +85,8 @@ def train(
     )
     planner = answer.planner(plan, throughput, devices, execution.executor, track)
     exported = exports.asked(export, bits, folder, weight_scales, plan=plan)
-    runs = planned(parse(settings), where, partial(answer.finished, store))
+    request = partial(planned, device=where, find=partial(answer.finished, store))
+    runs = request(parse(settings, request))
     line = warning(runs)
     if line is not None:
         streams.say(line, to_stderr=True)

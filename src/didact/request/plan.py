@@ -85,7 +85,7 @@ def _complete(request: Request) -> Request:
     if packed is not None:
         request = replace(request, net=(packed,))
     if request.net is None:
-        raise SpecError("net: say which network is to learn, e.g. net=resnet8x4")
+        raise SpecError("net: say which network is to learn, e.g. --net resnet8x4")
     recipe = {"name": "short", **(request.recipe or {})}
     for key in ("epochs", "precision"):
         value = getattr(request, key)
@@ -162,7 +162,7 @@ def _peers(given: PeersRequest, recipe: Mapping[str, Any], own: Peer, device: st
     them none of their own.
     """
     if given.net is None:
-        raise SpecError("peers.net: say which networks learn together with it, e.g. peers.net=resnet20")
+        raise SpecError("peers.net: say which networks learn together with it, e.g. --peers.net resnet20")
     chosen = methods({"name": "", **given.method}, "peers.method") if given.method is not None else [own.method]
     if len(chosen) > 1:
         raise SpecError(f"peers.method: one for all peers, such as peers.method=ce; found {shown(given.method)}")
@@ -187,7 +187,7 @@ def _teachers(parent: Request | TeacherRequest, student: str, device: str, at: s
         return [None]
     name = parent.teacher.net or net_in(parent.teacher.weights)
     if name is None:
-        raise SpecError(f"{at}.net: say which network teaches, e.g. {at}.net=resnet32x4")
+        raise SpecError(f"{at}.net: say which network teaches, e.g. --{at}.net resnet32x4")
     with below(f"{at}.net"):
         net = nets.resolve(name)
     check_weights(parent.teacher, at)

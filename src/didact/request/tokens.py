@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from didact.spec import SpecError, cut, shown
@@ -12,7 +12,10 @@ from didact.spec import SpecError, cut, shown
 DEEPEST = 20
 """Levels of settings, in paths and in JSON; a chain of assistants takes two or three a teacher."""
 
-FLAGS = ("compile", "deterministic", "retry", "json", "markdown", "help")
+FLAGS = (
+    *("compile", "deterministic", "streams", "keep-answers", "keep-features", "plan", "retry", "published"),
+    *("serve", "trust-store", "json", "help"),
+)
 """Options without a value of the commands that take settings."""
 
 NETWORKS = ("teacher", "peers")
@@ -21,28 +24,40 @@ NETWORKS = ("teacher", "peers")
 Path = tuple[str, ...]
 
 
-def parse(tokens: Sequence[str]) -> dict[str, Any]:
+def parse(tokens: Sequence[str], accept: Callable[[dict[str, Any]], object] | None = None) -> dict[str, Any]:
     """A tree of settings from tokens; values are JSON where they can be (numbers, true, null,
     lists), text otherwise.
 
     A name with settings below it is one of them: ``--method kd --method.alpha 0.5`` is the name and
     alpha of a method.
 
+    Args:
+        accept: what takes the tree, and refuses names that it does not know. It is called where a
+            value is missing: one that nobody knows needs none.
+
     Raises:
         SpecError: something that is not ``--key value``, a key without a value, a setting that is
             given twice, or settings more than 20 levels deep.
     """
     given: dict[Path, tuple[Any, str]] = {}
+    lacking: list[str] = []
     for key, text in _pairs(tokens):
         path = tuple(key.replace("-", "_").split("."))
         if not all(path):
             raise SpecError(f"--{cut(key)}: expected names with dots between them, such as --recipe.epochs")
-        for place, value in _leaves(path, _value(text, key)):
+        lacking += [key] if text is None else []
+        for place, value in _leaves(path, None if text is None else _value(text, key)):
             if place in given:
                 raise SpecError(
                     f"{cut('.'.join(place))}: is given twice, by --{cut(key)} and --{given[place][1]}; write it once"
                 )
             given[place] = (value, cut(key))
+    if lacking:
+        raise SpecError(_unknown(lacking[0], given, accept) or f"--{cut(lacking[0])} needs a value{_flag(lacking[0])}")
+    return _tree(given)
+
+
+def _tree(given: Mapping[Path, tuple[Any, str]]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for path, (value, _) in _spelt_out(given).items():
         below = tree
@@ -50,6 +65,28 @@ def parse(tokens: Sequence[str]) -> dict[str, Any]:
             below = below.setdefault(part, {})
         below[path[-1]] = value
     return tree
+
+
+def _flag(key: str) -> str:
+    """The option without a value that may be meant."""
+    flag = difflib.get_close_matches(key[:100], FLAGS, n=1)
+    return f"; did you mean --{flag[0]}, which takes none?" if flag else ""
+
+
+def _unknown(
+    key: str, given: Mapping[Path, tuple[Any, str]], accept: Callable[[dict[str, Any]], object] | None
+) -> str | None:
+    """What ``accept`` says of a name that it does not know; None where it knows it, or is not there, or
+    where an option without a value is meant."""
+    if accept is None or _flag(key):
+        return None
+    try:
+        accept(_tree(given))
+    except SpecError as error:
+        last = key.replace("-", "_").rpartition(".")[2]
+        lines = [line for line in str(error).split("\n") if line.partition(": no such setting")[0].split(".")[-1] == last]
+        return lines[0] if lines else None
+    return None
 
 
 def words_of(settings: Mapping[str, Any]) -> list[str]:
@@ -64,7 +101,8 @@ def _text(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def _pairs(tokens: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _pairs(tokens: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Keys and their values; None where there is none."""
     rest = list(reversed(tokens))
     while rest:
         token = rest.pop()
@@ -73,9 +111,8 @@ def _pairs(tokens: Sequence[str]) -> Iterator[tuple[str, str]]:
         key, equals, value = token[2:].partition("=")
         if not equals:
             if not rest or rest[-1].startswith("--"):
-                flag = difflib.get_close_matches(key[:100], FLAGS, n=1)
-                meant = f"; did you mean --{flag[0]}, which takes none?" if flag else ""
-                raise SpecError(f"--{cut(key)} needs a value{meant}")
+                yield key, None
+                continue
             value = rest.pop()
         yield key, value
 

@@ -71,7 +71,7 @@ def agree(own: Peer, peers: Sequence[Peer], turn: int, held: bool) -> None:
     if not peers:
         if own.method.needs.peers:
             raise ValueError(
-                f"the method '{own.method.name()}' learns from peers and none is given; name one or more, e.g. peers.net=resnet20"
+                f"the method '{own.method.name()}' learns from peers and none is given; name some, e.g. --peers.net resnet20"
             )
         if turn:
             raise ValueError(f"turn {turn} is a place among peers, and none is given")

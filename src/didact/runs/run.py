@@ -98,7 +98,7 @@ class Run:
         reads = bool(self.method.needs.teacher)
         if reads and self.teacher is None:
             raise ValueError(
-                f"the method '{self.method.name()}' learns from a teacher and none is given; name one, e.g. teacher.net=resnet20"
+                f"the method '{self.method.name()}' learns from a teacher and none is given; name it, e.g. --teacher.net resnet20"
             )
         if not reads and self.teacher is not None:
             raise ValueError(f"the method '{self.method.name()}' reads no teacher, but one is given")
@@ -109,7 +109,7 @@ class Run:
             self._check_given()
         agree(self.peer, self.peers, self.turn, bool(self.data.validation))
         if self.route is not None and self.teacher is None:
-            raise ValueError("a route is the teacher's, and none is given; name one, e.g. teacher.net=resnet20")
+            raise ValueError("a route is the teacher's, and none is given; name one, e.g. --teacher.net resnet20")
         if self.route is not None and self.teacher is not None and self.teacher.given is not None:
             raise ValueError("route: a teacher with weights from a file has no route, only its end; leave route out")
         if self.route is not None and self.teacher is not None:
@@ -138,7 +138,7 @@ class Run:
 
     def _check_engine(self, engine: Engine) -> None:
         if self.teacher is None:
-            raise ValueError("an engine computes the teacher, and none is given; name one, e.g. teacher.net=resnet20")
+            raise ValueError("an engine computes the teacher, and none is given; name one, e.g. --teacher.net resnet20")
         if self.teacher.recipe.bits == 8:
             raise ValueError(
                 "an engine computes a teacher of 32 bits, and this one is trained in 8; leave teacher.engine out"
