@@ -15,7 +15,7 @@ from didact import Block, BlockNet, Data, Execution, Run, SpecError, Store, crea
 from didact.methods.ce import CE
 from support.tiny import make
 
-NET = create("resnet8", 10)
+NET, IMAGES = create("resnet8", 10), torch.zeros(2, 3, 8, 8)
 RUNS = "runs: a Run, or several, as didact.plan({...}) gives them, found "
 A_RUN = "run: a Run; didact.store.choice.chosen(store, DIGEST)[0] finds one by its digest, found "
 
@@ -77,6 +77,8 @@ def test_a_device_and_a_path() -> None:
             lambda root: NET.shapes((32, 32)),
             "image: whole numbers (channels, height, width), such as (3, 32, 32), found (32, 32)",
         ),
+        (lambda root: NET.outputs(IMAGES, "logits"), 'parts: a set of names, such as {"logits", "features"}, found'),
+        (lambda root: NET.outputs(IMAGES, {"logit"}), "parts: a network has no output 'logit'; did you mean 'logits'?"),
         (lambda root: Block("conv"), "body: a module, found 'conv'"),
         (lambda root: Block(nn.Identity(), nn.ReLU), "act: a module, such as nn.ReLU(), or None, found <class"),
         (lambda root: BlockNet("stem", [], None), "stem: a module or None, found 'stem'"),

@@ -85,7 +85,12 @@ class Outputs:
     stem: Tensor | None = None
 
     def only(self, parts: frozenset[str]) -> Outputs:
-        """Only ``parts`` of these outputs, so that memory of the others can be freed."""
+        """Only ``parts`` of these outputs, so that memory of the others can be freed.
+
+        Raises:
+            SpecError: a part that networks do not have.
+        """
+        _check_parts("parts", parts)
         return Outputs(**{f.name: getattr(self, f.name) for f in fields(self) if f.name in parts})
 
     def detached(self) -> Outputs:
@@ -125,10 +130,13 @@ class Needs:
     held: bool = False
 
     def __post_init__(self) -> None:
-        unknown = (self.own | self.teacher | self.peers) - PARTS
-        if unknown:
-            name = min(unknown)
-            raise SpecError(f"needs: a network has no output {shown(name)}{nearest(name, PARTS)}")
+        _check_parts("needs", self.own | self.teacher | self.peers)
+
+
+def _check_parts(setting: str, parts: frozenset[str]) -> None:
+    if not parts <= PARTS:
+        name = min(parts - PARTS)
+        raise SpecError(f"{setting}: a network has no output {shown(name)}{nearest(name, PARTS)}")
 
 
 def reads(

@@ -159,9 +159,11 @@ class BlockNet(nn.Module):
         """The outputs ``parts`` of the network, in one forward pass.
 
         Raises:
+            SpecError: ``parts`` is no set, or has a part that networks do not have.
             ValueError: ``parts`` includes pre-activations, and the slice ends before the norm that
                 computes the last.
         """
+        check_kind("parts", parts, (frozenset, set), 'a set of names, such as {"logits", "features"}')
         stem = images if self.stem is None else self.stem(images)
         x, features, preacts = stem, [], []
         before: nn.Module | None = None
