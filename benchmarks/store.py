@@ -23,7 +23,7 @@ import torch
 
 from didact.data import Data
 from didact.engine.recipe import Recipe
-from didact.files.checked import write_tensors
+from didact.files.tensors import write_tensors
 from didact.method import Method
 from didact.runs.build import extras, network, pair, placeholders
 from didact.runs.run import Run

@@ -7,8 +7,9 @@ didact`` and ``didact --help`` need no torch.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from didact.lazily import from_homes
 
 __version__ = "0.1.0"
 
@@ -69,11 +70,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'didact' has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(f"didact.{_HOMES[name]}"), name)
-    return value
+__getattr__ = from_homes(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

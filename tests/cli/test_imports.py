@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from didact.cli.main import app
+from didact.cli.main import app, main
+from support.shelf import shelf
 
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "PIL")
 
@@ -46,3 +47,16 @@ def test_help_and_version_import_nothing_heavy(tmp_path: Path) -> None:
 def test_a_wrong_word_is_refused_before_anything_heavy_is_imported(tmp_path: Path) -> None:
     wrong = ["trian", "list", "list netz", "fit --bit 8", "runs rm --yess", "quickstart --nonsense"]
     check([words.split() for words in wrong], 2, tmp_path)
+
+
+def test_runs_of_a_store_are_listed_without_anything_heavy(tmp_path: Path) -> None:
+    full = shelf(tmp_path)
+    store = ["--store", str(full.store.root)]
+    assert main(["runs", *store]) == 0  # what it reads of Records it remembers
+    asked = [["runs"], ["list", "runs"], ["runs", "--where", "seed=1", "--sort", "-top1"], ["runs", "--fields"]]
+    asked += [["runs", "gc"], ["runs", "note", full.loner.digest], ["runs", "rm", full.loner.digest, "--yes"], ["answers"]]
+    check([[*words, *store] for words in asked], 0, tmp_path)
+
+
+def test_a_store_that_is_not_there_is_refused_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    check([["runs"], ["list", "runs"], ["show", "1f0c"], ["runs", "rm", "1f0c"], ["report"]], 2, tmp_path)

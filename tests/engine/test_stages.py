@@ -13,7 +13,7 @@ from torch.nn import functional
 from didact.data import Data, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.files.checked import read_tensors, write_tensors
+from didact.files.tensors import read_tensors, write_tensors
 from didact.method import Method, Pair, Stage, StepContext
 from didact.spec import spec
 from didact.tensors import Needs, Outputs, reads

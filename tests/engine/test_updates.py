@@ -15,7 +15,7 @@ from didact.engine.average import Average
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
 from didact.engine.updates import Updates, optimiser
-from didact.files.checked import read_tensors, write_tensors
+from didact.files.tensors import read_tensors, write_tensors
 from didact.methods.ce import CE
 from support.training import Ear, learner, run
 

@@ -14,7 +14,7 @@ from didact.engine.recipe import Recipe
 from didact.engine.teach import teach
 from didact.execution import Execution, execute
 from didact.execution.progress import Learned
-from didact.files.checked import read_tensors
+from didact.files.tensors import read_tensors
 from didact.method import Method, StepContext
 from didact.methods.kd import KD
 from didact.nets.blocks import BlockNet

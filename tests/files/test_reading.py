@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from didact.execution import Execution, execute
-from didact.files.checked import DamagedError, file_checksum, read_json, read_tensors
+from didact.files.checked import DamagedError, file_checksum, read_json
 from didact.files.reading import DEEPEST, depth, parsed
+from didact.files.tensors import read_tensors
 from didact.runs.run import Run
 from didact.spec import RequestError, SpecError
 from didact.store.choice import chosen

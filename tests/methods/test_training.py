@@ -15,7 +15,7 @@ from torch import Tensor
 from didact.data import Data, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
-from didact.files.checked import read_tensors, write_tensors
+from didact.files.tensors import read_tensors, write_tensors
 from didact.method import Method
 from support import training
 from support.training import Ear, Taught

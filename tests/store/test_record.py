@@ -14,17 +14,8 @@ import pytest
 import torch
 
 from didact.files import checked
-from didact.files.checked import (
-    DamagedError,
-    append_row,
-    clear_temporary,
-    read_json,
-    read_rows,
-    read_tensors,
-    write,
-    write_json,
-    write_tensors,
-)
+from didact.files.checked import DamagedError, append_row, clear_temporary, read_json, read_rows, write, write_json
+from didact.files.tensors import read_tensors, write_tensors
 
 
 def strict(text: str) -> Any:

@@ -18,7 +18,8 @@ import torch
 
 from didact.execution import Execution, execute, work
 from didact.files import checked
-from didact.files.checked import DamagedError, read_tensors, write, write_tensors
+from didact.files.checked import DamagedError, write
+from didact.files.tensors import read_tensors, write_tensors
 from didact.runs.build import network
 from didact.runs.run import Run, Start
 from didact.spec import SpecError, to_json

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from didact.files.checked import write_tensors
+from didact.files.tensors import write_tensors
 from didact.spec import canonical, digest
 from didact.store.record import Record
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from PIL import Image as Picture_
 
-from didact.files.checked import write_tensors
+from didact.files.tensors import write_tensors
 from didact.runs.run import Run
 from didact.spec import canonical
 from didact.store.record import Record

@@ -18,7 +18,7 @@ from didact.data import Data, Loader, load
 from didact.engine.learner import Learner
 from didact.engine.recipe import Recipe
 from didact.engine.train import Cohort, Listener, Manner, train
-from didact.files.checked import read_tensors, write_tensors
+from didact.files.tensors import read_tensors, write_tensors
 from didact.method import Method, Pair
 from didact.nets import create
 from didact.nets.supernet import Choices, Space

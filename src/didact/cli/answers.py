@@ -22,7 +22,7 @@ def answers(
 ) -> int:
     """List kept answers, or those that were removed; the help stands where the command is named."""
     from didact.store.answers.series import Answers
-    from didact.tables.listings import kept_answers
+    from didact.tables.answers import kept_answers
 
     shape = form(format, json)
     if drop is not None and not drop.strip():

@@ -13,7 +13,7 @@ from didact.cli.output import Format, emit, form
 from didact.spec import SpecError, closest, shown
 
 if TYPE_CHECKING:
-    from didact.tables.listings import Listing
+    from didact.tables.listing import Listing
 
 WORDS = ("nets", "cuts", "pools", "methods", "data", "devices", "recipes", "settings", "studies", "machine", "runs")
 """What there is to list."""
@@ -88,7 +88,7 @@ def _listing(what: str | None, pair: dict[str, Any], library: str | None) -> Lis
 
 def _settings() -> Listing:
     from didact.catalogue.settings import request_settings
-    from didact.tables.listings import Listing
+    from didact.tables.listing import Listing
 
     return Listing.of(["setting", "type", "default", "what it is"], request_settings(), ["type", "default"])
 
@@ -106,7 +106,7 @@ def _machine() -> Listing:
     from didact.engine import precision
     from didact.engine.recipe import best_precision
     from didact.machine import processor
-    from didact.tables.listings import Listing
+    from didact.tables.listing import Listing
     from didact.tables.table import Cell, Table
 
     device, known = answer.device(None), precision.times()

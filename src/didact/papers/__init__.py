@@ -5,8 +5,9 @@ from a script.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from didact.lazily import from_homes
 
 if TYPE_CHECKING:
     from didact.papers.benchmark import Benchmark as Benchmark
@@ -20,11 +21,4 @@ apart = (
 command."""
 
 
-_HOMES = {"Benchmark": "benchmark", "train": "contract"}
-
-
-def __getattr__(name: str) -> Any:
-    """What is imported when it is asked for: that takes a second, and names need none."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"didact.papers.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = from_homes(__name__, {"Benchmark": "benchmark", "train": "contract"})

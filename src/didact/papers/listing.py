@@ -11,7 +11,7 @@ from didact.data import training_images
 from didact.papers.about import About
 from didact.runs.run import Run, everything
 from didact.spec import catalogue
-from didact.tables.listings import Listing
+from didact.tables.listing import Listing
 from didact.tables.table import Cell
 
 COLUMNS = ("study", "what it compares", "data", "networks", "runs", "epochs", "images shown (millions)", "source")

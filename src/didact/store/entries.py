@@ -12,16 +12,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from didact.files.checked import DamagedError, read_json
 from didact.nets import libraries
-from didact.runs.run import Run
 from didact.spec import clean, clean_lines, digest, first_of, to_json
 from didact.store.record import Record
 
+if TYPE_CHECKING:
+    from didact.runs.run import Run
+
 FAILED = "failed.json"
 """Says why a training stopped."""
+CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "previous.safetensors"
+TRAINING = (CHECKPOINT, PREVIOUS, FAILED)
+"""Files that only a run's training needs."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def unsealed(folder: Path) -> Lost:
         reason = failed(folder, folder.suffix[1:])
         why = "" if reason is None else f": {reason}"
         return Lost(folder, f"{name} has stopped{why}; --retry goes on from its last good state", running=True)
-    if (folder / "weights.safetensors").exists() and not (folder / "checkpoint.safetensors").exists():
+    if (folder / "weights.safetensors").exists() and not (folder / CHECKPOINT).exists():
         return Lost(folder, damaged(DamagedError(f"{folder / 'record.json'} is missing")), damaged=True)
     return Lost(folder, f"{name} is not finished; the same command continues it", running=True)
 

@@ -18,12 +18,13 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from didact.files.checked import file_checksum, parse_rows, read_json, read_tensors, write_json
+from didact.files.checked import file_checksum, parse_rows, read_json, write_json
 from didact.files.reading import DamagedError, content, inside, is_file, parsed
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHECKED = ("spec.json", "environment.json", "images.json", "metrics.jsonl", "weights.safetensors")
 
@@ -141,6 +142,8 @@ class Record:
         path = self.folder / "weights.safetensors"
         if file_checksum(path) != self.sums[path.name]:
             raise DamagedError(f"{path} is not what was written")
+        from didact.files.tensors import read_tensors
+
         return read_tensors(path)
 
     def content(self, name: str) -> bytes:

@@ -1,4 +1,7 @@
-"""The store: a folder of Records, addressed by the digests of their runs."""
+"""The store: a folder of Records, addressed by the digests of their runs.
+
+To list Records needs no torch, so what builds Runs and networks is imported where that is done.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,19 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import nn
-
-from didact.files.checked import DamagedError, read_tensors
-from didact.nets import title
-from didact.nets.blocks import BlockNet
-from didact.runs.build import extras, network, pair, placeholders
-from didact.runs.run import Run
+from didact import nets
+from didact.files.checked import DamagedError
 from didact.spec import RequestError, canonical, check_kind, clean, clean_lines, from_json
 from didact.store.entries import Entry, Finished, Listed, Lost, code_names, damaged, failed, listed, unsealed, untrusted
 from didact.store.record import Record, anchor_path
-from didact.store.source import changed
-from didact.store.weights import put
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from didact.nets.blocks import BlockNet
+    from didact.runs.run import Run
 
 Say = Callable[[str], None]
 
@@ -81,6 +84,8 @@ class Store:
 
     def note_changes(self, run: Run, record: Record) -> None:
         """Report user code that has changed since ``run`` was trained, once for each name."""
+        from didact.store.source import changed
+
         for name in changed(run, record):
             if name not in self.noted:
                 self.noted.add(name)
@@ -93,8 +98,10 @@ class Store:
         Raises:
             SpecError: ``run`` is no Run.
         """
+        from didact.runs.run import Run
+
         check_kind("run", run, Run, "a Run; didact.store.choice.chosen(store, DIGEST)[0] finds one by its digest")
-        safe = ".".join(_safe(part)[:LONGEST] for part in (title(run.net), run.way))
+        safe = ".".join(_safe(part)[:LONGEST] for part in (nets.title(run.net), run.way))
         folder = self.root / "runs" / f"{safe}.s{run.seed}.{run.digest}"
         older = folder.with_name(f"{run.label}.{run.digest}") if "/" not in run.label else folder
         return older if older != folder and os.path.exists(older) and not os.path.exists(folder) else folder
@@ -182,6 +189,8 @@ class Store:
         try:
             if not self.trusts(code):
                 return listed(record, spec, code)
+            from didact.runs.run import Run
+
             run = from_json(Run, spec)
         except ValueError as error:
             return Lost(folder, f"skipped {clean(folder.name)}: {error}")
@@ -219,6 +228,10 @@ class Store:
         """
         if epoch == run.epochs:
             return self.load(run)[0]
+        from didact.files.tensors import read_tensors
+        from didact.runs.build import network
+        from didact.store.weights import put
+
         tensors, _ = read_tensors(anchor_path(self.folder(run), epoch))
         net = network(run)
         put(run, net, "net.", tensors)
@@ -234,6 +247,9 @@ class Store:
             LookupError: the run has no Record.
             RequestError: the user's code has changed and has other weights now.
         """
+        from didact.runs.build import extras, network, pair, placeholders
+        from didact.store.weights import put
+
         record = self.get(run)
         if record is None:
             raise LookupError(f"{run.label} ({run.digest}) has not been trained; its folder would be {self.folder(run)}")

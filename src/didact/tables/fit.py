@@ -10,7 +10,7 @@ from didact.deploy.catalogue import DEVICES
 from didact.deploy.device import Device
 from didact.deploy.fit import Fit, Verdict
 from didact.spec import to_json
-from didact.tables.listings import Listing
+from didact.tables.listing import Listing
 from didact.tables.table import Cell, Table
 
 COVERS = """\

@@ -12,7 +12,7 @@ from didact.data import Data, facts
 from didact.nets import libraries, others
 from didact.nets.splitting import Place
 from didact.spec import SpecError, from_json
-from didact.tables.listings import Listing
+from didact.tables.listing import Listing
 from didact.tables.table import Cell
 
 CLASSES = 10

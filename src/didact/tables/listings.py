@@ -1,12 +1,8 @@
-"""Tables of networks, pools, methods, data sets and recipes, and of the answers that a store keeps."""
+"""Tables of networks, pools, methods, data sets and recipes."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 import torch
 
@@ -19,24 +15,9 @@ from didact.method import Method
 from didact.nets.architecture import cost, parse
 from didact.nets.blocks import parameters
 from didact.nets.supernet import SPACES
-from didact.spec import catalogue, clean, from_json
-from didact.store.answers.series import Series
+from didact.spec import catalogue, from_json
+from didact.tables.listing import Listing
 from didact.tables.table import Cell, Table
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A table, and the same or more as plain JSON data (``plain``)."""
-
-    table: Table
-    plain: list[dict[str, Any]] | dict[str, Any]
-
-    @classmethod
-    def of(cls, columns: Sequence[str], rows: Sequence[Sequence[Cell]], details: Sequence[str] = ()) -> Listing:
-        """A table with the same cells as plain data: one mapping from column to cell for each
-        row. ``details``: as of :class:`Table`."""
-        plain = [dict(zip(columns, row, strict=True)) for row in rows]
-        return cls(Table(tuple(columns), tuple(map(tuple, rows)), details=tuple(details)), plain)
 
 
 def networks() -> Listing:
@@ -124,20 +105,3 @@ def _method(described: Described) -> tuple[Cell, ...]:
     stages = ", ".join(map(stage_text, described.stages))
     joined = (", ".join(parts) for parts in (reads["own"], of_others, reads["views"]))
     return (described.name, about.heading, about.year or "", *joined, stages)
-
-
-def kept_answers(series: Sequence[Series]) -> Listing:
-    """Answers of teachers that a store keeps: of which network, for which batches, how many epochs,
-    their size."""
-    rows: list[list[Cell]] = []
-    for one in series:
-        about = {key: clean(value) for key, value in one.about.items()}
-        used = datetime.fromtimestamp(one.used).astimezone().isoformat(" ", "minutes") if one.used else "-"
-        batches = f"batch {about.get('batch_size', '-')}, data seed {about.get('data_seed', '-')}"
-        names = about.get("label", "-"), about.get("teacher", "-"), about.get("title", "-")
-        rows.append([*names, batches, about.get("precision", "-"), one.epochs, round(one.bytes / 1e6, 1), used])
-    return Listing.of(
-        ["teacher", "digest", "data", "batches", "precision", "epochs", "MB", "last used"],
-        rows,
-        ["batches", "precision", "data"],
-    )

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from didact.files.sizes import size
-from didact.request.command import alone
 from didact.spec import SpecError, first_of, plural
 from didact.store.entries import Lost, untrusted
 from didact.store.notes import note
@@ -20,7 +19,7 @@ from didact.store.store import Store, begins
 from didact.store.upkeep.begun import Begun, begun
 from didact.store.upkeep.leftovers import Leftover
 from didact.store.upkeep.removal import Member
-from didact.tables.listings import Listing
+from didact.tables.listing import Listing
 from didact.tables.table import Cell, Table
 
 _SHOWN = frozenset({"digest", "run", "how", "images", "teacher", "recipe", "top1", "note", "data", "method", "net", "seed"})
@@ -113,7 +112,11 @@ def unfinished(store: Store, prefixes: Sequence[str] = ()) -> Listing:
 
 def _goes_on(one: Begun, store: Store) -> str | None:
     """The command that goes on with a run that no process is at work on; None where there is none."""
-    line = None if one.run is None or one.at_work else alone(one.run, store.root)
+    if one.run is None or one.at_work:
+        return None
+    from didact.request.command import alone
+
+    line = alone(one.run, store.root)
     return line if line is None or one.failure is None else f"{line} --retry"
 
 

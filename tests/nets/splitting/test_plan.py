@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from didact.files.checked import read_tensors, write_tensors
+from didact.files.tensors import read_tensors, write_tensors
 from didact.nets import others
 from didact.nets.splitting import own_state, split
 from didact.nets.splitting.likeness import likeness

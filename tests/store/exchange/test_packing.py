@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from didact.files.checked import DamagedError, write_tensors
+from didact.files.checked import DamagedError
+from didact.files.tensors import write_tensors
 from didact.spec import SpecError, to_json
 from didact.store.answers.results import Results
 from didact.store.exchange import intake, packing, unpacking

@@ -17,7 +17,8 @@ from didact.engine.recipe import Recipe
 from didact.execution import Execution, checks, execute
 from didact.execution.progress import Event, JobBegins, Learned
 from didact.files import checked
-from didact.files.checked import file_checksum, read_json, read_tensors, write_json, write_tensors
+from didact.files.checked import file_checksum, read_json, write_json
+from didact.files.tensors import read_tensors, write_tensors
 from didact.methods.kd import KD
 from didact.peers.dml import DML
 from didact.runs.run import Run, everything

@@ -11,6 +11,18 @@ network makes another Run, and one that does not change it makes the same. The l
 in the Record's environment: it is no part of the Run, as most upgrades change no network.
 """
 
-from didact.nets.libraries.catalogue import build, default_size, division, named, names, resolve, title, version
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from didact.lazily import from_homes
+from didact.nets.libraries.spelling import named
+
+if TYPE_CHECKING:
+    from didact.nets.libraries.catalogue import build, default_size, division, names, resolve, title, version
+
+_BUILT = ("build", "default_size", "division", "names", "resolve", "title", "version")
 
 __all__ = ["build", "default_size", "division", "named", "names", "resolve", "title", "version"]
+
+__getattr__ = from_homes(__name__, dict.fromkeys(_BUILT, "catalogue"))

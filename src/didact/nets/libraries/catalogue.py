@@ -19,7 +19,7 @@ from didact.nets.libraries.of_pytorchcv import Pytorchcv
 from didact.nets.libraries.of_timm import Timm
 from didact.nets.libraries.of_torchvision import Torchvision
 from didact.nets.libraries.of_transformers import Transformers
-from didact.nets.libraries.spelling import Spelling, read
+from didact.nets.libraries.spelling import Spelling, named, read
 from didact.seeds import preserved
 from didact.spec import SpecError, shown
 from didact.spec.foreign import running
@@ -32,11 +32,6 @@ _LIBRARIES: dict[str, Library] = {
 }
 _CLASSES, _CHANNELS = 10, 3
 """What the network is built for whose structure is hashed."""
-
-
-def named(name: str) -> bool:
-    """Whether ``name`` is that of a network of one of the libraries."""
-    return name.partition(":")[0] in _LIBRARIES and ":" in name
 
 
 def names(library: str) -> tuple[str, ...]:

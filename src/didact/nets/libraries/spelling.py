@@ -11,6 +11,9 @@ from typing import Any
 
 from didact.spec import SpecError, shown
 
+LIBRARIES = ("timm", "torchvision", "hf", "pytorchcv")
+"""What a name begins with."""
+
 Scalar = str | int | float | bool | None
 Value = Scalar | tuple[Scalar, ...]
 """What an argument may be: a word, a number, true, false, none, or a list of them."""
@@ -22,6 +25,11 @@ _STRUCTURE = re.compile(r"(.*)@([0-9a-f]{10})", re.DOTALL)
 _ARGUMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)(e-?\d+)?", re.ASCII)
 _WORDS: Mapping[str, Scalar] = {"true": True, "false": False, "none": None}
+
+
+def named(name: str) -> bool:
+    """Whether ``name`` is that of a network of one of the libraries."""
+    return name.partition(":")[0] in LIBRARIES and ":" in name
 
 
 @dataclass(frozen=True)

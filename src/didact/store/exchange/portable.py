@@ -6,8 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from didact.files.checked import DamagedError, file_checksum, read_tensors
+from didact.files.checked import DamagedError, file_checksum
 from didact.files.reading import LARGEST, content, is_file
+from didact.files.tensors import read_tensors
 from didact.store import notes
 from didact.store.answers import results
 from didact.store.record import CHECKED, Record

@@ -20,7 +20,6 @@ from didact.files.checked import DamagedError
 from didact.files.sizes import size
 from didact.spec import SpecError, clean, closest, shown
 from didact.store.notes import note
-from didact.store.query import declared
 from didact.store.query.language import Facts, Query, Value, compares_in_vain, is_number, no_number, parse, written
 from didact.store.query.listing import Row
 from didact.store.record import Record
@@ -109,7 +108,11 @@ class Selection:
     def _check(self, listed: Sequence[Found]) -> None:
         """Raise SpecError for a field that none of the runs has, and no run can have."""
         for field in self.fields:
-            if not listed or any(field in one.facts for one in listed) or declared.has(field):
+            if not listed or any(field in one.facts for one in listed):
+                continue
+            from didact.store.query import declared  # imports all methods
+
+            if declared.has(field):
                 continue
             known = declared.beside(field).union(SHORT, *(everything(one.folder, one.row) for one in listed))
             close = closest(field, known, 2)

@@ -18,7 +18,6 @@ from typing import Any
 
 import didact
 from didact.files.checked import DamagedError, read_json, write
-from didact.runs.labels import recipe_label, row_label, teacher_label
 from didact.spec import canonical, clean, to_json
 from didact.store.entries import Entry, Finished, Lost, code_names
 from didact.store.kin import group, needed
@@ -148,6 +147,8 @@ def _row(entry: Entry) -> Row:
             group=tuple(group(entry.spec)),
             trusted=False,
         )
+    from didact.runs.labels import recipe_label, row_label, teacher_label
+
     run, spec = entry.run, to_json(entry.run)
     return Row(
         digest=run.digest,

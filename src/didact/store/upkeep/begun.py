@@ -8,15 +8,17 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from didact.files.checked import DamagedError, read_rows
-from didact.runs.run import Run
 from didact.spec import from_json
 from didact.store.entries import code_names, failed
 from didact.store.store import Store, begins
 from didact.store.upkeep.locks import in_use
 from didact.store.upkeep.removal import members, spec_of
+
+if TYPE_CHECKING:
+    from didact.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def begun(store: Store, prefix: str = "") -> Iterator[Begun]:
 
 
 def _run(store: Store, spec: Mapping[str, Any]) -> Run | None:
+    from didact.runs.run import Run
+
     try:
         return from_json(Run, spec) if spec and store.trusts(code_names(spec)) else None
     except ValueError:

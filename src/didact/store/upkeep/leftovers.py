@@ -19,13 +19,13 @@ from didact.files.checked import TEMPORARY, DamagedError
 from didact.files.sizes import size
 from didact.spec import clean, plural
 from didact.store.answers.series import STALE, Answers, Series
+from didact.store.entries import TRAINING
 from didact.store.record import Record
 from didact.store.store import Store
 from didact.store.upkeep.begun import touched
 from didact.store.upkeep.claims import claims, upkeep
 from didact.store.upkeep.locks import if_free, in_use, lock_path
 from didact.store.upkeep.removal import Member, drop, members
-from didact.store.writing.unfinished import TRAINING
 
 ABANDONED = 30
 """Days after which an unfinished run that nobody has touched counts as abandoned."""

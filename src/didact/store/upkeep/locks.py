@@ -7,12 +7,15 @@ import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from didact.runs.run import Run
 from didact.spec import unwritable
 from didact.store.store import Store
+
+if TYPE_CHECKING:
+    from didact.runs.run import Run
 
 
 def most() -> int:

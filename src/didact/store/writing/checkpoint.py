@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from didact.engine.learner import Learner
-from didact.files.checked import DamagedError, file_checksum, read_tensors
+from didact.files.checked import DamagedError, file_checksum
+from didact.files.tensors import read_tensors
 from didact.runs.run import Run
 from didact.spec import strict_json
 

@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from didact.engine.environment import environment
-from didact.files.checked import clear_temporary, json_text, write, write_tensors
+from didact.files.checked import clear_temporary, json_text, write
+from didact.files.tensors import write_tensors
 from didact.runs.foreign import sources
 from didact.runs.run import Run
 from didact.spec import canonical, strict_json

@@ -26,20 +26,17 @@ from didact.files.checked import (
     read_rows,
     write,
     write_json,
-    write_tensors,
 )
+from didact.files.tensors import write_tensors
 from didact.runs.foreign import sources
 from didact.runs.run import Run
 from didact.spec import RequestError, canonical
-from didact.store.entries import FAILED
+from didact.store.entries import CHECKPOINT, FAILED, PREVIOUS, TRAINING
 from didact.store.record import Record, anchor_path
 from didact.store.store import Store
 from didact.store.writing.checkpoint import Beside, Checkpoint, values
 from didact.store.writing.run_folder import RunFolder, bytes_of, exists
 
-CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "previous.safetensors"
-TRAINING = (CHECKPOINT, PREVIOUS, FAILED)
-"""Files that only a run's training needs."""
 OTHERS = ("weights.safetensors", FAILED)
 """Files of a run that stopped, or that was killed while it was finished."""
 
