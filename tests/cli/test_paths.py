@@ -12,8 +12,9 @@ import pytest
 from didact import cli
 from didact.cli.main import main
 from didact.cli.output import picture_path, save_picture
+from didact.files.disk import UnwritableError
 from didact.report.figures import canvas
-from didact.spec import RequestError, SpecError, UnwritableError
+from didact.spec import RequestError, SpecError
 
 
 def test_a_tilde_is_the_home_folder(

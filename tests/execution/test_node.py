@@ -13,7 +13,7 @@ import pytest
 from didact.execution.jobs import Job
 from didact.execution.node import Box, Parcel, run_job
 from didact.execution.worker import Raised
-from didact.spec import refusal
+from didact.files.disk import refusal
 
 
 def test_messages_stay_until_they_have_arrived() -> None:

@@ -21,13 +21,14 @@ from didact.deploy.forms.onnx import Onnx
 from didact.deploy.guest import interpreter
 from didact.deploy.onnx_file import KEY, ends, logits_of
 from didact.execution import Execution, execute
+from didact.files.disk import UnwritableError
 from didact.nets.quantised import is_range
 from didact.runs.run import Run, Start
 from didact.sharing import exported as writing
 from didact.sharing.export import export
 from didact.sharing.exported import Exported, summary
 from didact.sharing.folder import pack_run
-from didact.spec import RequestError, SpecError, UnwritableError
+from didact.spec import RequestError, SpecError
 from didact.store.store import Store
 from support.tiny import DATA, RECIPE, make
 

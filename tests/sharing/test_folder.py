@@ -12,12 +12,13 @@ import torch
 from didact import plan
 from didact.execution import Execution, execute
 from didact.files import packed as files
+from didact.files.disk import UnwritableError
 from didact.files.weights import WeightsError
 from didact.nets.splitting import own_state
 from didact.runs.given import Given, Inputs, seen
 from didact.runs.run import Run
 from didact.sharing import load, pack_run
-from didact.spec import RequestError, UnwritableError
+from didact.spec import RequestError
 from didact.store.store import Store
 from support.tiny import DATA, make
 

@@ -12,7 +12,8 @@ from cyclopts import Parameter
 from didact.cli import answer
 from didact.cli.members import Prefixes, Where, chosen_members
 from didact.cli.options import STORE, StorePath, folder
-from didact.spec import SpecError, UnwritableError, plural, shown
+from didact.files.disk import UnwritableError
+from didact.spec import SpecError, plural, shown
 from didact.streams import say
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from cyclopts import Parameter
 
 from didact import streams
 from didact.cli.options import exactly
-from didact.spec import Count, RequestError, SpecError, refusal
+from didact.files.disk import refusal
+from didact.spec import Count, RequestError, SpecError
 
 if TYPE_CHECKING:
     from didact.papers.contract import Paper

@@ -17,8 +17,9 @@ from didact import __version__, streams
 from didact.cli import failures
 from didact.cli.options import here
 from didact.engine.threads import wait_passively
+from didact.files.disk import UnwritableError, refusal
 from didact.launcher import follows, place
-from didact.spec import RequestError, UnwritableError, refusal
+from didact.spec import RequestError
 
 app = App(
     name="didact",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from didact.spec import RequestError, SpecError, UnwritableError, shown, strict_json
+from didact.files.disk import UnwritableError
+from didact.spec import RequestError, SpecError, shown, strict_json
 from didact.streams import say
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from cyclopts import Parameter
 
 from didact.cli import answer, served, studied
 from didact.cli.options import STORE, Device, StorePath, TrustStore, exactly
-from didact.spec import RequestError, Seed, SpecError, check_place, closest, plural, shown
+from didact.files.disk import check_place
+from didact.spec import RequestError, Seed, SpecError, closest, plural, shown
 from didact.streams import say
 
 if TYPE_CHECKING:

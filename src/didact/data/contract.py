@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from didact.data.split import Labelled
-from didact.spec import RequestError, UnwritableError, refused
+from didact.files.disk import UnwritableError, refused
+from didact.spec import RequestError
 
 Augment = Literal["crop-flip", "crop", "resized-crop-flip", "none"]
 """How training images are shown: as they are, a part of them, a part of random area and shape

@@ -28,8 +28,9 @@ import torch
 from torch import Tensor, nn
 
 from didact.deploy.culprit import layer, unfollowed
+from didact.files.disk import refused
 from didact.nets.blocks import BlockNet, Shape, Shapes
-from didact.spec import SpecError, installation, refused
+from didact.spec import SpecError, installation
 from didact.tensors import PARTS, Outputs
 
 LIBRARIES = ("onnx", "onnxscript", "onnxruntime")

@@ -13,9 +13,10 @@ from typing import Any
 
 from didact.deploy.bench import Benched, Settings
 from didact.files.checked import file_checksum, read_json, write_json
+from didact.files.disk import refusal, unwritable
 from didact.files.reading import DamagedError, is_file
 from didact.machine import processor
-from didact.spec import clean, refusal, unwritable
+from didact.spec import clean
 
 FORMAT = 1
 """Rises when the figures are read otherwise."""

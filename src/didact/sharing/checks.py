@@ -8,11 +8,12 @@ from didact.data import training_images
 from didact.deploy.figures import description_of
 from didact.deploy.forms.contract import NAMES, WEIGHT_SCALES, Form, find
 from didact.files.checked import read_json
+from didact.files.disk import check_place
 from didact.files.reading import DamagedError
 from didact.nets.blocks import BlockNet
 from didact.nets.quantised import unseen
 from didact.runs.run import Run
-from didact.spec import RequestError, SpecError, check_place, nearest, plural, shown
+from didact.spec import RequestError, SpecError, nearest, plural, shown
 from didact.store.store import Store
 
 BITS = (32, 8)

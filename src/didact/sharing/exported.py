@@ -10,7 +10,8 @@ from typing import Any
 from didact.deploy.bench import FORMS as SUFFIXES
 from didact.deploy.figures import description_of
 from didact.files.checked import clear_left, json_text, write
-from didact.spec import plural, refusal, unwritable
+from didact.files.disk import refusal, unwritable
+from didact.spec import plural
 
 LOSS = 0.5
 """Points of accuracy that 8 bits may lose without a warning."""

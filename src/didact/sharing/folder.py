@@ -9,6 +9,7 @@ from typing import Any
 import safetensors.torch
 
 from didact.files.checked import json_text
+from didact.files.disk import refusal, unwritable
 from didact.files.hub import PREFIX, pull
 from didact.files.packed import ABOUT, CARD, OTHER_FILES, WEIGHTS, member, pack
 from didact.files.reading import DamagedError, parsed
@@ -22,7 +23,7 @@ from didact.runs.given import Given, Inputs, seen
 from didact.runs.given import load as load_given
 from didact.runs.run import Run
 from didact.sharing.about import FORMAT, about, card
-from didact.spec import RequestError, SpecError, clean, from_json, refusal, unwritable
+from didact.spec import RequestError, SpecError, clean, from_json
 from didact.spec import shown as repeated
 from didact.store.record import Record
 from didact.store.store import Store

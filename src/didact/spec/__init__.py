@@ -10,7 +10,6 @@ name, and has a digest that depends only on its content. Nothing here imports to
     declare   ``spec`` and ``Named``
     names     parts chosen by name
     faults    messages about invalid values
-    disk      what a disk refuses
     foreign   users' own code
     extras    the distribution's name
 """
@@ -23,11 +22,6 @@ from didact.spec.codec import strict_json as strict_json
 from didact.spec.codec import to_json as to_json
 from didact.spec.declare import Named as Named
 from didact.spec.declare import spec as spec
-from didact.spec.disk import UnwritableError as UnwritableError
-from didact.spec.disk import check_place as check_place
-from didact.spec.disk import refusal as refusal
-from didact.spec.disk import refused as refused
-from didact.spec.disk import unwritable as unwritable
 from didact.spec.extras import DISTRIBUTION as DISTRIBUTION
 from didact.spec.extras import installation as installation
 from didact.spec.faults import HERE as HERE

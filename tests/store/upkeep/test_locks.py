@@ -13,8 +13,8 @@ from didact.engine.recipe import Recipe
 from didact.execution import Execution, execute
 from didact.execution.progress import Event, JobBegins
 from didact.files.checked import file_checksum
+from didact.files.disk import UnwritableError
 from didact.runs.run import Run
-from didact.spec import UnwritableError
 from didact.store.store import Store
 from didact.store.upkeep import locks
 

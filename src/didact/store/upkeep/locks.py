@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from didact.spec import unwritable
+from didact.files.disk import unwritable
 from didact.store.store import Store
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from didact.files.disk import UnwritableError
 from didact.runs.run import Run
-from didact.spec import RequestError, UnwritableError, installation, shown, strict_json
+from didact.spec import RequestError, installation, shown, strict_json
 from didact.track.tracker import State, settings
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from didact.spec import RequestError, UnwritableError, check_place, refusal, refused, unwritable
+from didact.files.disk import UnwritableError, check_place, refusal, refused, unwritable
+from didact.spec import RequestError
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 

@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from didact.spec.faults import RequestError
+from didact.spec import RequestError
 
 _REFUSALS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
 
