@@ -70,3 +70,10 @@ def test_help_of_train_goes_on_at_its_own_indentation(capsys: Said, monkeypatch:
     assert max(map(len, lines)) <= 80
     settings = lines[lines.index("Settings (each as --setting value):") + 1 :]
     assert len(settings) > 100 and all(line.startswith("  ") for line in settings if line)
+
+
+def test_help_says_what_every_command_is_for(capsys: Said) -> None:
+    assert main(["--help"]) == 0
+    lines = [line.strip("│ ") for line in capsys.readouterr().out.splitlines()]
+    named = [line for line in lines if line.partition(" ")[0] in app]
+    assert len(named) >= 17 and all(" " in line for line in named)

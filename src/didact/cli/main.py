@@ -58,7 +58,14 @@ app.command(
     """,
 )
 
-app.command("didact.cli.runs:app", name="runs")
+app.command(
+    "didact.cli.runs:app",
+    name="runs",
+    help="""The runs of a store: list, remove, clean up, carry elsewhere, annotate. Without a word: list.
+
+    didact runs --where "data=cifar100 and method~kd" --sort=-top1
+    """,
+)
 
 app.command(
     "didact.cli.methods:explain",

@@ -14,14 +14,8 @@ from didact.cli.output import Format, emit, form
 from didact.spec import NonNegative, SpecError, plural
 from didact.streams import say
 
-app = App(
-    name="runs",
-    help="""The runs of a store: list, remove, clean up, carry elsewhere, annotate. Without a word: list.
-
-    didact runs --where "data=cifar100 and method~kd" --sort=-top1
-    """,
-    help_format="plaintext",
-)
+app = App(name="runs", help_format="plaintext")
+"""Its help stands where it is named, in :mod:`didact.cli.main`."""
 
 Yes = Annotated[bool, Parameter(name=("--yes", "-y"), negative="", help="Do it without asking.")]
 
