@@ -106,6 +106,18 @@ def test_a_name_that_nobody_knows_needs_no_value(
     assert capsys.readouterr().err.removeprefix("didact: ").startswith(line)
 
 
+def test_an_option_that_is_misspelt_is_not_only_taken_for_a_setting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*TRAIN, "--store", str(tmp_path), "--test-evry", "5", "--seds=2"]) == 2
+    *_, said = capsys.readouterr().err.splitlines()
+    assert said == "--test-evry: did you mean the option --test-every?"
+    assert main(["study", "crd", "--wrokers", "2"]) == 2
+    assert "--wrokers: did you mean the option --workers?" in capsys.readouterr().err
+    assert main([*TRAIN, "--epcohs", "2"]) == 2
+    assert "option" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", [train, study, advise, report])
 def test_options_without_a_value_are_known(command: Callable[..., int]) -> None:
     """A misspelt one is not said to need a value."""

@@ -15,7 +15,7 @@ from typing import NoReturn
 from cyclopts import MissingArgumentError, UnusedCliTokensError, ValidationError
 
 from didact.launcher import LOST
-from didact.spec import cut, shown
+from didact.spec import closest, cut, shown
 
 KEPT = "finished epochs are saved; the same command continues from the last one"
 
@@ -75,6 +75,14 @@ def short_of_memory(error: BaseException, trains: bool) -> str | None:
     reason = str(error).strip().partition("\n")[0]
     detail = f" ({reason})" if reason else ""
     return f"not enough {where}{detail}" + (f"; {KEPT}{_LESS}" if trains else "")
+
+
+def misspelt(arguments: Sequence[str], options: Sequence[str]) -> str:
+    """A line for each of the arguments that may be a misspelling of an option of the command; empty
+    where there is none."""
+    given = [cut(one.partition("=")[0]) for one in arguments if one.startswith("--")]
+    meant = [(one, closest(one, options, 1, likeness=0.8)) for one in given if one not in options]
+    return "".join(f"\n{one}: did you mean the option {near[0]}?" for one, near in meant if near)
 
 
 def missing(error: MissingArgumentError) -> str:

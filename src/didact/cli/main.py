@@ -241,7 +241,7 @@ def _answered(arguments: list[str]) -> tuple[str, int]:
             app["train"].help_epilogue = settings_help()
         return "", app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
     except RequestError as error:
-        return f"{error}", 1 if isinstance(error, UnwritableError) else 2
+        return f"{error}{_meant(arguments, error)}", 1 if isinstance(error, UnwritableError) else 2
     except MissingArgumentError as error:
         return failures.shortened(failures.missing(error)), 2
     except UnusedCliTokensError as error:
@@ -259,6 +259,14 @@ def _answered(arguments: list[str]) -> tuple[str, int]:
         if message is None:
             raise
         return message, 1
+
+
+def _meant(arguments: list[str], error: RequestError) -> str:
+    """What is said of an option that was taken for a setting, because it is misspelt."""
+    if "no such setting" not in str(error):
+        return ""
+    options = [name for one in app[arguments[0]].assemble_argument_collection() for name in one.names]
+    return failures.misspelt(arguments[1:], options)
 
 
 def _add_commands_of_others(arguments: list[str]) -> None:
