@@ -111,3 +111,23 @@ def test_another_size_is_another_data_set_for_a_trained_network():
 def test_digests_are_the_recorded_ones(settings, expected):
     """A change here makes every stored run another one."""
     assert digest(Data(**settings)) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "label"),
+    [
+        (
+            {"per_class": 20, "randaugment": 15, "erase": 0.5},
+            "cifar100 20 per class, RandAugment 2 x 15, 50 % erased in part",
+        ),
+        ({"randaugment": 9, "randaugment_operations": 3}, "cifar100, RandAugment 3 x 9"),
+        ({"augment": "crop-flip", "split_seed": 1}, "cifar100"),
+        ({"augment": "none"}, "cifar100, augment none"),
+        ({"fraction": 0.5, "split_seed": 1}, "cifar100 50 %, split seed 1"),
+        ({"validation": 0.1, "size": 16}, "cifar100 at 16x16, 10 % for validation"),
+    ],
+    ids=str,
+)
+def test_the_label_says_what_is_not_as_usual(settings, label):
+    """Runs on other images, or that see them otherwise, are told apart in tables, and are not one trial of advise."""
+    assert Data(name="cifar100", **settings).label == label

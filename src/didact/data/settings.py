@@ -110,14 +110,26 @@ class Data:
 
     @property
     def label(self) -> str:
-        """The title, with how much of it where that is not all."""
-        share = f" {100 * self.fraction:g} %" if self.fraction < 1 else ""
-        only = f" {self.classes} classes" if self.classes else ""
+        """The title, with how much of it where that is not all, and how it is shown where that is not
+        as usual.
+        """
         at = f" at {self.size}x{self.size}" if self.size else ""
         at += f" cropped to {self.crop}x{self.crop}" if self.crop else ""
-        held = f", {100 * self.validation:g} % for validation" if self.validation else ""
-        held += f", {100 * self.unlabelled_share:g} % without labels" if self.unlabelled else ""
-        return self.title + at + only + share + (f" {self.per_class} per class" if self.per_class else "") + held
+        only = f" {self.classes} classes" if self.classes else ""
+        share = f" {100 * self.fraction:g} %" if self.fraction < 1 else ""
+        share += f" {self.per_class} per class" if self.per_class else ""
+        held = [f"{100 * self.validation:g} % for validation"] if self.validation else []
+        held += [f"split seed {self.split_seed}"] if self.split_seed and (share or held) else []
+        held += [f"{100 * self.unlabelled_share:g} % without labels"] if self.unlabelled else []
+        return ", ".join((self.title + at + only + share, *held, *self._augmented))
+
+    @property
+    def _augmented(self) -> list[str]:
+        """How training images are shown where that is not as usual, in a few words each."""
+        words = [] if self.augment == source(self).facts.augment else [f"augment {self.augment}"]
+        if self.randaugment is not None:
+            words.append(f"RandAugment {self.randaugment_operations} x {self.randaugment}")
+        return words + ([f"{100 * self.erase:g} % erased in part"] if self.erase is not None else [])
 
     @model_validator(mode="before")
     @classmethod
