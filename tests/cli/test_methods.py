@@ -180,7 +180,7 @@ def test_a_chain_of_teachers_from_the_command_line(tmp_path: Path, capsys: Said)
     runs = plain(["list", "runs", *store], capsys)
     assert {run["run"]: run["teacher"] for run in runs} == {
         "resnet8.kd.s0": "resnet14 by kd (temperature=2.0) from resnet20 (sftn)",
-        "resnet14.kd.s0": "sftn (for resnet14) resnet20",
+        "resnet14.kd.s0": "sftn resnet20",
         "resnet20.sftn.s0": "",
     }
     told = plain(["show", "resnet8.kd", *store], capsys)
@@ -223,8 +223,9 @@ def test_what_a_message_says_to_write_works_behind_two_dashes(asked: str) -> Non
     tokens = asked.split()
     with pytest.raises(SpecError) as refused:
         plan(parse(tokens))
-    hints = re.search(r"(?:e\.g\.|such as|write) ([a-z_.]+=\w+(?:\.\d+)?)(?: and ([a-z_.]+=\w+))?", str(refused.value))
+    hint = r"(?:--)?([a-z_.]+[= ]\w+(?:\.\d+)?)"
+    hints = re.search(rf"(?:e\.g\.|such as|write) {hint}(?: and {hint})?", str(refused.value).replace("write e.g.", "e.g."))
     assert hints is not None, refused.value
     settings = dict(zip(tokens[::2], tokens[1::2], strict=True))
-    settings |= {f"--{name}": value for name, _, value in (hint.partition("=") for hint in hints.groups() if hint)}
+    settings |= {f"--{name}": value for name, value in (re.split("[= ]", hint) for hint in hints.groups() if hint)}
     assert plan(parse([token for setting in settings.items() for token in setting]))

@@ -132,7 +132,9 @@ def test_the_table_says_time_sharing_disk_and_memory(tiny: Tiny, tmp_path: Path)
 
 def test_jobs_that_would_read_the_same_are_told_apart(tiny: Tiny) -> None:
     student = tiny("kd")
-    longer = replace(student, recipe=replace(student.recipe, epochs=3))
+    assert student.teacher is not None
+    recipe = replace(student.recipe, epochs=3)
+    longer = replace(student, recipe=recipe, teacher=replace(student.teacher, recipe=recipe))
     several = [(run,) for run in (student, replace(student, seed=1), longer, replace(student, data_seed=4), tiny())]
     several += [
         (tiny("kd", seed=2), tiny("kd", seed=3), tiny("kd", seed=4)),
@@ -144,8 +146,9 @@ def test_jobs_that_would_read_the_same_are_told_apart(tiny: Tiny) -> None:
     assert shown[0].startswith("resnet8 kd (2 epochs") and shown[1] == "resnet8 kd (seed 1)"
     assert "3 epochs" in shown[2] and "data seed 4" in shown[3] and shown[4] == "resnet8 ce"
     assert shown[5:] == ["3 x resnet8 kd (seeds 2 to 4)", "resnet8 sftn (for resnet8)"]
-    assert student.teacher is not None
-    other = replace(student, teacher=replace(student.teacher, recipe=longer.recipe))
+    table, _ = forecast([fake(at, (run,), 1) for at, run in enumerate((student, several[3][0]))], 0, Speed(1e9, ""), 1, None)
+    assert [row[1] for row in table.rows] == ["resnet8 kd", "resnet8 kd (data seed 4)"]
+    other = replace(student, teacher=replace(student.teacher, recipe=replace(student.recipe, learning_rate=0.07)))
     table, _ = forecast([fake(at, (run,), 1) for at, run in enumerate((student, other))], 0, Speed(1e9, ""), 1, None)
     assert [str(row[1]) for row in table.rows] == [f"resnet8 kd [{run.digest[:6]}]" for run in (student, other)]
 

@@ -78,9 +78,9 @@ def _distinct(jobs: Sequence[tuple[Run, str, str]]) -> list[str]:
     shown = []
     for run, trains, by in jobs:
         others = [set(recipe_label(one).split(", ")) for one in alike[run.data.label, trains, by]]
-        own = [word for word in recipe_label(run).split(", ") if not all(word in other for other in others)]
+        own = [word for word in recipe_label(run).split(", ") if not all(word in other for other in others)]  # none of one
         apart = len({*map(frozenset, others)}) == len(others)
-        mark = "" if len(others) == 1 else f" ({', '.join(own)})" if apart else f" [{run.digest[:6]}]"
+        mark = (f" ({', '.join(own)})" if own else "") if apart else f" [{run.digest[:6]}]"
         shown.append(trains + mark)
     return shown
 
