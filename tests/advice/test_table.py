@@ -38,11 +38,32 @@ def test_the_decision_follows_the_intervals() -> None:
         "by SFTN": (better, unknown),
         "by GTN": (worse, better),
         "a standard teacher: --teacher": (worse, worse),
-        "cannot tell": (worse, unknown),
+        "SFTN is worse; whether GTN is better than a standard teacher, the trials cannot tell.": (worse, unknown),
+        "Whether SFTN or GTN is better than a standard teacher, the trials cannot tell.": (unknown, unknown),
     }
     for words, gains in cases.items():
         found = [standard, replace(sftn, gain=gains[0]), replace(gtn, gain=gains[1])]
         assert words in sentences(found, [])[0]
+
+
+def test_a_standard_teacher_is_called_cheaper_where_it_is() -> None:
+    standard, sftn, gtn = (
+        replace(one, seconds=at) for one, at in zip(options(TREE, "cpu", []), (60.0, 90.0, 50.0), strict=True)
+    )
+    unknown = Interval(0, -1, 1)
+    assert "the cheaper one" not in sentences([standard, replace(sftn, gain=unknown), replace(gtn, gain=unknown)], [])[0]
+    worse = replace(gtn, gain=Interval(-1, -1.5, -0.5))
+    assert "which is the cheaper one" in sentences([standard, replace(sftn, gain=unknown), worse], [])[0]
+
+
+def test_it_says_how_far_a_trial_of_the_store_moves_it() -> None:
+    own = Trial("sftn", "digits, 12 epochs", 12, 100, "resnet14", "resnet8", -0.5, OWN)
+    before = options(TREE, "cpu", trials())[1].gain
+    assert before is not None
+    known = [*trials(), own]
+    (said,) = (line for line in sentences(options(TREE, "cpu", known), known) if line.startswith("Without 1 trial"))
+    assert f"of this store SFTN would be expected to gain {before.mean:+.2f} (" in said
+    assert not any(line.startswith("Without") for line in sentences(options(TREE, "cpu", trials()), trials()))
 
 
 def test_a_pilot_is_offered_where_it_may_tell() -> None:

@@ -21,6 +21,7 @@ from didact.advice.options import (
 from didact.advice.records import OWN, SHORTEST
 from didact.advice.trials import KINDS, Trial
 from didact.runs.spread import defined
+from didact.spec import plural
 from didact.tables.table import Cell, Table
 
 HOUR, MINUTE = 3600, 60
@@ -83,10 +84,11 @@ def sentences(found: Sequence[Option], known: Sequence[Trial]) -> list[str]:
         lines.append(f"A generic teacher (GTN) takes less time than an SFTN teacher for each student {count}.")
     for kind in KINDS:
         worse, better = turning_point(of_kind(known, kind))
-        parts = [f"loses up to {worse} epochs"] if worse else []
-        parts += [f"gains from {better} epochs on"] if better else []
+        parts = [f"costs its students accuracy in trainings of up to {worse} epochs"] if worse else []
+        parts += [f"gains them some from {better} epochs on"] if better else []
         if parts:
             lines.append(f"By all trials, a teacher by {NAMES[kind]} {' and '.join(parts)}.")
+        lines += _moved(found, known, kind)
     lighter = sentence(found[0].students[0].epochs)
     lines += [lighter] if lighter else []
     lengths = {run.epochs for option in found for run in (*option.students, *option.teachers)}
@@ -97,6 +99,18 @@ def sentences(found: Sequence[Option], known: Sequence[Trial]) -> list[str]:
         + _outside(found)
         + [f"{option.name} cannot serve this request: {option.refused}" for option in found if option.refused]
     )
+
+
+def _moved(found: Sequence[Option], known: Sequence[Trial], kind: str) -> list[str]:
+    """How far the store's own trials have moved an expectation: a single short one can move it by points."""
+    (option,) = (one for one in found if one.kind == kind)
+    others = law([trial for trial in of_kind(known, kind) if trial.source != OWN])
+    own = sum(trial.source == OWN for trial in of_kind(known, kind))
+    if not own or others is None or option.gain is None:
+        return []
+    epochs = max(option.students[0].epochs, shortest(of_kind(known, kind)))
+    without = _gain(others.at(1 / epochs))
+    return [f"Without {plural(own, 'trial')} of this store {NAMES[kind]} would be expected to gain {without}."]
 
 
 def _outside(found: Sequence[Option]) -> list[str]:
@@ -125,9 +139,14 @@ def _decision(found: Sequence[Option]) -> str:
     if friendly:
         best = max(friendly, key=lambda option: option.gain.mean if option.gain else 0.0)
         return f"Train the teacher by {best.name}: --teacher.method {best.kind}"
-    if all(option.verdict == "standard" for option in found[1:] if not option.refused):
+    worse = [option.name for option in found[1:] if option.verdict == "standard"]
+    open_ = [option for option in found[1:] if option.verdict == "cannot tell" and not option.refused]
+    if not open_:
         return "Train a standard teacher: --teacher.method standard"
-    return f"The trials cannot tell which teacher is better here; a standard teacher is the cheaper one.{_pilot(found[1])}"
+    said = f"{' and '.join(worse)} is worse; whether" if worse else "Whether"
+    names = " or ".join(option.name for option in open_)
+    cheaper = ", which is the cheaper one" if all(found[0].seconds < option.seconds for option in open_) else ""
+    return f"{said} {names} is better than a standard teacher{cheaper}, the trials cannot tell.{_pilot(found[1])}"
 
 
 def _pilot(sftn: Option) -> str:

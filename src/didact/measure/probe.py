@@ -48,6 +48,11 @@ class ProbeResult:
     probed: Probed
 
     @property
+    def images(self) -> str:
+        """What the probe's images are called."""
+        return _label(self.data)
+
+    @property
     def name(self) -> str:
         """ "exact" or "sgd"."""
         return name(self.method)
@@ -123,9 +128,9 @@ def probe(
                 result = target.stored(method)
                 if result is None:
                     if features is None:
-                        tell(f"{target.run.label} computes features of {settings.label}")
+                        tell(f"{target.run.label} computes features of {_label(settings)}")
                         features = images.features(networks(store, target.run, device)[0], target)
-                    tell(f"{target.run.label} on {settings.label}: {name(method)}")
+                    tell(f"{target.run.label} on {_label(settings)}: {name(method)}")
                     probed = fit(*features, facts(settings).classes, method)
                     result = target.put(method, len(features[0]), len(features[1]), probed)
                 answers.append(result)
@@ -143,6 +148,11 @@ def _normalisation(run: Run, record: Record) -> Normalisation | None:
         return None
     images = record.images()
     return images["mean"], images["std"]
+
+
+def _label(data: Data) -> str:
+    """Without that they are not augmented, as no probe's are."""
+    return replace(data, augment=None).label
 
 
 def _record(store: Store, run: Run) -> Record:

@@ -86,6 +86,24 @@ def standard_first(teachers: Mapping[str, Run]) -> dict[str, Run]:
     return dict(sorted(teachers.items(), key=lambda item: rank(item[1])))
 
 
+def baselines(teachers: Mapping[str, Run]) -> dict[str, str]:
+    """By digest of every teacher but the first, the one that its students are compared with: the
+    standard teacher like it in all else, which has its seed; otherwise the first."""
+    first, *others = teachers or [""]
+
+    def like(run: Run, key: str) -> bool:
+        plain = run.given is None and run.start is None and run.method == BASELINE
+        return plain and all(getattr(run, name) == getattr(teachers[key], name) for name in _ELSE)
+
+    return {
+        key: next((other for other, run in teachers.items() if other != key and like(run, key)), first) for key in others
+    }
+
+
+_ELSE = ("net", "seed", "recipe", "data", "data_seed")
+"""What a standard teacher has in common with the one that it is the baseline of."""
+
+
 def row_label(run: Run) -> str:
     """The method's label with its changed settings; with whom it learned; "alone" if with nobody,
     from no teacher and not as a teacher; how the student began if not from scratch.

@@ -112,9 +112,9 @@ class Sample:
 
     def half_width(self, n: int) -> float | None:
         """Half of the 95 % interval that ``n`` values with this standard deviation have; None
-        without one.
+        without one, or where all values are equal: how they vary is not known then.
         """
-        if self.std is None or n < 2:
+        if not self.std or n < 2:
             return None
         return quantile(n - 1) * self.std / math.sqrt(n)
 

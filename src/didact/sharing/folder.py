@@ -9,7 +9,7 @@ from typing import Any
 import safetensors.torch
 
 from didact.files.checked import json_text
-from didact.files.disk import refusal, unwritable
+from didact.files.disk import check_place, refusal, unwritable
 from didact.files.hub import PREFIX, pull
 from didact.files.packed import ABOUT, CARD, OTHER_FILES, WEIGHTS, member, pack
 from didact.files.reading import DamagedError, parsed
@@ -44,6 +44,7 @@ def pack_run(store: Store, run: Run, record: Record, path: Path) -> None:
         raise SpecError(
             f"{run.label} was trained in 8 bits, and a packed network has 32; write didact export {run.digest} --bits 8"
         )
+    check_place("output", path.parent)
     net, added = store.load(run)
     if run.method.deployed(added, net) is not net:
         raise SpecError(

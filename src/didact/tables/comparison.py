@@ -3,8 +3,8 @@
 Every accuracy is the test accuracy of the last epoch, in percent. Figures over seeds come with n,
 mean and standard deviation (see :mod:`didact.runs.spread`).
 
-The students of every teacher but the first are compared with those of the first, which is a
-standard one where there is one (:func:`didact.runs.labels.standard_first`).
+The students of every teacher but the first are compared with those of the standard one like it in
+all else, otherwise with those of the first (:func:`didact.runs.labels.baselines`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from didact.measure.similarity import Similarity
 from didact.nets import title
-from didact.runs.labels import recipe_label, row_label, standard_first, teacher_label, teacher_summary
+from didact.runs.labels import baselines, recipe_label, row_label, standard_first, teacher_label, teacher_summary
 from didact.runs.run import Run
 from didact.runs.spread import Sample, defined, difference
 from didact.spec import digest, to_json
@@ -57,13 +57,11 @@ class MethodRow:
         """All samples of the row."""
         return [sample for samples in (self.accuracy, self.kl, self.cka) for sample in samples.values()]
 
-    def differences(self, teachers: Collection[str]) -> dict[str, Sample]:
-        """By teacher: the accuracy with it minus that with the first of ``teachers``, paired by seed.
-        Without those of which either is missing."""
-        first, *others = teachers or [""]
-        if first not in self.accuracy:
-            return {}
-        return {key: self.accuracy[key].minus(self.accuracy[first]) for key in others if key in self.accuracy}
+    def differences(self, bases: Mapping[str, str]) -> dict[str, Sample]:
+        """By teacher: the accuracy with it minus that with its base, paired by seed. Without those of
+        which either is missing."""
+        known = self.accuracy
+        return {key: known[key].minus(known[base]) for key, base in bases.items() if key in known and base in known}
 
 
 @dataclass(frozen=True)
@@ -75,6 +73,7 @@ class TeacherComparison:
         teachers: by digest, in the order of the columns.
         rows: one for each method.
         covers: what the ± means.
+        bases: by digest of a teacher, the one that it is compared with.
         members: digests of the students' runs.
     """
 
@@ -82,11 +81,12 @@ class TeacherComparison:
     teachers: dict[str, Teacher]
     rows: list[MethodRow]
     covers: str
+    bases: dict[str, str] = field(default_factory=dict)
     members: frozenset[str] = frozenset()
 
     def plain(self) -> dict[str, Any]:
         """The comparison as plain JSON data: every figure over seeds, with its mean and standard
-        deviation; "differences" are those to the teacher "baseline".
+        deviation; "differences" are those to the teachers' "baselines".
         """
         names = {key: teacher.label for key, teacher in self.teachers.items()} | {"": "none"}
 
@@ -95,13 +95,13 @@ class TeacherComparison:
 
         def plain_row(row: MethodRow) -> dict[str, Any]:
             plain = {"method": row.method, "top1": figures(row.accuracy), "kl": figures(row.kl), "cka": figures(row.cka)}
-            gains = row.differences(self.teachers)
+            gains = row.differences(self.bases)
             return plain | {"differences": {names[key]: difference(gain) for key, gain in gains.items()}}
 
         return {
             "title": self.title,
             "teachers": {teacher.label: teacher.accuracy.mean for teacher in self.teachers.values()},
-            "baseline": next((teacher.label for teacher in self.teachers.values()), None),
+            "baselines": {names[key]: names[base] for key, base in self.bases.items()},
             "rows": [plain_row(row) for row in self.rows],
             "covers": self.covers,
         }
@@ -109,18 +109,18 @@ class TeacherComparison:
     def tables(self) -> list[Table]:
         """:meth:`table`, and where a difference is over several seeds a table of the differences with
         their 95 % intervals."""
-        first = next(iter(self.teachers), "")
         names = {key: teacher.label for key, teacher in self.teachers.items()}
         entries = [
-            Entry((row.method, names[key]), row.accuracy[key], (row.method, names[first]), row.accuracy[first])
+            Entry((row.method, names[key]), row.accuracy[key], (row.method, names[base]), row.accuracy[base])
             for row in self.rows
-            for key in row.differences(self.teachers)
+            for key, base in self.bases.items()
+            if key in row.accuracy and base in row.accuracy
         ]
         there = intervals(self.title, entries, names=("method", "teacher"))
         return [self.table()] if there is None else [self.table(), there]
 
     def table(self) -> Table:
-        """A column for each teacher, one for the difference of each but the first to the first, then
+        """A column for each teacher, one for the difference of each but the first to its base, then
         KL and CKA if known."""
         names = [teacher.label for teacher in self.teachers.values()]
         similar = any(row.kl for row in self.rows)
@@ -133,9 +133,9 @@ class TeacherComparison:
         return Table(tuple(columns), tuple(padded), self.title, self.covers)
 
     def _teachers(self) -> list[Cell]:
-        accuracies = [teacher.accuracy for teacher in self.teachers.values()]
-        gains = [Quantity(accuracy.minus(accuracies[0]), sign=True) for accuracy in accuracies[1:]]
-        return ["the teacher", *map(Quantity, accuracies), *gains]
+        accuracies = {key: teacher.accuracy for key, teacher in self.teachers.items()}
+        gains = [accuracies[key].minus(accuracies[base]) for key, base in self.bases.items()]
+        return ["the teacher", *map(Quantity, accuracies.values()), *(Quantity(gain, sign=True) for gain in gains)]
 
     def _row(self, row: MethodRow, similar: bool) -> list[Cell]:
         keys = list(self.teachers)
@@ -146,7 +146,7 @@ class TeacherComparison:
 
         alone = row.accuracy.get("")
         cells = [row.method, *(cell(row.accuracy.get(key, alone)) for key in keys or [""])]
-        gains = row.differences(keys)
+        gains = row.differences(self.bases)
         cells += [cell(gains.get(key), sign=True) for key in keys[1:]]
         if similar:
             cells += [cell(samples.get(key), 3) for samples in (row.kl, row.cka) for key in keys]
@@ -189,6 +189,7 @@ def _comparison(
     first = members[0][0]
     teachers = {run.teacher.digest: run.teacher for run, _ in members if run.teacher}
     taught = standard_first(teachers)
+    bases = baselines(taught)
     nets = {teacher.net for teacher in taught.values()}
     rows = _rows(members, similar)
     by = f" taught by {title(nets.pop())}" if len(nets) == 1 else ""
@@ -202,9 +203,10 @@ def _comparison(
         covers=covers(
             [run for run, _ in members],
             [sample for row in rows for sample in row.samples],
-            base=names[next(iter(taught))] if len(taught) > 1 else None,
+            bases={names[key]: names[base] for key, base in bases.items()},
             similar=any(row.kl for row in rows),
         ),
+        bases=bases,
         members=frozenset(run.digest for run, _ in members),
     )
 
@@ -239,13 +241,13 @@ def _names(labels: Mapping[str, str]) -> dict[str, str]:
     return {key: label if texts.count(label) == 1 else f"{label} {key[:6]}" for key, label in labels.items()}
 
 
-def covers(runs: Sequence[Run], samples: Sequence[Sample], *, base: str | None, similar: bool) -> str:
+def covers(runs: Sequence[Run], samples: Sequence[Sample], *, bases: Mapping[str, str], similar: bool) -> str:
     """Explains the figures of a table: ±, n, differences, KL and CKA.
 
     Args:
         runs: the students' runs.
         samples: the table's figures.
-        base: the teacher with which the others are compared; None for fewer than two teachers.
+        bases: by teacher, the one with which it is compared.
         similar: whether the table shows KL and CKA.
     """
     seeds = sorted({run.seed for run in runs})
@@ -258,10 +260,12 @@ def covers(runs: Sequence[Run], samples: Sequence[Sample], *, base: str | None, 
     counts = {sample.n for sample in samples if sample.n}
     if any(not defined(value) for sample in samples for value in sample.values):
         alike += " '-' means unknown or undefined, such as the CKA of a network with the same output for every image."
-    compared = "" if base is None else f" Differences are to '{base}', over the seeds that both teachers have."
+    to = list(dict.fromkeys(bases.values()))
+    pairs = f"'{to[0]}'" if len(to) == 1 else ", ".join(f"'{base}' ({name})" for name, base in bases.items())
+    compared = f" Differences are to {pairs}, over the seeds that both teachers have." if to else ""
     if len(seeds) == 1:
         return f"A single training seed ({seeds[0]}), so the spread is unknown.{compared}{alike}"
-    taught = " and the teacher" if any(run.teacher for run in runs) else ""
+    taught = f" and the teacher{' of a column' if bases else ''}" if any(run.teacher for run in runs) else ""
     fewer = "; figures over fewer seeds show their n" if len(counts) > 1 else ""
     return (
         f"± is the sample standard deviation over n = {max(counts, default=0)} training seeds (initialisation and the learner's "

@@ -199,7 +199,7 @@ def _own(entry: Entry, digits: int) -> tuple[Cell, ...]:
     return (
         Quantity(entry.sample, digits=digits),
         _number(entry.sample),
-        "" if gain is None else Quantity(gain, digits=digits, sign=True),
+        "" if gain is None else Quantity(gain, digits=digits, sign=True, of=entry.sample.n),
         "" if interval is None else " to ".join(number_text(end, digits, sign=True) for end in interval),
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from didact.measure.probe import ProbeResult
 from didact.nets import title
-from didact.runs.labels import recipe_label, row_label, standard_first, teacher_label, teacher_summary
+from didact.runs.labels import baselines, recipe_label, row_label, standard_first, teacher_label, teacher_summary
 from didact.runs.run import Run
 from didact.runs.spread import Sample, difference
 from didact.spec import digest, to_json
@@ -27,6 +27,7 @@ class Transfer:
         teachers: label by digest; {"": ""} if no run has a teacher.
         rows: method -> (data, teacher's digest) -> top-1 in percent.
         covers: what the ± means, and the numbers of images.
+        bases: by digest of a teacher, the one that it is compared with.
         members: digests of the runs.
     """
 
@@ -35,11 +36,12 @@ class Transfer:
     teachers: dict[str, str]
     rows: dict[str, dict[tuple[str, str], Sample]]
     covers: str
+    bases: dict[str, str] = field(default_factory=dict)
     members: tuple[str, ...] = field(default=())
 
     def table(self) -> Table:
         """For each data set a column for each teacher, and one for the difference of each but the
-        first to the first."""
+        first to its base."""
         keys = list(self.teachers)
         columns = ["method"]
         for data in self.data:
@@ -62,9 +64,8 @@ class Transfer:
 
     def _differences(self, row: Mapping[tuple[str, str], Sample], data: str) -> dict[str, Sample]:
         """By teacher, where there are students of both: those on one data set, paired by seed."""
-        first, *others = self.teachers
-        base = row.get((data, first))
-        return {} if base is None else {key: row[data, key].minus(base) for key in others if (data, key) in row}
+        both = {key: (row.get((data, key)), row.get((data, base))) for key, base in self.bases.items()}
+        return {key: own.minus(base) for key, (own, base) in both.items() if own is not None and base is not None}
 
     def plain(self) -> dict[str, Any]:
         """The table as plain JSON data."""
@@ -101,17 +102,19 @@ def _transfer(members: Sequence[ProbeResult]) -> Transfer:
     figures: dict[tuple[str, str, str], list[ProbeResult]] = {}
     for result in members:
         teacher = result.run.teacher.digest if result.run.teacher else ""
-        figures.setdefault((row_label(result.run), result.data.label, teacher), []).append(result)
+        figures.setdefault((row_label(result.run), result.images, teacher), []).append(result)
     rows: dict[str, dict[tuple[str, str], Sample]] = {}
     for (method, data, teacher), results in figures.items():
         rows.setdefault(method, {})[data, teacher] = _sample(results)
+    teachers = standard_first({run.teacher.digest: run.teacher for run in runs.values() if run.teacher is not None})
     return Transfer(
         title=f"{title(first.run.net)} trained on {first.run.data.label} ({recipe_label(first.run)}), probed by {first.name} "
         f"at {first.size}x{first.size}",
-        data=tuple(dict.fromkeys(result.data.label for result in members)),
-        teachers=_teachers(runs.values(), first.run) or {"": ""},
+        data=tuple(dict.fromkeys(result.images for result in members)),
+        teachers=_labels(teachers, first.run) or {"": ""},
         rows=dict(sorted(rows.items(), key=lambda row: any(teacher for _, teacher in row[1]))),  # without teacher first
         covers=_covers(members, max(map(len, figures.values()))),
+        bases=baselines(teachers),
         members=tuple(runs),
     )
 
@@ -127,10 +130,8 @@ def _sample(results: Sequence[ProbeResult]) -> Sample:
     return Sample(means, tuple(result.run.seed for result in ordered))
 
 
-def _teachers(runs: Iterable[Run], student: Run) -> dict[str, str]:
-    """Labels of teachers by digest, in the order of their columns. Equal labels get the start of the
-    digest."""
-    teachers = standard_first({run.teacher.digest: run.teacher for run in runs if run.teacher is not None})
+def _labels(teachers: Mapping[str, Run], student: Run) -> dict[str, str]:
+    """Labels of teachers by digest. Equal labels get the start of the digest."""
     named = teacher_label if len({teacher.net for teacher in teachers.values()}) > 1 else teacher_summary
     labels = {key: named(teacher, student) for key, teacher in teachers.items()}
     texts = list(labels.values())
@@ -138,7 +139,7 @@ def _teachers(runs: Iterable[Run], student: Run) -> dict[str, str]:
 
 
 def _covers(members: Sequence[ProbeResult], trained: int) -> str:
-    images = {f"{m.data.label}: {m.train:,} training and {m.test:,} test images" for m in members}
+    images = {f"{m.images}: {m.train:,} training and {m.test:,} test images" for m in members}
     seeds = len(members[0].probed.top1)
     if trained > 1:
         spread = f"± is the sample standard deviation over the training seeds of the students, at most {trained}."
