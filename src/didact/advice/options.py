@@ -74,7 +74,9 @@ def options(tree: Mapping[str, Any], device: str, trials: Sequence[Trial]) -> li
     if not isinstance(teacher, Mapping) or "net" not in teacher:
         raise SpecError("teacher.net: say which network is to teach, e.g. --teacher.net resnet20")
     if "method" in teacher:
-        raise SpecError("teacher.method: advise compares standard, sftn and gtn itself; leave it out")
+        raise SpecError(
+            "teacher.method: advise compares standard, sftn and gtn itself, as published; leave it and its settings out"
+        )
     standard = _option("standard", "standard", tree, device)
     nets = ",".join(dict.fromkeys(run.net for run in standard.students))
     others = [_option("sftn", "sftn", tree, device), _option("gtn", {"name": "gtn", "pool": nets}, tree, device)]

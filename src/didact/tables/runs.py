@@ -20,7 +20,7 @@ from didact.store.upkeep.begun import Begun, begun
 from didact.store.upkeep.leftovers import Leftover
 from didact.store.upkeep.removal import Member
 from didact.tables.listing import Listing
-from didact.tables.table import Cell, Table
+from didact.tables.table import Cell, Quantity, Table
 
 _SHOWN = frozenset({"digest", "run", "how", "images", "teacher", "recipe", "top1", "note", "data", "method", "net", "seed"})
 """The fields that the columns of the list say already."""
@@ -61,7 +61,7 @@ def runs(store: Store, selection: Selection | None = None, prefixes: Sequence[st
     rows: list[list[Cell]] = []
     for one, said in zip(found, notes, strict=True):
         row = one.row
-        cells: list[Cell] = [row.digest, row.label, row.how, row.data, row.teacher, row.recipe, round(row.top1, 2)]
+        cells: list[Cell] = [row.digest, row.label, row.how, row.data, row.teacher, row.recipe, Quantity.single(row.top1)]
         rows.append([*cells, *(_cell(one.facts.get(field)) for field in more), *([said] if noted else [])])
     table = Listing.of(columns, rows, ["recipe", "how", "data", "teacher"]).table
     return Listing(table, [_plain(one, said, more) for one, said in zip(found, notes, strict=True)])
@@ -104,10 +104,17 @@ def unfinished(store: Store, prefixes: Sequence[str] = ()) -> Listing:
                 "command": _goes_on(one, store),
             }
         )
-    lines = dict.fromkeys(each["command"] for each in plain if each["command"] is not None)
-    note = "\n".join(["to go on:", *(f"  {line}" for line in lines)]) if lines else ""
+    note = "\n".join((*_commands("to go on", plain, failed=False), *_commands("to try again", plain, failed=True)))
     columns = ("digest", "run", "epochs", "last change", "state")
     return Listing(Table(columns, tuple(map(tuple, rows)), "unfinished runs", note, details=("last change",)), plain)
+
+
+def _commands(words: str, plain: Sequence[Mapping[str, Any]], *, failed: bool) -> list[str]:
+    """The commands of runs that failed, or of the others, below ``words``."""
+    found = (each["command"] for each in plain if (each["state"] == "failed") == failed)
+    lines = dict.fromkeys(line for line in found if line is not None)
+    more = "" if failed else ", or give the first command again, which asked for more than what has begun"
+    return [f"{words}{more}:", *(f"  {line}" for line in lines)] if lines else []
 
 
 def _goes_on(one: Begun, store: Store) -> str | None:
