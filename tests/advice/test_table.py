@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from didact.advice.law import Interval
 from didact.advice.options import options
@@ -54,6 +57,16 @@ def test_a_standard_teacher_is_called_cheaper_where_it_is() -> None:
     assert "the cheaper one" not in sentences([standard, replace(sftn, gain=unknown), replace(gtn, gain=unknown)], [])[0]
     worse = replace(gtn, gain=Interval(-1, -1.5, -0.5))
     assert "which is the cheaper one" in sentences([standard, replace(sftn, gain=unknown), worse], [])[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({"data": {"name": "digits", "erase": 0.5}}, True), ({"recipe": {"mixup": 0.2}}, True), ({}, False)],
+    ids=str,
+)
+def test_augmentation_that_may_take_the_gain_is_spoken_of(settings: dict[str, Any], said: bool) -> None:
+    found = sentences(options({**TREE, **settings}, "cpu", trials()), trials())
+    assert any("SFTN gained -1.07 points with RandAugment and erasing, and +1.36 without" in line for line in found) is said
 
 
 def test_it_says_how_far_a_trial_of_the_store_moves_it() -> None:

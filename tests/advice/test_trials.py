@@ -41,6 +41,8 @@ def test_measured_trials_name_their_page() -> None:
         {"name": "cifar100", "classes": 20, "per_class": 100},
         {"name": "cifar100", "size": 16},
         {"name": "cifar100", "size": 16, "per_class": 50},
+        {"name": "cifar100", "size": 16, "per_class": 20},
+        {"name": "cifar100", "size": 16, "per_class": 20, "randaugment": 15, "erase": 0.5},
         {"name": "cifar100"},
     ],
     ids=str,
@@ -50,7 +52,7 @@ def test_data_have_the_label_that_a_store_gives_them(settings: dict[str, Any]) -
 
 
 def test_no_other_data_were_tried() -> None:
-    assert len({trial.data for trial in trials()} - {"imagenet"}) == 6
+    assert len({trial.data for trial in trials()} - {"imagenet"}) == 8
 
 
 def test_all_trials_are_of_known_kinds_and_of_sensible_size() -> None:

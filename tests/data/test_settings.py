@@ -118,7 +118,7 @@ def test_digests_are_the_recorded_ones(settings, expected):
     [
         (
             {"per_class": 20, "randaugment": 15, "erase": 0.5},
-            "cifar100 20 per class, RandAugment 2 x 15, 50 % erased in part",
+            "cifar100 20 per class, RandAugment 15, erase 0.5",
         ),
         ({"randaugment": 9, "randaugment_operations": 3}, "cifar100, RandAugment 3 x 9"),
         ({"augment": "crop-flip", "split_seed": 1}, "cifar100"),

@@ -75,7 +75,7 @@ def options(tree: Mapping[str, Any], device: str, trials: Sequence[Trial]) -> li
         raise SpecError("teacher.net: say which network is to teach, e.g. --teacher.net resnet20")
     if "method" in teacher:
         raise SpecError(
-            "teacher.method: advise compares standard, sftn and gtn itself, as published; leave it and its settings out"
+            "teacher.method: advise compares standard, sftn and gtn itself, as published; leave it out, with its settings"
         )
     standard = _option("standard", "standard", tree, device)
     nets = ",".join(dict.fromkeys(run.net for run in standard.students))

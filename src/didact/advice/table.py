@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from didact.advice import by_heart
 from didact.advice.law import Interval, error, errors, held_out, law, piloted, regimes, score, scores
 from didact.advice.lighter import sentence
 from didact.advice.options import (
@@ -90,7 +91,8 @@ def sentences(found: Sequence[Option], known: Sequence[Trial]) -> list[str]:
             lines.append(f"By all trials, a teacher by {NAMES[kind]} {' and '.join(parts)}.")
         lines += _moved(found, known, kind)
     lighter = sentence(found[0].students[0].epochs)
-    lines += [lighter] if lighter else []
+    heart = by_heart.sentence(found[0].students[0])
+    lines += [line for line in (lighter, heart) if line]
     lengths = {run.epochs for option in found for run in (*option.students, *option.teachers)}
     if len(lengths) > 1:
         lines.append("Teachers and students have different numbers of epochs here; no trial had, so no gain is expected.")

@@ -128,8 +128,9 @@ class Data:
         """How training images are shown where that is not as usual, in a few words each."""
         words = [] if self.augment == source(self).facts.augment else [f"augment {self.augment}"]
         if self.randaugment is not None:
-            words.append(f"RandAugment {self.randaugment_operations} x {self.randaugment}")
-        return words + ([f"{100 * self.erase:g} % erased in part"] if self.erase is not None else [])
+            more = self.randaugment_operations != Data.randaugment_operations
+            words.append(f"RandAugment {f'{self.randaugment_operations} x ' if more else ''}{self.randaugment}")
+        return words + ([f"erase {self.erase:g}"] if self.erase is not None else [])
 
     @model_validator(mode="before")
     @classmethod
