@@ -67,6 +67,7 @@ _MEASURED = """
     sftn | cifar100 20 classes 100 per class |  60 |   3780 | wrn_16_2 | wrn_16_1 | -1.38 | sftn-small-scale
     sftn | cifar100 at 16x16                 |  40 |  31250 | resnet20 | resnet8  | -1.51 | friendly-teachers
     sftn | cifar100 at 16x16 50 per class    |  60 |   4740 | resnet20 | resnet8  | -1.56 | friendly-teachers
+    sftn | cifar100 at 16x16 50 per class    |  60 |   4740 | resnet20 | basic-8-1x8-1x16-1x32 | -1.84 | friendly-teachers
     sftn | cifar100 at 16x16 50 per class    | 120 |   9480 | resnet20 | resnet8  | +0.01 | friendly-teachers
     sftn | cifar100 at 16x16 50 per class    | 240 |  18960 | resnet20 | resnet8  | +1.78 | friendly-teachers
     sftn | cifar100 at 16x16 20 per class    | 240 |   7680 | resnet20 | resnet8  | +1.36 | friendly-teachers
