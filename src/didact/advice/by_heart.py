@@ -15,7 +15,7 @@ the standard teacher knew all and nine tenths of its images (docs/results/friend
 
 
 def sentence(run: Run) -> str | None:
-    """What is known of a student whose images are changed by more than crops and flips; None for others."""
+    """What strong augmentation did to SFTN's gain; None for a run with crops and flips alone."""
     mixed = run.recipe.mixup or run.recipe.cutmix
     if run.data.randaugment is None and run.data.erase is None and not mixed:
         return None

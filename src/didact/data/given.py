@@ -126,9 +126,9 @@ def class_names(given: Sequence[str] | None, train: Tensor, test: Tensor) -> tup
     Raises:
         SpecError: a label has no name or no training image, or there are fewer than two classes.
     """
-    found = int(train.max()) + 1
-    classes = found if given is None else len(given)
-    if max(classes, found) < 2:
+    seen = int(train.max()) + 1
+    classes = seen if given is None else len(given)
+    if max(classes, seen) < 2:
         raise SpecError(f"train: at least two classes, found {classes}; labels count from 0")
     for part, labels in (("train", train), ("test", test)):
         if int(labels.max()) >= classes:

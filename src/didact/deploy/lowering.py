@@ -258,16 +258,16 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     for line in sys.stdin:
         try:
-            found = answer(json.loads(line))
+            reply = answer(json.loads(line))
         except ModuleNotFoundError as error:
-            found = {"error": str(error), "lacking": error.name}
+            reply = {"error": str(error), "lacking": error.name}
         except Refused as error:
-            found = {"error": str(error)}
+            reply = {"error": str(error)}
         except OSError as error:
-            found = {"error": str(error.strerror), "errno": error.errno}
+            reply = {"error": str(error.strerror), "errno": error.errno}
         except Exception as error:  # of torch, which has many kinds
-            found = {"error": first_lines(error)}
-        answers.write(json.dumps(found) + "\n")
+            reply = {"error": first_lines(error)}
+        answers.write(json.dumps(reply) + "\n")
         answers.flush()
 
 
