@@ -77,6 +77,7 @@ def test_two_processes_train_what_one_trains(started: Start, tmp_path: Path) -> 
     assert faults == {}
     assert held(said[0]) == held(said[1])
     assert len(held(said[0])) == len(runs)
+    assert "left" not in "".join(said), "threads run on while Python ends, which can abort the process"
 
 
 def held(said: str) -> list[str]:

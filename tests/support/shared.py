@@ -7,6 +7,7 @@ compute in float32 alone.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import signal
@@ -68,6 +69,13 @@ def made(name: str, epochs: int = 1) -> Run:
     return Run(net=NET, data=data, recipe=recipe, method=method, teacher=teacher, peers=peers)
 
 
+def say_threads() -> None:
+    """Say which threads of gloo are left, where the system lists threads by name."""
+    for path in Path("/proc/self/task").glob("*/comm"):
+        if "gloo" in (name := path.read_text().strip()):
+            print("left", name, flush=True)
+
+
 def main(arguments: Sequence[str]) -> None:
     """Train the runs into the store, and say a checksum of what every learner holds at the end. ``--killed``: the
     process that writes is killed after the first epoch.
@@ -81,6 +89,7 @@ def main(arguments: Sequence[str]) -> None:
     from didact.store.store import Store
 
     store, names, epochs, *flags = arguments
+    atexit.register(say_threads)  # before the group's own, so that it runs after it
     if "--float32" not in flags:
         torch.set_default_dtype(torch.float64)
         normalise = loader.normalise

@@ -8,6 +8,7 @@ import platform
 import socket
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 
 import torch
 import torch.distributed as dist
@@ -74,6 +75,10 @@ def check(device: str, own: Processes) -> None:
 
 
 def _meet(device: str) -> None:
+    # Its functions keep the group of the time of their import as a default. With the group of this training they would keep
+    # its threads alive after _leave, and a thread that runs on while Python ends can abort the process.
+    import_module("torch.distributed.nn.functional")
+
     address, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
     try:
         dist.init_process_group("gloo" if device == "cpu" else "cpu:gloo,cuda:nccl", timeout=PATIENCE)
