@@ -101,6 +101,8 @@ def test_methods_that_are_no_rows_become_rows() -> None:
         ({"method": "alone", "base": "alone", "teacher_seeds": 2}, "^teacher_seeds: no row of this study has a teacher"),
         ({"teacher_seeds": 0}, "^teacher_seeds: expected 1 or more"),
         ({"teacher_seeds": 2, "teacher": {"seed": 1}}, "teacher_seeds: write teacher_seeds=3 .how many. or teacher.seed=3"),
+        ({"teacher_seeds": 2, "teacher": {"seeds": 2}}, "teacher_seeds: the same as teacher.seeds; write one of them"),
+        ({"teacher": {"seeds": 2, "seed": 1}}, "teacher.seeds: write teacher.seeds=3 .how many. or teacher.seed=3"),
         ({"scale": "big"}, "scale: unknown 'big'"),
         ({"only": "method=at", "method": "kd"}, "only: method=at is in no table here"),
         ({"table": 4}, "table: no such setting"),

@@ -84,6 +84,7 @@ def test_teachers_of_several_seeds(shared: Path, capsys: pytest.CaptureFixture[s
     figures = told[1]["figures"]["crd"]["resnet8/resnet8"]
     assert sorted(figures["difference"]["seeds"]) == [[0, 0], [0, 1], [1, 0], [1, 1]] and figures["n"] == 4
     assert told[0]["figures"]["teacher"]["resnet8/resnet8"]["n"] == 2
+    assert asked([*given, "--teacher.seeds", "2"], capsys)["tables"] == told
 
 
 def test_every_study_is_tried() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,42 @@ def test_a_grid_over_networks_teachers_methods_and_seeds() -> None:
     students = {t.method.student for t in teachers.values() if isinstance(t.method, SFTN)}
     assert students == {"resnet8x4", "shufflenet_v1"}
     assert len(everything(runs)) == len(runs) + 3
+
+
+def test_teachers_of_several_seeds() -> None:
+    """Each of two kinds has two, each of these students of three seeds; a fine-tuned one begins with the standard one of its
+    own seed.
+    """
+    teacher = {"net": "resnet20", "method": "standard,sftn", "seeds": 2}
+    runs = plan({"net": "resnet8", "teacher": teacher, "seeds": 3})
+    seeds = [(r.teacher.method.name(), r.teacher.seed, r.seed) for r in runs if r.teacher]
+    assert seeds == [(way, one, seed) for way in ("ce", "sftn") for one in (0, 1) for seed in (0, 1, 2)]
+    for run in plan({"net": "resnet8", "teacher": {**teacher, "method": "sftn", "start": "standard"}}):
+        assert run.teacher and run.teacher.start and run.teacher.start.run
+        assert run.teacher.start.run.seed == run.teacher.seed
+
+
+def test_assistants_and_their_teachers_of_several_seeds() -> None:
+    master = {"net": "resnet32", "seeds": 2}
+    runs = plan({"net": "resnet8", "teacher": {"net": "resnet20", "method": "kd", "seeds": 3, "teacher": master}})
+    found = {(r.teacher.seed, r.teacher.teacher.seed) for r in runs if r.teacher and r.teacher.teacher}
+    assert found == {(one, other) for one in range(3) for other in range(2)}
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        ({"seeds": 2, "seed": 1}, r"^teacher\.seeds: write teacher\.seeds=3 \(how many\) or teacher\.seed=3"),
+        ({"seeds": 0}, r"^teacher\.seeds: expected 1 or more"),
+        (
+            {"method": "kd", "teacher": {"net": "resnet32", "seeds": 2, "seed": 0}},
+            r"^teacher\.teacher\.seeds: write teacher\.teacher\.seeds=3",
+        ),
+    ],
+)
+def test_how_many_teachers_or_which_one(teacher: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        plan({"net": "resnet8", "teacher": {"net": "resnet20", **teacher}})
 
 
 def test_the_papers_rates_and_the_precision_are_in_the_run() -> None:

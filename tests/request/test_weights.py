@@ -59,6 +59,7 @@ def test_training_that_goes_on_from_weights(path: Path) -> None:
 
 
 REFUSED = {
+    "--teacher.seeds 3": r"teacher\.seeds: a teacher with weights from a file is not trained",
     "--teacher.seed 3": r"teacher\.seed: a teacher with weights from a file is not trained.*start=weights",
     "--teacher.method sftn": r"teacher\.method: a teacher with weights",
     "--teacher.recipe.epochs 3": r"teacher\.recipe: a teacher with weights",

@@ -17,6 +17,7 @@ from didact.data import evaluation_batches, load
 from didact.execution import Execution, execute
 from didact.measure.similarity import Similarity, similarities
 from didact.report import markdown
+from didact.request.plan import plan
 from didact.runs.run import Run
 from didact.spec import strict_json
 from didact.store.record import Record
@@ -102,25 +103,54 @@ def test_every_teacher_is_compared_with_the_standard_one(tiny: Callable[..., Run
     ]
 
 
-def test_every_teacher_has_the_standard_one_of_its_own_seed_for_its_baseline(tiny: Callable[..., Run]) -> None:
-    """By hand: 60.5 - 60 and 71 - 69; against the standard teacher of seed 0, the second would be 11."""
-    accuracies = {("ce", 0): 60.0, ("ce", 1): 69.0, ("sftn", 0): 60.5, ("sftn", 1): 71.0}
+def test_students_of_several_teacher_seeds_are_paired_by_both_seeds(tiny: Callable[..., Run]) -> None:
+    """By hand: 60.5 - 60 and 71 - 69 for each student; the mean of the teachers' 0.5 and 2 is 1.25, and its interval over two
+    teachers 1.25 +- 12.706 * 1.0607 / sqrt(2). A third SFTN teacher has no partner.
+    """
+    accuracies = {("ce", 0): 60.0, ("ce", 1): 69.0, ("sftn", 0): 60.5, ("sftn", 1): 71.0, ("sftn", 7): 99.0}
     ways: dict[str, Any] = {"ce": "ce", "sftn": {"name": "sftn", "student": "resnet8"}}
     found: list[tuple[Run, Record]] = []
     for (way, seed), accuracy in accuracies.items():
         teacher = tiny(ways[way], net="resnet14", seed=seed)
-        found += [(teacher, record(80.0 + accuracy / 100))]
+        found += [(teacher, record(10.0 + accuracy))]
         found += [(tiny("kd", teacher=teacher, seed=s), record(accuracy + s)) for s in range(3)]
+    found += [(tiny("ce", seed=s), record(50.0 + s)) for s in range(3)]
+    (table,) = comparisons(found, {run.digest for run, _ in found if run.net == "resnet8"})
+    head, (teachers, alone, kd) = cells(table)
+    assert head == ["method", "standard", "sftn", "difference sftn"]
+    assert teachers == ["the teacher", "74.50 ± 6.36", "86.83 ± 19.90", "+1.25 ± 1.06"]
+    assert alone == ["alone (ce)", "51.00 ± 1.00 n=3", "51.00 ± 1.00 n=3", ""]
+    assert kd[3] == "+1.25 ± 0.82 n=6"
+    (gain,) = table.plain()["rows"][1]["differences"].values()
+    assert (gain["n"], gain["mean"], sorted(map(tuple, gain["seeds"]))) == (
+        6,
+        1.25,
+        [(s, t) for s in range(3) for t in (0, 1)],
+    )
+    assert gain["ci95"] == pytest.approx((1.25 - 9.5297, 1.25 + 9.5297), abs=1e-3)
+    assert "n = 9 students: training seeds" in table.covers and "under each of the teacher seeds 0, 1, 7;" in table.covers
+    (_, there) = table.tables()
+    assert list(map(text, there.rows[0]))[3] == "9 of 3 teachers" and "over teacher seeds" in there.note
+
+
+def test_teachers_of_different_seeds_are_compared_by_the_students_seeds(tiny: Callable[..., Run]) -> None:
+    """One teacher of each kind: there is no pair of teachers, and the names say so."""
+    standard, sftn = tiny("ce", net="resnet14"), tiny({"name": "sftn", "student": "resnet8"}, net="resnet14", seed=1)
+    found: list[tuple[Run, Record]] = [(standard, record(80.0)), (sftn, record(79.0))]
+    found += [(tiny("kd", teacher=t, seed=s), record(v + s)) for t, v in ((standard, 70.0), (sftn, 72.0)) for s in (0, 1)]
     (table,) = comparisons(found, {run.digest for run, _ in found})
-    gains = table.plain()["rows"][0]["differences"]
-    assert {name: gain["mean"] for name, gain in gains.items()} == {
-        "standard, seed 1": 9.0,
-        "sftn": 0.5,
-        "sftn, seed 1": 2.0,
-    }
-    assert "to 'standard' (standard, seed 1), 'standard' (sftn), 'standard, seed 1' (sftn, seed 1), over" in table.covers
-    _, (teachers, *_) = cells(table)
-    assert teachers[5:] == ["-", "+0.01", "+0.02"] or teachers[5:] == ["-", "+0.00", "+0.02"]
+    head, body = cells(table)
+    assert head[1:] == ["standard", "sftn, seed 1", "difference sftn, seed 1"] and body[1][3] == "+2.00 ± 0.00"
+
+
+def test_fine_tuned_teachers_of_several_seeds_are_one_column(tiny: Callable[..., Run]) -> None:
+    """Each begins with the standard teacher of its own seed."""
+    request = {"net": "resnet8", "teacher": {"net": "resnet14", "method": "sftn", "start": "standard", "seeds": 2}}
+    runs = plan(request)
+    found = [(run, record(70.0 + at)) for at, run in enumerate(runs)]
+    (table,) = comparisons(found, {run.digest for run in runs})
+    assert [one.label for one in table.teachers.values()] == ["sftn, fine-tuned"]
+    assert [one.seeds for one in table.teachers.values()] == [(0, 1)]
 
 
 def test_uneven_seeds_are_said_and_differences_are_paired(tiny: Callable[..., Run]) -> None:
@@ -174,7 +204,7 @@ def test_a_teacher_by_itself_is_not_alone(tiny: Callable[..., Run], method: Any,
 
 
 def test_what_a_table_holds_is_explained_below_it(tiny: Callable[..., Run]) -> None:
-    standard, other = tiny("ce", net="resnet14"), tiny("ce", net="resnet14", seed=5)
+    standard, other = tiny("ce", net="resnet14"), tiny({"name": "sftn", "student": "resnet8"}, net="resnet14")
     found: list[tuple[Run, Record]] = [(standard, record(80.0)), (other, record(79.0))]
     students = [tiny("kd", teacher=teacher, seed=seed) for teacher in (standard, other) for seed in (0, 1)]
     found += [(run, record(70.0)) for run in students]

@@ -25,7 +25,7 @@ from didact.request.plan import plan
 from didact.request.settings import below, several
 from didact.runs.labels import recipe_label
 from didact.runs.run import Run, method_label
-from didact.spec import Count, Seed, Seeds, SpecError, from_json, nearest, plural, shown
+from didact.spec import Count, Seed, SpecError, from_json, nearest, plural, shown
 from didact.store.record import Record
 from didact.store.store import Store
 from didact.tables.costs import break_even, several_students
@@ -172,14 +172,9 @@ class _Request:
     def _teachers(self, how: Mapping[str, Any] | str | None) -> list[dict[str, Any]]:
         """Settings for each teacher seed: a teacher trained by ``how``, or a single one without
         teacher for None."""
-        shared = self.teacher
-        several = shared.pop("seeds", None)
-        if several is not None and "teacher_seeds" in self.settings:
-            raise SpecError("teacher_seeds: the same as teacher.seeds; write one of them")
-        seeds = range(
-            from_json(Seeds, self.settings.get("teacher_seeds", 1 if several is None else several), "teacher_seeds")
-        )
-        return [{}] if how is None else [{"teacher": {**shared, "method": how, "seed": seed}} for seed in seeds]
+        if how is None:
+            return [{}]
+        return [{"teacher": {**one, "method": how}} for one in scales.teacher_seeds(self.settings, self.teacher)]
 
 
 def _grid(request: _Request, table: str) -> Study:

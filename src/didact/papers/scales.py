@@ -74,18 +74,22 @@ def as_published(request: Mapping[str, Any], but: str = "") -> bool:
 
 
 def teacher_seeds(settings: Mapping[str, Any], teacher: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The teacher's settings for each of its seeds: as many as ``teacher_seeds`` says, or only its
-    own.
+    """The teacher's settings for each of its seeds: as many as ``teacher_seeds``, or ``teacher.seeds``,
+    says, or only its own.
 
     Raises:
-        SpecError: how many, and which one, are both given; or it is no number of seeds.
+        SpecError: how many is given twice, or how many and which one; or it is no number of seeds.
     """
-    if "teacher_seeds" not in settings:
+    if "teacher_seeds" in settings and "seeds" in teacher:
+        raise SpecError("teacher_seeds: the same as teacher.seeds; write one of them")
+    at = "teacher.seeds" if "seeds" in teacher else "teacher_seeds"
+    wanted = teacher.get("seeds", settings.get("teacher_seeds"))
+    if wanted is None:
         return [dict(teacher)]
     if "seed" in teacher:
-        raise SpecError("teacher_seeds: write teacher_seeds=3 (how many) or teacher.seed=3 (which one), not both")
-    count = from_json(Seeds, settings["teacher_seeds"], "teacher_seeds")
-    return [{**teacher, "seed": seed} for seed in range(count)]
+        raise SpecError(f"{at}: write {at}=3 (how many) or teacher.seed=3 (which one), not both")
+    others = {key: value for key, value in teacher.items() if key != "seeds"}
+    return [{**others, "seed": seed} for seed in range(from_json(Seeds, wanted, at))]
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def _grid(request: Request, first: Run | None, device: str) -> list[Run]:
     from_json(Data, request.data, "data")  # the student's settings are checked before its teacher's, which inherit them
     with below("net"):
         students = [nets.resolve(name) for name in request.net or ()]
-    seeds = [request.seed or 0] if request.seeds is None else range(request.seeds)
+    seeds = _seeds(request)
     runs: list[Run] = []
     for net in students:
         from_json(Recipe, recipe_fields(request.recipe or {}, net, device, "recipe"), "recipe")
@@ -92,10 +92,15 @@ def _complete(request: Request) -> Request:
         if value is not None and recipe.get(key, value) != value:
             raise SpecError(f"{key}: {key}={shown(value)} contradicts recipe.{key}={shown(recipe[key])}; write one of them")
         recipe |= {} if value is None else {key: value}
-    if request.seeds is not None and request.seed is not None:
-        raise SpecError("seeds: write seeds=3 (how many) or seed=3 (which one), not both")
     data = {"name": "digits", **(request.data or {})}
     return replace(request, data=data, recipe=recipe, epochs=None, precision=None)
+
+
+def _seeds(request: Request | TeacherRequest, at: str = "") -> Sequence[int]:
+    """The seeds that a request asks for. ``at``: the path of its settings, with a dot."""
+    if request.seeds is not None and request.seed is not None:
+        raise SpecError(f"{at}seeds: write {at}seeds=3 (how many) or {at}seed=3 (which one), not both")
+    return [request.seed or 0] if request.seeds is None else range(request.seeds)
 
 
 def _check_teacher_is_read(method: Method, teacher: Run | None, request: Request) -> None:
@@ -197,9 +202,10 @@ def _teachers(parent: Request | TeacherRequest, student: str, device: str, at: s
     _check_teacher(chosen, teacher, net, at)
     masters = _teachers(teacher, net, device, f"{at}.teacher")
     return [
-        _teacher(teacher, net, method, master, device, at)
+        _teacher(teacher, net, method, master, seed, device, at)
         for method in chosen
         for master in (masters if method.needs.teacher else [None])
+        for seed in _seeds(teacher, f"{at}.")
     ]
 
 
@@ -240,7 +246,7 @@ def _check_teacher(chosen: Sequence[Method], teacher: TeacherRequest, net: str, 
         raise SpecError(f"{at}.start: fine-tunes a teacher that is not standard, such as {at}.method=sftn")
 
 
-def _teacher(teacher: TeacherRequest, net: str, method: Method, master: Run | None, device: str, at: str) -> Run:
+def _teacher(teacher: TeacherRequest, net: str, method: Method, master: Run | None, seed: int, device: str, at: str) -> Run:
     file, inputs = file_of(teacher.weights, teacher.outputs, f"{at}.weights"), inputs_of(teacher, at)
     if file is not None and teacher.start is None:
         return from_json(Run, {"net": net, "data": teacher.data, "given": file, "inputs": inputs}, at)
@@ -248,7 +254,7 @@ def _teacher(teacher: TeacherRequest, net: str, method: Method, master: Run | No
         "net": net,
         "data": teacher.data,
         "recipe": recipe_fields(teacher.recipe or {}, net, device, f"{at}.recipe"),
-        "seed": teacher.seed or 0,
+        "seed": seed,
         "data_seed": teacher.data_seed or 0,
         "inputs": inputs,
     }

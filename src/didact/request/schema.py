@@ -126,8 +126,10 @@ class TeacherRequest:
     """Where its data differ: data.fraction and so on."""
     recipe: Annotated[Fields, Setting("as recipe", "the student's")] = None
     """Where its recipe differs: recipe.epochs and so on."""
+    seeds: Annotated[Seeds | None, Setting("int", "1")] = None
+    """How many teachers, of seeds from 0; each teaches students of all seeds."""
     seed: Annotated[Seed | None, Setting("int", "0")] = None
-    """Its own seed."""
+    """The seed of a single teacher, in place of seeds."""
     data_seed: Annotated[Seed | None, Setting("int", "the student's")] = None
     """Order and augmentation of its batches."""
     start: Annotated[Literal["standard", "weights"] | None, Setting("standard | weights")] = None

@@ -14,7 +14,7 @@ from didact.runs.given import Given, Inputs, seen
 from didact.spec import SpecError, from_json
 
 _OF_WEIGHTS = ("outputs", "mean", "std", "size")
-_OF_TRAINING = ("method", "teacher", "recipe", "seed", "data_seed")
+_OF_TRAINING = ("method", "teacher", "recipe", "seeds", "seed", "data_seed")
 
 
 def check_weights(teacher: TeacherRequest, at: str) -> None:

@@ -3,6 +3,9 @@
 Every accuracy is the test accuracy of the last epoch, in percent. Figures over seeds come with n,
 mean and standard deviation (see :mod:`didact.runs.spread`).
 
+A column is a teacher, of one seed or of several. Over several seeds a figure is of a student's seed
+and a teacher's; intervals are over the means of teachers (:attr:`didact.runs.spread.Sample.by_teacher`).
+
 The students of every teacher but the first are compared with those of the standard one like it in
 all else, otherwise with those of the first (:func:`didact.runs.labels.baselines`).
 """
@@ -11,14 +14,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from didact.measure.similarity import Similarity
 from didact.nets import title
 from didact.runs.labels import baselines, recipe_label, row_label, standard_first, teacher_label, teacher_summary
 from didact.runs.run import Run
-from didact.runs.spread import Sample, defined, difference
+from didact.runs.spread import Sample, Seed, defined, difference
 from didact.spec import digest, to_json
 from didact.store.record import Record
 from didact.tables.published import Entry, intervals
@@ -30,11 +33,19 @@ UNKNOWN = Similarity(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class Teacher:
-    """A column: the teacher's label and its top-1 accuracy in percent, undefined without a
-    Record."""
+    """A column.
+
+    Attributes:
+        label: what the teacher is called; without a seed where it has several.
+        accuracy: its top-1 in percent over its seeds, undefined without a Record.
+        run: its run; of several seeds one that stands for all, of seed 0.
+        seeds: its seeds.
+    """
 
     label: str
     accuracy: Sample
+    run: Run
+    seeds: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -43,8 +54,8 @@ class MethodRow:
 
     Attributes:
         method: label of the method; "ce" is a student without teacher.
-        accuracy: top-1 in percent over seeds, by the teacher's digest ("" without teacher).
-        kl, cka: similarity with the teacher over seeds, by the teacher's digest.
+        accuracy: top-1 in percent over seeds, by the column's key ("" without teacher).
+        kl, cka: similarity with the teacher over seeds, by the column's key.
     """
 
     method: str
@@ -70,10 +81,10 @@ class TeacherComparison:
 
     Attributes:
         title: student, data and recipe.
-        teachers: by digest, in the order of the columns.
+        teachers: by key, in the order of the columns.
         rows: one for each method.
         covers: what the ± means.
-        bases: by digest of a teacher, the one that it is compared with.
+        bases: by key of a teacher, the one that it is compared with.
         members: digests of the students' runs.
     """
 
@@ -187,36 +198,72 @@ def _comparison(
     members: Sequence[tuple[Run, Record]], finished: Mapping[str, tuple[Run, Record]], similar: Mapping[str, Similarity]
 ) -> TeacherComparison:
     first = members[0][0]
-    teachers = {run.teacher.digest: run.teacher for run, _ in members if run.teacher}
-    taught = standard_first(teachers)
-    bases = baselines(taught)
-    nets = {teacher.net for teacher in taught.values()}
-    rows = _rows(members, similar)
+    groups = _of_all_seeds({run.teacher.digest: run.teacher for run, _ in members if run.teacher})
+    several = any(len(group) > 1 for group in groups.values())
+    nets = {teacher.net for group in groups.values() for teacher in group}
     by = f" taught by {title(nets.pop())}" if len(nets) == 1 else ""
-    names = _names(
-        {key: teacher_summary(teacher, first) if by else teacher_label(teacher, first) for key, teacher in taught.items()}
-    )
+    called = {key: _called(group) for key, group in groups.items()}
+    names = _names({key: (teacher_summary if by else teacher_label)(one, first) for key, one in called.items()})
+    bases = baselines({key: _of_seed_0(group[0]) for key, group in groups.items()})
+    rows = _rows(members, similar, several=several)
     return TeacherComparison(
         title=f"{title(first.net)}{by} on {first.data.label} ({recipe_label(first)})",
-        teachers={key: Teacher(names[key], _own(teacher, finished)) for key, teacher in taught.items()},
+        teachers={
+            key: Teacher(names[key], _own(group, finished), called[key], tuple(one.seed for one in group))
+            for key, group in groups.items()
+        },
         rows=rows,
         covers=covers(
             [run for run, _ in members],
             [sample for row in rows for sample in row.samples],
             bases={names[key]: names[base] for key, base in bases.items()},
             similar=any(row.kl for row in rows),
+            several=several,
         ),
         bases=bases,
         members=frozenset(run.digest for run, _ in members),
     )
 
 
-def _rows(members: Sequence[tuple[Run, Record]], similar: Mapping[str, Similarity]) -> list[MethodRow]:
-    """A row for each method, students without a teacher first."""
-    figures: dict[tuple[str, str], list[tuple[int, float, Similarity | None]]] = {}
+def _of_all_seeds(teachers: Mapping[str, Run]) -> dict[str, tuple[Run, ...]]:
+    """The columns: by the digest of a teacher of seed 0 all that differ from it in their seed alone,
+    by seed; standard ones first.
+    """
+    groups: dict[str, list[Run]] = {}
+    for one in standard_first(teachers).values():
+        groups.setdefault(column(one), []).append(one)
+    return {key: tuple(sorted(group, key=lambda one: one.seed)) for key, group in groups.items()}
+
+
+def _called(group: Sequence[Run]) -> Run:
+    """The teacher after which a column is called."""
+    return group[0] if len(group) == 1 else _of_seed_0(group[0])
+
+
+def column(teacher: Run) -> str:
+    """The key of the teacher's column."""
+    return _of_seed_0(teacher).digest
+
+
+def _of_seed_0(teacher: Run) -> Run:
+    """The teacher with the seed 0; the standard one that it fine-tunes has it, too, if theirs was one."""
+    start = teacher.start
+    if start is not None and start.run is not None and start.run.seed == teacher.seed:
+        start = replace(start, run=replace(start.run, seed=0))
+    return replace(teacher, seed=0, start=start)
+
+
+def _rows(members: Sequence[tuple[Run, Record]], similar: Mapping[str, Similarity], *, several: bool) -> list[MethodRow]:
+    """A row for each method, students without a teacher first.
+
+    Args:
+        several: figures of a column are told apart by the teacher's seed, too.
+    """
+    figures: dict[tuple[str, str], list[tuple[Seed, float, Similarity | None]]] = {}
     for run, record in members:
-        key = (row_label(run), run.teacher.digest if run.teacher else "")
-        figures.setdefault(key, []).append((run.seed, record.final()["test_top1"], similar.get(run.digest)))
+        key = (row_label(run), column(run.teacher) if run.teacher else "")
+        seed = (run.seed, run.teacher.seed) if several and run.teacher else run.seed
+        figures.setdefault(key, []).append((seed, record.final()["test_top1"], similar.get(run.digest)))
     rows: dict[str, MethodRow] = {}
     for (method, teacher), values in figures.items():
         row = rows.setdefault(method, MethodRow(method))
@@ -229,9 +276,12 @@ def _rows(members: Sequence[tuple[Run, Record]], similar: Mapping[str, Similarit
     return sorted(rows.values(), key=lambda row: "" not in row.accuracy)
 
 
-def _own(teacher: Run, finished: Mapping[str, tuple[Run, Record]]) -> Sample:
-    record = finished[teacher.digest][1] if teacher.digest in finished else None
-    return Sample((record.final()["test_top1"] if record else math.nan,), (teacher.seed,))
+def _own(group: Sequence[Run], finished: Mapping[str, tuple[Run, Record]]) -> Sample:
+    """The accuracy of a teacher over its seeds."""
+    records = [finished[one.digest][1] if one.digest in finished else None for one in group]
+    return Sample(
+        tuple(record.final()["test_top1"] if record else math.nan for record in records), tuple(one.seed for one in group)
+    )
 
 
 def _names(labels: Mapping[str, str]) -> dict[str, str]:
@@ -241,7 +291,9 @@ def _names(labels: Mapping[str, str]) -> dict[str, str]:
     return {key: label if texts.count(label) == 1 else f"{label} {key[:6]}" for key, label in labels.items()}
 
 
-def covers(runs: Sequence[Run], samples: Sequence[Sample], *, bases: Mapping[str, str], similar: bool) -> str:
+def covers(
+    runs: Sequence[Run], samples: Sequence[Sample], *, bases: Mapping[str, str], similar: bool, several: bool = False
+) -> str:
     """Explains the figures of a table: ±, n, differences, KL and CKA.
 
     Args:
@@ -249,6 +301,7 @@ def covers(runs: Sequence[Run], samples: Sequence[Sample], *, bases: Mapping[str
         samples: the table's figures.
         bases: by teacher, the one with which it is compared.
         similar: whether the table shows KL and CKA.
+        several: whether a teacher has several seeds.
     """
     seeds = sorted({run.seed for run in runs})
     alike = ""
@@ -263,12 +316,20 @@ def covers(runs: Sequence[Run], samples: Sequence[Sample], *, bases: Mapping[str
     to = list(dict.fromkeys(bases.values()))
     pairs = f"'{to[0]}'" if len(to) == 1 else ", ".join(f"'{base}' ({name})" for name, base in bases.items())
     compared = f" Differences are to {pairs}, over the seeds that both teachers have." if to else ""
-    if len(seeds) == 1:
+    if len(seeds) == 1 and not several:
         return f"A single training seed ({seeds[0]}), so the spread is unknown.{compared}{alike}"
-    taught = f" and the teacher{' of a column' if bases else ''}" if any(run.teacher for run in runs) else ""
+    same = f"Order and augmentation of the batches (data seed {runs[0].data_seed})"
+    if any(run.teacher for run in runs) and not several:
+        same += f" and the teacher{' of a column' if bases else ''}"
+    n, streams = max(counts, default=0), "(initialisation and the learner's own random streams)"
+    over = f"training seeds {streams}"
+    if several:
+        over = f"students: training seeds {streams} under each of the teacher seeds {_seeds_of_teachers(runs)}"
     fewer = "; figures over fewer seeds show their n" if len(counts) > 1 else ""
     return (
-        f"± is the sample standard deviation over n = {max(counts, default=0)} training seeds (initialisation and the learner's "
-        f"own random streams){fewer}. Order and augmentation of the batches (data seed {runs[0].data_seed}){taught} are the same "
-        f"for all runs.{compared}{alike}"
+        f"± is the sample standard deviation over n = {n} {over}{fewer}. {same} are the same for all runs.{compared}{alike}"
     )
+
+
+def _seeds_of_teachers(runs: Sequence[Run]) -> str:
+    return ", ".join(map(str, sorted({run.teacher.seed for run in runs if run.teacher is not None})))

@@ -46,7 +46,7 @@ def test_a_figure_leaves_out_what_is_not_defined(tiny: Callable[..., Run], tmp_p
 def test_a_legend_covers_nothing(tiny: Callable[..., Run], tmp_path: Path) -> None:
     """It lies below both panels, whatever the number of teachers and the length of their names."""
     kinds: list[Any] = ["ce", {"name": "sftn", "student": "resnet8", "kl_weight": 1.25}, {"name": "gtn", "pool": "tiny"}]
-    teachers = [tiny(kind, net="resnet14", seed=seed) for kind in kinds for seed in (0, 1)]
+    teachers = [tiny(kind, net="resnet14", data_seed=seed) for kind in kinds for seed in (0, 1)]
     runs = [*teachers, *(tiny("kd", teacher=teacher) for teacher in teachers), tiny("ce"), tiny("ce", data=OTHER)]
     finished: list[tuple[Run, Record]] = [(run, Known(Path(), 70.0 + at)) for at, run in enumerate(runs)]
     figure = comparison(comparisons(finished, {run.digest for run in runs[6:]}), finished)

@@ -10,7 +10,7 @@ from didact.report.figures.canvas import COLOURS, line, stacked
 from didact.report.styles import Style
 from didact.runs.run import Run
 from didact.store.record import Record
-from didact.tables.comparison import MethodRow, TeacherComparison
+from didact.tables.comparison import MethodRow, TeacherComparison, column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +58,7 @@ def _bars(axes: Axes, table: TeacherComparison) -> None:
     alone."""
     keys = list(table.teachers) or [""]
     rows = [row for row in table.rows if any(key in row.accuracy for key in keys)]
-    heights = [height for column, key in enumerate(keys) for height in _teacher(axes, table, rows, key, column)]
+    heights = [height for place, key in enumerate(keys) for height in _teacher(axes, table, rows, key, place)]
     for row in table.rows:
         alone = row.accuracy[""].mean if keys != [""] and "" in row.accuracy else None
         if alone is not None:
@@ -73,15 +73,15 @@ def _bars(axes: Axes, table: TeacherComparison) -> None:
     axes.set_title(table.title, fontsize=9, loc="left")
 
 
-def _teacher(axes: Axes, table: TeacherComparison, rows: Sequence[MethodRow], key: str, column: int) -> list[float]:
+def _teacher(axes: Axes, table: TeacherComparison, rows: Sequence[MethodRow], key: str, place: int) -> list[float]:
     """Draw the bars of one teacher ("" for none) and the line of its accuracy; return all heights
     drawn."""
-    style = Style.of(column)
+    style = Style.of(place)
     colour = COLOURS[style.colour]
     count = len(table.teachers) or 1
     width = 0.8 / count
     samples = {at: row.accuracy[key] for at, row in enumerate(rows) if key in row.accuracy and row.accuracy[key].n}
-    x = [at + (column - (count - 1) / 2) * width for at in samples]
+    x = [at + (place - (count - 1) / 2) * width for at in samples]
     means = [sample.mean or 0 for sample in samples.values()]
     spreads = [sample.std or 0 for sample in samples.values()]
     label = f"from {table.teachers[key].label}" if key else None
@@ -105,9 +105,9 @@ def _curves(axes: Axes, table: TeacherComparison, finished: Sequence[tuple[Run, 
         axes.set_axis_off()
         return
     for run, record in finished:
-        teacher = run.teacher.digest if run.teacher and run.digest in table.members else None
-        if run.digest in keys:
-            style: dict[str, Any] = line(Style.of(keys.index(run.digest)), dashed=True)
+        teacher = column(run.teacher) if run.teacher and run.digest in table.members else None
+        if (own := column(run)) in keys:
+            style: dict[str, Any] = line(Style.of(keys.index(own)), dashed=True)
         elif teacher in keys:
             style = {**line(Style.of(keys.index(teacher))), "alpha": 0.5, "linewidth": 0.8}
         else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from didact.runs.labels import recipe_label, teacher_label, teacher_summary
 from didact.runs.run import Run
 from didact.runs.spread import Sample
-from didact.tables.comparison import TeacherComparison
+from didact.tables.comparison import TeacherComparison, column
 from didact.tables.page.parts import Section, key_of
 from didact.tables.page.picture import Axis, Dot, Dots, Picture
 from didact.tables.page.trained import net_title
@@ -65,15 +65,15 @@ def _taught(comparison: TeacherComparison, runs: Mapping[str, Run]) -> Iterator[
         students = [
             runs[member]
             for member in sorted(comparison.members)
-            if member in runs and (it := runs[member].teacher) is not None and it.digest == key
+            if member in runs and (it := runs[member].teacher) is not None and column(it) == key
         ]
         accuracy = teacher.accuracy.mean
-        if not students or accuracy is None or students[0].teacher is None:
+        if not students or accuracy is None:
             continue
         for row in comparison.rows:
             sample = row.accuracy.get(key)
             if sample is not None and sample.mean is not None:
-                yield _Taught(students[0], students[0].teacher, row.method, sample, accuracy)
+                yield _Taught(students[0], teacher.run, row.method, sample, accuracy)
 
 
 def _beside(taught: Sequence[_Taught]) -> Picture | None:
