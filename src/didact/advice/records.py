@@ -6,14 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from didact.advice.trials import Trial
+from didact.advice.trials import trials as shipped
 from didact.data import epoch_batches
 from didact.method import ForPool, ForStudent, Method
 from didact.runs.run import BASELINE, Run
 from didact.runs.spread import Sample
 from didact.spec import digest
 from didact.store.record import Record
+from didact.store.store import Store
 
 SHORTEST = 10
 """Epochs below which a pair is no trial: its students are near chance, and the line in 1 / epochs
@@ -67,6 +70,14 @@ def trials(finished: Iterable[tuple[Run, Record]]) -> list[Trial]:
             alike = digest([run.net, run.teacher and run.teacher.net, run.data.label, run.epochs, run.recipe.batch_size])
             gains.setdefault((friendly, alike), []).append((run, accuracy - standard[1]))
     return [_trial(friendly, members) for (friendly, _), members in gains.items() if len(members) >= LEAST_PAIRS]
+
+
+def with_own(root: Path) -> list[Trial]:
+    """The trials of didact's pages and the papers, and those of the store at ``root``, where there is
+    one.
+    """
+    own = trials(Store(root).runs()) if (root / "runs").is_dir() else []
+    return [*shipped(), *own]
 
 
 def _friendly(run: Run) -> str | None:

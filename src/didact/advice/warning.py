@@ -4,7 +4,7 @@ length.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from didact.advice.lighter import NEAR, sentence
 from didact.advice.options import NAMES, of_kind
@@ -14,20 +14,20 @@ from didact.runs.run import Run
 from didact.spec import plural
 
 
-def warning(runs: Sequence[Run], known: Sequence[Trial] | None = None) -> str | None:
+def warning(runs: Sequence[Run], known: Callable[[], Sequence[Trial]] = trials) -> str | None:
     """The line for ``runs``; None where no friendly teacher is among theirs, or trials of their
     length are not all worse.
 
     Args:
         runs: students.
-        known: the trials; by default those of :func:`didact.advice.trials.trials`.
+        known: gives the trials, where there is a use for them; by default those of
+            :func:`didact.advice.trials.trials`.
     """
-    known = trials() if known is None else known
     for run in runs:
         teacher = run.teacher
         name = kind(teacher.method) if teacher is not None and teacher.start is None else None
         if name is not None and teacher is not None and teacher.epochs == run.epochs:
-            near = _near(of_kind(known, name), run.epochs)
+            near = _near(of_kind(known(), name), run.epochs)
             if near and max(trial.gain for trial in near) < 0:
                 return _line(near, run.epochs, NAMES[name]) + _lighter(run.epochs, name)
     return None

@@ -15,7 +15,6 @@ from didact.streams import say
 
 if TYPE_CHECKING:
     from didact.advice.options import Option
-    from didact.advice.trials import Trial
 
 
 def advise(
@@ -32,8 +31,8 @@ def advise(
     """Compare the teachers that the request may have; the help stands where the command is
     named."""
     from didact.advice import options as choices
+    from didact.advice.records import with_own
     from didact.advice.table import plain, sentences, tables
-    from didact.advice.trials import trials
     from didact.report.text import stderr
     from didact.request.plan import plan
     from didact.request.tokens import parse
@@ -41,11 +40,11 @@ def advise(
     shape, picture = form(format, json), picture_path(picture)
     place = answer.device(device)
     tree = parse(settings, lambda tree: plan(tree, place))
-    known = [*trials(), *_own(store)]
+    known = with_own(store)
     options = choices.options(tree, place, known)
     if pilot is not None:
         _train_pilot(tree, options[1], pilot, store, place)
-        known = [*trials(), *_own(store)]
+        known = with_own(store)
         options = choices.options(tree, place, known)
     screen = stderr()
     options = [choices.timed(option, place, screen.print) for option in options]
@@ -57,14 +56,6 @@ def advise(
 
         save_picture(draw(known), picture, shape)
     return 0
-
-
-def _own(store: Path) -> list[Trial]:
-    """The trials of the store, where there is one."""
-    from didact.advice.records import trials
-    from didact.store.store import Store
-
-    return trials(Store(store).runs()) if (store / "runs").is_dir() else []
 
 
 def _train_pilot(tree: dict[str, Any], friendly: Option, share: float, store: Path, device: str) -> None:

@@ -65,6 +65,7 @@ def train(
     json: Json = False,
 ) -> int:
     """Plan and train. The help text is in :mod:`didact.cli.main`."""
+    from didact.advice.records import with_own
     from didact.advice.warning import warning
     from didact.execution import Execution
     from didact.request.plan import plan as planned
@@ -87,7 +88,7 @@ def train(
     exported = exports.asked(export, bits, folder, weight_scales, plan=plan)
     request = partial(planned, device=where, find=partial(answer.finished, store))
     runs = request(parse(settings, request))
-    line = warning(runs)
+    line = warning(runs, partial(with_own, store))
     if line is not None:
         streams.say(line, to_stderr=True)
     if planner is not None:
