@@ -14,6 +14,7 @@ import torch
 
 from didact.analysis import cka, divergence
 from didact.data import evaluation_batches, load
+from didact.engine.recipe import Recipe
 from didact.execution import Execution, execute
 from didact.measure.similarity import Similarity, similarities
 from didact.report import markdown
@@ -133,6 +134,27 @@ def test_students_of_several_teacher_seeds_are_paired_by_both_seeds(tiny: Callab
     assert list(map(text, there.rows[0]))[3] == "9 of 3 teachers" and "over teacher seeds" in there.note
 
 
+def test_columns_do_not_depend_on_the_order_of_the_runs(tiny: Callable[..., Run]) -> None:
+    """A request and a listing of the store name the same runs in different orders."""
+    longer = Recipe(epochs=9)
+    ways: list[dict[str, Any]] = [
+        {"method": {"name": "sftn", "student": "resnet8"}, "recipe": longer},
+        {"method": {"name": "sftn", "student": "resnet8"}},
+        {"method": {"name": "gtn", "pool": "tiny"}},
+        {"method": {"name": "ce", "label_smoothing": 0.1}},
+        {"method": "ce", "data_seed": 1},
+        {"method": "ce", "recipe": longer},
+        {"method": "ce"},
+    ]
+    teachers = [tiny(net="resnet14", **way) for way in ways]
+    found = [(run, record(70.0)) for teacher in teachers for run in (tiny("kd", teacher=teacher), teacher)]
+    found += [(tiny("kd", teacher=teachers[1], seed=1), record(70.0))]
+    (one,) = comparisons(found, {run.digest for run, _ in found if run.teacher})
+    (other,) = comparisons(reversed(found), {run.digest for run, _ in found if run.teacher})
+    assert list(one.teachers) == list(other.teachers) and one.bases == other.bases
+    assert [teacher.run for teacher in one.teachers.values()] == [teachers[at] for at in (6, 4, 5, 3, 2, 1, 0)]
+
+
 def test_teachers_of_different_seeds_are_compared_by_the_students_seeds(tiny: Callable[..., Run]) -> None:
     """One teacher of each kind: there is no pair of teachers, and the names say so."""
     standard, sftn = tiny("ce", net="resnet14"), tiny({"name": "sftn", "student": "resnet8"}, net="resnet14", seed=1)
@@ -167,8 +189,6 @@ def test_uneven_seeds_are_said_and_differences_are_paired(tiny: Callable[..., Ru
 
 
 def test_different_recipes_are_different_tables(tiny: Callable[..., Run]) -> None:
-    from didact.engine.recipe import Recipe
-
     found: list[tuple[Run, Record]] = [(tiny("ce"), record(1.0)), (tiny("ce", recipe=Recipe(epochs=3)), record(2.0))]
     assert len(comparisons(found, {run.digest for run, _ in found})) == 2
 

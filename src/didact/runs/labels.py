@@ -75,13 +75,17 @@ def _particulars(run: Run, student: Run | None) -> str:
     return ", ".join(text for at, text in enumerate(said) if text or not at)
 
 
-def standard_first(teachers: Mapping[str, Run]) -> dict[str, Run]:
-    """Teachers in the order of their columns: those that were trained by the labels alone before
-    others, and of them the plain one first; otherwise as they are. The first is the baseline of
-    tables."""
+def in_columns(teachers: Mapping[str, Run]) -> dict[str, Run]:
+    """Teachers in the order of their columns, whatever the order in which they were found: those that
+    were trained by the labels alone before others, and of them the plain one first, then by network,
+    way, length and seeds. The first is the baseline of tables.
+    """
 
-    def rank(run: Run) -> tuple[bool, bool]:
-        return run.given is not None or not isinstance(run.method, type(BASELINE)), teacher_summary(run) != "standard"
+    def rank(run: Run) -> tuple[bool | int | str, ...]:
+        standard = run.given is None and isinstance(run.method, type(BASELINE))
+        plain = teacher_summary(run) == "standard"
+        last = run.data_seed, run.digest
+        return not standard, not plain, run.net, _teaching(run, None), run.epochs, run.seed, *last
 
     return dict(sorted(teachers.items(), key=lambda item: rank(item[1])))
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from didact.measure.similarity import Similarity
 from didact.nets import title
-from didact.runs.labels import baselines, recipe_label, row_label, standard_first, teacher_label, teacher_summary
+from didact.runs.labels import baselines, in_columns, recipe_label, row_label, teacher_label, teacher_summary
 from didact.runs.run import Run
 from didact.runs.spread import Sample, Seed, defined, difference
 from didact.spec import digest, to_json
@@ -230,9 +230,9 @@ def _of_all_seeds(teachers: Mapping[str, Run]) -> dict[str, tuple[Run, ...]]:
     by seed; standard ones first.
     """
     groups: dict[str, list[Run]] = {}
-    for one in standard_first(teachers).values():
+    for one in in_columns(teachers).values():
         groups.setdefault(column(one), []).append(one)
-    return {key: tuple(sorted(group, key=lambda one: one.seed)) for key, group in groups.items()}
+    return {key: tuple(group) for key, group in groups.items()}
 
 
 def _called(group: Sequence[Run]) -> Run:

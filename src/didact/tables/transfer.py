@@ -10,7 +10,7 @@ from typing import Any
 
 from didact.measure.probe import ProbeResult
 from didact.nets import title
-from didact.runs.labels import baselines, recipe_label, row_label, standard_first, teacher_label, teacher_summary
+from didact.runs.labels import baselines, in_columns, recipe_label, row_label, teacher_label, teacher_summary
 from didact.runs.run import Run
 from didact.runs.spread import Sample, difference
 from didact.spec import digest, to_json
@@ -106,7 +106,7 @@ def _transfer(members: Sequence[ProbeResult]) -> Transfer:
     rows: dict[str, dict[tuple[str, str], Sample]] = {}
     for (method, data, teacher), results in figures.items():
         rows.setdefault(method, {})[data, teacher] = _sample(results)
-    teachers = standard_first({run.teacher.digest: run.teacher for run in runs.values() if run.teacher is not None})
+    teachers = in_columns({run.teacher.digest: run.teacher for run in runs.values() if run.teacher is not None})
     return Transfer(
         title=f"{title(first.run.net)} trained on {first.run.data.label} ({recipe_label(first.run)}), probed by {first.name} "
         f"at {first.size}x{first.size}",
