@@ -67,3 +67,11 @@ def test_what_rounds_to_zero_has_no_minus(value: float) -> None:
 def test_a_tie_of_means_is_a_tie() -> None:
     tie = Sample((0.1 + 0.2, 0.3), (0, 1)).minus(Sample((0.3, 0.1 + 0.2), (0, 1)))
     assert tie.text(sign=True) == "+0.00 ± 0.00"
+
+
+def test_long_figures_have_powers_of_ten() -> None:
+    """A KL of hundreds of millions would widen every column."""
+    cell = Sample((123_456_789.0, 423_456_789.0))
+    assert cell.text(3) == "2.73e+08 ± 2.12e+08"
+    assert (text(-1.5e7, sign=True), text(1.5e7, sign=True)) == ("-1.50e+07", "+1.50e+07")
+    assert text(999_999.25) == "999999.25"

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 UNDEFINED = "-"
 
+LONG = 1e6
+"""Figures of tables below which all digits are shown."""
+
 CONFIDENCE = 0.95
 """Of the interval of a mean."""
 
@@ -37,9 +40,13 @@ def defined(value: float | None) -> TypeGuard[float]:
 
 def text(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
     """``value`` with so many digits after the point, "-" where it is not defined. What rounds to zero
-    has no minus: means of equal figures differ by their rounding.
+    has no minus: means of equal figures differ by their rounding. From :data:`LONG` on it has powers
+    of ten: "1.23e+08", the KL of a network whose logits have grown without bound.
     """
-    return f"{value:{'+' if sign else ''}z.{digits}f}" if defined(value) else UNDEFINED
+    if not defined(value):
+        return UNDEFINED
+    plus = "+" if sign else ""
+    return f"{value:{plus}.2e}" if abs(value) >= LONG else f"{value:{plus}z.{digits}f}"
 
 
 def quantile(freedom: int) -> float:
@@ -124,7 +131,7 @@ class Sample:
 
     def text(self, digits: int = 2, *, sign: bool = False) -> str:
         """ "72.00 ± 2.00", "71.23" for a single value, "-" for none."""
-        return text(self.mean, digits, sign=sign) + ("" if self.std is None else f" ± {self.std:.{digits}f}")
+        return text(self.mean, digits, sign=sign) + ("" if self.std is None else f" ± {text(self.std, digits)}")
 
     def plain(self) -> dict[str, Any]:
         """The figures for programs; None for what is not defined. ``n`` values are."""
