@@ -69,6 +69,13 @@ def test_augmentation_that_may_take_the_gain_is_spoken_of(settings: dict[str, An
     assert any("SFTN gained -1.07 points with RandAugment and erasing, and +1.36 without" in line for line in found) is said
 
 
+def test_what_a_trained_standard_teacher_knows_is_said() -> None:
+    found = options(TREE, "cpu", trials())
+    assert any("of the store knows 99.9 % of its training" in line for line in sentences(found, trials(), 99.94))
+    assert not any("of its training" in line for line in sentences(found, trials()))
+    assert plain(found, trials(), 99.94)["standard_knows"] == 99.94 and plain(found, trials())["standard_knows"] is None
+
+
 def test_it_says_how_far_a_trial_of_the_store_moves_it() -> None:
     own = Trial("sftn", "digits, 12 epochs", 12, 100, "resnet14", "resnet8", -0.5, OWN)
     before = options(TREE, "cpu", trials())[1].gain

@@ -45,8 +45,8 @@ def tables(found: Sequence[Option], known: Sequence[Trial]) -> list[Table]:
     return [Table(columns, rows, title, note), *_evidence(known)]
 
 
-def plain(found: Sequence[Option], known: Sequence[Trial]) -> dict[str, Any]:
-    """The advice for programs."""
+def plain(found: Sequence[Option], known: Sequence[Trial], share: float | None = None) -> dict[str, Any]:
+    """The advice for programs; arguments as of :func:`sentences`."""
     return {
         "teachers": [
             {
@@ -62,6 +62,7 @@ def plain(found: Sequence[Option], known: Sequence[Trial]) -> dict[str, Any]:
             for option in found
         ],
         "generic_from_students": break_even(found[1], found[2]),
+        "standard_knows": share,
         "trials": [asdict(trial) for trial in known],
         "errors": {kind: errors(of_kind(known, kind)) for kind in KINDS},
         "held_out": {kind: {who: asdict(one) for who, one in scores(of_kind(known, kind)).items()} for kind in KINDS},
@@ -76,8 +77,13 @@ def _piloted(trials: Sequence[Trial]) -> dict[str, Any]:
     return {side: {**asdict(score(held)), "error": error(held)} for side, held in sides.items()}
 
 
-def sentences(found: Sequence[Option], known: Sequence[Trial]) -> list[str]:
-    """What to do, and why."""
+def sentences(found: Sequence[Option], known: Sequence[Trial], share: float | None = None) -> list[str]:
+    """What to do, and why.
+
+    Args:
+        share: percent of its training images that the request's standard teacher knows; None where
+            it is not trained.
+    """
     lines = [_decision(found)]
     students = break_even(found[1], found[2])
     if students is not None:
@@ -92,7 +98,7 @@ def sentences(found: Sequence[Option], known: Sequence[Trial]) -> list[str]:
         lines += _moved(found, known, kind)
     lighter = sentence(found[0].students[0].epochs)
     heart = by_heart.sentence(found[0].students[0])
-    lines += [line for line in (lighter, heart) if line]
+    lines += [line for line in (by_heart.of_share(share) if share is not None else None, lighter, heart) if line]
     lengths = {run.epochs for option in found for run in (*option.students, *option.teachers)}
     if len(lengths) > 1:
         lines.append("Teachers and students have different numbers of epochs here; no trial had, so no gain is expected.")

@@ -48,14 +48,24 @@ def advise(
         options = choices.options(tree, place, known)
     screen = stderr()
     options = [choices.timed(option, place, screen.print) for option in options]
-    emit(tables(options, known), shape, plain(options, known))
-    for line in sentences(options, known) if shape == "text" else ():
+    share = _known_share(options[0], store, place)
+    emit(tables(options, known), shape, plain(options, known, share))
+    for line in sentences(options, known, share) if shape == "text" else ():
         say(line)
     if picture is not None:
         from didact.advice.picture import picture as draw
 
         save_picture(draw(known), picture, shape)
     return 0
+
+
+def _known_share(standard: Option, store: Path, device: str) -> float | None:
+    """Percent of its images that the standard teacher knows, where the store has it."""
+    from didact.advice.by_heart import known_share
+    from didact.report.text import stderr
+    from didact.store.store import Store
+
+    return known_share(Store(store, stderr().print), standard.teachers, device) if (store / "runs").is_dir() else None
 
 
 def _train_pilot(tree: dict[str, Any], friendly: Option, share: float, store: Path, device: str) -> None:
