@@ -75,3 +75,31 @@ def test_long_figures_have_powers_of_ten() -> None:
     assert cell.text(3) == "2.73e+08 ± 2.12e+08"
     assert (text(-1.5e7, sign=True), text(1.5e7, sign=True)) == ("-1.50e+07", "+1.50e+07")
     assert text(999_999.25) == "999999.25"
+
+
+def test_equal_differences_have_no_interval_for_their_last_digits() -> None:
+    """One image more of 360 each time: 100 * 187 / 360 - 100 * 186 / 360 and the others differ by 4e-15."""
+    gain, other = (Sample(tuple(100 * (k + more) / 360 for k in (186, 149, 60)), (0, 1, 2)) for more in (1, 0))
+    gain = gain.minus(other)
+    assert len(set(gain.values)) > 1 and gain.text(sign=True) == "+0.28 ± 0.00"
+    assert gain.interval is None and gain.half_width(30) is None
+
+
+def test_a_cell_that_is_not_finished_is_paired_with_its_own_teacher(tiny: Callable[..., Run]) -> None:
+    """Students of two teachers each; of the first cell those of the second teacher are missing."""
+    teachers = [tiny(seed=100 + at) for at in range(2)]
+    mine, its = (
+        [tiny(method, teacher=teacher, seed=seed) for teacher in teachers for seed in (0, 1)] for method in ("kd", "at")
+    )
+    half = Sample.of([(run, 50.0 + run.seed) for run in mine[:2]], mine)
+    whole = Sample.of([(run, float(at)) for at, run in enumerate(its)], its)
+    assert half is not None and whole is not None
+    gain = half.minus(whole)
+    assert (gain.values, gain.seeds) == ((50.0, 50.0), ((0, 100), (1, 100)))
+
+
+def test_what_an_interval_is_around_is_said_to_programs() -> None:
+    """Teachers' means 1.5 and 6."""
+    plain = difference(Sample((1.0, 2.0, 6.0), ((0, 0), (1, 0), (0, 1))))
+    assert (plain["n"], plain["mean"], plain["teachers"], plain["mean_of_teachers"]) == (3, 3.0, 2, 3.75)
+    assert "teachers" not in difference(Sample((1.0, 2.0), ((0, 0), (1, 0))))

@@ -39,7 +39,7 @@ class Pilot:
         """
         halves = len(self.runs) // 2
         standard, friendly = (
-            Sample.of([(run, records[run.digest].final()["test_top1"]) for run in half if run.digest in records])
+            Sample.of([(run, records[run.digest].final()["test_top1"]) for run in half if run.digest in records], half)
             for half in (self.runs[:halves], self.runs[halves:])
         )
         empty = Sample(())

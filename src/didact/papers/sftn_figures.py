@@ -86,7 +86,7 @@ def _best(rows: Mapping[str, Sequence[Run]], store: Store) -> tuple[str, Sample]
 
 def _sample(runs: Sequence[Run], store: Store) -> Sample | None:
     values = accuracy(store, runs, "cpu", lambda line: None)
-    return Sample.of((run, values[run.digest]) for run in runs if run.digest in values)
+    return Sample.of(((run, values[run.digest]) for run in runs if run.digest in values), runs)
 
 
 def curves_grid(request: Wanted, pair: tuple[str, str]) -> Grid:
@@ -146,6 +146,6 @@ def _series(runs: Sequence[Run], store: Store) -> dict[int, tuple[Sample | None,
             kl = weighted / alpha if defined(weighted) and alpha else None
             found.setdefault(row["epoch"], []).append((run, kl, row.get("test_top1")))
     return {
-        epoch: (Sample.of((run, kl) for run, kl, _ in rows), Sample.of((run, top1) for run, _, top1 in rows))
+        epoch: (Sample.of(((run, kl) for run, kl, _ in rows), runs), Sample.of(((run, top1) for run, _, top1 in rows), runs))
         for epoch, rows in found.items()
     }

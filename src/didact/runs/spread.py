@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -26,6 +26,11 @@ LONG = 1e6
 
 CONFIDENCE = 0.95
 """Of the interval of a mean."""
+
+ROUNDING = 1e-9
+"""Standard deviation below which figures count as equal: differences of equally many images differ in
+their last digits.
+"""
 
 Seed = int | tuple[int, ...]
 """What a figure was drawn under: the student's training seed, and where that does not tell figures
@@ -66,13 +71,19 @@ class Sample:
     seeds: tuple[Seed, ...] = ()
 
     @classmethod
-    def of(cls, figures: Iterable[tuple[Run, float | None]]) -> Sample | None:
+    def of(cls, figures: Iterable[tuple[Run, float | None]], runs: Collection[Run] = ()) -> Sample | None:
         """The figures of runs; None where there are none. The teacher's seed counts where the runs'
         own are not enough.
+
+        Args:
+            figures: of the runs that have one.
+            runs: all that the cell is to have, finished or not: of two teachers' students the first
+                teacher's are still its own when the second has none yet.
         """
         given = list(figures)
-        own = {run.seed for run, _ in given}
-        seeds = tuple(run.seed if len(own) == len(given) else (run.seed, *_teachers(run)) for run, _ in given)
+        every = [run.seed for run in runs] or [run.seed for run, _ in given]
+        alone = len(set(every)) == len(every)
+        seeds = tuple(run.seed if alone else (run.seed, *_teachers(run)) for run, _ in given)
         return cls(tuple(value for _, value in given), seeds) if given else None
 
     @property
@@ -119,9 +130,9 @@ class Sample:
 
     def half_width(self, n: int) -> float | None:
         """Half of the 95 % interval that ``n`` values with this standard deviation have; None
-        without one, or where all values are equal: how they vary is not known then.
+        without one, or where all values are equal up to rounding: how they vary is not known then.
         """
-        if not self.std or n < 2:
+        if self.std is None or self.std < ROUNDING or n < 2:
             return None
         return quantile(n - 1) * self.std / math.sqrt(n)
 
@@ -157,9 +168,12 @@ class Sample:
 
 def difference(sample: Sample) -> dict[str, Any]:
     """Paired differences (:meth:`Sample.minus`) for programs: as :meth:`Sample.plain`, with "ci95"
-    and the seeds of the pairs.
+    and the seeds of the pairs. Over several teachers also their number and the mean of their means,
+    around which the interval is.
     """
-    return sample.plain() | {"ci95": sample.interval, "seeds": [list(_key(seed)) for seed in sample.seeds]}
+    each = sample.by_teacher
+    teachers = {} if each is sample else {"teachers": each.n, "mean_of_teachers": each.mean}
+    return sample.plain() | {"ci95": sample.interval, "seeds": [list(_key(seed)) for seed in sample.seeds]} | teachers
 
 
 def _teachers(run: Run) -> tuple[int, ...]:

@@ -56,4 +56,4 @@ class Chosen:
 
 def _sample(runs: Sequence[Run], store: Store, key: str) -> Sample | None:
     finished = [(run, record.final()) for run in runs if (record := store.get(run)) is not None]
-    return Sample.of((run, row[key]) for run, row in finished if key in row)
+    return Sample.of(((run, row[key]) for run, row in finished if key in row), runs)

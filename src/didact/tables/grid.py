@@ -167,7 +167,7 @@ def _measured(runs: Sequence[Run], measure: Measure) -> tuple[Run, ...]:
 
 
 def _sample(runs: Sequence[Run], values: Mapping[str, float]) -> Sample | None:
-    return Sample.of((run, values[run.digest]) for run in runs if run.digest in values)
+    return Sample.of(((run, values[run.digest]) for run in runs if run.digest in values), runs)
 
 
 def _mean(samples: Iterable[Sample]) -> Sample:

@@ -199,7 +199,7 @@ class Study:
 
 
 def _sample(runs: Sequence[Run], records: Mapping[str, Record]) -> Sample | None:
-    return Sample.of((run, records[run.digest].final()["test_top1"]) for run in runs if run.digest in records)
+    return Sample.of(((run, records[run.digest].final()["test_top1"]) for run in runs if run.digest in records), runs)
 
 
 def _counts(columns: Sequence[Column], method: str) -> str:
