@@ -75,6 +75,13 @@ def test_a_generic_teacher_pays_from_so_many_students_on() -> None:
     assert break_even(sftn, Option("gtn", (), math.nan, refused="no")) is None
 
 
+def test_a_generic_teacher_of_several_seeds_is_still_one() -> None:
+    """Three seeds of each: six SFTN teachers of 10 s, three GTN teachers of 15 s."""
+    _, sftn, gtn = options(asked(teacher={"net": "resnet14", "seeds": 3}), "cpu", [])
+    assert (len(sftn.teachers), len(gtn.teachers)) == (6, 3)
+    assert break_even(replace(sftn, seconds=60.0), replace(gtn, seconds=45.0)) == 2
+
+
 def test_the_sign_turns_somewhere() -> None:
     noise = [0.1, -0.1, 0.08, -0.12, 0.1, -0.06]
     known = [
@@ -84,6 +91,8 @@ def test_the_sign_turns_somewhere() -> None:
     worse, better = turning_point(known)
     assert worse is not None and better is not None and worse < 80 < better
     assert turning_point([]) == (None, None)
+    falling = [replace(trial, gain=-trial.gain) for trial in known]
+    assert turning_point(falling) == (None, None), "short trainings gain, long ones lose"
 
 
 def test_a_request_outside_the_trials_gets_no_wilder_figure() -> None:

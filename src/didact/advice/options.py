@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from didact.advice.law import Interval, Line, Verdict, law
@@ -106,22 +107,22 @@ def break_even(specialised: Option, generic: Option) -> int | None:
 
     None where one of both was not measured.
     """
-    each = specialised.seconds / max(1, len(specialised.teachers))
-    if not (each > 0 and generic.seconds > 0):
+    each, one = (option.seconds / max(1, len(option.teachers)) for option in (specialised, generic))  # of several seeds
+    if not (each > 0 and one > 0):
         return None
-    return max(1, math.floor(generic.seconds / each) + 1)
+    return max(1, math.floor(one / each) + 1)
 
 
 def turning_point(trials: Sequence[Trial]) -> tuple[int | None, int | None]:
-    """Epochs up to which the line's interval is below 0, and from which on it is above; None where
-    there is no such number.
+    """Epochs up to which the line's interval is below 0, and from which on it is above, from the
+    shortest trial to twice the longest; None where there is no such number.
     """
     line = law(trials)
     if line is None:
         return None, None
-    verdicts = {epochs: line.at(1 / epochs).verdict for epochs in range(shortest(trials), 2 * longest(trials) + 1)}
-    worse = [epochs for epochs, verdict in verdicts.items() if verdict == "standard"]
-    better = [epochs for epochs, verdict in verdicts.items() if verdict == "friendly"]
+    lengths = range(shortest(trials), 2 * longest(trials) + 1)
+    worse = list(takewhile(lambda epochs: line.at(1 / epochs).verdict == "standard", lengths))
+    better = list(takewhile(lambda epochs: line.at(1 / epochs).verdict == "friendly", reversed(lengths)))
     return max(worse, default=None), min(better, default=None)
 
 
