@@ -34,6 +34,9 @@ def test_tau_and_rho() -> None:
     assert correlated([1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 4.0]) == pytest.approx(((5 - 1) / 6, 0.8, 8 / 24))
     assert correlated([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]) == pytest.approx((-1, -1, 2 / 6))
     assert correlated([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]) == correlated([1.0, 2.0], [5.0, 5.0]) == (None, None, None)
+    ties = [0.1 + 0.2, 0.3, 0.4, 0.5]  # the first two are equal but for their last digits
+    assert correlated(ties, [1.0, 2.0, 3.0, 4.0]) == correlated([3.0, 3.0, 4.0, 5.0], [1.0, 2.0, 3.0, 4.0])
+    assert correlated([1.0, 2.0], ties[:2]) == (None, None, None)
     random = np.random.default_rng(0)
     for _ in range(20):
         x, y = random.integers(0, 5, (2, 9)).astype(float).tolist()

@@ -119,7 +119,8 @@ def _compared(predictor: Predictor, training: str, own: bool, trained: dict[str,
 
 def correlated(x: Sequence[float], y: Sequence[float]) -> tuple[float | None, float | None, float | None]:
     """Kendall's tau-b, Spearman's rho and the p value of tau; None if ``x`` or ``y`` is
-    constant."""
+    constant. Means over seeds that differ in their last digits are a tie."""
+    x, y = ([round(value, 9) for value in values] for values in (x, y))
     if len(set(x)) < 2 or len(set(y)) < 2:
         return None, None, None
     kendall: Any = kendalltau(x, y)
