@@ -43,6 +43,15 @@ def test_a_figure_leaves_out_what_is_not_defined(tiny: Callable[..., Run], tmp_p
     assert not figure.axes[0].patches and (tmp_path / "none.png").stat().st_size
 
 
+def test_a_curve_of_a_teacher_is_of_one_that_teaches(tiny: Callable[..., Run]) -> None:
+    """Two teachers with a student each; a third network is like them and teaches nobody here."""
+    teachers = [tiny("ce", net="resnet14", seed=seed) for seed in range(3)]
+    students = [tiny("kd", teacher=teacher) for teacher in teachers[:2]]
+    finished: list[tuple[Run, Record]] = [(run, Known(Path(), 70.0)) for run in (*teachers, *students)]
+    figure = comparison(comparisons(finished, {run.digest for run in students}), finished)
+    assert [line.get_linestyle() for line in figure.axes[1].get_lines()] == ["--", "--", "-", "-"]
+
+
 def test_a_legend_covers_nothing(tiny: Callable[..., Run], tmp_path: Path) -> None:
     """It lies below both panels, whatever the number of teachers and the length of their names."""
     kinds: list[Any] = ["ce", {"name": "sftn", "student": "resnet8", "kl_weight": 1.25}, {"name": "gtn", "pool": "tiny"}]

@@ -106,7 +106,7 @@ def _curves(axes: Axes, table: TeacherComparison, finished: Sequence[tuple[Run, 
         return
     for run, record in finished:
         teacher = column(run.teacher) if run.teacher and run.digest in table.members else None
-        if (own := column(run)) in keys:
+        if (own := column(run)) in keys and run.seed in table.teachers[own].seeds:
             style: dict[str, Any] = line(Style.of(keys.index(own)), dashed=True)
         elif teacher in keys:
             style = {**line(Style.of(keys.index(teacher))), "alpha": 0.5, "linewidth": 0.8}
