@@ -172,8 +172,8 @@ def test_students_of_several_teachers_side_by_side(tiny: Callable[..., Run]) -> 
     head, body = cells(table)
     assert head[:4] == ["method", "stl10, standard", "stl10, sftn", "stl10, difference sftn"]
     assert head[4:] == ["tiny-imagenet, standard", "tiny-imagenet, sftn", "tiny-imagenet, difference sftn"]
-    assert body[0] == ["alone (ce)", "68.00", "68.00", "", "", "", ""]
-    assert body[1] == ["kd", "71.50 ± 2.12", "74.00 ± 1.41", "+2.50 ± 0.71", "", "40.00", ""]
+    assert body[0] == ["alone (ce)", "68.00 n=1", "68.00 n=1", "", "", "", ""]
+    assert body[1] == ["kd", "71.50 ± 2.12", "74.00 ± 1.41", "+2.50 ± 0.71", "", "40.00 n=1", ""]
     assert "training seeds of the students, at most 2" in table.covers
     assert "stl10: 5,000 training and 8,000 test images" in table.covers
     assert "probed by exact at 32x32" in table.title
@@ -194,6 +194,21 @@ def test_probe_seeds_and_ways_are_kept_apart(tiny: Callable[..., Run]) -> None:
     assert cells(several[0])[1] == [["alone (ce)", "66.00 ± 8.49"]]
     assert several[0].covers.endswith("Each is the mean of 2 probe seeds.")
     assert several[0].plain()["rows"][0]["top1"][0]["values"] == (60.0, 72.0)
+
+
+def test_one_table_has_one_kind_of_spread(tiny: Callable[..., Run]) -> None:
+    """A student with a single training seed has none beside those with two, however many probe seeds it has."""
+    standard, sftn = tiny("ce", net="resnet14"), tiny({"name": "sftn", "student": "resnet8"}, net="resnet14")
+    found = [answer(tiny("kd", teacher=standard, seed=s), *v) for s, v in enumerate(((58.0, 62.0), (70.0, 74.0)))]
+    found += [answer(tiny("kd", teacher=sftn), 61.0, 67.0)]
+    (table,) = transfers(found)
+    assert cells(table)[1] == [["kd", "66.00 ± 8.49", "64.00 n=1", "+4.00 n=1"]]
+    (table,) = transfers([found[0], found[2]])
+    assert cells(table)[1] == [["kd", "60.00 ± 2.83", "64.00 ± 4.24", "+4.00 ± 1.41"]]
+    (gain,) = table.plain()["rows"][0]["differences"]
+    assert (gain["values"], gain["seeds"]) == ((3.0, 5.0), [[0, 0], [1, 0]]) and "teachers" not in gain
+    (table,) = transfers([found[0], answer(tiny("kd", teacher=sftn, seed=1), 61.0, 67.0)])
+    assert cells(table)[1][0][3] == "-", "students of different seeds"
 
 
 def test_the_command(trained: tuple[Store, Run], capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,17 @@ from didact.data import evaluation_batches, load
 from didact.engine.recipe import Recipe
 from didact.execution import Execution, execute
 from didact.measure.similarity import Similarity, similarities
+from didact.peers.dml import DML
 from didact.report import markdown
 from didact.request.plan import plan
-from didact.runs.run import Run
+from didact.runs.groups import Peer
+from didact.runs.run import Run, Start
 from didact.spec import strict_json
 from didact.store.record import Record
 from didact.store.store import Store
 from didact.tables.comparison import TeacherComparison, comparisons
 from didact.tables.table import text
+from support.tiny import RECIPE
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def test_students_of_several_teacher_seeds_are_paired_by_both_seeds(tiny: Callab
     (table,) = comparisons(found, {run.digest for run, _ in found if run.net == "resnet8"})
     head, (teachers, alone, kd) = cells(table)
     assert head == ["method", "standard", "sftn", "difference sftn"]
-    assert teachers == ["the teacher", "74.50 ± 6.36", "86.83 ± 19.90", "+1.25 ± 1.06"]
+    assert teachers == ["the teacher", "74.50 ± 6.36 n=2", "86.83 ± 19.90", "+1.25 ± 1.06 n=2"]
     assert alone == ["alone (ce)", "51.00 ± 1.00 n=3", "51.00 ± 1.00 n=3", ""]
     assert kd[3] == "+1.25 ± 0.82 n=6"
     (gain,) = table.plain()["rows"][1]["differences"].values()
@@ -129,9 +132,89 @@ def test_students_of_several_teacher_seeds_are_paired_by_both_seeds(tiny: Callab
         [(s, t) for s in range(3) for t in (0, 1)],
     )
     assert gain["ci95"] == pytest.approx((1.25 - 9.5297, 1.25 + 9.5297), abs=1e-3)
-    assert "n = 9 students: training seeds" in table.covers and "under each of the teacher seeds 0, 1, 7;" in table.covers
+    assert (gain["teachers"], gain["mean_of_teachers"]) == (2, 1.25)
+    assert "n = 9 students: training seeds" in table.covers
+    assert (
+        "under the teacher seeds 0, 1 of 'standard'; 0, 1, 7 of 'sftn'; that of the teacher is over its own" in table.covers
+    )
+    assert "Differences are to 'standard', over the seeds of teacher and student that both sides have." in table.covers
     (_, there) = table.tables()
-    assert list(map(text, there.rows[0]))[3] == "9 of 3 teachers" and "over teacher seeds" in there.note
+    assert list(map(text, there.rows[0]))[3] == "9 of 3 teachers"
+    assert there.note.endswith(" Intervals: 95 %, over teacher seeds, each the mean over its students' seeds.")
+
+
+def test_what_an_interval_is_over_is_said(tiny: Callable[..., Run]) -> None:
+    """Standard and SFTN teachers of seeds 0 and 1, a GTN teacher of seed 0 alone. SFTN gains 1 and 2 under teacher 0 and 6
+    under teacher 1: teachers' means 1.5 and 6, so 3.75 ± 12.706 * 3.182 / sqrt(2), not around the 3 of all three. GTN gains 1
+    and 3: 2 ± 12.706.
+    """
+    standard = [tiny("ce", net="resnet14", seed=seed) for seed in (0, 1)]
+    sftn = [tiny({"name": "sftn", "student": "resnet8"}, net="resnet14", seed=seed) for seed in (0, 1)]
+    gtn = tiny({"name": "gtn", "pool": "tiny"}, net="resnet14")
+    taught = {
+        standard[0]: (50.0, 50.0),
+        standard[1]: (60.0, 60.0),
+        sftn[0]: (51.0, 52.0),
+        sftn[1]: (66.0,),
+        gtn: (51.0, 53.0),
+    }
+    found = [(teacher, record(80.0)) for teacher in taught]
+    found += [(tiny("kd", teacher=t, seed=s), record(top1)) for t, tops in taught.items() for s, top1 in enumerate(tops)]
+    (table,) = comparisons(found, {run.digest for run, _ in found if run.teacher})
+    _, there = table.tables()
+    rows = [list(map(text, row)) for row in there.rows]
+    assert [row[3:] for row in rows] == [
+        ["2", "+2.00 ± 1.41", "-10.71 to +14.71"],
+        ["3 of 2 teachers", "+3.00 ± 2.65", "-24.84 to +32.34"],
+    ]
+    assert there.note.endswith(
+        "over teacher seeds, each the mean over its students' seeds; those with one teacher seed in common over the students' "
+        "seeds. They are around the mean of the teachers' means, which differs where teachers have unequal numbers of students."
+    )
+    assert "under the teacher seeds 0, 1 of 'standard'; 0 of 'gtn (pool=tiny)'; 0, 1 of 'sftn'" in table.covers
+    teachers = cells(table)[1][0]
+    assert teachers[1:] == ["80.00 ± 0.00", "80.00 n=1", "80.00 ± 0.00", "+0.00 n=1", "+0.00 ± 0.00"]
+    (table,) = comparisons(
+        [(run, one) for run, one in found if run.seed == 0],
+        {run.digest for run, _ in found if run.teacher and run.seed == 0},
+    )
+    assert "n = 2 students: training seeds" in table.covers
+    singles = [(tiny("kd", teacher=standard[0]), record(50.0)), (tiny("at", teacher=standard[1]), record(51.0))]
+    (table,) = comparisons(singles, {run.digest for run, _ in singles})
+    assert table.covers.startswith("Single figures of students, so the spread is unknown.")
+
+
+def test_runs_that_begin_otherwise_are_no_seeds_of_each_other(tiny: Callable[..., Run]) -> None:
+    """Two finished runs of different methods, each of two seeds, are trained on: two rows of two seeds."""
+    first = [tiny("kd", seed=seed) for seed in (0, 1)]
+    second = [tiny("at", seed=seed) for seed in (0, 1)]
+    runs = [tiny("ce", seed=one.seed, start=Start(run=one)) for one in (*first, *second)]
+    found = [(run, record(50.0 + at)) for at, run in enumerate(runs)]
+    (table,) = comparisons(found, {run.digest for run in runs})
+    shown = {row[0]: row[1] for row in cells(table)[1]}
+    assert shown == {
+        f"alone (ce) fine-tuned {runs[0].digest[:6]}": "50.50 ± 0.71",
+        f"alone (ce) fine-tuned {runs[2].digest[:6]}": "52.50 ± 0.71",
+    }
+    (table,) = comparisons(found[:2], {run.digest for run in runs[:2]})
+    assert cells(table)[1] == [["alone (ce) fine-tuned", "50.50 ± 0.71"]]
+
+
+def test_students_that_are_trained_on_under_their_own_teachers_are_one_row(tiny: Callable[..., Run]) -> None:
+    teachers = [tiny(way, net="resnet14") for way in ("ce", {"name": "sftn", "student": "resnet8"})]
+    begun = [tiny("kd", teacher=teacher, seed=seed) for teacher in teachers for seed in (0, 1)]
+    runs = [tiny("kd", teacher=one.teacher, seed=one.seed, start=Start(run=one)) for one in begun]
+    found = [(run, record(50.0)) for run in runs]
+    (table,) = comparisons(found, {run.digest for run in runs})
+    assert [row.method for row in table.rows] == ["kd fine-tuned"] and len(table.teachers) == 2
+
+
+def test_groups_whose_peers_are_trained_otherwise_are_rows_of_their_own(tiny: Callable[..., Run]) -> None:
+    recipes = RECIPE, replace(RECIPE, learning_rate=0.01)
+    runs = [tiny("dml", peers=(Peer(net="resnet14", recipe=one, method=DML()),)) for one in recipes]
+    (table,) = comparisons([(run, record(50.0)) for run in runs], {run.digest for run in runs})
+    assert {row.method for row in table.rows} == {f"dml with resnet14 {run.digest[:6]}" for run in runs}
+    assert table.covers == "A single training seed (0), so the spread is unknown."
 
 
 def test_columns_do_not_depend_on_the_order_of_the_runs(tiny: Callable[..., Run]) -> None:

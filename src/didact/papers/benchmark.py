@@ -27,7 +27,7 @@ from didact.papers.layers import laid
 from didact.papers.only import limited
 from didact.request.plan import plan
 from didact.request.settings import as_given, merged, several
-from didact.runs.labels import recipe_label, row_label
+from didact.runs.labels import recipe_label, row_label, row_labels
 from didact.runs.run import Run
 from didact.spec import SpecError, nearest, shown
 from didact.tables.chosen import Chosen
@@ -256,7 +256,8 @@ def _teachers(rows: Mapping[str, Mapping[str, tuple[Run, ...]]]) -> dict[str, di
 
 def _check_one(row: str, runs: Sequence[Run]) -> None:
     """Raise SpecError if the runs of a row, which are averaged, differ in more than their seeds."""
-    kinds = list(dict.fromkeys((row_label(run), None if run.teacher is None else run.teacher.digest) for run in runs))
+    labels = row_labels(runs)
+    kinds = list(dict.fromkeys((labels[run.digest], None if run.teacher is None else run.teacher.digest) for run in runs))
     if len(kinds) > 1:
         names = ", ".join(dict.fromkeys(name for name, _ in kinds))
         raise SpecError(

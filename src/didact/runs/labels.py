@@ -4,7 +4,8 @@ which recipe.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from didact.engine.recipe import Recipe
@@ -12,7 +13,7 @@ from didact.method import ForStudent, Method
 from didact.nets import title
 from didact.runs.given import Given
 from didact.runs.run import BASELINE, Run, method_label, required
-from didact.spec import plural, to_json
+from didact.spec import digest, plural, to_json
 
 
 def recipe_label(run: Run) -> str:
@@ -117,6 +118,44 @@ def row_label(run: Run) -> str:
     label = method_label(run.method) + _changed(run.method)
     alone = run.teacher is None and not run.method.teaches and not run.peers
     return (f"alone ({label})" if alone else label) + _circumstances(run)
+
+
+def row_labels(runs: Iterable[Run]) -> dict[str, str]:
+    """By digest the row of each run in a table of all of them: its label; where runs of one label differ
+    in more than their seeds and teachers, also the start of the digest of the first run like it.
+    """
+    kinds: dict[str, dict[str, list[Run]]] = {}
+    for run in runs:
+        kinds.setdefault(row_label(run), {}).setdefault(_unsaid(run), []).append(run)
+    found: dict[str, str] = {}
+    for label, alike in kinds.items():
+        for members in alike.values():
+            first = min(members, key=lambda run: (run.seed, run.digest))
+            row = label if len(alike) == 1 else f"{label} {first.digest[:6]}"
+            found |= {run.digest: row for run in members}
+    return found
+
+
+def _unsaid(run: Run) -> str:
+    """What the label of a run says nothing of: the run that it begins with, and the recipes of its peers."""
+    begins = run.start is not None and run.start.run is not None and run.start.part == "net"
+    return digest([_start_apart(run) if begins else None, [to_json(peer.recipe) for peer in run.peers]])
+
+
+def _start_apart(run: Run) -> dict[str, Any]:
+    """The run that ``run`` begins with, as JSON data without a seed and a teacher that they share."""
+    assert run.start is not None and run.start.run is not None
+    one = run.start.run
+    tree = {k: v for k, v in to_json(one).items() if k not in ("seed", "teacher") or getattr(one, k) != getattr(run, k)}
+    return tree | {"start": _start_apart(one)} if one.start is not None and one.start.run is not None else tree
+
+
+def of_seed_0(run: Run) -> Run:
+    """The run with the seed 0; the run that it begins with has it, too, if theirs was one."""
+    start = run.start
+    if start is not None and start.run is not None and start.run.seed == run.seed:
+        start = replace(start, run=of_seed_0(start.run))
+    return replace(run, seed=0, start=start)
 
 
 def training_label(run: Run) -> str:

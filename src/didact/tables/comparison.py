@@ -14,16 +14,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from didact.measure.similarity import Similarity
 from didact.nets import title
-from didact.runs.labels import baselines, in_columns, recipe_label, row_label, teacher_label, teacher_summary
+from didact.runs.labels import (
+    baselines,
+    in_columns,
+    of_seed_0,
+    recipe_label,
+    row_labels,
+    teacher_label,
+    teacher_summary,
+)
 from didact.runs.run import Run
-from didact.runs.spread import Sample, Seed, defined, difference
+from didact.runs.spread import Sample, Seed, difference
 from didact.spec import digest, to_json
 from didact.store.record import Record
+from didact.tables.covers import covers
 from didact.tables.published import Entry, intervals
 from didact.tables.table import Cell, Quantity, Table
 
@@ -145,8 +154,10 @@ class TeacherComparison:
 
     def _teachers(self) -> list[Cell]:
         accuracies = {key: teacher.accuracy for key, teacher in self.teachers.items()}
+        most = max(accuracy.n for accuracy in accuracies.values())
         gains = [accuracies[key].minus(accuracies[base]) for key, base in self.bases.items()]
-        return ["the teacher", *map(Quantity, accuracies.values()), *(Quantity(gain, sign=True) for gain in gains)]
+        cells = [Quantity(accuracy, of=most) for accuracy in accuracies.values()]
+        return ["the teacher", *cells, *(Quantity(gain, of=most, sign=True) for gain in gains)]
 
     def _row(self, row: MethodRow, similar: bool) -> list[Cell]:
         keys = list(self.teachers)
@@ -204,21 +215,23 @@ def _comparison(
     by = f" taught by {title(nets.pop())}" if len(nets) == 1 else ""
     called = {key: _called(group) for key, group in groups.items()}
     names = _names({key: (teacher_summary if by else teacher_label)(one, first) for key, one in called.items()})
-    bases = baselines({key: _of_seed_0(group[0]) for key, group in groups.items()})
+    bases = baselines({key: of_seed_0(group[0]) for key, group in groups.items()})
     rows = _rows(members, similar, several=several)
+    teachers = {
+        key: Teacher(names[key], _own(group, finished), called[key], tuple(one.seed for one in group))
+        for key, group in groups.items()
+    }
     return TeacherComparison(
         title=f"{title(first.net)}{by} on {first.data.label} ({recipe_label(first)})",
-        teachers={
-            key: Teacher(names[key], _own(group, finished), called[key], tuple(one.seed for one in group))
-            for key, group in groups.items()
-        },
+        teachers=teachers,
         rows=rows,
         covers=covers(
             [run for run, _ in members],
             [sample for row in rows for sample in row.samples],
+            gains=[gain for row in rows for gain in row.differences(bases).values()],
+            teachers={one.label: one.accuracy for one in teachers.values()},
             bases={names[key]: names[base] for key, base in bases.items()},
             similar=any(row.kl for row in rows),
-            several=several,
         ),
         bases=bases,
         members=frozenset(run.digest for run, _ in members),
@@ -237,20 +250,12 @@ def _of_all_seeds(teachers: Mapping[str, Run]) -> dict[str, tuple[Run, ...]]:
 
 def _called(group: Sequence[Run]) -> Run:
     """The teacher after which a column is called."""
-    return group[0] if len(group) == 1 else _of_seed_0(group[0])
+    return group[0] if len(group) == 1 else of_seed_0(group[0])
 
 
 def column(teacher: Run) -> str:
     """The key of the teacher's column."""
-    return _of_seed_0(teacher).digest
-
-
-def _of_seed_0(teacher: Run) -> Run:
-    """The teacher with the seed 0; the standard one that it fine-tunes has it, too, if theirs was one."""
-    start = teacher.start
-    if start is not None and start.run is not None and start.run.seed == teacher.seed:
-        start = replace(start, run=replace(start.run, seed=0))
-    return replace(teacher, seed=0, start=start)
+    return of_seed_0(teacher).digest
 
 
 def _rows(members: Sequence[tuple[Run, Record]], similar: Mapping[str, Similarity], *, several: bool) -> list[MethodRow]:
@@ -260,8 +265,9 @@ def _rows(members: Sequence[tuple[Run, Record]], similar: Mapping[str, Similarit
         several: figures of a column are told apart by the teacher's seed, too.
     """
     figures: dict[tuple[str, str], list[tuple[Seed, float, Similarity | None]]] = {}
+    labels = row_labels(run for run, _ in members)
     for run, record in members:
-        key = (row_label(run), column(run.teacher) if run.teacher else "")
+        key = (labels[run.digest], column(run.teacher) if run.teacher else "")
         seed = (run.seed, run.teacher.seed) if several and run.teacher else run.seed
         figures.setdefault(key, []).append((seed, record.final()["test_top1"], similar.get(run.digest)))
     rows: dict[str, MethodRow] = {}
@@ -289,47 +295,3 @@ def _names(labels: Mapping[str, str]) -> dict[str, str]:
     digest."""
     texts = list(labels.values())
     return {key: label if texts.count(label) == 1 else f"{label} {key[:6]}" for key, label in labels.items()}
-
-
-def covers(
-    runs: Sequence[Run], samples: Sequence[Sample], *, bases: Mapping[str, str], similar: bool, several: bool = False
-) -> str:
-    """Explains the figures of a table: ±, n, differences, KL and CKA.
-
-    Args:
-        runs: the students' runs.
-        samples: the table's figures.
-        bases: by teacher, the one with which it is compared.
-        similar: whether the table shows KL and CKA.
-        several: whether a teacher has several seeds.
-    """
-    seeds = sorted({run.seed for run in runs})
-    alike = ""
-    if similar:
-        alike = (
-            " KL(teacher || student) in nats and CKA of the pooled vectors, on the test set; similar networks have a low KL "
-        )
-        alike += "and a high CKA."
-    counts = {sample.n for sample in samples if sample.n}
-    if any(not defined(value) for sample in samples for value in sample.values):
-        alike += " '-' means unknown or undefined, such as the CKA of a network with the same output for every image."
-    to = list(dict.fromkeys(bases.values()))
-    pairs = f"'{to[0]}'" if len(to) == 1 else ", ".join(f"'{base}' ({name})" for name, base in bases.items())
-    compared = f" Differences are to {pairs}, over the seeds that both teachers have." if to else ""
-    if len(seeds) == 1 and not several:
-        return f"A single training seed ({seeds[0]}), so the spread is unknown.{compared}{alike}"
-    same = f"Order and augmentation of the batches (data seed {runs[0].data_seed})"
-    if any(run.teacher for run in runs) and not several:
-        same += f" and the teacher{' of a column' if bases else ''}"
-    n, streams = max(counts, default=0), "(initialisation and the learner's own random streams)"
-    over = f"training seeds {streams}"
-    if several:
-        over = f"students: training seeds {streams} under each of the teacher seeds {_seeds_of_teachers(runs)}"
-    fewer = "; figures over fewer seeds show their n" if len(counts) > 1 else ""
-    return (
-        f"± is the sample standard deviation over n = {n} {over}{fewer}. {same} are the same for all runs.{compared}{alike}"
-    )
-
-
-def _seeds_of_teachers(runs: Sequence[Run]) -> str:
-    return ", ".join(map(str, sorted({run.teacher.seed for run in runs if run.teacher is not None})))

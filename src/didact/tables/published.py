@@ -228,11 +228,19 @@ def _own_plain(entry: Entry) -> dict[str, Any]:
 
 def _over(entries: Sequence[Entry], ours: str) -> str:
     """Our rule of reporting, and over which seeds the intervals are."""
-    teachers = any(entry.sample.by_teacher is not entry.sample for entry in entries)
-    over = (
-        "teacher seeds, each the mean over its students' seeds" if teachers else "the students' seeds, with one teacher seed"
+    judged = [entry.sample if entry.gain is None else entry.gain for entry in entries]
+    several = [one for one in judged if one.by_teacher is not one]
+    students = "the students' seeds, with one teacher seed"
+    if not several:
+        return f"{ours} Intervals: 95 %, over {students}."
+    over = "teacher seeds, each the mean over its students' seeds"
+    if any(one.by_teacher is one and one.interval is not None for one in judged):
+        over += f"; those with one teacher seed in common over {students.partition(',')[0]}"
+    uneven = any(number_text(one.by_teacher.mean, 9) != number_text(one.mean, 9) for one in several)
+    around = (
+        " They are around the mean of the teachers' means, which differs where teachers have unequal numbers of students."
     )
-    return f"{ours} Intervals: 95 %, over {over}."
+    return f"{ours} Intervals: 95 %, over {over}.{around if uneven else ''}"
 
 
 def _note(entries: Sequence[Entry], published: Published, margin: float, ours: str) -> str:

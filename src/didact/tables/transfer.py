@@ -10,7 +10,7 @@ from typing import Any
 
 from didact.measure.probe import ProbeResult
 from didact.nets import title
-from didact.runs.labels import baselines, in_columns, recipe_label, row_label, teacher_label, teacher_summary
+from didact.runs.labels import baselines, in_columns, recipe_label, row_labels, teacher_label, teacher_summary
 from didact.runs.run import Run
 from didact.runs.spread import Sample, difference
 from didact.spec import digest, to_json
@@ -57,8 +57,8 @@ class Transfer:
         teachers."""
         keys = list(self.teachers)
         samples = [row.get((data, key), row.get((data, ""))) for key in keys]
-        cells: list[Cell] = ["" if sample is None else Quantity(sample) for sample in samples]
-        most = max((sample.n for sample in samples if sample is not None), default=0)
+        most = max(sample.n for cells in self.rows.values() for sample in cells.values())
+        cells: list[Cell] = ["" if sample is None else Quantity(sample, of=most) for sample in samples]
         gains = self._differences(row, data)
         return cells + [Quantity(gains[key], of=most, sign=True) if key in gains else "" for key in keys[1:]]
 
@@ -100,12 +100,14 @@ def _transfer(members: Sequence[ProbeResult]) -> Transfer:
     first = members[0]
     runs = {result.run.digest: result.run for result in members}
     figures: dict[tuple[str, str, str], list[ProbeResult]] = {}
+    labels = row_labels(runs.values())
     for result in members:
         teacher = result.run.teacher.digest if result.run.teacher else ""
-        figures.setdefault((row_label(result.run), result.images, teacher), []).append(result)
+        figures.setdefault((labels[result.run.digest], result.images, teacher), []).append(result)
+    trained = max(map(len, figures.values()))
     rows: dict[str, dict[tuple[str, str], Sample]] = {}
     for (method, data, teacher), results in figures.items():
-        rows.setdefault(method, {})[data, teacher] = _sample(results)
+        rows.setdefault(method, {})[data, teacher] = _sample(results, trained)
     teachers = in_columns({run.teacher.digest: run.teacher for run in runs.values() if run.teacher is not None})
     return Transfer(
         title=f"{title(first.run.net)} trained on {first.run.data.label} ({recipe_label(first.run)}), probed by {first.name} "
@@ -113,18 +115,22 @@ def _transfer(members: Sequence[ProbeResult]) -> Transfer:
         data=tuple(dict.fromkeys(result.images for result in members)),
         teachers=_labels(teachers, first.run) or {"": ""},
         rows=dict(sorted(rows.items(), key=lambda row: any(teacher for _, teacher in row[1]))),  # without teacher first
-        covers=_covers(members, max(map(len, figures.values()))),
+        covers=_covers(members, trained),
         bases=baselines(teachers),
         members=tuple(runs),
     )
 
 
-def _sample(results: Sequence[ProbeResult]) -> Sample:
-    """One run: its figures over probe seeds. Several runs (training seeds): the mean of each over
-    probe seeds."""
-    if len(results) == 1:
+def _sample(results: Sequence[ProbeResult], trained: int) -> Sample:
+    """Where a table has several training seeds, the mean of each run over probe seeds; otherwise the
+    one run's figures over probe seeds.
+
+    Args:
+        trained: the most training seeds of a cell.
+    """
+    if trained == 1:
         values = results[0].probed.top1
-        return Sample(values, tuple((results[0].run.seed, probe) for probe in range(len(values))))
+        return Sample(values, tuple((probe, results[0].run.seed) for probe in range(len(values))))
     ordered = sorted(results, key=lambda result: result.run.seed)
     means = tuple(statistics.fmean(result.probed.top1) for result in ordered)
     return Sample(means, tuple(result.run.seed for result in ordered))
@@ -142,7 +148,8 @@ def _covers(members: Sequence[ProbeResult], trained: int) -> str:
     images = {f"{m.images}: {m.train:,} training and {m.test:,} test images" for m in members}
     seeds = len(members[0].probed.top1)
     if trained > 1:
-        spread = f"± is the sample standard deviation over the training seeds of the students, at most {trained}."
+        spread = f"± is the sample standard deviation over the training seeds of the students, at most {trained}; "
+        spread += "figures over fewer show their n."
         spread += f" Each is the mean of {seeds} probe seeds." if seeds > 1 else ""
     elif seeds > 1:
         spread = f"± is the sample standard deviation over {seeds} probe seeds (initialisation, order); one training seed."
