@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,6 +123,27 @@ def test_a_full_disk_is_no_wrong_request(store: Store, tmp_path: Path, monkeypat
     for name in ("net", "net.tar"):
         with pytest.raises(UnwritableError, match=r"^output: cannot write .*No space left on device$"):
             packed(store, make("kd"), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_left_of_what_ctrl_c_or_a_kill_ended(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(handle: int) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("net", "net.tar"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                packed(store, make("kd"), tmp_path / name)
+        assert not list(tmp_path.iterdir())
+    left = tmp_path / ".net.tmp" / ".model.safetensors.1.tmp"  # of a kill
+    left.parent.mkdir()
+    left.write_text("half")
+    packed(store, make("kd"), tmp_path / "net")
+    assert [path.name for path in tmp_path.iterdir()] == ["net"]
+    assert {path.name for path in (tmp_path / "net").iterdir()} == {"README.md", "didact.json", "model.safetensors"}
 
 
 def test_a_network_of_a_library_leaves_under_its_own_names(store: Store, tmp_path: Path) -> None:

@@ -34,9 +34,11 @@ def write(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:  # also of Ctrl-C
         with contextlib.suppress(OSError):  # a read-only disk allows no removal either
             temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}; what was kept before is intact") from error
     sync_folder(path.parent)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -53,7 +54,7 @@ def member(path: Path, name: str) -> bytes | None:
 def pack(path: Path, files: Mapping[str, bytes]) -> None:
     """Write the files into a new folder at ``path``, or into a tar where its name ends in .tar.
 
-    It is there completely or not at all.
+    It is there completely or not at all; of a folder that fails nothing is left.
 
     Raises:
         OSError: there is something at ``path``, or nothing can be written there.
@@ -65,10 +66,14 @@ def pack(path: Path, files: Mapping[str, bytes]) -> None:
         write(path, _tarred(path.stem, files))
         return
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.mkdir(exist_ok=True)
-    for name, data in files.items():
-        write(temporary / name, data)
-    temporary.rename(path)
+    shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed: half a file in it would leave, too
+    try:
+        temporary.mkdir()
+        for name, data in files.items():
+            write(temporary / name, data)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _tarred(folder: str, files: Mapping[str, bytes]) -> bytes:
