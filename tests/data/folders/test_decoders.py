@@ -1,13 +1,11 @@
 """Processes that decode stay from epoch to epoch, and end whatever ends the process that asks them."""
 
-import contextlib
 import gc
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from didact.data import Data, DataError, Loader, available, load
 from didact.data.folders.decoder import shares_memory
 from didact.spec import from_json
 from support.pictures import classes
+from support.processes import children, ended
 
 pytestmark = pytest.mark.skipif(not shares_memory(), reason="looks for forked processes")
 
@@ -35,26 +34,6 @@ def named(folder: Path) -> Data:
 
 def loader(folder: Path, decoders: int = 2, batch_size: int = 4) -> Loader:
     return Loader(load(named(folder)), batch_size=batch_size, data_seed=0, decoders=decoders)
-
-
-def children(process: int | str = "self") -> set[int]:
-    """The processes that a process has started, and that have not ended."""
-    found = {int(one) for path in Path(f"/proc/{process}/task").glob("*/children") for one in path.read_text().split()}
-    return {one for one in found if alive(one)}
-
-
-def alive(process: int) -> bool:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-def ended(processes: set[int]) -> bool:
-    """Whether the processes end soon, which takes no time but that of a busy machine."""
-    until = time.monotonic() + 60
-    while any(map(alive, processes)) and time.monotonic() < until:
-        time.sleep(0.01)
-    return not any(map(alive, processes))
 
 
 @pytest.fixture

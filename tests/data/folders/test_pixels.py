@@ -2,6 +2,9 @@
 
 import contextlib
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from didact.data.contract import NoRoomError
 from didact.data.folders.pixels import Pixels
 from didact.data.folders.workers import decode
 from support.pictures import picture
+from support.processes import children, ended
 
 
 def files(folder: Path, count: int) -> Pixels:
@@ -28,6 +32,52 @@ def test_any_number_of_processes_decodes_the_same_pixels(tmp_path: Path) -> None
     assert decode(jobs, alone, crop=True, processes=1) == decode(jobs, shared, crop=True, processes=2) == {3: "is empty"}
     assert np.array_equal(alone.read(np.arange(5)), shared.read(np.arange(5)))
     assert alone.missing(range(5)) == shared.missing(range(5)) == [3]
+
+
+def test_a_disk_that_fills_up_in_another_process(tmp_path: Path) -> None:
+    """It is told as one that fills up in this process: a disk refuses, and no image is wrong."""
+    resource = pytest.importorskip("resource", reason="files of a process have no largest size")
+    picture(tmp_path / "a.png")
+    pixels = files(tmp_path, 6)
+    pixels.prepare(6)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * pixels.each, before[1]))
+    try:
+        with pytest.raises(NoRoomError, match=r"^decoded images cannot be written to .*: File too large; make room, or set"):
+            decode([(row, str(tmp_path / "a.png")) for row in (0, 5)], pixels, crop=True, processes=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_process_that_cannot_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it is gone before it was given its share, which is more than a pipe holds."""
+    picture(tmp_path / "a.png")
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(DataError, match="a process that decodes images ended with 1: it was killed"):
+        decode([(0, str(tmp_path / "a.png"))] * 9000, files(tmp_path, 1), crop=True, processes=2)
+
+
+ASKS = """
+import sys
+from didact.data.folders import workers
+
+share = workers._share
+workers._share = lambda *given: (print("asked", flush=True), share(*given))[1]
+workers.unreadable([(row, sys.argv[1]) for row in range(100_000)], processes=2)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes where Linux lists them")
+def test_no_process_outlives_the_one_that_asked(tmp_path: Path) -> None:
+    """Each has work for minutes."""
+    picture(tmp_path / "a.png", 1000, 1000)
+    words = [sys.executable, "-c", ASKS, str(tmp_path / "a.png")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"asked\n"
+        others = children(process.pid)
+        process.kill()
+    assert len(others) == 1 and ended(others)
 
 
 def test_damaged_pixels_are_decoded_again(tmp_path: Path) -> None:

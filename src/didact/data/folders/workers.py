@@ -4,6 +4,7 @@ where all find them.
 Another process is a fresh Python that is given its share as JSON. So it works wherever the caller
 runs: in a script without a main guard, in a notebook, or in a worker that may have no children of
 :mod:`multiprocessing`. An image is decoded on its own, so the number of processes changes no pixel.
+It ends when the one that asked it is gone, whatever ended that.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from didact.data.contract import DataError
+from didact.data.contract import DataError, NoRoomError
 from didact.data.folders.decode import UnreadableError, decoded, read_through
 from didact.data.folders.pixels import Pixels
 from didact.machine import processors
@@ -26,6 +28,9 @@ SHARE = 4_000
 """A process has at least so many images: to start one takes as long as to decode some thousand
 small ones.
 """
+
+NO_ROOM = 74
+"""The exit code of a process to which the disk refused what it decoded."""
 
 Job = tuple[int, str]
 """The row of an image, and its path."""
@@ -41,7 +46,8 @@ def decode(jobs: Sequence[Job], pixels: Pixels, *, crop: bool, processes: int | 
             :data:`SHARE` images at least.
 
     Raises:
-        DataError: the disk is full, or a process ended before its share was done.
+        NoRoomError: the disk is full or not writable.
+        DataError: a process ended before its share was done.
     """
     pixels.prepare(len(jobs))
     return _shared_out(jobs, pixels, crop, processes)
@@ -60,15 +66,14 @@ def _shared_out(jobs: Sequence[Job], pixels: Pixels | None, crop: bool, processe
     number = min(processors(), len(jobs) // SHARE) if processes is None else processes
     if number < 2:
         return _share(jobs, pixels, crop)
-    running = [_start(jobs[at::number], pixels, crop) for at in range(1, number)]
+    running: list[subprocess.Popen[str]] = []
     try:
+        for at in range(1, number):
+            running.append(_started())
+            _ask(running[-1], jobs[at::number], pixels, crop)
         faults = _share(jobs[::number], pixels, crop)
         for process in running:
-            text, told = process.communicate()
-            if process.returncode:
-                last = clean(told.strip().rpartition("\n")[2])
-                raise DataError(f"a process that decodes images ended with {process.returncode}: {last or 'it was killed'}")
-            faults |= {int(row): reason for row, reason in json.loads(text).items()}
+            faults |= _answer(process)
     finally:
         for process in running:
             if process.poll() is None:
@@ -77,13 +82,11 @@ def _shared_out(jobs: Sequence[Job], pixels: Pixels | None, crop: bool, processe
     return faults
 
 
-def _start(jobs: Sequence[Job], pixels: Pixels | None, crop: bool) -> subprocess.Popen[str]:
-    """A process that decodes its share. Its input is written at once; it answers when it has read
-    all of it.
-    """
+def _started() -> subprocess.Popen[str]:
+    """A process that waits for its share."""
     package = str(Path(__file__).parents[3])
     above = os.environ.get("PYTHONPATH")
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", f"from {__name__} import main; main()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -91,13 +94,32 @@ def _start(jobs: Sequence[Job], pixels: Pixels | None, crop: bool) -> subprocess
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([package, *([above] if above else [])])},
     )
+
+
+def _ask(process: subprocess.Popen[str], jobs: Sequence[Job], pixels: Pixels | None, crop: bool) -> None:
+    """Give it its share at once; it begins when it has read all of it. If it is dead, :func:`_answer` says so."""
     into = pixels and [os.fspath(pixels.path), os.fspath(pixels.sums), pixels.count, pixels.image]
-    about = {"into": into, "crop": crop, "jobs": jobs}
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(about))
-    process.stdin.close()
-    process.stdin = None
-    return process
+    about = {"into": into, "crop": crop, "jobs": jobs, "owner": os.getpid()}
+    pipe, process.stdin = process.stdin, None
+    assert pipe is not None
+    with suppress(BrokenPipeError), pipe:
+        pipe.write(json.dumps(about))
+
+
+def _answer(process: subprocess.Popen[str]) -> dict[int, str]:
+    """Wait for its end. What it could not decode.
+
+    Raises:
+        NoRoomError: the disk refused what it decoded.
+        DataError: it ended early.
+    """
+    text, told = process.communicate()
+    last = clean(told.strip().rpartition("\n")[2])
+    if process.returncode == NO_ROOM:
+        raise NoRoomError(last)
+    if process.returncode:
+        raise DataError(f"a process that decodes images ended with {process.returncode}: {last or 'it was killed'}")
+    return {int(row): reason for row, reason in json.loads(text).items()}
 
 
 def main() -> None:
@@ -108,13 +130,24 @@ def main() -> None:
         path, sums, count, image = about["into"]
         pixels = Pixels(Path(path), Path(sums), count, (image[0], image[1]))
     try:
-        faults = _share([(row, path) for row, path in about["jobs"]], pixels, about["crop"])
+        faults = _share(_wanted(about["jobs"], about["owner"]), pixels, about["crop"])
+    except NoRoomError as error:
+        print(error, file=sys.stderr)
+        sys.exit(NO_ROOM)
     except DataError as error:
         sys.exit(str(error))
     json.dump(faults, sys.stdout)
 
 
-def _share(jobs: Sequence[Job], pixels: Pixels | None, crop: bool) -> dict[int, str]:
+def _wanted(jobs: Iterable[Job], owner: int) -> Iterator[Job]:
+    """The jobs, for as long as the process runs that wants them done."""
+    for row, path in jobs:
+        if os.getppid() != owner:
+            sys.exit("the process that asked is gone")
+        yield row, path
+
+
+def _share(jobs: Iterable[Job], pixels: Pixels | None, crop: bool) -> dict[int, str]:
     if pixels is None:
         return _each(jobs, lambda row, path: read_through(path))
     try:
@@ -124,7 +157,7 @@ def _share(jobs: Sequence[Job], pixels: Pixels | None, crop: bool) -> dict[int, 
         raise pixels.unwritable(error) from error
 
 
-def _each(jobs: Sequence[Job], do: Callable[[int, Path], None]) -> dict[int, str]:
+def _each(jobs: Iterable[Job], do: Callable[[int, Path], None]) -> dict[int, str]:
     """``do`` for every image. Returns, by row, why images could not be decoded."""
     faults: dict[int, str] = {}
     for row, path in jobs:
