@@ -171,3 +171,42 @@ def test_a_copy_of_the_process_ends_none(flowers: Path, started: Callable[[], se
     assert started() == processes
     assert len(list(running)) == len(several) - 1
     several.close()
+
+
+SIGNALLED = """
+import os, signal, sys
+from didact.data.folders.decoder import Decoder
+from didact.data.folders.jobs import Job, Room
+
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, lambda *_: (print("in", os.getpid(), flush=True), sys.exit(1)))
+fork = os.fork
+
+
+def forked():
+    process = fork()
+    process or os.kill(os.getpid(), getattr(signal, sys.argv[1]))  # the copy receives it in its first moment
+    return process
+
+
+os.fork = forked
+decoder = Decoder(None, [])
+try:
+    for number in (7, 8):
+        decoder.ask(Job(number, (), None), Room({}, 1, 0))
+        print(decoder.answer()[0])
+        os.kill(decoder._process._pid, getattr(signal, sys.argv[1]))
+except Exception as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("signal", "said"),
+    [("SIGHUP", "7\n8"), ("SIGINT", "7\n8"), ("SIGTERM", "a process that decodes images ended early, with -15")],
+)
+def test_signals_that_they_heed(signal: str, said: str) -> None:
+    """None is handled as by the process that asks, of which they are copies; what nohup ignores they ignore."""
+    words = [sys.executable, "-c", SIGNALLED, signal]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=240, check=True)
+    assert (done.stdout, done.stderr) == (f"{said}\n", "")

@@ -8,8 +8,8 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -28,6 +28,9 @@ WATCH = 5.0
 """Seconds after which a process that has nothing to do looks whether the one that started it still
 runs, and after which that one looks whether those that it waits for do.
 """
+
+_ENDINGS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
+"""Signals that end a process."""
 
 Made = tuple[np.ndarray | None, Faults]
 """Pixels where there is no memory to leave them in; what cannot be decoded."""
@@ -129,16 +132,16 @@ class _Forked:
     def __init__(self, theirs: End, slots: Slots | None, others: Sequence[End]) -> None:
         owner = os.getpid()
         self._code: int | None = None
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _signals_held():
             warnings.simplefilter("ignore")  # Python warns of a fork with threads; the decoder takes none of their locks
             self._pid = os.fork()
-        if not self._pid:
-            try:
-                for one in others:
-                    one.close()
-                _serve(theirs, slots, owner)
-            finally:
-                os._exit(1)
+            if not self._pid:
+                try:
+                    for one in others:
+                        one.close()
+                    _serve(theirs, slots, owner)
+                finally:
+                    os._exit(1)
 
     def is_alive(self) -> bool:
         """Whether it runs."""
@@ -171,11 +174,27 @@ class _Forked:
             self._code = os.waitstatus_to_exitcode(status)
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Signals that end a process wait for the end of the block: a copy of this process that one reached before it is a
+    decoder would clean up as this one does.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(connection: End, slots: Slots | None, owner: int) -> None:
     """Answer jobs until nobody asks any more."""
-    for ending, what in (("SIGINT", signal.SIG_IGN), ("SIGTERM", signal.SIG_DFL), ("SIGHUP", signal.SIG_DFL)):
-        if hasattr(signal, ending):
-            signal.signal(getattr(signal, ending), what)  # the process that asks heeds Ctrl-C, and ends this one
+    for ending in _ENDINGS:
+        if ending == signal.SIGINT:
+            signal.signal(ending, signal.SIG_IGN)  # the process that asks heeds Ctrl-C, and ends this one
+        elif signal.getsignal(ending) is not signal.SIG_IGN:  # ignored signals stay ignored (nohup)
+            signal.signal(ending, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
     signal.set_wakeup_fd(-1)  # of a notebook
     torch.set_num_threads(1)
     with suppress(EOFError, OSError):
