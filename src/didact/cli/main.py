@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Unused
 
 from didact import __version__, streams
 from didact.cli import failures
+from didact.cli.leaving import leave
 from didact.cli.options import here
 from didact.engine.threads import wait_passively
 from didact.files.disk import UnwritableError, refusal
@@ -288,4 +289,4 @@ def entry() -> None:
     wait_passively()
     streams.occupied()
     failures.heed_signals()
-    sys.exit(main())
+    leave(main())

@@ -41,11 +41,11 @@ def serve(store: Store, port: int, most: int, device: str) -> int:
     library.check_installed()
     store.computes = False
     so_far = SoFar(store, most, device)
-    with live.server(live.Live(so_far.page, lambda: live.state(store)), port) as server:
+    made = live.Live(so_far.page, lambda: live.state(store))
+    with live.server(made, port) as server, contextlib.suppress(KeyboardInterrupt):  # from the line on that names Ctrl-C
         say(f"{store.root} is shown at http://{live.ADDRESS}:{server.server_port}/ until Ctrl-C")
         sys.stdout.flush()
-        with contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
+        server.serve_forever()
     return 0
 
 

@@ -7,7 +7,7 @@ from http.server import ThreadingHTTPServer
 
 import pytest
 
-from didact.cli import studied
+from didact.cli import served, studied
 from didact.cli.main import main
 from didact.cli.served import SoFar
 from didact.files.checked import file_checksum
@@ -48,6 +48,20 @@ def test_the_live_page(
     texts = [text for _, text in page.texts]
     assert any(text.startswith("2 finished runs, 1 unfinished;") for text in texts)
     assert "alone (ce), seed 2 (epoch 1 of 2)" in texts
+
+
+def test_ctrl_c_ends_it_as_soon_as_it_is_named(
+    tiny: Callable[..., Run], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(served, "say", say)
+    begun(store, tiny("ce"), metrics(40.0, 1))
+    assert main(["report", "--serve", "--store", str(store.root)]) == 0 and said[0].endswith("until Ctrl-C")
 
 
 def titles(page: Page) -> list[str]:

@@ -1,0 +1,27 @@
+"""How a command ends its process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from contextlib import suppress
+from typing import NoReturn
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with this exit code, also where a thread runs on that nobody waits for: a tracker that has not taken
+    everything, or one that makes a page that nobody will see.
+
+    Python's own end would then be unsafe: before version 3.14 it ends such a thread where it next touches Python, and if torch
+    is on the way, the process aborts.
+    """
+    if not any(one.daemon and one is not threading.main_thread() for one in threading.enumerate()):
+        sys.exit(code)
+    threading._shutdown()  # type: ignore[attr-defined] - Python's own end begins with these two
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(code)
