@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -209,14 +210,15 @@ def test_interrupted_it_says_so_and_keeps_its_checkpoint(number: signal.Signals,
     command = [sys.executable, "-m", "didact", "train", *asked, "--precision", "fp32"]
     heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # tests started with & would not hear it
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heard)
-    deadline = time.monotonic() + 60
-    while not (found := list(Path(store).glob("runs/*/metrics.jsonl"))) or found[0].read_text().count("\n") < 2:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heard) as process:
+        try:
+            while not (found := list(Path(store).glob("runs/*/metrics.jsonl"))) or found[0].read_text().count("\n") < 2:
+                assert process.poll() is None
+                time.sleep(0.02)
+            process.send_signal(number)
+            _, said = process.communicate()
+        finally:
+            process.kill()
     assert process.returncode == code
     assert "interrupted" in said
     assert "Traceback" not in said
@@ -230,17 +232,19 @@ def test_interrupted_no_worker_outlives_the_command(number: signal.Signals, stor
     command = [sys.executable, "-m", "didact", "train", *asked, "--precision", "fp32", "--workers", "2", "--store", store]
     heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heard, start_new_session=True
-    )
-    deadline = time.monotonic() + 120
-    while not (found := list(Path(store).glob("runs/*/metrics.jsonl"))) or found[0].read_text().count("\n") < 2:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    send = os.killpg if number == signal.SIGINT else os.kill
-    send(process.pid, number)
-    _, said = process.communicate(timeout=60)
+    ) as process:
+        try:
+            while not (found := list(Path(store).glob("runs/*/metrics.jsonl"))) or found[0].read_text().count("\n") < 2:
+                assert process.poll() is None
+                time.sleep(0.02)
+            send = os.killpg if number == signal.SIGINT else os.kill
+            send(process.pid, number)
+            _, said = process.communicate()
+        finally:
+            with suppress(ProcessLookupError):  # all have ended
+                os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == (130 if number == signal.SIGINT else -number)
     assert "Traceback" not in said and ("interrupted" in said) == (number == signal.SIGINT)
     assert (found[0].parent / "checkpoint.safetensors").exists()

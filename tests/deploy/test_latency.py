@@ -49,7 +49,8 @@ def test_milliseconds() -> None:
             time.sleep(0.005)
             return x
 
-    assert 5 <= latency(Sleeping(), (1, 2, 2), repeats=3, warm_up=0).median < 500
+    median = latency(Sleeping(), (1, 2, 2), repeats=3, warm_up=0).median
+    assert 5 <= median < 5000  # these would be its microseconds; a busy machine wakes it late
 
 
 def test_a_network() -> None:
