@@ -8,7 +8,7 @@ import pytest
 
 from didact.runs.spread import Sample
 from didact.spec import strict_json
-from didact.tables.published import Entry, Figure, Published, comparison
+from didact.tables.published import Entry, Figure, Published, comparison, intervals
 from didact.tables.table import Table, text
 
 SHEET = Table(("", "a", "b"), (("alone", "70.00", ""), ("kd", "72.5 ± 0.18", "73.00 (+3.00)")))
@@ -82,3 +82,18 @@ def test_intervals_where_nothing_is_published() -> None:
     assert comparison("title", entries[:1], None, 0.5) is None  # no difference
     single = Sample((1.0,), (0,))
     assert comparison("title", [Entry(("kd", "a"), single, ("alone", "a"), single)], None, 0.5) is None  # no interval
+
+
+def test_students_without_a_teacher_add_no_noise_to_an_interval_over_teachers() -> None:
+    """Teachers' means of the differences: 10.5 - 5 and 10.5 - 7, so 4.5 ± 12.706, however far 10 and 11 are apart."""
+    taught = Sample((5.0, 5.0, 7.0, 7.0), ((0, 0), (1, 0), (0, 1), (1, 1)))
+    place, base = ("alone", "a"), ("kd", "a")
+    for apart in (1.0, 9.0):
+        alone = Sample((10.5 - apart / 2, 10.5 + apart / 2), (0, 1))
+        table = intervals("t", [Entry(place, alone, base, taught)])
+        assert table is not None and table.rows[0][-1] == "-8.21 to +17.21"
+        assert table.note.endswith(
+            "Students that stand under every teacher, such as those without one, add none of their own noise."
+        )
+    table = intervals("t", [Entry(place, Sample((1.0, 3.0, 5.0, 6.0), taught.seeds), base, taught)])
+    assert table is not None and table.note.endswith("each the mean over its students' seeds.")

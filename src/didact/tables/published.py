@@ -103,6 +103,15 @@ class Entry:
         """The differences, paired by seed; None for a cell that is compared with nothing."""
         return None if self.base is None or self.against is None else self.sample.minus(self.against)
 
+    @property
+    def under_all_teachers(self) -> bool:
+        """Whether the differences are of several teachers on one side, and of the same students for each
+        of them on the other.
+        """
+        gain = self.gain
+        sides = [side for side in (self.sample, self.against) if side is not None]
+        return gain is not None and gain.by_teacher is not gain and any(side.by_teacher is side for side in sides)
+
 
 OWN_HEADS = ("ours", "n", "difference", "95 % interval")
 HEADS = (*OWN_HEADS, "published", "difference there", "verdict")
@@ -236,11 +245,14 @@ def _over(entries: Sequence[Entry], ours: str) -> str:
     over = "teacher seeds, each the mean over its students' seeds"
     if any(one.by_teacher is one and one.interval is not None for one in judged):
         over += f"; those with one teacher seed in common over {students.partition(',')[0]}"
-    uneven = any(number_text(one.by_teacher.mean, 9) != number_text(one.mean, 9) for one in several)
-    around = (
-        " They are around the mean of the teachers' means, which differs where teachers have unequal numbers of students."
-    )
-    return f"{ours} Intervals: 95 %, over {over}.{around if uneven else ''}"
+    notes = [f"{ours} Intervals: 95 %, over {over}."]
+    if any(number_text(one.by_teacher.mean, 9) != number_text(one.mean, 9) for one in several):
+        notes.append(
+            "They are around the mean of the teachers' means, which differs where teachers have unequal numbers of students."
+        )
+    if any(entry.under_all_teachers for entry in entries):
+        notes.append("Students that stand under every teacher, such as those without one, add none of their own noise.")
+    return " ".join(notes)
 
 
 def _note(entries: Sequence[Entry], published: Published, margin: float, ours: str) -> str:
