@@ -9,7 +9,7 @@ import pytest
 
 from didact import nets
 from didact.nets.blocks import parameters
-from didact.runs.run import Run
+from didact.runs.run import Run, Start
 from didact.store.store import Store
 from didact.tables.page import costs, sizes, trained
 from didact.tables.page.picture import Dots
@@ -49,6 +49,19 @@ def test_equal_networks_are_both_on_the_front(
     assert isinstance(panel, Dots)
     assert [(dot.y, dot.group) for dot in panel.dots if dot.name.startswith("resnet8: kd")] == [(60.0, "Pareto front")] * 2
     assert sum(dot.group == "Pareto front" for dot in panel.dots) == 2
+
+
+def test_networks_that_began_otherwise_are_two_marks(
+    tiny: Callable[..., Run], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is trained on from a run of another method; a mean of both would be of no training."""
+    monkeypatch.setattr(Store, "deployed", lambda self, run: nets.create(run.net, 10, 1, 16))
+    for method, top1 in (("ce", 50.0), ("kd", 60.0)):
+        ended(store, tiny("ce", start=Start(run=tiny(method))), metrics(top1))
+    ended(store, tiny("ce", net="resnet14"), metrics(70.0))
+    section = sizes.section(store, trained.of_store(store))
+    (panel,) = section.pictures[0].panels
+    assert isinstance(panel, Dots) and sorted(dot.y for dot in panel.dots) == [50.0, 60.0, 70.0]
 
 
 def test_what_cannot_be_built_is_left_out_and_told(tiny: Callable[..., Run], store: Store) -> None:

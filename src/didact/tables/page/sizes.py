@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from didact.data import facts
 from didact.deploy.catalogue import DEVICES
 from didact.deploy.fit import Footprint, fit, footprint
-from didact.runs.labels import recipe_label
+from didact.runs.labels import recipe_label, row_labels
 from didact.runs.spread import Sample
 from didact.spec import clean
 from didact.store.store import Store
@@ -93,11 +93,12 @@ _NOTE = (
 def _alike(trained: Sequence[Trained]) -> Iterator[list[Trained]]:
     """Finished runs that differ in their seed only."""
     groups: dict[tuple[str, ...], list[Trained]] = {}
+    rows = row_labels(one.run for one in trained)
     for one in trained:
         if one.top1 is not None:
             run = one.run
             teacher = run.teacher.digest if run.teacher is not None else ""
-            groups.setdefault((run.net, how(run), teacher, run.data.label, recipe_label(run)), []).append(one)
+            groups.setdefault((run.net, rows[run.digest], teacher, run.data.label, recipe_label(run)), []).append(one)
     yield from groups.values()
 
 
