@@ -210,3 +210,33 @@ def test_signals_that_they_heed(signal: str, said: str) -> None:
     words = [sys.executable, "-c", SIGNALLED, signal]
     done = subprocess.run(words, capture_output=True, text=True, timeout=240, check=True)
     assert (done.stdout, done.stderr) == (f"{said}\n", "")
+
+
+IMPORTS = """
+import sys, threading, time
+from didact.data.folders.decoder import Decoder
+from didact.data.folders.jobs import Job, Room
+
+begun = threading.Event()
+
+
+class Slow:
+    def find_spec(name, *_):
+        if name == "PIL.Image":
+            begun.set()
+            time.sleep(1)
+
+
+sys.meta_path.insert(0, Slow)
+threading.Thread(target=lambda: __import__("PIL.Image")).start()
+begun.wait()
+decoder = Decoder(None, [])
+decoder.ask(Job(7, (sys.argv[1],), None), Room({"": 1}, 4, 1))
+print(decoder.answer()[0])
+"""
+
+
+def test_what_a_thread_imports_meanwhile_keeps_none_waiting(flowers: Path) -> None:
+    """A copy of the process has no such thread, which would never end its import there."""
+    words = [sys.executable, "-c", IMPORTS, str(flowers / "rose" / "000.png")]
+    assert subprocess.run(words, capture_output=True, text=True, timeout=240, check=True).stdout == "7\n"

@@ -152,6 +152,16 @@ def _drafted(image: Image, part: int) -> Image:
     return image
 
 
+def ready() -> None:
+    """Import what decoding needs, before this process is forked: a copy that imports what a thread is importing at that
+    moment, a tracker's for instance, waits for ever for the thread, which it does not have.
+    """
+    from PIL import Image, ImageOps  # noqa: F401
+
+    Image.init()
+    _simplejpeg_reader()
+
+
 @cache
 def _simplejpeg_reader() -> Callable[..., np.ndarray] | None:
     """simplejpeg's function; None where it is not installed. To look for it takes as long as to

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from didact.data.contract import DataError
+from didact.data.folders.crops import ready
 from didact.data.folders.jobs import Faults, Job, Room
 from didact.data.folders.slots import Slots
 
@@ -132,6 +133,7 @@ class _Forked:
     def __init__(self, theirs: End, slots: Slots | None, others: Sequence[End]) -> None:
         owner = os.getpid()
         self._code: int | None = None
+        ready()
         with warnings.catch_warnings(), _signals_held():
             warnings.simplefilter("ignore")  # Python warns of a fork with threads; the decoder takes none of their locks
             self._pid = os.fork()
