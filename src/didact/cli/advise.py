@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def advise(
     *settings: Settings,
     pilot: Annotated[
-        float | None, Parameter(help="Train short runs first, of this share of the epochs, and correct the advice by them.")
+        float | None, Parameter(help="Train short runs first, of this share of the epochs; they are one more trial.")
     ] = None,
     picture: Picture = None,
     store: StorePath = STORE,

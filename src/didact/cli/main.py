@@ -1,7 +1,7 @@
 """The commands.
 
 Exit codes: 0 success, 1 failure (of a run, of a disk that is full or read-only), 2 wrong request (before any training),
-130 Ctrl-C, 143 SIGTERM.
+130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 """
 
 from __future__ import annotations

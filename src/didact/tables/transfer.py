@@ -1,5 +1,5 @@
 """Tables of linear probes: students of one network, by data set and by teacher. Differences are to
-the first teacher, as in :mod:`didact.tables.comparison`."""
+the standard teacher like it in all else, otherwise to the first (:func:`didact.runs.labels.baselines`)."""
 
 from __future__ import annotations
 
