@@ -38,7 +38,7 @@ SETTINGS = (
 one in its place, in percentage points ("What decides" of docs/results/friendly-teachers.md)."""
 
 LOOKED, BATCH = 10_000, 64
-"""Training images of which it is asked how many a teacher knows, in evenly spaced batches of so many."""
+"""The most training images that a teacher is tested on, and the size of their evenly spaced batches."""
 
 
 def known_share(store: Store, teachers: Sequence[Run], device: str = "cpu") -> float | None:

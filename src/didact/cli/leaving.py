@@ -11,8 +11,8 @@ from typing import NoReturn
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with this exit code, also where a thread runs on that nobody waits for: a tracker that has not taken
-    everything, or one that makes a page that nobody will see.
+    """End the process with this exit code, also while a daemon thread runs: a tracker that is still sending, or a server that
+    is still making a page.
 
     Python's own end would then be unsafe: before version 3.14 it ends such a thread where it next touches Python, and if torch
     is on the way, the process aborts.

@@ -41,8 +41,8 @@ def serve(store: Store, port: int, most: int, device: str) -> int:
     library.check_installed()
     store.computes = False
     so_far = SoFar(store, most, device)
-    made = live.Live(so_far.page, lambda: live.state(store))
-    with live.server(made, port) as server, contextlib.suppress(KeyboardInterrupt):  # from the line on that names Ctrl-C
+    page = live.Live(so_far.page, lambda: live.state(store))
+    with live.server(page, port) as server, contextlib.suppress(KeyboardInterrupt):  # from the line on that names Ctrl-C
         say(f"{store.root} is shown at http://{live.ADDRESS}:{server.server_port}/ until Ctrl-C")
         sys.stdout.flush()
         server.serve_forever()
