@@ -31,7 +31,7 @@ if importlib.util.find_spec("ray") is None:
     pytest.skip("Ray is not installed: the extra [ray]", allow_module_level=True)
 
 TESTS = Path(__file__).resolve().parents[2]
-LONG = {teacher.digest: replace(teacher, recipe=replace(teacher.recipe, epochs=60)) for teacher in TEACHERS}
+LONG = {teacher.digest: replace(teacher, recipe=replace(teacher.recipe, epochs=120)) for teacher in TEACHERS}
 """The teachers, trained for as long as it takes to kill a node."""
 
 
