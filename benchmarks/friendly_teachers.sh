@@ -1,11 +1,11 @@
 #!/bin/bash
 # Trains everything that docs/results/friendly-teachers.md reports, in the order of that page.
 #
-#     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length|rivals|gentler|longer|teachers|students|augmented]
+#     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length|rivals|gentler|longer|teachers|students|augmented|features]
 #
 # "lines" (the default) trains the page's lines 1 to 10 on all images, "length" its line 13 on 5,000, "rivals" its lines 14 to 18,
 # "gentler" its lines 19 and 21, "longer" its line 20, "teachers" its lines 22 to 24, "students" its lines 25 and 26,
-# and "augmented" its line 27.
+# "augmented" its lines 27 and 29, and "features" its line 28.
 #
 # It can be stopped and started again at any time: finished runs are read, an unfinished one continues after its last epoch.
 set -eu
@@ -86,13 +86,20 @@ if [ "$part" = students ]; then
     exit
 fi
 
-# 27. Few images, which a teacher learns by heart, or, with strong augmentation, does not.
+# 27 and 29. Few images, which a teacher learns by heart, or, with strong augmentation, does not.
 if [ "$part" = augmented ]; then
     augmented() {
-        train --data.per_class 20 --epochs 240 --teacher.net resnet20 --net resnet8 --method kd --teacher.method standard,sftn "$@"
+        train --data.per_class 20 --teacher.net resnet20 --net resnet8 --method kd --teacher.method standard,sftn "$@"
     }
-    augmented
-    augmented --data.randaugment 15 --data.erase 0.5
+    augmented --epochs 240
+    augmented --epochs 240 --data.randaugment 15 --data.erase 0.5
+    augmented --epochs 480 --data.randaugment 15 --data.erase 0.5
+    exit
+fi
+
+# 28. Line 13 at 240 epochs by methods on features.
+if [ "$part" = features ]; then
+    train --data.per_class 50 --epochs 240 --teacher.net resnet20 --net resnet8 --method fitnet+kd,sp+kd --teacher.method standard,sftn
     exit
 fi
 
