@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from didact.tensors import Feature, Logits, Outputs, Scalar, Targets, TeacherFeature
+from didact.tensors import Feature, Logits, Outputs, Scalar, Targets, TeacherFeature, same_images, same_shape
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,7 +56,11 @@ def cross_entropy(logits: Logits, labels: Targets, label_smoothing: float = 0.0)
     Args:
         labels: classes, (b,), or a probability for every class, (b, k), as mixed images have.
         label_smoothing: the share of each target that is spread evenly over all classes.
+
+    Raises:
+        ValueError: the labels are of other images, or the probabilities of other classes.
     """
+    (same_shape if labels.is_floating_point() else same_images)(logits, labels)
     targets = labels.to(logits.dtype) if labels.is_floating_point() else labels
     return F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
 
@@ -82,7 +86,11 @@ def divergences(log_p: Tensor, log_q: Tensor) -> Tensor:
     The one convention of didact for zeros: where p is 0 the value is 0, whatever q is, with zero
     gradient to both sides; where q alone is 0 it is infinite. So a class that both networks mask
     with a logit of -inf changes nothing.
+
+    Raises:
+        ValueError: the shapes differ.
     """
+    same_shape(log_p, log_q)
     absent = log_p.detach().exp() == 0
     return F.kl_div(log_q.masked_fill(absent, 0), log_p.masked_fill(absent, 0), reduction="none", log_target=True)
 
@@ -162,7 +170,11 @@ def task(
 def pool_alike(fs: Feature, ft: TeacherFeature) -> tuple[Tensor, Tensor]:
     """Both maps at the smaller height and width: the larger one is adaptively average-pooled
     (RepDistiller).
+
+    Raises:
+        ValueError: the maps are not of as many images.
     """
+    same_images(fs, ft)
     size = (min(fs.shape[2], ft.shape[2]), min(fs.shape[3], ft.shape[3]))
     return _pooled(fs, size), _pooled(ft, size)
 

@@ -33,6 +33,31 @@ def answered(logits: Logits) -> Bool[Tensor, " b"]:
     return logits.amax(1).isfinite()
 
 
+def same_shape(one: Tensor, other: Tensor) -> None:
+    """Refuse tensors that would be broadcast to one another, which gives a number that means
+    nothing.
+
+    Raises:
+        ValueError: their shapes differ.
+    """
+    if one.shape != other.shape:
+        raise ValueError(f"{_both(one, other)}: both must have the same shape")
+
+
+def same_images(one: Tensor, other: Tensor) -> None:
+    """Refuse tensors of batches of two lengths; what follows the first dimension may differ.
+
+    Raises:
+        ValueError: their first dimensions differ.
+    """
+    if len(one) != len(other):
+        raise ValueError(f"{_both(one, other)}: both must be of the same images")
+
+
+def _both(one: Tensor, other: Tensor) -> str:
+    return f"tensors of shapes {tuple(one.shape)} and {tuple(other.shape)} are to be compared"
+
+
 @dataclass(frozen=True)
 class Batch:
     """Images as the networks receive them (augmented, normalised). All tensors are on one device.

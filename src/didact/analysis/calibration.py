@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from didact.tensors import Labels, Logits
+from didact.tensors import Labels, Logits, same_images
 
 BINS = 15
 """As in the paper's tables."""
@@ -49,8 +49,9 @@ def reliability(logits: Logits, labels: Labels, bins: int = BINS) -> Reliability
     """The reliability curve of ``logits`` in ``bins`` bins of equal width, on the CPU in float64.
 
     Raises:
-        ValueError: no samples, or no bins.
+        ValueError: no samples, no bins, or labels of other samples.
     """
+    same_images(logits, labels)
     if not len(logits) or bins < 1:
         raise ValueError(f"calibration needs at least 1 sample and 1 bin, found {len(logits)} and {bins}")
     sure, answers = logits.cpu().double().softmax(1).max(1)

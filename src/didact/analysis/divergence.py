@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from didact.losses import divergences
-from didact.tensors import Labels, Logits, answered
+from didact.tensors import Labels, Logits, answered, same_images, same_shape
 
 
 def each(zt: Logits, zs: Logits) -> Float[Tensor, " b"]:
@@ -26,10 +26,12 @@ def kl(zt: Logits, zs: Logits) -> float:
 
 def agreement(zt: Logits, zs: Logits) -> float:
     """Share of samples with equal answers, in percent. A missing answer counts as a difference."""
+    same_shape(zt, zs)
     return 100 * float(((zt.argmax(1) == zs.argmax(1)) & answered(zt) & answered(zs)).double().mean())
 
 
 def accuracy(logits: Logits, labels: Labels) -> float:
     """Share of samples with the highest logit at their label, in percent. A missing answer counts
     as wrong."""
+    same_images(logits, labels)
     return 100 * float(((logits.argmax(1) == labels) & answered(logits)).double().mean())

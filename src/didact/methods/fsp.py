@@ -40,7 +40,7 @@ from didact.method import Joint, Pair, Parallel, Stage, StepContext, initialisin
 from didact.nets.adapt import match
 from didact.nets.blocks import Shapes
 from didact.spec import Count, NonNegative, spec
-from didact.tensors import Feature, Needs, Outputs, Scalar, TeacherFeature
+from didact.tensors import Feature, Needs, Outputs, Scalar, TeacherFeature, same_images
 
 Maps = tuple[Tensor, Tensor]
 
@@ -64,6 +64,7 @@ def flow(lower: Feature, upper: TeacherFeature, peak: bool = False) -> Tensor:
 def loss(fs_pair: Maps, ft_pair: Maps, kind: str = "repdistiller") -> Scalar:
     """One pair of successive levels, (lower, upper) of each network. Levels must agree in channels,
     not in sizes."""
+    same_images(fs_pair[0], ft_pair[0])
     peak = kind == "torchdistill"
     own, other = flow(*fs_pair, peak), flow(*ft_pair, peak)
     if own.shape != other.shape:

@@ -35,7 +35,7 @@ from didact.losses import attention_map, in_float32, pool_alike, task, unit_rows
 from didact.method import Idle, Joint, Pair, Parallel, Stage, StepContext
 from didact.nets.adapt import one_position
 from didact.spec import Count, NonNegative, Positive, Share, spec
-from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
+from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads, same_shape
 
 
 @in_float32
@@ -57,6 +57,7 @@ def loss(factor_s: Feature, factor_t: TeacherFeature, kind: str = "attention") -
 @in_float32
 def restoration(restored: Feature, ft: Feature, norm: str = "l2") -> Scalar:
     """Mean over all elements of (restored - ft)^2, or of |restored - ft| ("l1")."""
+    same_shape(restored, ft)
     return F.mse_loss(restored, ft) if norm == "l2" else F.l1_loss(restored, ft)
 
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from didact.losses import in_float32, task
 from didact.method import Joint, StepContext
 from didact.spec import NonNegative, spec
-from didact.tensors import Needs, Scalar
+from didact.tensors import Needs, Scalar, same_images
 
 EPSILON = 1e-7
 
@@ -34,6 +34,7 @@ def loss(vs: Tensor, vt: Tensor) -> Scalar:
 
     Vectors or maps, which are flattened; widths may differ.
     """
+    same_images(vs, vt)
     p, q = similarities(vt), similarities(vs)
     return (p * ((p + EPSILON) / (q + EPSILON)).log()).mean()
 

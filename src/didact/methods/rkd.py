@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from didact.losses import in_float32, task, unit_rows
 from didact.method import Idle, Joint, Pair, StepContext
 from didact.spec import NonNegative, spec
-from didact.tensors import Needs, Scalar
+from didact.tensors import Needs, Scalar, same_images
 
 
 @in_float32
@@ -41,6 +41,7 @@ def loss(vs: Tensor, vt: Tensor, distance_weight: float = 25.0, angle_weight: fl
 def distance(vs: Tensor, vt: Tensor) -> Scalar:
     """Mean over the b x b pairs of the smooth L1 between distances, each side's divided by their
     mean."""
+    same_images(vs, vt)
     with torch.no_grad():
         target = distances(vt)
     return F.smooth_l1_loss(distances(vs), target)
@@ -49,6 +50,7 @@ def distance(vs: Tensor, vt: Tensor) -> Scalar:
 @in_float32
 def angle(vs: Tensor, vt: Tensor) -> Scalar:
     """Mean over the b x b x b triplets of the smooth L1 between the cosines of the angles."""
+    same_images(vs, vt)
     with torch.no_grad():
         target = cosines(vt)
     return F.smooth_l1_loss(cosines(vs), target)

@@ -37,13 +37,15 @@ from didact.losses import in_float32, pool_alike, task, unit_rows
 from didact.method import Idle, Joint, Pair, StepContext
 from didact.nets.blocks import Shape
 from didact.spec import NonNegative, spec
-from didact.tensors import Feature, Needs, Scalar, Vector
+from didact.tensors import Feature, Needs, Scalar, Vector, same_images
 
 
 @in_float32
 def loss(queries: Float[Tensor, "b s d"], keys: Float[Tensor, "b t d"], errors: Float[Tensor, "b s t"]) -> Scalar:
     """Sum of attention times error over the number of images and student blocks; attention: softmax
     over t of q_s . k_t."""
+    same_images(queries, keys)
+    same_images(queries, errors)
     attention = (queries @ keys.mT).softmax(2)
     return (attention * errors).sum(2).mean()
 

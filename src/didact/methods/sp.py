@@ -17,13 +17,14 @@ from torch import Tensor, nn
 from didact.losses import in_float32, rows_alike, task
 from didact.method import Joint, StepContext
 from didact.spec import NonNegative, spec
-from didact.tensors import Needs, Scalar
+from didact.tensors import Needs, Scalar, same_images
 
 
 @in_float32
 def loss(fs: Tensor, ft: Tensor) -> Scalar:
     """Mean over the b x b entries of the squared difference of the row-normalised Gram matrices. A
     zero row stays zero."""
+    same_images(fs, ft)
     return (rows_alike(fs) - rows_alike(ft)).pow(2).mean()
 
 

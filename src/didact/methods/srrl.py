@@ -22,13 +22,15 @@ from didact.losses import in_float32, task
 from didact.method import Idle, Joint, Pair, Parallel, StepContext
 from didact.nets.adapt import Frozen
 from didact.spec import NonNegative, spec
-from didact.tensors import Logits, Needs, Scalar, Vector
+from didact.tensors import Logits, Needs, Scalar, Vector, same_shape
 
 
 @in_float32
 def loss(v: Vector, vt: Vector, z: Logits, zt: Logits) -> Scalar:
     """Mean of (v - vt)^2 plus mean of (z - zt)^2: the transferred vector, and what the teacher's
     classifier makes of it."""
+    same_shape(v, vt)
+    same_shape(z, zt)
     return F.mse_loss(v, vt) + F.mse_loss(z, zt)
 
 

@@ -45,7 +45,7 @@ from torch import Tensor, nn
 from didact.losses import cross_entropy, divergences, in_float32, softened_kl, unit_rows
 from didact.method import Method, MetricsContext, Pair, Stage, StepContext
 from didact.spec import Count, NonNegative, Positive, spec
-from didact.tensors import Labels, Needs, Scalar, reads
+from didact.tensors import Labels, Needs, Scalar, reads, same_images, same_shape
 
 TURNS = 4
 """Rows of an image in the view: upright, then turned by 90, 180 and 270 degrees."""
@@ -78,6 +78,8 @@ def loss(
         projected_s, projected_t: the projected vectors of the same rows.
         labels: of the images, (b,).
     """
+    same_shape(zs, zt)
+    same_images(projected_s, projected_t)
     upright_s, rotated_s = apart(zs)
     upright_t, rotated_t = apart(zt)
     alike_s, alike_t = similarities(projected_s), similarities(projected_t)

@@ -36,7 +36,12 @@ def loss(z: Logits, peers: Sequence[Logits], temperature: float = 1.0) -> Scalar
     Args:
         z: the network's own logits, (b, k).
         peers: those of its peers, one or more; they get no gradient.
+
+    Raises:
+        ValueError: no peers, or logits of several shapes.
     """
+    if not peers:
+        raise ValueError("peers: logits of one peer at least, found none")
     return temperature**2 * torch.stack([softened_kl(peer.detach(), z, temperature) for peer in peers]).sum()
 
 

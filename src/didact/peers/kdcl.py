@@ -41,7 +41,7 @@ from torch import Tensor, nn
 from didact.losses import cross_entropy, in_float32, softened_kl
 from didact.method import HeldOut, Method, Pair, Parallel, SoftLabels, StepContext
 from didact.spec import NonNegative, Positive, spec
-from didact.tensors import Labels, Logits, Needs, Scalar, reads
+from didact.tensors import Labels, Logits, Needs, Scalar, reads, same_shape
 
 How = Literal["naive", "linear", "minlogit", "general", "mean"]
 Stacked = Float[Tensor, "networks b k"]
@@ -70,7 +70,7 @@ def target(
         weights: weights of the networks, for "general": from :func:`general`.
 
     Raises:
-        ValueError: "general" without weights.
+        ValueError: "general" without weights, or logits of several shapes.
     """
     if how == "general" and weights is None:
         raise ValueError("the target 'general' takes the networks' weights: kdcl.general(held-out logits, held-out labels)")
@@ -79,6 +79,8 @@ def target(
 
 @in_float32
 def _target(logits: tuple[Logits, ...], labels: Labels, how: How, weights: Weights | None) -> Tensor:
+    for other in logits[1:]:
+        same_shape(logits[0], other)
     z = torch.stack(logits).detach()
     if how == "naive":
         errors = torch.stack([F.cross_entropy(z_k, labels, reduction="none") for z_k in z])

@@ -59,9 +59,15 @@ Sampling = Literal["uniform", "trained", "sandwich"]
 def terms(
     zt: Logits, branches: Sequence[Logits], labels: Targets, alpha: float = 1.0, temperature: float = 4.0
 ) -> dict[str, Tensor]:
-    """The terms of L_CT by name; means over batch and branches."""
-    ce = [cross_entropy(z, labels) for z in branches]
+    """The terms of L_CT by name; means over batch and branches.
+
+    Raises:
+        ValueError: no branches, or logits of several shapes.
+    """
+    if not branches:
+        raise ValueError("branches: logits of one branch at least, found none")
     kl = [softened_kl(zt, z, temperature) for z in branches]
+    ce = [cross_entropy(z, labels) for z in branches]
     return {
         "teacher_ce": cross_entropy(zt, labels),
         "student_ce": sum(ce[1:], ce[0]) / len(branches),

@@ -52,7 +52,13 @@ def terms(
     squared: bool = False,
 ) -> dict[str, Tensor]:
     """The three weighted terms of Eq. 3, by name; means over batch and branches. ``squared`` puts
-    tau^2 before the KL."""
+    tau^2 before the KL.
+
+    Raises:
+        ValueError: no branches, or logits of several shapes.
+    """
+    if not branches:
+        raise ValueError("branches: logits of one branch at least, found none")
     scale = kl_weight * (temperature**2 if squared else 1.0) / len(branches)
     kl = [
         softened_kl(zr, zt, temperature) if direction == "branch||teacher" else softened_kl(zt, zr, temperature)

@@ -1,0 +1,137 @@
+"""Losses refuse tensors that would be broadcast: the number would be finite and mean nothing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import jaxtyping
+import pytest
+import torch
+from torch import Tensor
+
+from didact.analysis import calibration, divergence
+from didact.losses import cross_entropy
+from support.walk import NAMES
+
+torch.manual_seed(0)
+LABELS = torch.arange(8) % 5
+ROWS = torch.randn(8, 5)
+MAPS = torch.randn(8, 6, 4, 4)
+SCORES = torch.rand(8, 7)
+
+# The arguments of every loss, and the position of the one that comes from the teacher.
+CASES: dict[str, tuple[list[Any], int]] = {
+    "methods.ab.loss": ([MAPS, MAPS + 1], 1),
+    "methods.at.loss": ([MAPS, MAPS + 1], 1),
+    "methods.cc.loss": ([ROWS, ROWS + 1], 1),
+    "methods.cc.matrix_distance": ([ROWS, ROWS + 1], 1),
+    "methods.ce.loss": ([ROWS, LABELS], 1),
+    "methods.crd.loss": ([SCORES, SCORES, 100], 1),
+    "methods.dist.loss": ([ROWS, ROWS + 1], 1),
+    "methods.dkd.loss": ([ROWS, ROWS + 1, LABELS], 1),
+    "methods.fitnet.loss": ([MAPS, MAPS + 1], 1),
+    "methods.fsp.loss": ([(MAPS, MAPS), (MAPS, MAPS)], 1),
+    "methods.ft.loss": ([MAPS, MAPS + 1], 1),
+    "methods.ft.restoration": ([MAPS, MAPS + 1], 1),
+    "methods.kd.loss": ([ROWS, ROWS + 1], 1),
+    "methods.kdsvd.loss": ([(MAPS, MAPS), (MAPS, MAPS)], 1),
+    "methods.nst.loss": ([MAPS, MAPS + 1], 1),
+    "methods.ofd.loss": ([MAPS, MAPS + 1, -torch.ones(6)], 1),
+    "methods.pkt.loss": ([ROWS, ROWS + 1], 1),
+    "methods.reviewkd.loss": ([MAPS, MAPS + 1], 1),
+    "methods.rkd.loss": ([ROWS, ROWS + 1], 1),
+    "methods.semckd.loss": ([torch.randn(8, 3, 4), torch.randn(8, 2, 4), torch.rand(8, 3, 2)], 1),
+    "methods.simkd.loss": ([MAPS, MAPS + 1], 1),
+    "methods.sp.loss": ([MAPS, MAPS + 1], 1),
+    "methods.srrl.loss": ([ROWS, ROWS + 1, ROWS, ROWS], 1),
+    "methods.sskd.loss": ([ROWS, ROWS + 1, ROWS, ROWS, LABELS[:2]], 1),
+    "methods.vid.loss": ([MAPS, MAPS + 1, torch.ones(6)], 1),
+    "peers.dml.loss": ([ROWS, [ROWS + 1]], 1),
+    "peers.kdcl.loss": ([ROWS, ROWS + 1], 1),
+    "peers.kdcl.target": ([[ROWS, ROWS + 1], LABELS], 0),
+    "teaching.gtn.loss": ([ROWS, [ROWS + 1], LABELS], 1),
+    "teaching.sftn.loss": ([ROWS, [ROWS + 1], LABELS], 1),
+}
+PAIRWISE = (
+    "methods.at.",
+    "methods.ft.loss",
+    "methods.nst.",
+    "methods.pkt.",
+    "methods.rkd.",
+    "methods.sp.",
+    ".matrix_distance",
+)
+"""Compare within each network first: widths may differ."""
+
+
+@pytest.fixture(autouse=True)
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As users call them: jaxtyping would refuse the shapes first, in tests alone."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+def formula(name: str) -> Any:
+    module, function = name.rsplit(".", 1)
+    return getattr(import_module(f"didact.{module}"), function)
+
+
+def changed(argument: Any, to: Any) -> Any:
+    """The last tensor of ``argument`` changed."""
+    return to(argument) if isinstance(argument, Tensor) else type(argument)([*argument[:-1], to(argument[-1])])
+
+
+def test_every_method_is_here() -> None:
+    named = {name.split(".")[1] for name in CASES}
+    assert named == {*NAMES} - {"sckd"}, "sckd compares gradients, which are rows of one network"
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("images", [1, 4])
+def test_other_images(name: str, images: int) -> None:
+    arguments, teacher = CASES[name]
+    value = formula(name)(*arguments)
+    values = value.values() if isinstance(value, dict) else [value]
+    assert all(v.isfinite().all() for v in values)
+    fewer = [changed(a, lambda t: t[:images]) if i == teacher else a for i, a in enumerate(arguments)]
+    with pytest.raises(ValueError, match=r"\(8|found|\(1, |\(4, |\(2, |\(6, "):
+        formula(name)(*fewer)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if not any(part in name for part in (*PAIRWISE, "ce.loss"))])
+def test_one_channel_or_class(name: str) -> None:
+    arguments, teacher = CASES[name]
+    if name == "methods.semckd.loss":
+        pytest.skip("its second argument has blocks there; the widths meet in a product")
+    narrow = [changed(a, lambda t: t[:, :1]) if i == teacher else a for i, a in enumerate(arguments)]
+    with pytest.raises(ValueError, match=r"shape|channels|fusion"):
+        formula(name)(*narrow)
+
+
+def test_labels_of_other_images() -> None:
+    soft = ROWS.softmax(1)
+    for call in (
+        lambda: formula("methods.dkd.loss")(ROWS, ROWS, LABELS[:1]),
+        lambda: cross_entropy(ROWS, LABELS[:1]),
+        lambda: cross_entropy(ROWS, soft[:, :1]),
+        lambda: divergence.accuracy(ROWS, LABELS[:1]),
+        lambda: divergence.agreement(ROWS, ROWS[:1]),
+        lambda: divergence.kl(ROWS, ROWS[:1]),
+        lambda: calibration.ece(ROWS, LABELS[:1]),
+    ):
+        with pytest.raises(ValueError, match="are to be compared: both must"):
+            call()
+
+
+def test_no_branches_and_no_peers() -> None:
+    for name in ("teaching.gtn.loss", "teaching.sftn.loss"):
+        with pytest.raises(ValueError, match="branches: logits of one branch at least"):
+            formula(name)(ROWS, [], LABELS)
+    with pytest.raises(ValueError, match="peers: logits of one peer at least"):
+        formula("peers.dml.loss")(ROWS, [])
+
+
+def test_what_is_said() -> None:
+    said = r"^tensors of shapes \(1, 5\) and \(8, 5\) are to be compared: both must have the same shape$"
+    with pytest.raises(ValueError, match=said):
+        formula("methods.kd.loss")(ROWS, ROWS[:1])
