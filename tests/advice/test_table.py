@@ -111,7 +111,19 @@ def test_a_teacher_that_cannot_serve_says_why() -> None:
 
 def test_lengths_that_differ_are_said() -> None:
     tree = {**TREE, "teacher": {"net": "resnet14", "recipe": {"epochs": 60}}}
-    assert any("different numbers of epochs" in line for line in sentences(options(tree, "cpu", trials()), trials()))
+    said = sentences(options(tree, "cpu", trials()), trials())
+    assert any("different numbers of epochs" in line and "+1.27" in line for line in said)
+
+
+def test_a_lighter_kl_goes_by_the_length_of_the_teacher() -> None:
+    """It is a setting of the teacher's training."""
+    short = {**TREE, "epochs": 60}
+    long = {**short, "teacher": {"net": "resnet14", "recipe": {"epochs": 240}}}
+    for tree, better in ((short, True), (long, False)):
+        said = [
+            line for line in sentences(options(tree, "cpu", trials()), trials()) if "--teacher.method.kl_weight 1" in line
+        ]
+        assert any("was better" in line for line in said) == better
 
 
 def test_lengths_that_no_trial_had_are_said() -> None:
