@@ -4,7 +4,7 @@
 #     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length|rivals|gentler|longer|teachers|students|augmented|features]
 #
 # "lines" (the default) trains the page's lines 1 to 10 on all images, "length" its line 13 on 5,000, "rivals" its lines 14 to 18,
-# "gentler" its lines 19 and 21, "longer" its line 20, "teachers" its lines 22 to 24, "students" its lines 25 and 26,
+# "gentler" its lines 19 and 21, "longer" its line 20, "teachers" its lines 22 to 24 and 30, "students" its lines 25 and 26,
 # "augmented" its lines 27 and 29, and "features" its line 28.
 #
 # It can be stopped and started again at any time: finished runs are read, an unfinished one continues after its last epoch.
@@ -61,7 +61,7 @@ if [ "$part" = longer ]; then
     exit
 fi
 
-# 22 to 24. Line 13 with teachers that train longer or shorter than their students, and with a generic teacher.
+# 22 to 24 and 30. Line 13 with teachers that train longer or shorter than their students, and with a generic teacher.
 if [ "$part" = teachers ]; then
     teachers() {
         train --data.per_class 50 --teacher.net resnet20 --net resnet8 --method kd "$@"
@@ -70,6 +70,7 @@ if [ "$part" = teachers ]; then
         teachers --epochs 240 --teacher.method standard --teacher.recipe.epochs $length
     done
     teachers --epochs 60 --teacher.method standard,sftn --teacher.recipe.epochs 240
+    teachers --epochs 240 --teacher.method sftn --teacher.recipe.epochs 60
     for epochs in 60 240; do
         teachers --epochs $epochs --teacher.method gtn --teacher.method.pool tiny
     done
