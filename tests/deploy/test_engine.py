@@ -68,6 +68,21 @@ def test_what_is_read_changes_no_bit(net: BlockNet, model: bytes) -> None:
         assert all(f.is_contiguous(memory_format=torch.channels_last) for f in both.features)
 
 
+@pytest.mark.parametrize("channels", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_a_network_of_a_training_has_another_layout(channels: int) -> None:
+    """Its weights are channels-last. torch 2.9 refuses maps of such a network as outputs for one image."""
+    image = (channels, 16, 16)
+    net = network("resnet8", 5, channels).eval().requires_grad_(False)
+    row_major = Computed(exported(net, image), net.shapes(image), 1)
+    net = net.to(memory_format=torch.channels_last)
+    strides = [one.stride() for one in net.parameters()]
+    computed = Computed(exported(net, image), net.shapes(image), 1)
+    assert [one.stride() for one in net.parameters()] == strides
+    for count in (1, 5):
+        images = torch.randn(count, *image)
+        assert torch.equal(computed(images), row_major(images))
+
+
 def test_eight_bits_are_near_and_the_same_every_time(net: BlockNet) -> None:
     images = torch.randn(64, *IMAGE)
     flat = exported(net, IMAGE, "int8")

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from didact.deploy.culprit import layer, unfollowed
+from didact.deploy.layout import row_major
 from didact.files.disk import refused
 from didact.nets.blocks import BlockNet, Shape, Shapes
 from didact.spec import SpecError, installation
@@ -177,7 +178,7 @@ def converted(module: nn.Module, image: Shape, outputs: list[str]) -> bytes:
     """
     images = torch.zeros(2, *image)
     dynamic = ({0: torch.export.Dim("batch", min=1)},)
-    with quiet(), tempfile.TemporaryDirectory() as folder, torch.no_grad():
+    with quiet(), tempfile.TemporaryDirectory() as folder, torch.no_grad(), row_major(module):
         path = Path(folder) / "net.onnx"
         try:
             torch.onnx.export(
