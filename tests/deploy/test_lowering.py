@@ -38,7 +38,7 @@ def test_an_error_that_names_none(program: torch.export.ExportedProgram, error: 
 @pytest.mark.parametrize("float_ends", [False, True])
 def test_a_network_of_which_nothing_can_be_quantised_is_refused(float_ends: bool) -> None:
     """Its only layer computes its weights, which a quantiser does not know as such."""
-    pytest.importorskip("torchao", reason="the extra pt2 is not installed")
+    pytest.importorskip("torchao", reason="the extra pt2 is not installed, or not for this torch", exc_type=ImportError)
     layer = nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 10, 3))
     net = nn.Sequential(layer, nn.AvgPool2d(14), nn.Flatten()).eval().requires_grad_(False)
     form = find("pt2")

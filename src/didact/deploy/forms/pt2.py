@@ -8,6 +8,7 @@ slowly than floats; ``torch.compile`` fuses them.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import io
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -46,8 +47,18 @@ class Pt2(Form):
     weight_scales = WEIGHT_SCALES
 
     def check_installed(self, bits: int) -> None:
-        if bits == 8 and find_spec("torchao") is None:
+        if bits != 8:
+            return
+        if find_spec("torchao") is None:
             raise SpecError(f"to: pt2 needs torchao for 8 bits, which is not installed: {installation('pt2')}")
+        try:
+            with quiet():
+                importlib.import_module("torchao.quantization.pt2e")
+        except ImportError as error:  # it names no version of torch among its requirements
+            raise SpecError(
+                f"to: pt2 needs torchao for 8 bits, and torchao {version('torchao')} cannot be imported with "
+                f"torch {torch.__version__}: {error}; install another of its versions: for torch 2.9, pip install 'torchao<0.18'"
+            ) from error
 
     def model_of(self, net: nn.Module, image: Shape, mean: Sequence[float], std: Sequence[float]) -> bytes:
         return saved(program_of(net, image, mean, std))
