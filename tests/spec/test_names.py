@@ -126,3 +126,12 @@ def test_a_module_that_is_not_found(name: str, message: str, tmp_path: Path, mon
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(SpecError, match=message):
         imported(name)
+
+
+def test_a_fault_inside_an_installed_package_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "site-packages" / "unfit_package"
+    package.mkdir(parents=True)
+    (package / "inner.py").write_text("from math import no_such_name")
+    monkeypatch.syspath_prepend(package.parent)
+    with pytest.raises(SpecError, match=r"ImportError: cannot import name .* \(inner.py:1 of unfit_package\)$"):
+        imported("unfit_package.inner:net")

@@ -83,14 +83,17 @@ def running(name: str, doing: str) -> Iterator[None]:
 
 def reason(error: BaseException) -> str:
     """What was raised and where: ``KeyError: 'x' (mine.py:12)``. The line is the last one in the
-    user's own code."""
+    user's own code, or of an installed package, which is named, too: ``(hub.py:12 of timm)``."""
     text = clean(" ".join(str(error).split())[:300])
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {text}"
     lines = _own_lines(error)
     if not lines:
         return text or type(error).__name__
-    where = f"{Path(lines[-1].filename).name}:{lines[-1].lineno}"
+    file = Path(lines[-1].filename)
+    where = f"{file.name}:{lines[-1].lineno}"
+    if "site-packages" in file.parts[:-2]:  # where an installed package does not fit to another, its name says more
+        where += f" of {file.parts[file.parts.index('site-packages') + 1]}"
     return f"{type(error).__name__}{f': {text}' if text else ''} ({where})"
 
 
