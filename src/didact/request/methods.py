@@ -59,6 +59,11 @@ def _one(
     given = {**shared, **alone, "name": name}
     if teaches is not None and issubclass(_class(name, at), ForStudent):
         given.setdefault("student", teaches)
+    if teaches is None and "student" not in given and issubclass(_class(name, at), ForStudent):
+        raise SpecError(
+            f"{at}: {name} trains a teacher; write teacher.method={name} for the teacher of a student, or {at}.student=..., "
+            "the student that it is prepared for, to train it alone"
+        )
     try:
         return choose(Method, given)
     except SpecError as error:

@@ -8,7 +8,7 @@ null, takes what its :class:`Setting` names as the default.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, field_validator, model_validator
@@ -16,9 +16,10 @@ from pydantic import BeforeValidator, field_validator, model_validator
 from didact.data import Data
 from didact.engine.recipe import Recipe
 from didact.engine.recipes import RECIPES, complete
+from didact.method import Joint
 from didact.request.settings import as_given, read_outputs, several
 from didact.runs.given import Output
-from didact.spec import HERE, Count, Number, Seed, Seeds, SpecError, shown, spec
+from didact.spec import HERE, Count, Number, Seed, Seeds, SpecError, closest, shown, spec
 from didact.teaching.route import Route
 
 _SHORT = complete(RECIPES["short"].recipe) | {"precision": "auto"}
@@ -26,6 +27,9 @@ _SHORT = complete(RECIPES["short"].recipe) | {"precision": "auto"}
 
 BRANCHES = "branches"
 """The start of a student that begins with its teacher's branch, among names of runs."""
+
+SHORT_FORMS = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size", "tau": "temperature"}
+"""What some settings are called elsewhere, for messages."""
 
 
 @dataclass(frozen=True)
@@ -216,3 +220,13 @@ class Request:
     """What it is trained and tested on; short for data.name."""
     recipe: Annotated[Fields, Setting("name", "short", Recipe, _SHORT)] = None
     """short, paper, imagenet or modern (didact explain NAME); the fields below change it."""
+
+    @classmethod
+    def deeper(cls, name: str) -> list[str]:
+        """The paths of the settings that ``name`` may mean without its place: recipe.batch_size for
+        batch_size.
+        """
+        meant = SHORT_FORMS.get(name.lower(), name)
+        places = {"recipe": Recipe, "data": Data, "method": Joint}
+        found = {place: closest(meant, [one.name for one in fields(part)], 1, 0.8) for place, part in places.items()}
+        return [f"{place}.{near[0]}" for place, near in found.items() if near]

@@ -28,6 +28,7 @@ from didact.spec.faults import HERE as HERE
 from didact.spec.faults import RequestError as RequestError
 from didact.spec.faults import SpecError as SpecError
 from didact.spec.faults import check_kind as check_kind
+from didact.spec.faults import check_word as check_word
 from didact.spec.faults import clean as clean
 from didact.spec.faults import clean_lines as clean_lines
 from didact.spec.faults import closest as closest

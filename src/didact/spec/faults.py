@@ -54,6 +54,17 @@ def check_kind(setting: str, value: Any, kinds: type | tuple[type, ...], expecte
         raise SpecError(f"{setting}: {expected}, found {shown(value)}")
 
 
+def check_word(setting: str, value: Any, words: Sequence[str]) -> None:
+    """Check that a word is one of ``words``: a formula would take another for the last of them.
+
+    Raises:
+        SpecError: it is not; the message has all of them.
+    """
+    if value not in words:
+        *first, last = map(repr, words)
+        raise SpecError(f"{setting}: {', '.join(first)} or {last}, found {shown(value)}")
+
+
 def closest(name: str, names: Iterable[str], most: int = 3, likeness: float = 0.6) -> list[str]:
     """The ``names`` that ``name`` may be a misspelling of, at most so many, the closest first.
 
@@ -84,6 +95,13 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; known: {first_of(known, LISTED)}" if known else ""
 
 
+def _deeper(owner: Any, name: str, names: Sequence[str]) -> str:
+    """The settings further down that ``name`` may mean, where ``owner`` knows some (a class method ``deeper``) and no
+    name of its own is as near."""
+    paths = owner.deeper(name) if hasattr(owner, "deeper") and not closest(name, names, likeness=0.8) else []
+    return "; did you mean " + " or ".join(f"'{path}'" for path in paths) + "?" if paths else ""
+
+
 def first_of(names: Sequence[str], most: int, between: str = ", ") -> str:
     """The first of the names, and how many more there are. One more would take the room of the name itself, so all
     are written where there is one more than ``most``."""
@@ -106,7 +124,7 @@ def explain(cls: Any, error: ValidationError, at: str) -> list[str]:
         if kind in ("unexpected_keyword_argument", "extra_forbidden"):
             owner = type_at(cls, parents)
             names = [f.name for f in dataclasses.fields(owner)] if owner else []
-            lines.append(f"{cut(path)}: no such setting{nearest(key, names)}")
+            lines.append(f"{cut(path)}: no such setting{_deeper(owner, key, names) or nearest(key, names)}")
         elif kind == "chosen":
             lines.append(under(path, context["faults"]))
         elif kind == "unexpected_positional_argument":
