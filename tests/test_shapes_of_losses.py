@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from importlib import import_module
 from typing import Any
 
@@ -129,6 +130,27 @@ def test_no_branches_and_no_peers() -> None:
             formula(name)(ROWS, [], LABELS)
     with pytest.raises(ValueError, match="peers: logits of one peer at least"):
         formula("peers.dml.loss")(ROWS, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "settings", "said"),
+    [
+        ("peers.kdcl.target", ([ROWS, ROWS], LABELS), {"how": "liner"}, r"how: 'naive', .* or 'mean', found 'liner'"),
+        ("teaching.sftn.terms", (ROWS, [ROWS], LABELS), {"direction": "forward"}, r"direction: .* found 'forward'"),
+        ("methods.ft.loss", (MAPS, MAPS), {"kind": "author"}, "kind: 'attention' or 'authors', found 'author'"),
+        ("methods.ft.restoration", (MAPS, MAPS), {"norm": "L2"}, "norm: 'l2' or 'l1', found 'L2'"),
+        ("methods.fsp.loss", ((MAPS, MAPS), (MAPS, MAPS)), {"kind": ""}, "kind: 'repdistiller' or 'torchdistill', found ''"),
+        ("methods.dist.loss", (ROWS, ROWS), {"eps": "clamped"}, "eps: 'clamp' or 'product', found 'clamped'"),
+        ("methods.cc.matrix_distance", (ROWS, ROWS), {"kernel": "rbf"}, "kernel: 'bilinear' or 'gaussian', found 'rbf'"),
+    ],
+)
+def test_a_word_that_a_formula_does_not_know(
+    name: str, arguments: tuple[Any, ...], settings: dict[str, str], said: str
+) -> None:
+    """Another formula was computed, in silence."""
+    call = inspect.unwrap(formula(name))  # without the tests' own check of types
+    with pytest.raises(ValueError, match=said):
+        call(*arguments, **settings)
 
 
 def test_what_is_said() -> None:

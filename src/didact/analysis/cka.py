@@ -16,13 +16,14 @@ of the kernels; ``matrix`` uses the smaller of the two. For layers of two networ
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from jaxtyping import Float
 from torch import Tensor
 
 from didact.analysis import hsic, kernels
 from didact.analysis.moments import Moments, pairs_of
+from didact.spec import check_word
 
 __all__ = ["Kind", "Moments", "linear", "matrix", "rbf", "unbiased"]
 
@@ -87,8 +88,9 @@ def matrix(
         kind, unbiased, share: as above.
 
     Raises:
-        ValueError: too few samples, or a share that is not positive.
+        ValueError: too few samples, a share that is not positive, or another kind.
     """
+    check_word("kind", kind, get_args(Kind))
     if share <= 0:
         raise ValueError(f"share: the bandwidth as a share of the median distance must be above 0, found {share}")
     if kind == "rbf":

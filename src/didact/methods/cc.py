@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from didact.losses import in_float32, task, unit_rows
 from didact.method import Joint, Pair, StepContext
-from didact.spec import Count, NonNegative, spec
+from didact.spec import Count, NonNegative, check_word, spec
 from didact.tensors import Needs, Scalar, Vector, same_images, same_shape
 
 
@@ -65,6 +65,7 @@ def matrix_distance(
         sharpness, order: of the gaussian one's expansion.
     """
     same_images(es, et)
+    check_word("kernel", kernel, ("bilinear", "gaussian"))
     if unit:
         es, et = unit_rows(es), unit_rows(et)
     ms, mt = es @ es.T, et @ et.T

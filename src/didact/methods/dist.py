@@ -22,14 +22,14 @@ at zero takes huge first steps, here as in the authors' code.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from didact.losses import cross_entropy, in_float32, varies
 from didact.method import Idle, Method, Pair, SoftLabels, StepContext
-from didact.spec import NonNegative, Positive, spec
+from didact.spec import NonNegative, Positive, check_word, spec
 from didact.tensors import Logits, Needs, Scalar, reads, same_shape
 
 Eps = Literal["clamp", "product"]
@@ -46,6 +46,7 @@ def loss(
     zero gradient.
     """
     same_shape(zs, zt)
+    check_word("eps", eps, get_args(Eps))
     p, q = (zs / temperature).softmax(1), (zt / temperature).softmax(1)
     inter = 1 - _correlation(p, q, 1, eps).mean()
     intra = 1 - _correlation(p, q, 0, eps).mean()

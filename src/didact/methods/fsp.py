@@ -39,7 +39,7 @@ from didact.losses import in_float32, pool_alike, task
 from didact.method import Joint, Pair, Parallel, Stage, StepContext, initialising
 from didact.nets.adapt import match
 from didact.nets.blocks import Shapes
-from didact.spec import Count, NonNegative, spec
+from didact.spec import Count, NonNegative, check_word, spec
 from didact.tensors import Feature, Needs, Outputs, Scalar, TeacherFeature, same_images
 
 Maps = tuple[Tensor, Tensor]
@@ -65,6 +65,7 @@ def loss(fs_pair: Maps, ft_pair: Maps, kind: str = "repdistiller") -> Scalar:
     """One pair of successive levels, (lower, upper) of each network. Levels must agree in channels,
     not in sizes."""
     same_images(fs_pair[0], ft_pair[0])
+    check_word("kind", kind, ("repdistiller", "torchdistill"))
     peak = kind == "torchdistill"
     own, other = flow(*fs_pair, peak), flow(*ft_pair, peak)
     if own.shape != other.shape:

@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from didact.losses import attention_map, in_float32, pool_alike, task, unit_rows
 from didact.method import Idle, Joint, Pair, Parallel, Stage, StepContext
 from didact.nets.adapt import one_position
-from didact.spec import Count, NonNegative, Positive, Share, spec
+from didact.spec import Count, NonNegative, Positive, Share, check_word, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads, same_shape
 
 
@@ -46,6 +46,7 @@ def loss(factor_s: Feature, factor_t: TeacherFeature, kind: str = "attention") -
     The larger of two factors is adaptively average-pooled. An all-zero factor counts as zero, with
     zero gradient.
     """
+    check_word("kind", kind, ("attention", "authors"))
     factor_s, factor_t = pool_alike(factor_s, factor_t)
     if kind == "attention":
         return (attention_map(factor_s) - attention_map(factor_t)).abs().mean()
@@ -58,6 +59,7 @@ def loss(factor_s: Feature, factor_t: TeacherFeature, kind: str = "attention") -
 def restoration(restored: Feature, ft: Feature, norm: str = "l2") -> Scalar:
     """Mean over all elements of (restored - ft)^2, or of |restored - ft| ("l1")."""
     same_shape(restored, ft)
+    check_word("norm", norm, ("l2", "l1"))
     return F.mse_loss(restored, ft) if norm == "l2" else F.l1_loss(restored, ft)
 
 

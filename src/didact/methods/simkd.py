@@ -28,7 +28,7 @@ which the head does not ignore: a possible reason for the instability.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -38,7 +38,7 @@ from didact.losses import divergences, in_float32, pool_alike
 from didact.method import Method, MetricsContext, Pair, Parallel, SoftLabels, Stage, StepContext
 from didact.nets.adapt import Frozen, match
 from didact.nets.blocks import Block, BlockNet, Head, Shape, join
-from didact.spec import NonNegative, spec
+from didact.spec import NonNegative, check_word, spec
 from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads
 
 Kind = Literal["l2", "kl"]
@@ -59,8 +59,7 @@ def loss(projected: Feature, ft: TeacherFeature, counted: Tensor | None = None, 
     """
     if projected.shape[1] != ft.shape[1]:
         raise ValueError(f"{projected.shape[1]} channels are to meet {ft.shape[1]}: put a projector between them")
-    if kind not in ("l2", "kl"):
-        raise ValueError(f"kind: 'l2' or 'kl', found {kind!r}")
+    check_word("kind", kind, get_args(Kind))
     fs, ft = pool_alike(projected, ft)
     if kind == "l2":
         each = (fs - ft).pow(2).mean((1, 2, 3))

@@ -31,7 +31,7 @@ can be negative; a singular C has a pseudo-inverse.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +40,7 @@ from torch import Tensor, nn
 
 from didact.losses import cross_entropy, in_float32, softened_kl
 from didact.method import HeldOut, Method, Pair, Parallel, SoftLabels, StepContext
-from didact.spec import NonNegative, Positive, spec
+from didact.spec import NonNegative, Positive, check_word, spec
 from didact.tensors import Labels, Logits, Needs, Scalar, reads, same_shape
 
 How = Literal["naive", "linear", "minlogit", "general", "mean"]
@@ -70,8 +70,9 @@ def target(
         weights: weights of the networks, for "general": from :func:`general`.
 
     Raises:
-        ValueError: "general" without weights, or logits of several shapes.
+        ValueError: another kind of target; "general" without weights; or logits of several shapes.
     """
+    check_word("how", how, get_args(How))
     if how == "general" and weights is None:
         raise ValueError("the target 'general' takes the networks' weights: kdcl.general(held-out logits, held-out labels)")
     return _target(tuple(logits), labels, how, weights)

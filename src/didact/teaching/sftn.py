@@ -23,7 +23,7 @@ warm-up of the branch terms. Networks with different numbers of blocks are match
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ from didact.losses import cross_entropy, softened_kl
 from didact.method import ForStudent, MetricsContext, Pair, Parallel, SoftLabels, StepContext
 from didact.nets.adapt import Transform, match
 from didact.nets.blocks import BlockNet
-from didact.spec import NonNegative, Positive, spec
+from didact.spec import NonNegative, Positive, check_word, spec
 from didact.tensors import Logits, Needs, Scalar, Targets, reads
 
 Direction = Literal["branch||teacher", "teacher||branch"]
@@ -55,10 +55,11 @@ def terms(
     tau^2 before the KL.
 
     Raises:
-        ValueError: no branches, or logits of several shapes.
+        ValueError: no branches, logits of several shapes, or another direction.
     """
     if not branches:
         raise ValueError("branches: logits of one branch at least, found none")
+    check_word("direction", direction, get_args(Direction))
     scale = kl_weight * (temperature**2 if squared else 1.0) / len(branches)
     kl = [
         softened_kl(zr, zt, temperature) if direction == "branch||teacher" else softened_kl(zt, zr, temperature)
