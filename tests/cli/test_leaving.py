@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -48,3 +49,12 @@ def left(code: int, *words: str) -> tuple[int, str]:
 def test_the_exit_code_and_what_comes_last() -> None:
     assert left(0) == left(0, "computes") == (0, "late\nat the end\n")
     assert left(3) == left(3, "computes") == (3, "late\nat the end\n")
+
+
+def test_a_second_ctrl_c_at_the_end_ends_it_without_a_traceback() -> None:
+    again = "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n" + LEAVES.replace(
+        'atexit.register(print, "at the end")', "atexit.register(os.kill, os.getpid(), signal.SIGINT)"
+    )
+    command = [sys.executable, "-c", again, str(128 + signal.SIGINT)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 import threading
 from contextlib import suppress
@@ -17,6 +18,8 @@ def leave(code: int) -> NoReturn:
     Python's own end would then be unsafe: before version 3.14 it ends such a thread where it next touches Python, and if torch
     is on the way, the process aborts.
     """
+    if code == 128 + signal.SIGINT:  # a second Ctrl-C ends it at once; in torch's own end it would be a traceback
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     if not any(one.daemon and one is not threading.main_thread() for one in threading.enumerate()):
         sys.exit(code)
     threading._shutdown()  # type: ignore[attr-defined] - Python's own end begins with these two
