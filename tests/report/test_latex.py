@@ -7,6 +7,7 @@ import re
 import pytest
 
 from didact.report import latex
+from didact.tables.table import Table
 from support.awkward import AWKWARD
 
 
@@ -41,3 +42,9 @@ def test_a_table() -> None:
 )
 def test_characters(text: str, source: str) -> None:
     assert latex.escaped(text) == source
+
+
+def test_a_minus_in_a_text_but_no_hyphen_of_a_name() -> None:
+    table = Table(("student", "95 % interval"), (("basic-16-2x16", "-11.03 to -7.54"), ("a -b", "-9.3 (-11 to -7)")))
+    rows = [line.strip() for line in latex.render(table).splitlines() if line.endswith(r"\\")]
+    assert rows[1:] == [r"basic-16-2x16 & $-$11.03 to $-$7.54 \\", r"a -b & $-$9.3 ($-$11 to $-$7) \\"]

@@ -55,9 +55,10 @@ def escaped(text: str) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    """A cell as LaTeX, with minus signs instead of hyphens before digits."""
-    plain = escaped(text(cell))
-    return plain if isinstance(cell, str) else re.sub(r"-(?=\d)", "$-$", plain)
+    """A cell as LaTeX, with minus signs instead of hyphens before digits; in a text, which may be a
+    network's name, only where a word begins: an interval is a text.
+    """
+    return re.sub(r"(?<![^\s(])-(?=\d)" if isinstance(cell, str) else r"-(?=\d)", "$-$", escaped(text(cell)))
 
 
 def _row(cells: list[str]) -> str:
