@@ -26,7 +26,7 @@ class ForStudent(Method):
     teaches: ClassVar = True
 
     student: str
-    """The student that the teacher is prepared for; a name of the zoo."""
+    """The student that the teacher is prepared for; named only where the teacher is trained alone."""
 
     @field_validator("student")
     @classmethod
