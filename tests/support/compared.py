@@ -1,4 +1,4 @@
-"""For tests of comparisons: Records that know their accuracy only, and tables as they are printed."""
+"""For tests of comparisons: Records that know their accuracy and seconds only, and tables as they are printed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ from didact.tables.table import text
 
 @dataclass(frozen=True)
 class Known(Record):
-    """A Record that knows its last accuracy only."""
+    """A Record without files that knows its only epoch: the accuracy, in percent, and its 2 seconds."""
 
     top1: float
 
-    def final(self) -> dict[str, Any]:
-        return {"test_top1": self.top1}
-
     def metrics(self) -> list[dict[str, Any]]:
-        return [{"epoch": 1, **self.final()}]
+        return [{"epoch": 1, "test_top1": self.top1, "seconds": 2.0}]
 
 
 def record(top1: float) -> Record:

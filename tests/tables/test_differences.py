@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf, nan
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,19 +24,10 @@ from didact.tables.measures import Measure
 from didact.tables.study import Column, Study
 from didact.tables.table import Quantity, Table, text
 from didact.tables.transfer import transfers
+from support.compared import record
 
 Figures = dict[Run, float]
 """Of runs, in percent."""
-
-
-@dataclass(frozen=True)
-class Known(Record):
-    """A Record that knows its last accuracy and its seconds."""
-
-    top1: float
-
-    def metrics(self) -> list[dict[str, Any]]:
-        return [{"epoch": 1, "test_top1": self.top1, "seconds": 2.0}]
 
 
 def test_a_study(tiny: Callable[..., Run]) -> None:
@@ -50,7 +40,7 @@ def test_a_study(tiny: Callable[..., Run]) -> None:
         Column(label, (teacher,), {"kd": {"resnet8": tuple(run for run, _ in figures)}})
         for label, teacher, figures in (("base", first, base), ("other", first, other), ("apart", second, apart))
     )
-    records: dict[str, Record] = {run.digest: Known(Path(), v) for run, v in (*base, *other, *apart, (first, 80.0))}
+    records: dict[str, Record] = {run.digest: record(v) for run, v in (*base, *other, *apart, (first, 80.0))}
     study = Study("title", columns, 0, {"s1": "resnet8"})
     table = study.accuracies(records, "kd")
     assert tuple(map(text, table.rows[1])) == ("s1", "67.00 ± 6.08", "73.00 ± 1.73 (+2.00 ± 1.41, n=2)", "90.00 (-) n=1")
@@ -72,7 +62,7 @@ def test_a_grid(tiny: Callable[..., Run], store: Store, monkeypatch: pytest.Monk
     by_digest = {run.digest: v for key, runs in made.items() for run, v in zip(runs, values[key], strict=True)}
     rows = {row: {column: tuple(made[row, column]) for column in "ab"} for row in ("kd", "sp")}
     measure = Measure("top-1", lambda store, runs, device, tell: by_digest)
-    monkeypatch.setattr(Store, "get", lambda self, run: Known(Path(), 0.0))
+    monkeypatch.setattr(Store, "get", lambda self, run: record(0.0))
     table = Grid("title", rows, ("a", "b"), "a", (measure,), average=True).tables(store, "cpu", lambda line: None)[0]
     shown = [tuple(map(text, row)) for row in table.rows]
     assert shown[0] == ("kd", "55.00 ± 7.07", "59.00 ± 9.90 (+4.00 ± 2.83)")
@@ -94,7 +84,7 @@ def test_one_definition(command: str, tiny: Callable[..., Run], monkeypatch: pyt
     standard, other = tiny(net="resnet14"), tiny({"name": "sftn", "student": "resnet8"}, net="resnet14")
     first = {tiny("kd", teacher=standard, seed=seed): top1 for seed, top1 in enumerate((70.0, 71.0, 60.0))}
     second = {tiny("kd", teacher=other, seed=seed): top1 for seed, top1 in ((0, 71.0), (1, 74.0), (5, 75.5))}
-    records = {run.digest: Known(Path(), top1) for run, top1 in (first | second).items()}
+    records = {run.digest: record(top1) for run, top1 in (first | second).items()}
     monkeypatch.setattr(Store, "get", lambda self, run: records[run.digest])
     table = DIFFERENCES[command](standard, other, first, second, records)
     (plain,) = [

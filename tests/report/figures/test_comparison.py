@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -14,30 +13,21 @@ from didact.report.figures.comparison import comparison
 from didact.runs.run import Run
 from didact.store.record import Record
 from didact.tables.comparison import comparisons
+from support.compared import record
 
 OTHER = Data(name="digits", per_class=5)
-
-
-@dataclass(frozen=True)
-class Known(Record):
-    """A Record that knows its last accuracy only."""
-
-    top1: float
-
-    def metrics(self) -> list[dict[str, Any]]:
-        return [{"epoch": 1, "test_top1": self.top1}]
 
 
 def test_a_figure_leaves_out_what_is_not_defined(tiny: Callable[..., Run], tmp_path: Path) -> None:
     students = [tiny("kd"), tiny("kd", seed=1), tiny("at")]
     teacher = students[0].teacher
     assert teacher is not None
-    finished: list[tuple[Run, Record]] = [(teacher, Known(Path(), 80.0))]
-    finished += [(run, Known(Path(), top1)) for run, top1 in zip(students, (70.0, nan, nan), strict=True)]
+    finished: list[tuple[Run, Record]] = [(teacher, record(80.0))]
+    finished += [(run, record(top1)) for run, top1 in zip(students, (70.0, nan, nan), strict=True)]
     figure = comparison(comparisons(finished, {run.digest for run in students}), finished)
     save(figure, tmp_path / "all.png")
     assert [bar.get_height() for bar in figure.axes[0].patches] == [70.0]
-    none: list[tuple[Run, Record]] = [(teacher, Known(Path(), nan)), (students[2], Known(Path(), nan))]
+    none: list[tuple[Run, Record]] = [(teacher, record(nan)), (students[2], record(nan))]
     figure = comparison(comparisons(none, {students[2].digest}), none)
     save(figure, tmp_path / "none.png")
     assert not figure.axes[0].patches and (tmp_path / "none.png").stat().st_size
@@ -47,7 +37,7 @@ def test_a_curve_of_a_teacher_is_of_one_that_teaches(tiny: Callable[..., Run]) -
     """Two teachers with a student each; a third network is like them and teaches nobody here."""
     teachers = [tiny("ce", net="resnet14", seed=seed) for seed in range(3)]
     students = [tiny("kd", teacher=teacher) for teacher in teachers[:2]]
-    finished: list[tuple[Run, Record]] = [(run, Known(Path(), 70.0)) for run in (*teachers, *students)]
+    finished: list[tuple[Run, Record]] = [(run, record(70.0)) for run in (*teachers, *students)]
     figure = comparison(comparisons(finished, {run.digest for run in students}), finished)
     assert [line.get_linestyle() for line in figure.axes[1].get_lines()] == ["--", "--", "-", "-"]
 
@@ -57,7 +47,7 @@ def test_a_legend_covers_nothing(tiny: Callable[..., Run], tmp_path: Path) -> No
     kinds: list[Any] = ["ce", {"name": "sftn", "student": "resnet8", "kl_weight": 1.25}, {"name": "gtn", "pool": "tiny"}]
     teachers = [tiny(kind, net="resnet14", data_seed=seed) for kind in kinds for seed in (0, 1)]
     runs = [*teachers, *(tiny("kd", teacher=teacher) for teacher in teachers), tiny("ce"), tiny("ce", data=OTHER)]
-    finished: list[tuple[Run, Record]] = [(run, Known(Path(), 70.0 + at)) for at, run in enumerate(runs)]
+    finished: list[tuple[Run, Record]] = [(run, record(70.0 + at)) for at, run in enumerate(runs)]
     figure = comparison(comparisons(finished, {run.digest for run in runs[6:]}), finished)
     save(figure, tmp_path / "all.png")
     first, second = figure.subfigs
