@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +38,35 @@ def test_a_refused_token_is_named(reason: str, wants: str) -> None:
 def test_an_address_where_nothing_listens_is_not_waited_for(address: str) -> None:
     with pytest.raises(RequestError, match=r"there is no Ray cluster at .*Start one with ray start --head"):
         cluster._check_listens(address)
+
+
+@pytest.mark.parametrize("first", ["ours", "theirs"])
+def test_two_first_commands_have_one_token(first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is there with its content or not at all, whichever of them is first."""
+    token = tmp_path / "folder" / "token"
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+
+    def drawn(length: int) -> str:
+        assert not token.exists() and length == 32
+        if first == "theirs":
+            token.write_text("theirs")
+            token.chmod(0o600)
+        return "ours"
+
+    monkeypatch.setattr(cluster.secrets, "token_hex", drawn)
+    cluster.private_token(create=True)
+    assert token.read_text() == first and stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert os.listdir(token.parent) == ["token"]
+    cluster.private_token(create=True)
+    assert token.read_text() == first
+
+
+def test_a_file_system_without_hard_links_has_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+
+    def refused(source: str, target: Path) -> None:
+        raise PermissionError("not here")
+
+    monkeypatch.setattr(os, "link", refused)
+    cluster.private_token(create=True)
+    assert len((tmp_path / "token").read_text()) == 64 and os.listdir(tmp_path) == ["token"]

@@ -8,6 +8,7 @@ import secrets
 import socket
 import stat
 import sys
+import tempfile
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -150,17 +151,29 @@ def private_token(*, create: bool) -> None:
     if not path.exists():
         if create:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with (
-                contextlib.suppress(FileExistsError),
-                os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as f,
-            ):
-                f.write(secrets.token_hex(32))
+            _new_token(path)
         return
     if hasattr(os, "getuid") and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise RequestError(
             f"the token of the Ray cluster can be read by other users of this machine: {path}. Whoever has it can run anything "
             f"on the cluster; make a new one: rm {path}; ray get-auth-token --generate; chmod 600 {path}"
         )
+
+
+def _new_token(path: Path) -> None:
+    """Write a token that is there as a whole or not at all: another first command may read it at the same
+    time. One that is there by now is kept, as the other command's cluster has it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # readable by its owner only
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(32))
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
 
 
 def _refusal(address: str, error: Exception) -> str:
