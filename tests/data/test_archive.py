@@ -110,7 +110,10 @@ def test_what_a_killed_process_left_is_not_used(root, packed_tiny, site):
     left.mkdir(parents=True)
     (left / "train_X.bin").write_bytes(b"half")
     (root / "tmpdownload").write_bytes(site["content"][:10])
+    for path in (left / "train_X.bin", left, left.parent):
+        os.utime(path, (0, 0))
     assert len(tiny.read()[0].labels) == 1
+    assert not left.parent.exists()  # nothing has changed in it for a day
 
 
 def test_a_kill_while_unpacking_leaves_no_folder(root, packed_tiny, site):

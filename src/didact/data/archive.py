@@ -8,7 +8,6 @@ is used like any other.
 from __future__ import annotations
 
 import os
-import tempfile
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from didact.data.contract import DataError, Facts, NoRoomError, unkept
 from didact.data.split import Labelled
 from didact.data.unpack import unpack
+from didact.files.beside import folder_beside
 
 
 def root() -> Path:
@@ -191,11 +191,11 @@ class Archive(ABC):
         """Unpack beside and rename: the folder is there completely or not at all."""
         target = path.parent / self.folder
         try:
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".unpacking-") as beside:
-                unpack(path, Path(beside), self._wanted)
-                if not (Path(beside) / self.folder).is_dir():
+            with folder_beside(path.parent, ".unpacking-") as beside:
+                unpack(path, beside, self._wanted)
+                if not (beside / self.folder).is_dir():
                     raise DataError(f"{path}: expected the folder {self.folder} in it, found none; nothing was unpacked")
-                os.replace(Path(beside) / self.folder, target)
+                os.replace(beside / self.folder, target)
         except OSError as error:
             if not target.is_dir():  # otherwise another process was first, and its folder is as good
                 raise unkept(error, f"{path}: could not be unpacked into {path.parent}: {error}") from error

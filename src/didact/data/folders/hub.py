@@ -12,8 +12,6 @@ import contextlib
 import hashlib
 import io
 import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +22,7 @@ from didact.data.archive import root
 from didact.data.contract import unkept
 from didact.data.folders.splits import PREFIX, Asked, Labelled, choose
 from didact.data.folders.walk import NOTES
+from didact.files.beside import folder_beside
 from didact.spec import SpecError, clean, installation, shown
 
 VERSION = 2
@@ -164,16 +163,13 @@ def _write(place: Path, parts: Mapping[str, Labelled], notes: tuple[str, ...], s
     """All images below ``place``, and ``notes``; under another name until all are there."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        into = Path(tempfile.mkdtemp(dir=place.parent, prefix=".unfinished-"))
-        try:
+        with folder_beside(place.parent, ".unfinished-") as into:
             for part, split in parts.items():
                 for number, row in enumerate(split.rows):
                     _write_one(into / (part if len(parts) > 1 else ""), split, number, row)
             (into / NOTES).write_text("\n".join(notes), encoding="utf-8")
             with contextlib.suppress(FileExistsError):
                 os.rename(into, place)
-        finally:
-            shutil.rmtree(into, ignore_errors=True)
     except OSError as error:
         if place.is_dir():
             return  # another process was first
