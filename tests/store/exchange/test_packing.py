@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tarfile
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,14 @@ def test_the_same_records_make_the_same_archive(full: Shelf, tmp_path: Path) -> 
     assert tarfile.is_tarfile(tmp_path / "a.tar")
     with pytest.raises(SpecError, match="exists; name another"):
         pack(tmp_path / "a.tar", records(full))
+
+
+def test_what_a_killed_export_left_goes_with_the_next_one(full: Shelf, tmp_path: Path) -> None:
+    for name, idle in ((".a.tar.7.tmp", 3600), (".a.tar.8.tmp", 0), (".b.tar.7.tmp", 3600)):
+        (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (time.time() - idle,) * 2)
+    pack(tmp_path / "a.tar", records(full))
+    assert {path.name for path in tmp_path.glob("*.t*")} == {".a.tar.8.tmp", ".b.tar.7.tmp", "a.tar"}
 
 
 def test_a_damaged_record_is_not_packed(full: Shelf, tmp_path: Path) -> None:

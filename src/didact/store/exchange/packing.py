@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from didact import __version__
-from didact.files.checked import DamagedError, file_checksum, sync_folder
+from didact.files.checked import DamagedError, clear_left, file_checksum, sync_folder
 from didact.files.reading import is_file
 from didact.spec import SpecError, digest
 from didact.store.exchange import portable
@@ -31,6 +31,7 @@ def pack(path: Path, records: Sequence[Record]) -> Manifest:
         raise SpecError(f"{path} exists; name another, or remove it")
     manifest = Manifest(format=FORMAT, didact=__version__, runs=tuple(map(_content, records)))
     path.parent.mkdir(parents=True, exist_ok=True)
+    clear_left(path.parent, (path.name,))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
