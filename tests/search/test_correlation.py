@@ -11,11 +11,12 @@ import pytest
 from didact.execution import Execution, execute
 from didact.methods.kd import KD
 from didact.nets.architecture import cost, parse
-from didact.runs.run import Run
+from didact.runs.run import Run, Start
 from didact.search.correlation import correlated, rank_correlation
 from didact.search.predict import Predictor
 from didact.store.store import Store
 from support.searched import DATA, RECIPE, SPACE, TEACHER
+from support.shelf import keep
 
 NAMES = [SPACE.smallest, SPACE.largest, "basic-4-1x8-1x12"]
 BRIEF = replace(RECIPE, epochs=1)
@@ -89,3 +90,16 @@ def test_this_teacher_s_students_come_first(fresh: Store) -> None:
     assert [(one.own, one.trained.partition(" ")[0]) for one in found] == [(True, "kd"), (False, "alone"), (False, "kd")]
     assert all(len(one.students) == 3 for one in found)
     assert [one.own for one in rank_correlation(Predictor(fresh, other), fresh)] == [True, False, False]
+
+
+def test_students_that_begin_otherwise_are_not_pooled(fresh: Store) -> None:
+    """Of two seeds each; they begin with runs of two recipes. As in the tables of students, these are two ways."""
+    begun = [Run(net=name, data=DATA, recipe=recipe, seed=s) for recipe in (BRIEF, RECIPE) for name in NAMES for s in (0, 1)]
+    runs = [Run(net=one.net, data=DATA, recipe=BRIEF, seed=one.seed, start=Start(run=one)) for one in begun]
+    for run in runs:
+        keep(fresh.root, run)
+    found = rank_correlation(Predictor(fresh, TEACHER), fresh)
+    first = [min((run for run in runs[at : at + 6] if not run.seed), key=lambda run: run.digest) for at in (0, 6)]
+    expected = {f"alone (ce) fine-tuned {run.digest[:6]}" for run in first}
+    assert {one.trained.partition(";")[0] for one in found} == expected and len(found) == 2
+    assert all([student.tested.n for student in one.students] == [2, 2, 2] for one in found)

@@ -12,6 +12,7 @@ from didact.engine.recipe import Recipe
 from didact.peers.dml import DML
 from didact.request.plan import plan
 from didact.runs.groups import Peer
+from didact.runs.labels import row_labels
 from didact.runs.run import Run, Start
 from didact.store.record import Record
 from didact.tables.comparison import comparisons
@@ -120,6 +121,14 @@ def test_students_that_are_trained_on_under_their_own_teachers_are_one_row(tiny:
     found = [(run, record(50.0)) for run in runs]
     (table,) = comparisons(found, {run.digest for run in runs})
     assert [row.method for row in table.rows] == ["kd fine-tuned"] and len(table.teachers) == 2
+
+
+def test_networks_that_are_trained_on_alike_have_one_label(tiny: Callable[..., Run]) -> None:
+    """Each begins with the run of its own network."""
+    runs = [tiny("ce", net=net, start=Start(run=tiny("at", net=net))) for net in ("resnet8", "resnet14")]
+    other = tiny("ce", net="resnet14", start=Start(run=tiny("kd", net="resnet14")))
+    first, second, third = (row_labels([*runs, other])[run.digest] for run in (*runs, other))
+    assert first == second != third
 
 
 def test_groups_whose_peers_are_trained_otherwise_are_rows_of_their_own(tiny: Callable[..., Run]) -> None:

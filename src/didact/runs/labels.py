@@ -122,7 +122,7 @@ def row_label(run: Run) -> str:
 
 def row_labels(runs: Iterable[Run]) -> dict[str, str]:
     """By digest the row of each run in a table of all of them: its label; where runs of one label differ
-    in more than their seeds and teachers, also the start of the digest of the first run like it.
+    in more than their networks, seeds and teachers, also the start of the digest of the first run like it.
     """
     kinds: dict[str, dict[str, list[Run]]] = {}
     for run in runs:
@@ -143,10 +143,10 @@ def _unsaid(run: Run) -> str:
 
 
 def _start_apart(run: Run) -> dict[str, Any]:
-    """The run that ``run`` begins with, as JSON data without a seed and a teacher that they share."""
+    """The run that ``run`` begins with, as JSON data without a network, a seed and a teacher that they share."""
     assert run.start is not None and run.start.run is not None
-    one = run.start.run
-    tree = {k: v for k, v in to_json(one).items() if k not in ("seed", "teacher") or getattr(one, k) != getattr(run, k)}
+    one, apart = run.start.run, ("net", "seed", "teacher")
+    tree = {k: v for k, v in to_json(one).items() if k not in apart or getattr(one, k) != getattr(run, k)}
     return tree | {"start": _start_apart(one)} if one.start is not None and one.start.run is not None else tree
 
 

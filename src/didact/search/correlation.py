@@ -16,7 +16,7 @@ from typing import Any
 from scipy.stats import kendalltau, spearmanr
 
 from didact.data import facts
-from didact.runs.labels import recipe_label, row_label, teacher_label
+from didact.runs.labels import recipe_label, row_labels, teacher_label
 from didact.runs.run import Run
 from didact.runs.spread import Sample
 from didact.search.costs import counted
@@ -90,11 +90,12 @@ def rank_correlation(predictor: Predictor, store: Store, least: int = LEAST) -> 
     Students of the predicting teacher come first. Runs on the same images count, whatever their
     validation split.
     """
+    found = [(run, record) for run, record in store.runs() if _belongs(run, predictor)]
+    ways = row_labels(run for run, _ in found)
     groups: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for run, record in store.runs():
-        if _belongs(run, predictor):
-            key = (_training(run, predictor), run.teacher.digest if run.teacher else "")
-            groups.setdefault(key, {}).setdefault(run.net, []).append(record.final()["test_top1"])
+    for run, record in found:
+        key = (_training(run, ways[run.digest], predictor), run.teacher.digest if run.teacher else "")
+        groups.setdefault(key, {}).setdefault(run.net, []).append(record.final()["test_top1"])
     own = predictor.run.digest
     ordered = sorted(groups, key=lambda key: (key[1] != own, key))
     return [
@@ -128,15 +129,15 @@ def correlated(x: Sequence[float], y: Sequence[float]) -> tuple[float | None, fl
     return float(kendall.statistic), float(spearman.statistic), float(kendall.pvalue)
 
 
-def _training(run: Run, predictor: Predictor) -> str:
-    """Method, teacher and recipe of a run as text; its validation split if it differs from the
+def _training(run: Run, way: str, predictor: Predictor) -> str:
+    """Method (``way``), teacher and recipe of a run as text; its validation split if it differs from the
     predictor's."""
     teacher = f" from {teacher_label(run.teacher, run)}" if run.teacher else ""
     share = run.data.validation
     split = (
         "" if share == predictor.run.data.validation else f"; {100 * share:g} % for validation" if share else "; all images"
     )
-    return f"{row_label(run)}{teacher}; {recipe_label(run)}{split}"
+    return f"{way}{teacher}; {recipe_label(run)}{split}"
 
 
 def _belongs(run: Run, predictor: Predictor) -> bool:
