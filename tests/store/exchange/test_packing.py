@@ -96,7 +96,8 @@ def test_the_same_records_make_the_same_archive(full: Shelf, tmp_path: Path) -> 
 def test_what_a_killed_export_left_goes_with_the_next_one(full: Shelf, tmp_path: Path) -> None:
     for name, idle in ((".a.tar.7.tmp", 3600), (".a.tar.8.tmp", 0), (".b.tar.7.tmp", 3600)):
         (tmp_path / name).write_bytes(b"half")
-        os.utime(tmp_path / name, (time.time() - idle,) * 2)
+        when = time.time() - idle
+        os.utime(tmp_path / name, (when, when))
     pack(tmp_path / "a.tar", records(full))
     assert {path.name for path in tmp_path.glob("*.t*")} == {".a.tar.8.tmp", ".b.tar.7.tmp", "a.tar"}
 
@@ -186,6 +187,43 @@ def test_two_stores_are_merged(full: Shelf, target: Shelf) -> None:
     assert "weights.safetensors is not what was written" in taken.refused[0] and not taken.other
     assert full.said == [f"1 unfinished in {full.store.root}: only Records are taken"]
     assert note(target.folder(full.loner)) == "mine" and contents(full.store) == before
+
+
+@pytest.mark.parametrize("way", ["import", "merge"])
+def test_results_of_a_run_that_is_here_are_merged(way: str, full: Shelf, target: Shelf) -> None:
+    """Both stores have computed something of the same runs: what one of them lacks, it takes."""
+    loner, teacher = full.folder(full.loner), full.folder(full.teacher)
+    for folder in (loner, teacher):
+        shutil.copytree(folder, target.store.root / "runs" / folder.name)
+    ours, theirs = Results(Record(target.folder(full.loner))), Results(Record(loner))
+    for results, questions in ((ours, (1, 2)), (theirs, (2, 3))):
+        for question in questions:
+            results.put("probe-a", question, {"top1": [50.0, 10.0 + question]})
+    theirs.put("similarity", 1, {"kl": 0.5})
+    of_teacher = Results(Record(target.folder(full.teacher)))
+    of_teacher.put("similarity", 1, {"record": "one", "kl": 0.5})
+    Results(Record(teacher)).put("similarity", 1, {"record": "another", "kl": 0.75})
+    before = contents(full.store)
+    offered = offers(full.store) if way == "merge" else Archive(packed(full)).offers()
+    taken = take(target.store, offered)
+    assert sorted(taken.same) == sorted([loner.name, teacher.name]) and not (taken.other or taken.refused)
+    assert [ours.get("probe-a", question, lambda x: x["top1"][1]) for question in (1, 2, 3)] == [11.0, 12.0, 13.0]
+    assert ours.get("similarity", 1, lambda x: x["kl"]) == 0.5
+    assert of_teacher.get("similarity", 1, lambda x: x["kl"]) == 0.5  # another teacher's Record: it is of no use here
+    assert contents(full.store) == before
+
+
+def test_other_results_of_the_same_run_are_said_and_those_here_are_kept(full: Shelf, target: Shelf) -> None:
+    shutil.copytree(full.folder(full.loner), target.folder(full.loner))
+    ours, theirs = Results(Record(target.folder(full.loner))), Results(Record(full.folder(full.loner)))
+    for results, top1, near in ((ours, 50.0, 0.1), (theirs, 51.0, 0.1 + 1e-9)):
+        results.put("probe-a", 1, {"top1": [near, top1]})
+    theirs.put("probe-a", 2, {"top1": [7.0]})
+    taken = take(target.store, offers(full.store))
+    (line,) = taken.other
+    assert "has other results computed from it here (probe 50 here, 51 there (top1.1)); what is here is kept" in line
+    assert not taken.same and len(taken.new) == 3
+    assert [ours.get("probe-a", question, lambda x: x["top1"][-1]) for question in (1, 2)] == [50.0, 7.0]
 
 
 def test_the_newer_note_wins_and_what_was_cleared_stays_cleared(full: Shelf, target: Shelf) -> None:

@@ -12,12 +12,13 @@ A file ``<name>.json`` holds
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +31,8 @@ from didact.store.record import Record
 
 T = TypeVar("T")
 Say = Callable[[str], None]
+Entry = dict[str, Any]
+"""A question and its answer."""
 
 PATIENCE = 30.0
 """Seconds to wait for another process that writes results of the same Record."""
@@ -82,13 +85,39 @@ class Results:
         path = self._path(name)
         entry = {"question": question, "answer": json.loads(canonical(finite(answer)))}
         try:
-            self._add(path, entry)
+            with self._locked():
+                others = [old for old in self._intact(path) if canonical(old["question"]) != canonical(question)]
+                self._write(path, [*others, entry])
         except (OSError, NotImplementedError) as error:  # filelock raises the latter on a file system without locks
             number = getattr(error, "errno", None)
             where = self._folder.parent if number in _OF_THE_STORE else path
             why = os.strerror(number) if number else str(error)
             self._say(f"what was computed cannot be kept in {where}: {why}; it is computed again when it is needed")
         return entry["answer"]
+
+    def merge(self, name: str, others: Sequence[Entry]) -> list[tuple[Any, Any]]:
+        """Store answers that the same run has elsewhere, where there is none here.
+
+        Args:
+            name: name of the file, without suffix.
+            others: as :func:`entries_of` reads them.
+
+        Returns:
+            The answers here and there to each question that has both.
+
+        Raises:
+            OSError: the file cannot be written.
+            NotImplementedError: the file system has no locks.
+        """
+        path = self._path(name)
+        with self._locked():
+            own = self._intact(path)
+            here = {canonical(one["question"]): one["answer"] for one in own}
+            new = [one for one in others if canonical(one["question"]) not in here]
+            if new:
+                self._write(path, [*own, *new])
+        keys = [(canonical(one["question"]), one["answer"]) for one in others]
+        return [(here[key], answer) for key, answer in keys if key in here]
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
@@ -120,34 +149,50 @@ class Results:
             raise DamagedError("is of another Record")
         return entries
 
-    def _add(self, path: Path, entry: dict[str, Any]) -> None:
-        """Add to a file under a lock, so that simultaneous processes lose nothing.
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Files are changed under a lock, so that simultaneous processes lose nothing.
 
         Raises:
-            OSError: the file cannot be written.
+            OSError: the folder cannot be written.
             NotImplementedError: the file system has no locks.
         """
         if self._folder.is_symlink() or not self._folder.is_dir():
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(self._folder))
         with FileLock(self._folder / ".results.lock", timeout=PATIENCE):
-            try:
-                others = [old for old in self._read(path) if canonical(old["question"]) != canonical(entry["question"])]
-            except (DamagedError, TypeError, LookupError):
-                others = []  # get has reported the damage
-            answers = [*others, entry]
-            whole = {"of": self._seal, "answers": answers, "sha256": _checksum(self._seal, answers)}
-            write(path, (json.dumps(whole, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+            yield
+
+    def _intact(self, path: Path) -> list[Entry]:
+        """The entries of ``path``; none of a damaged file, which :meth:`get` reports."""
+        try:
+            return _entries(self._read(path)) or []
+        except DamagedError:
+            return []
+
+    def _write(self, path: Path, entries: list[Entry]) -> None:
+        whole = {"of": self._seal, "answers": entries, "sha256": _checksum(self._seal, entries)}
+        write(path, (json.dumps(whole, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
 
 
-def is_of(data: bytes, seal: str) -> bool:
-    """Whether ``data`` is the content of a file of results of the Record with this ``seal``."""
+def entries_of(data: bytes, seal: str) -> list[Entry] | None:
+    """The entries of ``data``, the content of a file of results of the Record with this ``seal``; None
+    where it is no such file."""
     try:
         whole = json.loads(data, parse_constant=_refused) if depth(data) <= DEEPEST else None
     except (ValueError, RecursionError):
-        return False
+        return None
     if not isinstance(whole, dict) or whole.keys() != {"of", "answers", "sha256"}:
-        return False
-    return whole["of"] == seal and whole["sha256"] == _checksum(seal, whole["answers"])
+        return None
+    if whole["of"] != seal or whole["sha256"] != _checksum(seal, whole["answers"]):
+        return None
+    return _entries(whole["answers"])
+
+
+def _entries(answers: Any) -> list[Entry] | None:
+    """``answers`` where each has a question and an answer; otherwise None."""
+    if isinstance(answers, list) and all(isinstance(one, dict) and {"question", "answer"} <= one.keys() for one in answers):
+        return answers
+    return None
 
 
 def _checksum(of: Any, answers: Any) -> str:

@@ -8,7 +8,7 @@ for: its weights are the same, and an image at the edge of two classes may fall 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,30 @@ def difference(here: Record, sums: Mapping[str, str], content: Callable[[str], b
     return f"has other {listed} here ({_told(values)})" if values else f"has other {listed} here, and the same results"
 
 
+def other_answers(both: Mapping[str, Sequence[tuple[Any, Any]]]) -> str | None:
+    """What sets apart the results that were computed of one run here and there, as the end of a sentence;
+    None if nothing does.
+
+    One of another Record (that of the teacher, of a similarity) is no other answer: each is used beside
+    its own Record only.
+
+    Args:
+        both: by file, the answers here and there to each question.
+    """
+    values = [
+        f"{name.partition('-')[0]} {_number(ours)} here, {_number(theirs)} there{path and f' ({cut(path)})'}"
+        for name, pairs in both.items()
+        for own, other in pairs
+        if _record(own) == _record(other)
+        for path, ours, theirs in _unequal(own, other)
+    ]
+    return f"has other results computed from it here ({_told(values)})" if values else None
+
+
+def _record(answer: Any) -> Any:
+    return answer.get("record") if isinstance(answer, Mapping) else None
+
+
 def _has_other_images(here: Record, content: Callable[[str], bytes]) -> bool:
     return any(_unequal(here.images(), parsed(content(IMAGES), Path(IMAGES))))
 
@@ -83,6 +107,9 @@ def _unequal(ours: Any, theirs: Any, path: str = "") -> Iterator[tuple[str, Any,
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
         for key in (key for key in ours if key in theirs):
             yield from _unequal(ours[key], theirs[key], f"{path}.{key}" if path else key)
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for at, (own, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from _unequal(own, other, f"{path}.{at}" if path else str(at))
     elif not _is_close(ours, theirs):
         yield path, ours, theirs
 

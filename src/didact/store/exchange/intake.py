@@ -20,9 +20,10 @@ from typing import Any, BinaryIO
 from didact.files.checked import DamagedError, sync_folder
 from didact.spec import clean, plural
 from didact.store import kin, notes
+from didact.store.answers.results import Entry, Results
 from didact.store.entries import Lost
 from didact.store.exchange import portable
-from didact.store.exchange.difference import difference
+from didact.store.exchange.difference import difference, other_answers
 from didact.store.record import Record
 from didact.store.store import Store
 from didact.store.upkeep.leftovers import STAGING
@@ -44,6 +45,8 @@ class Offer:
         note: the user's note on it, or that it was cleared; None without one.
         content: the content of a small file of it, by name. Raises DamagedError where it is not what
             it should be.
+        answers: names of its files of results, without suffix, and what they hold. Raises DamagedError
+            like ``content``.
         fill: writes all its files into a new folder. Raises DamagedError like ``content``.
     """
 
@@ -53,6 +56,7 @@ class Offer:
     spec: Mapping[str, Any]
     note: notes.Note | None
     content: Callable[[str], bytes]
+    answers: Callable[[], Iterable[tuple[str, list[Entry]]]]
     fill: Callable[[Path], None]
 
 
@@ -133,12 +137,14 @@ def _makes_room(store: Store, folder: Path, offer: Offer, taken: Taken) -> bool:
         return False
     try:
         differs = difference(record, offer.sums, offer.content)
+        if differs is None:
+            notes.offer(folder, offer.note)
+            differs = other_answers({name: Results(record).merge(name, there) for name, there in offer.answers()})
     except DamagedError as error:
         taken.refused.append(_refusal(offer, error))
         return False
     if differs is None:
         taken.same.append(offer.name)
-        notes.offer(folder, offer.note)
     else:
         taken.other.append(f"{clean(folder.name)} {differs}; what is here is kept")
     return False

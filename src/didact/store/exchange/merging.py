@@ -36,6 +36,7 @@ def offers(other: Store) -> Iterator[Offer]:
                     spec=spec,
                     note=notes.read(folder),
                     content=entry.record.content,
+                    answers=partial(portable.answers, entry.record),
                     fill=partial(_fill, entry.record),
                 )
     if unfinished:

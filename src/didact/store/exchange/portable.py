@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from didact.files.checked import DamagedError, file_checksum
@@ -42,6 +43,19 @@ def names(record: Record) -> list[str]:
     return [SEAL, *record.sums, *(name for name in beside if _goes(record.folder, name))]
 
 
+def answers(record: Record) -> Iterator[tuple[str, list[results.Entry]]]:
+    """The files of ``record`` with results, without suffix, and what they hold."""
+    seal = file_checksum(record.folder / SEAL)
+    for name in sorted(filter(has_answers, os.listdir(record.folder))):
+        if seal is not None and _goes(record.folder, name):
+            yield name.removesuffix(".json"), results.entries_of(content(record.folder / name), seal) or []
+
+
+def has_answers(name: str) -> bool:
+    """Whether a file of a Record with this name may hold results."""
+    return name not in (SEAL, notes.FILE) and not is_sealed(name) and _ANSWERS.fullmatch(name) is not None
+
+
 def _goes(folder: Path, name: str) -> bool:
     """Whether a file beside a Record goes with it: a note, or results of the Record."""
     path = folder / name
@@ -51,7 +65,7 @@ def _goes(folder: Path, name: str) -> bool:
         return notes.read(folder) is not None
     try:
         seal = file_checksum(folder / SEAL)
-        return seal is not None and results.is_of(content(path), seal)
+        return seal is not None and results.entries_of(content(path), seal) is not None
     except DamagedError:
         return False
 

@@ -20,6 +20,8 @@ from didact.files.checked import DamagedError
 from didact.files.reading import LARGEST, is_file, parsed
 from didact.spec import SpecError
 from didact.store import notes
+from didact.store.answers.results import Entry, entries_of
+from didact.store.exchange import portable
 from didact.store.exchange.intake import CHUNK, Offer, copy
 from didact.store.exchange.manifest import FILE, Content, Item, Manifest
 
@@ -54,6 +56,7 @@ class Archive:
                 spec=self._json(run, "spec.json"),
                 note=notes.Note.of(self._json(run, notes.FILE)),
                 content=partial(self._content, run),
+                answers=partial(self._answers, run),
                 fill=partial(self._fill, run),
             )
 
@@ -72,6 +75,11 @@ class Archive:
         with open(self.path, "rb") as file:
             file.seek(self._places[run.digest, name][0])
             return file.read(run.files[name].bytes)
+
+    def _answers(self, run: Content) -> Iterator[tuple[str, list[Entry]]]:
+        seal = run.files[portable.SEAL].sha256 if portable.SEAL in run.files else ""
+        for name in filter(portable.has_answers, run.files):
+            yield name.removesuffix(".json"), entries_of(self._content(run, name), seal) or []
 
     def _fill(self, run: Content, folder: Path) -> None:
         with open(self.path, "rb") as file:
