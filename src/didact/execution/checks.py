@@ -9,6 +9,7 @@ from didact import data
 from didact.execution import engines, manner, routes
 from didact.execution.settings import Execution
 from didact.machine import memory
+from didact.runs.copies import copies
 from didact.runs.dry_run import check
 from didact.runs.foreign import involved
 from didact.runs.run import Run
@@ -57,6 +58,24 @@ def check_missing(
             Unfinished(store, run).check_device(execution.device)
     if trains:
         data.available([run.data for run in missing], store.say)
+
+
+def check_seeds(needed: Sequence[Run], missing: Sequence[Run]) -> None:
+    """Refuse seeds that train copies of one network, of which tables would show a spread of 0.
+
+    Args:
+        needed: the runs of a request, with those that have a Record.
+        missing: those without one.
+
+    Raises:
+        SpecError: the message names the seeds.
+    """
+    for first, *others in copies(needed, {run.digest for run in missing}):
+        seeds = ", ".join(str(run.seed) for run in (first, *others))
+        raise SpecError(
+            f"{first.label}: it begins with the weights of a file, and its training draws nothing under its seed, so the seeds "
+            f"{seeds} train the same network {1 + len(others)} times; write seed={first.seed} in place of seeds"
+        )
 
 
 def _check_compiled(missing: Sequence[Run]) -> None:

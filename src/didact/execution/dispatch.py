@@ -14,7 +14,7 @@ from pathlib import Path
 from didact.engine.environment import typed
 from didact.engine.parallel.group import current
 from didact.execution import together
-from didact.execution.checks import check_missing
+from didact.execution.checks import check_missing, check_seeds
 from didact.execution.executor import Executor
 from didact.execution.given import told
 from didact.execution.jobs import Outcome, Queue, schedule
@@ -131,6 +131,7 @@ def _looked(
     missing = [run for run in needed if run.digest not in records]
     failed = {} if retry else {run.digest: reason for run in missing if (reason := store.failure(run)) is not None}
     check_missing(missing, records, failed, store, execution, trains=trains)
+    check_seeds(needed, missing)
     processes = current()
     if missing and processes.size > 1:
         together.check(missing, processes)

@@ -67,17 +67,22 @@ def rehearse(run: Run) -> list[str]:
         if run.teacher is not None and teacher is not None:
             networks[run.teacher.net] = teacher
         notes = [told for name, net in networks.items() if (told := _answers(name, net, dataset.image))]
-        views = frozenset().union(*(one.views for one in learners))
-        own = {one.label: 0 for one in learners if one.own_images}
-        loader = Loader(dataset, batch_size=IMAGES, data_seed=0, views=views, renderings=own)
-        shown = mixing_loader(loader, run.recipe.mixing, dataset.classes)
-        while not any(one.done for one in learners):
-            if any(one.epoch == 0 for one in learners):
-                _epoch(learners, shown, teacher, dataset)
-            for one in learners:
-                one.end_epoch()
+        step_in_stages(run, learners, teacher, dataset)
         evaluate(learners, evaluation_batches(dataset, dataset.test), "test")
     return notes
+
+
+def step_in_stages(run: Run, learners: list[Learner], teacher: BlockNet | None, dataset: Dataset) -> None:
+    """The training of ``run``'s group with one epoch in every stage."""
+    views = frozenset().union(*(one.views for one in learners))
+    own = {one.label: 0 for one in learners if one.own_images}
+    loader = Loader(dataset, batch_size=IMAGES, data_seed=0, views=views, renderings=own)
+    shown = mixing_loader(loader, run.recipe.mixing, dataset.classes)
+    while not any(one.done for one in learners):
+        if any(one.epoch == 0 for one in learners):
+            _epoch(learners, shown, teacher, dataset)
+        for one in learners:
+            one.end_epoch()
 
 
 def _answers(name: str, net: BlockNet, image: tuple[int, int, int]) -> str | None:
