@@ -10,28 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from didact.cli import answer, exports
+from didact.cli.computing import USUAL, Computing
 from didact.cli.exports import ExportBits, ExportFolder, ExportTo
 from didact.cli.options import (
     STORE,
-    AnswersLimit,
-    Capture,
-    Compile,
     Device,
     Devices,
     Json,
-    KeepAnswers,
-    KeepFeatures,
-    On,
-    OnStreams,
     Picture,
     Plan,
-    Processes,
     Retry,
     Settings,
     StorePath,
-    TestEvery,
     Throughput,
-    Together,
     Track,
     WeightScales,
 )
@@ -57,16 +48,7 @@ def study(
     *settings: Settings,
     store: StorePath = STORE,
     device: Device = None,
-    compile: Compile = False,
-    test_every: TestEvery = 1,
-    capture: Capture = "off",
-    streams: OnStreams = False,
-    cohort_size: Together = 16,
-    workers: Processes = None,
-    on: On = None,
-    keep_answers: KeepAnswers = False,
-    keep_features: KeepFeatures = False,
-    answers_limit: AnswersLimit = None,
+    computing: Computing = USUAL,
     plan: Plan = False,
     throughput: Throughput = None,
     devices: Devices = None,
@@ -84,7 +66,6 @@ def study(
     json: Json = False,
 ) -> int:
     """Train and print; the help stands where the command is named."""
-    from didact.execution import Execution
     from didact.papers.contract import find
     from didact.request.tokens import parse
 
@@ -97,16 +78,7 @@ def study(
     if published and "only" not in tree:
         raise SpecError("published: is for --only; without it the paper's own tables are printed anyway")
     paper = make(tree, where)
-    execution = Execution(
-        device=where,
-        compiled=compile,
-        test_every=test_every,
-        cohort_size=cohort_size,
-        capture=capture,
-        streams=streams,
-        executor=answer.executor(workers, on, where, usual=1 if getattr(paper, "timed", False) else "auto"),
-        keep=answer.keep(keep_answers, keep_features, answers_limit),
-    )
+    execution = computing.execution(where, usual=1 if getattr(paper, "timed", False) else "auto")
     planner = answer.planner(plan, throughput, devices, execution.executor, track)
     if planner is not None:
         return answer.forecast(planner, paper, store, execution, throughput, retry=retry, form=shape)

@@ -6,29 +6,18 @@ from functools import partial
 
 from didact import streams
 from didact.cli import answer, exports
+from didact.cli.computing import USUAL, Computing
 from didact.cli.exports import ExportBits, ExportFolder, ExportTo
 from didact.cli.options import (
     STORE,
-    AnswersLimit,
-    Capture,
-    Compile,
-    Decoders,
     Device,
     Devices,
-    Exact,
     Json,
-    KeepAnswers,
-    KeepFeatures,
-    On,
-    OnStreams,
     Plan,
-    Processes,
     Retry,
     Settings,
     StorePath,
-    TestEvery,
     Throughput,
-    Together,
     Track,
     WeightScales,
 )
@@ -40,18 +29,7 @@ def train(
     *settings: Settings,
     store: StorePath = STORE,
     device: Device = None,
-    compile: Compile = False,
-    deterministic: Exact = False,
-    test_every: TestEvery = 1,
-    capture: Capture = "off",
-    on_streams: OnStreams = False,
-    cohort_size: Together = 16,
-    workers: Processes = None,
-    on: On = None,
-    keep_answers: KeepAnswers = False,
-    keep_features: KeepFeatures = False,
-    answers_limit: AnswersLimit = None,
-    decoders: Decoders = None,
+    computing: Computing = USUAL,
     plan: Plan = False,
     throughput: Throughput = None,
     devices: Devices = None,
@@ -67,23 +45,11 @@ def train(
     """Plan and train. The help text is in :mod:`didact.cli.main`."""
     from didact.advice.records import with_own
     from didact.advice.warning import warning
-    from didact.execution import Execution
     from didact.request.plan import plan as planned
     from didact.request.tokens import parse
 
     shape, where = form(format, json), answer.device(device)
-    execution = Execution(
-        device=where,
-        compiled=compile,
-        deterministic=deterministic,
-        test_every=test_every,
-        capture=capture,
-        streams=on_streams,
-        cohort_size=cohort_size,
-        executor=answer.executor(workers, on, where),
-        keep=answer.keep(keep_answers, keep_features, answers_limit),
-        decoders=decoders,
-    )
+    execution = computing.execution(where)
     planner = answer.planner(plan, throughput, devices, execution.executor, track)
     exported = exports.asked(export, bits, folder, weight_scales, plan=plan)
     request = partial(planned, device=where, find=partial(answer.finished, store))
