@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -107,7 +108,8 @@ def _pairs(tokens: Sequence[str]) -> Iterator[tuple[str, str | None]]:
     while rest:
         token = rest.pop()
         if not token.startswith("--") or token == "--":
-            raise SpecError(f"expected --setting value, found {shown(token)}")
+            named = re.fullmatch(r"[A-Za-z][\w.-]*=.*", token, re.DOTALL)
+            raise SpecError(f"expected --setting value, found {shown(token)}{f'; write --{cut(token)}' if named else ''}")
         key, equals, value = token[2:].partition("=")
         if not equals:
             if not rest or rest[-1].startswith("--"):
