@@ -32,11 +32,13 @@ class Studied:
     Attributes:
         name: the word that asks for the study, such as "crd" or "sftn-4".
         paper: the study with its settings.
+        limited: whether its settings ask for single cells (``only``).
         finished: digests of its finished runs, without those that only teach others of them.
     """
 
     name: str
     paper: Paper
+    limited: bool
     finished: frozenset[str] = frozenset()
 
 
@@ -58,7 +60,8 @@ def named(words: Sequence[str], device: str) -> list[Studied]:
     found: list[Studied] = []
     for name, settings in _divided(words):
         make = find(name)
-        found.append(Studied(name, make(parse(settings, lambda tree, make=make: make(tree, device)), device)))
+        tree = parse(settings, lambda tree, make=make: make(tree, device))
+        found.append(Studied(name, make(tree, device), _limited(tree)))
     return found
 
 
@@ -126,7 +129,13 @@ def _of_command(store: Store, line: str, device: str, trained: Sequence[Trained]
     known -= {run.teacher.digest for run in runs if run.teacher is not None}
     finished = frozenset(run.digest for run in runs if run.digest in known)
     if finished:
-        yield Studied(name, paper, finished), f"{name} {settings.get('table', '')}"
+        yield Studied(name, paper, _limited(settings), finished), f"{name} {settings.get('table', '')}"
+
+
+def _limited(settings: Mapping[str, Any]) -> bool:
+    """Whether a study with these settings has single cells, beside which the paper's whole tables are not
+    shown."""
+    return settings.get("only") is not None
 
 
 def _built_in(name: str) -> bool:
@@ -187,12 +196,14 @@ def _parsed(line: str) -> tuple[str, Mapping[str, Any]]:
 
 
 def sections(studies: Sequence[Studied], store: Store, device: str, *, asked: bool) -> tuple[Section, ...]:
-    """The tables of each study, and the published ones.
+    """The tables of each study, and the published ones; of a study of single cells (``--only``) the number
+    of those that are left out.
 
     Args:
         asked: whether the studies were asked for; otherwise one whose tables cannot be made, such as
             for want of images to measure, is left out with a message.
     """
+    from didact.papers.only import left_out
     from didact.tables.page.studies import sections as of_study
 
     found: list[Section] = []
@@ -205,8 +216,10 @@ def sections(studies: Sequence[Studied], store: Store, device: str, *, asked: bo
                 raise
             store.once(f"no tables of the study {one.name}: {error}")
             continue
-        published = [sheet for sheet in one.paper.published if sheet.title not in printed]
+        note = left_out(one.paper.published) if one.limited else None
+        sheets = () if one.limited else one.paper.published
+        published = [sheet for sheet in sheets if sheet.title not in printed]
         printed |= {sheet.title for sheet in published}
         name = one.name if len(studies) > 1 else ""
-        found += of_study(one.paper.title, tables, published, one.paper.students, name, at)
+        found += of_study(one.paper.title, tables, published, one.paper.students, name, at, note or "")
     return tuple(found)

@@ -148,7 +148,7 @@ def _print(paper: Paper, tables: Sequence[Table], form: Form, *, sheets: bool) -
             say(f"{label}: {net}")
     line = None if sheets or form == "json" else left_out(paper.published)
     if line is not None:
-        say(line, to_stderr=form != "text")
+        say(f"{line} --published prints all.", to_stderr=form != "text")
 
 
 def _draw(paper: Paper, tables: Sequence[Table], store: Store, output: tuple[Form, Path], talk: Console) -> None:

@@ -72,7 +72,7 @@ def left_out(sheets: Sequence[Table]) -> str | None:
     if not cells:
         return None
     count = f"{plural(len(sheets), 'table')} of the paper with {plural(len(cells), 'cell')}"
-    return f"Left out: {count}; of those that are asked for the figures stand beside ours. --published prints all."
+    return f"Left out: {count}; of those that are asked for the figures stand beside ours."
 
 
 def _facts(grid: Grid, row: str, column: str) -> dict[str, str]:

@@ -36,7 +36,9 @@ def test_a_store_of_studies_has_their_tables_and_verdicts(both: list[str], store
     at = ["--store", str(store.root), "--look", "0", "-o"]
     assert main(["report", *at, str(tmp_path / "whole.html")]) == 0
     known = headings(tmp_path / "whole.html")
-    assert known[:4] == ["Study crd", "Published figures of crd", "Study simkd", "Published figures of simkd"]
+    assert known[:4] == ["Study crd", "Published figures of crd", "Study simkd", "Results"]  # of simkd are single cells
+    shown = (tmp_path / "whole.html").read_text()
+    assert shown.count("of those that are asked for the figures stand beside ours.</p>") == 1
     compared = [title for title in headings(tmp_path / "whole.html", "h3") if "compared with the published figures" in title]
     assert len(compared) == 2 and compared[0].startswith("CRD") and compared[1].startswith("SimKD")
     cells = [text for tag, text in Elements((tmp_path / "whole.html").read_text()).texts if tag == "td"]

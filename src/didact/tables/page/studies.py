@@ -16,6 +16,7 @@ def sections(
     students: Mapping[str, str],
     name: str = "",
     at: int = 0,
+    note: str = "",
 ) -> tuple[Section, ...]:
     """The study's own tables, each with a picture, and the published tables.
 
@@ -26,6 +27,7 @@ def sections(
         students: networks by the labels in the tables.
         name: the study's, in a report of several.
         at: which of the report's studies it is.
+        note: a sentence about the study's tables.
     """
     number = str(at + 1) if at else ""
     study, sheets = f"study{number}", f"published{number}"
@@ -37,7 +39,7 @@ def sections(
     if students and parts:
         parts.append(Table(("label", "network"), tuple(students.items()), "Networks"))
     of = f" of {name}" if name else ""
-    own = Section(study, f"Study {name}".strip(), tuple(parts), title)
+    own = Section(study, f"Study {name}".strip(), tuple(parts), f"{title}. {note}" if note else title)
     return own, Section(sheets, f"Published figures{of}", tuple(published))
 
 
