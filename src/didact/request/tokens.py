@@ -22,12 +22,15 @@ FLAGS = (
 NETWORKS = ("teacher", "peers")
 """Settings where a name alone is a network's; elsewhere it is the name of what is set."""
 
+SPELT_NONE = ("augment",)
+"""Settings of which "none" is a value, while a null stands for their default."""
+
 Path = tuple[str, ...]
 
 
 def parse(tokens: Sequence[str], accept: Callable[[dict[str, Any]], object] | None = None) -> dict[str, Any]:
     """A tree of settings from tokens; values are JSON where they can be (numbers, true, null,
-    lists), text otherwise.
+    lists), text otherwise. "none" is null, except for settings that have a value of this name.
 
     A name with settings below it is one of them: ``--method kd --method.alpha 0.5`` is the name and
     alpha of a method.
@@ -92,12 +95,12 @@ def _unknown(
 
 def words_of(settings: Mapping[str, Any]) -> list[str]:
     """Tokens of which :func:`parse` makes these settings; names may have dots."""
-    return [word for path, value in settings.items() for word in (f"--{path}", _text(value))]
+    return [word for path, value in settings.items() for word in (f"--{path}", _text(path, value))]
 
 
-def _text(value: Any) -> str:
-    """A value as :func:`parse` reads it: "none" as a text is quoted, since it is null otherwise."""
-    if isinstance(value, str) and not value.startswith("--") and parse(["--value", value]) == {"value": value}:
+def _text(path: str, value: Any) -> str:
+    """A value as :func:`parse` reads it: "none" as a text is quoted where it would be null."""
+    if isinstance(value, str) and not value.startswith("--") and _value(value, path) == value:
         return value
     return json.dumps(value, separators=(",", ":"))
 
@@ -160,7 +163,10 @@ def _value(text: str, key: str) -> Any:
     except RecursionError:
         raise SpecError(f"{cut(key)}: settings are at most {DEEPEST} levels deep") from None
     except ValueError:
-        return {"true": True, "false": False, "none": None}.get(text.lower(), text)
+        word = text.lower()
+        if word == "none" and key.rpartition(".")[2] in SPELT_NONE:
+            return word
+        return {"true": True, "false": False, "none": None}.get(word, text)
 
 
 class _TwiceError(Exception):
