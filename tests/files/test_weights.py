@@ -94,6 +94,22 @@ def test_a_truncated_file_is_refused(tmp_path: Path, name: str, kept: float) -> 
     refused(path, rf"{name} is damaged, truncated or no file of weights")
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_a_torchscript_archive_is_named_with_its_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt"
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 3), torch.zeros(1, 2)), path)
+    refused(path, r"net\.pt is a TorchScript archive, .*save its state dict alone: torch\.save\(torch\.jit\.load\(FILE\)")
+    torch.save(torch.jit.load(path).state_dict(), tmp_path / "state.pth")  # as the message says
+    assert set(candidates(tmp_path / "state.pth")[""]) == {"weight", "bias"}
+
+
+def test_the_reason_of_the_reader_is_one_whole_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    torch.save(state(), path)
+    path.write_bytes(path.read_bytes()[:600])
+    refused(path, r"is damaged, truncated or no file of weights \(RuntimeError: [^.]*central directory\)$")
+
+
 def test_what_is_no_file_of_weights(tmp_path: Path) -> None:
     refused(tmp_path, r"is a folder without model\.safetensors; write the path of a file")
     refused(tmp_path / "missing.pth", "does not exist")

@@ -165,7 +165,12 @@ def _refused(path: Path, reason: str) -> WeightsError:
 
 
 def _damaged(path: Path, reason: str) -> WeightsError:
-    reason = clean(reason.strip().partition("\n")[0][:200])
+    if "TorchScript" in reason:
+        return WeightsError(
+            f"{clean(path)} is a TorchScript archive, which holds code; where you trust it, save its state dict alone: "
+            "torch.save(torch.jit.load(FILE).state_dict(), NEW)"
+        )
+    reason = clean(reason.strip().partition("\n")[0].partition(". ")[0][:200])
     return WeightsError(f"{clean(path)} is damaged, truncated or no file of weights{f' ({reason})' if reason else ''}")
 
 

@@ -183,6 +183,7 @@ def _differences(network: _Network, found: Mapping[str, Tensors]) -> str:
     mine = {other: own for own, other in network.namings[naming].items()}
     missing = [other for other in mine if other not in tensors and not _counts(other)]
     extra = [other for other in tensors if other not in mine]
+    extra = [other for other in extra if not _counts(other)] or extra  # as among the missing ones
     shapes = [
         f"{other} is {tuple(tensors[other].shape)} there and {tuple(network.own[own].shape)} in {network.name}"
         for other, own in mine.items()
