@@ -147,6 +147,13 @@ def test_ones_own_network_is_found_by_the_request_that_names_it(
     assert main(["show", own["digest"], "--trust-store", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["deployed"]["parameters"] == 4 * 9 + 4 + 8 + 4 * 10 + 10
 
+    assert main(["runs", "rm", other["digest"], "--yes"]) == 0
+    for command in (["compare"], ["report", "-o", "page.html"]):  # a run is there: nobody is sent to train
+        capsys.readouterr()
+        assert main(command) == 2
+        last = capsys.readouterr().err.splitlines()[-1]
+        assert last == "didact: no finished run in didact-runs that may be read; add --trust-store for the 1 left out"
+
 
 IMAGES = """
 import numpy as np

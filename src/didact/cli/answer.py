@@ -241,6 +241,16 @@ def opened(store: Path, trust: bool, named: Iterable[str] = ()) -> Store:
     return records
 
 
+def nothing_finished(store: Store) -> SpecError:
+    """The error of a command that finds no finished run in ``store``: none is there, or their code is not trusted."""
+    from didact.store.entries import Listed
+
+    left = sum(isinstance(entry, Listed) for entry in store.entries())
+    if left:
+        return SpecError(f"no finished run in {store.root} that may be read; add --trust-store for the {left} left out")
+    return SpecError(f"no finished run in {store.root}; train some first: didact quickstart")
+
+
 def finished(store: Path, name: str) -> Run:
     """The finished run of the store that ``--start`` names.
 

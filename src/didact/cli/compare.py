@@ -35,9 +35,7 @@ def compare(
     finished = list(records.runs())
     students = [run for run, _ in finished if (data is None or run.data.called(data)) and network in (None, run.net)]
     if not students:
-        raise SpecError(
-            f"no finished run in {store}" + (" fits" if net or data else "; train some first: didact quickstart")
-        )
+        raise SpecError(f"no finished run in {store} fits") if net or data else answer.nothing_finished(records)
     missing_teachers(records, students)
     answer.report(records, students, finished, answer.device(device), picture, shape)
     answer.tell_guessing(students, {run.digest: record for run, record in finished}, stderr())

@@ -140,7 +140,7 @@ def _named(store: Store, what: Sequence[str]) -> list[Trained]:
         meant = closest(words[0], names()) if words else []
         raise SpecError(f"{error}{f'; the study is called {meant[0]}' if len(meant) == 1 else ''}") from None
     if not trained:
-        raise SpecError(f"no finished run in {store.root}; train some first: didact quickstart")
+        raise answer.nothing_finished(store)
     return _not_too_many(trained)
 
 

@@ -64,5 +64,5 @@ def _machines(files: Sequence[Measured]) -> list[str]:
     where = dict.fromkeys(f"{b['machine']}, {b['runtime']}, threads: {b['threads']}, {b['date']}" for b in benches)
     lines = [f"Latencies: {line}" for line in where]
     if len(benches) < len(files):
-        lines.append("No latency is kept for -; 'didact bench FILE --keep' measures it.")
+        lines.append("Where a latency is -, none is kept; 'didact bench FILE --keep' measures it.")
     return lines
