@@ -85,6 +85,7 @@ class Pt2(Form):
                 kinds = dataclasses.replace(kinds, weight=weight)
             quantiser = X86InductorQuantizer().set_global(kinds)
             net = torch.export.load(io.BytesIO(model)).module()
+            _name_layers(net)
             try:
                 with torch.no_grad():
                     return saved(integers(net, quantiser, batches, LARGEST, float_ends))
@@ -107,6 +108,17 @@ class Pt2(Form):
 
     def versions(self) -> dict[str, str]:
         return {"torch": torch.__version__} | ({"torchao": version("torchao")} if find_spec("torchao") else {})
+
+
+def _name_layers(net: Any) -> None:
+    """Note at each operator of which of torch's layers it is, for the quantiser. Later torches look
+    for that among the exporter's notes; torch 2.9 would find no layer to quantise."""
+    for node in net.graph.nodes:
+        stack = node.meta.get("nn_module_stack")
+        if node.op == "call_function" and stack and not node.meta.get("source_fn_stack"):
+            path, kind = list(stack.values())[-1]
+            if str(kind).startswith("torch.nn.modules."):
+                node.meta["source_fn_stack"] = [(path, getattr(nn, kind.rpartition(".")[2], None))]
 
 
 def form(python: Path | None) -> Pt2:
