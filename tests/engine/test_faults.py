@@ -82,7 +82,7 @@ def made(method: Method, label: str = "one") -> Learner:
 def test_logits_that_are_not_finite_at_the_end(first: float) -> None:
     one, other, ear = made(Deploys(first=first)), made(CE(), "other"), Heard()
     run((one,), (other,), dataset=DATASET, ear=ear)
-    remedy = f"try a recipe.learning_rate below {RECIPE.learning_rate:g}"
+    remedy = f"try a learning_rate below {RECIPE.learning_rate:g} in its recipe"
     assert one.failure == f"epoch 2: its logits were not finite for {len(DATASET.test)} test images; {remedy}"
     assert other.failure is None
     assert ear.told == [("one", "learned"), ("other", "learned"), ("one", "failed"), ("other", "learned")]

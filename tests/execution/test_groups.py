@@ -203,6 +203,10 @@ def test_settings() -> None:
         ({"peers": {"net": "resnet15"}}, r"peers.net: .*did you mean"),
         ({"peers": 3}, r"peers: expected networks' names"),
         ({"peers": "resnet14", "method": "ce"}, r"peers: no method of the request reads peers; write method=dml"),
+        (
+            {"peers": "resnet14", "method": "kd"},
+            r"'kd' reads a teacher and no peers, and only peers are given; write method=dml",
+        ),
         ({"method": "dml"}, r"learns from peers and none is given"),
         ({"peers": {"net": "resnet14", "method": "dml,ce"}}, r"peers.method: one for all peers"),
         ({"peers": {"net": "resnet14", "method": {"name": "dml", "beta": -1}}}, r"peers.method.beta"),

@@ -170,7 +170,7 @@ def test_nan_stops_one_learner_and_no_other(tiny: Tiny, store: Store) -> None:
     trained: list[str] = []
     again = execute([sick], store, Execution(), hears(lambda event: trained.append(event.run)))  # type: ignore[arg-type]
     first = answer.failures[sick.digest]
-    assert f"try a recipe.learning_rate below {sick.recipe.learning_rate:g}" in first
+    assert f"try a learning_rate below {sick.recipe.learning_rate:g} in its recipe" in first
     assert again.failures[sick.digest].startswith(f"{first} (so it was before; --retry")
     assert trained == []
     assert sick.digest in execute([sick], store, Execution(), retry=True).failures

@@ -48,7 +48,7 @@ def stop(groups: Sequence[Sequence[Learner]], faults: Mapping[str, str | None], 
             continue
         for learner in group:
             if faults[learner.label] is not None:
-                remedy = f"try a recipe.learning_rate below {learner.recipe.learning_rate:g}"
+                remedy = f"try a learning_rate below {learner.recipe.learning_rate:g} in its recipe"
                 learner.failure = f"epoch {epoch + 1}: {faults[learner.label]}; {remedy}"
         first = next((learner for learner in group if learner.failure is not None), None)
         if first is not None:

@@ -104,7 +104,12 @@ def _seeds(request: Request | TeacherRequest, at: str = "") -> Sequence[int]:
 
 
 def _check_teacher_is_read(method: Method, teacher: Run | None, request: Request) -> None:
-    """Refuse a method that has no use for the teacher."""
+    """Refuse a method that has no use for the teacher, or that needs one where only peers are given."""
+    if request.peers and teacher is None and method.needs.teacher and not method.needs.peers:
+        raise SpecError(
+            f"method: '{method.name()}' reads a teacher and no peers, and only peers are given; "
+            "write method=dml or method=kdcl, or name a teacher, e.g. teacher.net=resnet20"
+        )
     company = bool(request.peers and method.needs.peers)
     if teacher and not (method.needs.teacher or company or method.learns_alone):
         raise SpecError(
