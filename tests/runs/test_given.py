@@ -1,6 +1,7 @@
 """Weights from files: what a Run holds of them, and what is refused before training."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -174,7 +175,9 @@ def test_statistics_for_each_channel(saved: Saved) -> None:
     run = Run(net="resnet8", data=DATA, given=file, inputs=Inputs(mean=(0.1,), size=16))
     assert check(run) == []
     assert row_label(run) == f"given {file.sha256[:6]} (mean=0.1, size=16)"
-    assert teacher_label(run) == f"given {file.sha256[:6]} (own inputs or outputs) resnet8"  # a heading
+    assert teacher_label(run) == f"given {file.sha256[:6]} (own inputs) resnet8"  # a heading
+    chosen = replace(run, given=replace(file, outputs=(1, 0)))
+    assert teacher_label(chosen) == f"given {file.sha256[:6]} (own inputs and outputs) resnet8"
     assert "stem.0.scale" in beginning(run).state_dict()
 
 

@@ -175,21 +175,29 @@ def _circumstances(run: Run) -> str:
 
 def _given(run: Run, *, brief: bool = False) -> str:
     """A network with weights from a file: the start of the file's checksum, and what of its outputs
-    and inputs is its own; ``brief`` for headings: that something is.
+    and inputs is its own; ``brief`` for headings: which of them.
     """
     assert run.given is not None
-    own = _own_ways(run, run.given)
-    return run.way.replace("-", " ") + (" (own inputs or outputs)" if own and brief else own)
+    if not brief:
+        return run.way.replace("-", " ") + _own_ways(run, run.given)
+    own = ["inputs"] if _own_inputs(run) else []
+    own += ["outputs"] if run.given.outputs is not None else []
+    return run.way.replace("-", " ") + (f" (own {' and '.join(own)})" if own else "")
 
 
 def _own_ways(run: Run, file: Given) -> str:
     """What of a file's outputs and of the images it is shown is the network's own: " (size=224,
     mean=0.5)", of all channels where they are equal.
     """
-    inputs = {} if run.inputs is None else to_json(run.inputs)
-    own = [f"{key}={_short(value)}" for key, value in inputs.items() if value is not None]
+    own = [f"{key}={_short(value)}" for key, value in _own_inputs(run).items()]
     own += [] if file.outputs is None else [f"{len(file.outputs)} outputs chosen"]
     return f" ({', '.join(own)})" if own else ""
+
+
+def _own_inputs(run: Run) -> dict[str, Any]:
+    """What a network is shown otherwise than the data set is: size, mean, deviation."""
+    inputs = {} if run.inputs is None else to_json(run.inputs)
+    return {key: value for key, value in inputs.items() if value is not None}
 
 
 def _short(value: Any) -> str:
