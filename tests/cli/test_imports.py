@@ -54,7 +54,8 @@ def test_runs_of_a_store_are_listed_without_anything_heavy(tmp_path: Path) -> No
     store = ["--store", str(full.store.root)]
     assert main(["runs", *store]) == 0  # what it reads of Records it remembers
     asked = [["runs"], ["list", "runs"], ["runs", "--where", "seed=1", "--sort", "-top1"], ["runs", "--fields"]]
-    asked += [["runs", "gc"], ["runs", "note", full.loner.digest], ["runs", "rm", full.loner.digest, "--yes"], ["answers"]]
+    asked += [["runs", "gc"], ["runs", "note", full.loner.digest], ["runs", "export", "-o", str(tmp_path / "runs.tar")]]
+    asked += [["runs", "rm", full.loner.digest, "--yes"], ["answers"]]
     check([[*words, *store] for words in asked], 0, tmp_path)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from didact.files.checked import DamagedError, sync_folder
+from didact.files.tensors import read_tensors
 from didact.spec import clean, plural
 from didact.store import kin, notes
 from didact.store.answers.results import Entry, Results
@@ -162,7 +163,7 @@ def _put(store: Store, stage: Store, offer: Offer, taken: Taken) -> None:
         entry = stage.entry(folder)
         if isinstance(entry, Lost):
             raise DamagedError(entry.why)
-        portable.check(entry.record)
+        _check(entry.record)
     except DamagedError as error:
         taken.refused.append(_refusal(offer, error))
         shutil.rmtree(folder, ignore_errors=True)
@@ -194,3 +195,22 @@ def copy(source: BinaryIO, target: Path, bytes_: int, expected: str | None, mtim
     if mtime is not None:
         with contextlib.suppress(OSError, OverflowError, ValueError):
             os.utime(target, (mtime, mtime))
+
+
+def _check(record: Record) -> None:
+    """Check a Record that comes from elsewhere as a whole: each file is one that a Record has, is
+    what was sealed, and holds JSON or tensors.
+
+    Raises:
+        DamagedError: something is not so.
+    """
+    extra = sorted(set(portable.files(record.folder)) - set(portable.names(record)))
+    if extra:
+        raise DamagedError(f"{record.folder / extra[0]} is no file of a Record, or of another one")
+    record.check()
+    record.environment()
+    record.images()
+    record.final()
+    for name in record.sums:
+        if name.endswith(".safetensors"):
+            read_tensors(record.folder / name)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from didact.files.checked import DamagedError, file_checksum
 from didact.files.reading import LARGEST, content, is_file
-from didact.files.tensors import read_tensors
 from didact.store import notes
 from didact.store.answers import results
 from didact.store.record import CHECKED, Record
@@ -68,25 +67,6 @@ def _goes(folder: Path, name: str) -> bool:
         return seal is not None and results.entries_of(content(path), seal) is not None
     except DamagedError:
         return False
-
-
-def check(record: Record) -> None:
-    """Check a Record that comes from elsewhere as a whole: each file is one that a Record has, is
-    what was sealed, and holds JSON or tensors.
-
-    Raises:
-        DamagedError: something is not so.
-    """
-    extra = sorted(set(files(record.folder)) - set(names(record)))
-    if extra:
-        raise DamagedError(f"{record.folder / extra[0]} is no file of a Record, or of another one")
-    record.check()
-    record.environment()
-    record.images()
-    record.final()
-    for name in record.sums:
-        if name.endswith(".safetensors"):
-            read_tensors(record.folder / name)
 
 
 def files(folder: Path) -> list[str]:
