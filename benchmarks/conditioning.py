@@ -22,7 +22,7 @@ from statistics import fmean
 import torch
 
 from didact import nets
-from didact.engine.recipe import best_precision
+from didact.engine.precision import best_precision
 from didact.method import Method
 from didact.nets.architecture import cost, parse
 from didact.nets.supernet import SPACES, Choices, Pool, Space, Supernet

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from didact import nets
-from didact.engine.recipe import best_precision
+from didact.engine.precision import best_precision
 from didact.method import Method
 from didact.spec import catalogue, choose
 from provenance import Row, about

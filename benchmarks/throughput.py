@@ -29,7 +29,7 @@ import numpy as np
 import torch
 
 from didact import nets
-from didact.engine.recipe import best_precision
+from didact.engine.precision import best_precision
 from didact.engine.threads import wait_passively
 from didact.nets.blocks import macs
 from loops import CIFAR, Step, cohort, limit, plain

@@ -14,8 +14,7 @@ from didact.nets.blocks import parameters
 from didact.request.plan import plan
 from didact.request.tokens import parse
 from didact.runs.dry_run import check
-from didact.runs.run import method_label
-from didact.spec import SpecError, catalogue
+from didact.spec import SpecError, catalogue, full_name
 from didact.tensors import reads
 
 CIFAR = Data(name="cifar100")
@@ -38,7 +37,7 @@ def test_the_command_asks_for_the_method(name: str) -> None:
     assert (program, command) == ("didact", "train")
     (run,) = plan(parse(tokens))
     check(run)
-    assert name in (method_label(run.method), run.teacher and method_label(run.teacher.method))
+    assert name in (full_name(run.method), run.teacher and full_name(run.teacher.method))
 
 
 def test_peers_are_asked_for_by_methods_that_look_at_them() -> None:

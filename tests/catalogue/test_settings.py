@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from didact.catalogue.settings import fields
+from didact.catalogue.fields import fields
 from didact.method import Method
 from didact.methods.kd import KD
 from didact.runs.run import Run

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from didact.cli.main import app, main
+from didact.engine.recipes import RECIPES
 from support.shelf import shelf
 
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "PIL")
@@ -57,6 +58,12 @@ def test_runs_of_a_store_are_listed_without_anything_heavy(tmp_path: Path) -> No
     asked += [["runs", "gc"], ["runs", "note", full.loner.digest], ["runs", "export", "-o", str(tmp_path / "runs.tar")]]
     asked += [["runs", "rm", full.loner.digest, "--yes"], ["answers"]]
     check([[*words, *store] for words in asked], 0, tmp_path)
+
+
+def test_devices_and_recipes_are_described_without_anything_heavy(tmp_path: Path) -> None:
+    recipes = [["explain", name, *more] for name in RECIPES for more in ([], ["--json"])]
+    assert len(recipes) >= 8
+    check([["list", "devices"], ["list", "recipes"], *recipes], 0, tmp_path)
 
 
 def test_a_store_that_is_not_there_is_refused_before_anything_heavy_is_imported(tmp_path: Path) -> None:

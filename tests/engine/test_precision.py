@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from didact.engine import precision
-from didact.engine.precision import Times, times
-from didact.engine.recipe import best_precision
+from didact.engine.precision import Times, best_precision, times
 from didact.request.plan import plan
 
 FILE, MEASURE = precision.file, precision.measure

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from didact.catalogue.settings import request_settings
-from didact.engine.recipe import Recipe, best_precision
+from didact.engine.precision import best_precision
+from didact.engine.recipe import Recipe
 from didact.request.plan import plan
-from didact.runs.run import everything, method_label
-from didact.spec import SpecError
+from didact.runs.run import everything
+from didact.spec import SpecError, full_name
 from didact.teaching.sftn import SFTN
 
 
@@ -123,7 +124,7 @@ def test_fine_tuning_and_branches() -> None:
 
 
 def test_presets_are_named_in_labels() -> None:
-    labels = [method_label(r.method) for r in plan({"net": "resnet8", "teacher": "resnet8", "method": "fitnet,fitnet+kd"})]
+    labels = [full_name(r.method) for r in plan({"net": "resnet8", "teacher": "resnet8", "method": "fitnet,fitnet+kd"})]
     assert labels == ["fitnet", "fitnet+kd"]
 
 

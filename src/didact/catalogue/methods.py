@@ -9,14 +9,14 @@ from fractions import Fraction
 from typing import Any
 
 from didact.catalogue.docstring import About, about
-from didact.catalogue.settings import fields
+from didact.catalogue.fields import fields
 from didact.data import Data, training_images
 from didact.method import ForStudent, Method, SoftLabels, Stage
 from didact.runs.build import extras, network, pair, placeholders
 from didact.runs.foreign import formed
 from didact.runs.groups import Peer
-from didact.runs.run import Run, required
-from didact.spec import choose, find, plural, to_json
+from didact.runs.run import Run
+from didact.spec import choose, find, plural, required, to_json
 from didact.tensors import Needs
 
 ORDER = ("logits", "pooled", "features", "preacts", "stem")

@@ -9,9 +9,9 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
+from didact.catalogue.fields import fields
 from didact.catalogue.formulas import markdown
 from didact.catalogue.methods import Described, changes_text, describe, labels_text, reads_text, stage_details
-from didact.catalogue.settings import fields
 from didact.method import Method
 from didact.request.schema import Request
 from didact.spec import catalogue

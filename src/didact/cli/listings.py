@@ -69,7 +69,19 @@ def _listing(what: str | None, pair: dict[str, Any], library: str | None) -> Lis
         near = closest(str(what), WORDS, 1)
         suffix = "" if what is None else f"; found {shown(what)}" + (f", did you mean {near[0]!r}?" if near else "")
         raise SpecError(f"what: one of {ALL}{suffix}")
-    from didact.tables import fit, libraries, listings
+    known: dict[str, Callable[[], Listing]] = {
+        "devices": _devices,
+        "recipes": _recipes,
+        "settings": _settings,
+        "studies": _studies,
+        "machine": _machine,
+    }
+    return known[what]() if what in known else _built(what, pair, library)
+
+
+def _built(what: str, pair: dict[str, Any], library: str | None) -> Listing:
+    """A list for which networks are built, or data sets looked for."""
+    from didact.tables import libraries, listings
 
     known: dict[str, Callable[[], Listing]] = {
         "nets": listings.networks if library is None else lambda: libraries.classifiers(library),
@@ -77,13 +89,20 @@ def _listing(what: str | None, pair: dict[str, Any], library: str | None) -> Lis
         "pools": listings.pools,
         "methods": lambda: listings.methods(**pair),
         "data": lambda: listings.data_sets(**pair),
-        "devices": fit.devices,
-        "recipes": listings.recipes,
-        "settings": _settings,
-        "studies": _studies,
-        "machine": _machine,
     }
     return known[what]()
+
+
+def _devices() -> Listing:
+    from didact.tables.fit import devices
+
+    return devices()
+
+
+def _recipes() -> Listing:
+    from didact.tables.recipes import recipes
+
+    return recipes()
 
 
 def _settings() -> Listing:
@@ -104,7 +123,6 @@ def _machine() -> Listing:
     import torch
 
     from didact.engine import precision
-    from didact.engine.recipe import best_precision
     from didact.machine import processor
     from didact.tables.listing import Listing
     from didact.tables.table import Cell, Table
@@ -115,7 +133,7 @@ def _machine() -> Listing:
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "device": device,
-        "precision": best_precision(device),
+        "precision": precision.best_precision(device),
     }
     measured = {"fp32": known.fp32, "bf16": known.bf16}
     rows = [*values.items(), *((f"a step in {name} (ms)", round(1000 * t, 1)) for name, t in measured.items())]

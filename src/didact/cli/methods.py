@@ -124,7 +124,7 @@ def explained(method: Described) -> str:
 
 def explained_recipe(name: str) -> str:
     """All there is to know of a recipe, as text."""
-    from didact.catalogue.settings import fields
+    from didact.catalogue.fields import fields
     from didact.engine.recipe import Recipe
     from didact.engine.recipes import RECIPES, complete
 

@@ -8,19 +8,42 @@ is named ``folder:PATH``; any other data set of the user's own is an :class:`Ima
 ``module:NAME``.
 """
 
-from didact.data.archive import root
-from didact.data.catalogue import names
-from didact.data.contract import DataError, DataSource, Facts
-from didact.data.dataset import Dataset, available, load
-from didact.data.derived import apart, epoch_batches, facts, stored, training_images
-from didact.data.folders import Streamed, folder_path, usual_decoders
-from didact.data.listing import Listing, describe, here
-from didact.data.loader import Loader, evaluation_batches
-from didact.data.mixing import MixedLoader, Mixing, mixing_loader
-from didact.data.own import ImageSet
-from didact.data.settings import Data
-from didact.data.split import Labelled, Split
-from didact.data.unlabelled import PartlyLabelled
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from didact.lazily import from_homes
+
+if TYPE_CHECKING:
+    from didact.data.archive import root
+    from didact.data.catalogue import names
+    from didact.data.contract import DataError, DataSource, Facts
+    from didact.data.dataset import Dataset, available, load
+    from didact.data.derived import apart, epoch_batches, facts, stored, training_images
+    from didact.data.folders import Streamed, folder_path, usual_decoders
+    from didact.data.listing import Listing, describe, here
+    from didact.data.loader import Loader, evaluation_batches
+    from didact.data.mixing import MixedLoader, Mixing, mixing_loader
+    from didact.data.own import ImageSet
+    from didact.data.settings import Data
+    from didact.data.split import Labelled, Split
+    from didact.data.unlabelled import PartlyLabelled
+
+_HOMES = {
+    "root": "archive",
+    "names": "catalogue",
+    **dict.fromkeys(("DataError", "DataSource", "Facts"), "contract"),
+    **dict.fromkeys(("Dataset", "available", "load"), "dataset"),
+    **dict.fromkeys(("apart", "epoch_batches", "facts", "stored", "training_images"), "derived"),
+    **dict.fromkeys(("Streamed", "folder_path", "usual_decoders"), "folders"),
+    **dict.fromkeys(("Listing", "describe", "here"), "listing"),
+    **dict.fromkeys(("Loader", "evaluation_batches"), "loader"),
+    **dict.fromkeys(("MixedLoader", "Mixing", "mixing_loader"), "mixing"),
+    "ImageSet": "own",
+    "Data": "settings",
+    **dict.fromkeys(("Labelled", "Split"), "split"),
+    "PartlyLabelled": "unlabelled",
+}
 
 __all__ = [
     "Data",
@@ -53,3 +76,5 @@ __all__ = [
     "training_images",
     "usual_decoders",
 ]
+
+__getattr__ = from_homes(__name__, _HOMES)

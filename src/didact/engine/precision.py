@@ -12,17 +12,17 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
+from didact.engine.recipe import Precision
 from didact.files.checked import DamagedError, read_json, write_json
 from didact.machine import processor
 from didact.nets import create
 from didact.seeds import seeded
 
-Precision = Literal["fp32", "tf32", "bf16"]
 GAIN = 1.1
 """bf16 is taken where fp32 takes at least so many times as long: less could be noise, and would
 train the same run twice.
@@ -44,6 +44,18 @@ class Times:
     def best(self) -> Precision:
         """The faster precision."""
         return "bf16" if self.fp32 >= GAIN * self.bf16 else "fp32"
+
+
+def best_precision(device: str) -> Precision:
+    """What ``auto`` stands for on ``device``: on a GPU bf16 where it multiplies it natively, on the
+    CPU the faster one.
+
+    A processor's times are measured once and kept (:func:`times`), so that the same request is the
+    same run every time.
+    """
+    if device.startswith("cuda"):
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return times().best if device.startswith("cpu") else "fp32"
 
 
 _unkept: dict[tuple[Path, str], Times] = {}

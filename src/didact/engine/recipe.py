@@ -8,13 +8,12 @@ from __future__ import annotations
 import math
 from typing import Annotated, ClassVar, Literal
 
-import torch
 from pydantic import Field, model_validator
 
-from didact.data import Mixing
-from didact.engine import precision
-from didact.engine.precision import Precision
+from didact import data
 from didact.spec import MOST, Count, Flag, NonNegative, Positive, Share, spec
+
+Precision = Literal["fp32", "tf32", "bf16"]
 
 FIRST_RATE = 0.01
 """A warm-up by epochs begins at this share of the rate, as torchvision's reference training does."""
@@ -192,9 +191,9 @@ class Recipe:
         return self.bits == 8 and epoch >= max(1, round(self.settle * epochs))
 
     @property
-    def mixing(self) -> Mixing:
+    def mixing(self) -> data.Mixing:
         """What is done to whole batches."""
-        return Mixing(self.mixup, self.cutmix, self.label_smoothing)
+        return data.Mixing(self.mixup, self.cutmix, self.label_smoothing)
 
     @property
     def copies(self) -> int:
@@ -202,15 +201,3 @@ class Recipe:
         remembers, the average.
         """
         return 2 + (2 if self.optimiser == "adamw" else 1) + (self.ema is not None)
-
-
-def best_precision(device: str) -> Precision:
-    """What ``auto`` stands for on ``device``: on a GPU bf16 where it multiplies it natively, on the
-    CPU the faster one.
-
-    A processor's times are measured once and kept (:func:`~didact.engine.precision.times`), so that
-    the same request is the same run every time.
-    """
-    if device.startswith("cuda"):
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return precision.times().best if device.startswith("cpu") else "fp32"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from didact import nets
 from didact.engine.recipe import Recipe
-from didact.nets import entry
 from didact.spec import SpecError, nearest, shown, to_json
 
 _PAPER_RATE = 0.05  # the papers' rate for ordinary networks, to which an entry's own rate is compared
@@ -100,5 +100,5 @@ def settings(name: str, net: str) -> dict[str, Any]:
     if name not in RECIPES:
         raise SpecError(f"unknown recipe {shown(name)}{nearest(name, RECIPES)}")
     named = RECIPES[name]
-    gentle = entry(net).paper_rate / _PAPER_RATE if named.gentle else 1.0
+    gentle = nets.entry(net).paper_rate / _PAPER_RATE if named.gentle else 1.0
     return complete(named.recipe) | {"learning_rate": named.recipe.learning_rate * gentle}

@@ -24,8 +24,8 @@ from didact.papers.only import parsed
 from didact.request.plan import plan
 from didact.request.settings import below, several
 from didact.runs.labels import recipe_label
-from didact.runs.run import Run, method_label
-from didact.spec import Count, Seed, SpecError, from_json, nearest, plural, shown
+from didact.runs.run import Run
+from didact.spec import Count, Seed, SpecError, from_json, full_name, nearest, plural, shown
 from didact.store.record import Record
 from didact.store.store import Store
 from didact.tables.costs import break_even, several_students
@@ -163,7 +163,7 @@ class _Request:
                 with scales.errors_under("teacher.method", how), scales.errors_under("method", method):
                     students = plan({**passed, "net": net, "method": method, **teacher}, self.device)
                 for run in students:
-                    rows = runs.setdefault(name or method_label(run.method), {})
+                    rows = runs.setdefault(name or full_name(run.method), {})
                     rows[net] = (*rows.get(net, ()), run)
                     if run.teacher is not None:
                         teachers[run.teacher.digest] = run.teacher

@@ -21,8 +21,8 @@ from didact.request.schema import BRANCHES
 from didact.request.settings import in_floats, labelled, merged
 from didact.request.tokens import parse, words_of
 from didact.runs.given import Given, last_place
-from didact.runs.run import BASELINE, Run, method_label
-from didact.spec import SpecError, from_json, to_json
+from didact.runs.run import BASELINE, Run
+from didact.spec import SpecError, from_json, full_name, to_json
 
 Settings = dict[str, Any]
 """By dotted path: {"teacher.net": "resnet20"}."""
@@ -164,7 +164,7 @@ def _method(method: Method, at: str, student: str, usual: Mapping[str, Mapping[s
         student: the student of the request, which a method for one student takes over.
         usual: by method's name, defaults that the recipe gives to it.
     """
-    label = method_label(method)
+    label = full_name(method)
     known: Mapping[str, Any] = {**(usual or {}).get(method.name(), {}), **method.presets.get(label.partition("+")[2], {})}
     given: Settings = {at: label}
     for field in dataclasses.fields(method):  # type: ignore[arg-type]

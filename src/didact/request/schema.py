@@ -2,13 +2,13 @@
 takes as a tree.
 
 Help, reference page and error messages come from these classes. A setting that is left out, or
-null, takes what its :class:`Setting` names as the default.
+null, takes what its :class:`~didact.spec.Setting` names as the default.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, field_validator, model_validator
@@ -19,7 +19,7 @@ from didact.engine.recipes import RECIPES, complete
 from didact.method import Joint
 from didact.request.settings import as_given, read_outputs, several
 from didact.runs.given import Output
-from didact.spec import HERE, Count, Number, Seed, Seeds, SpecError, closest, shown, spec
+from didact.spec import HERE, Count, Number, Seed, Seeds, Setting, SpecError, closest, shown, spec
 from didact.teaching.route import Route
 
 _SHORT = complete(RECIPES["short"].recipe) | {"precision": "auto"}
@@ -30,24 +30,6 @@ BRANCHES = "branches"
 
 SHORT_FORMS = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size", "tau": "temperature"}
 """What some settings are called elsewhere, for messages."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How a setting is shown to a person.
-
-    Attributes:
-        kind: its type in a word or two.
-        default: what holds where it is left out.
-        below: the spec that holds the settings below it, shown one by one.
-        defaults: by setting below it, what holds where it is left out, where that is not the spec's
-            own default.
-    """
-
-    kind: str
-    default: str = "none"
-    below: type | None = None
-    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _names(given: Any) -> tuple[str, ...] | None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from didact.data.filled_in import has_labels
-from didact.engine.precision import Precision
-from didact.engine.recipe import IN_EIGHT_BITS, best_precision
+from didact.engine.precision import best_precision
+from didact.engine.recipe import IN_EIGHT_BITS, Precision
 from didact.engine.recipes import settings
 from didact.files.reading import DamagedError, content
 from didact.spec import SpecError, shown, under

@@ -12,8 +12,8 @@ from didact.engine.recipe import Recipe
 from didact.method import ForStudent, Method
 from didact.nets import title
 from didact.runs.given import Given
-from didact.runs.run import BASELINE, Run, method_label, required
-from didact.spec import digest, plural, to_json
+from didact.runs.run import BASELINE, Run
+from didact.spec import digest, full_name, plural, required, to_json
 
 
 def recipe_label(run: Run) -> str:
@@ -59,7 +59,7 @@ def _teaching(run: Run, student: Run | None) -> str:
     """The way of a teacher, without its seed and the like."""
     if run.given is not None:
         return _given(run, brief=True)
-    method = "standard" if isinstance(run.method, type(BASELINE)) else method_label(run.method)
+    method = "standard" if isinstance(run.method, type(BASELINE)) else full_name(run.method)
     way = method + _changed(run.method, student.net if student else "")
     if run.teacher is not None:
         taught = teacher_summary(run.teacher, run).removeprefix("standard, ")
@@ -115,7 +115,7 @@ def row_label(run: Run) -> str:
     """
     if run.given is not None:
         return _given(run)
-    label = method_label(run.method) + _changed(run.method)
+    label = full_name(run.method) + _changed(run.method)
     alone = run.teacher is None and not run.method.teaches and not run.peers
     return (f"alone ({label})" if alone else label) + _circumstances(run)
 
@@ -160,7 +160,7 @@ def of_seed_0(run: Run) -> Run:
 
 def training_label(run: Run) -> str:
     """What learns, and how: "resnet20 sftn (for resnet8)", "resnet8 ce fine-tuned"."""
-    way = _given(run) if run.given is not None else method_label(run.method) + _changed(run.method) + _circumstances(run)
+    way = _given(run) if run.given is not None else full_name(run.method) + _changed(run.method) + _circumstances(run)
     return f"{title(run.net)} {way}"
 
 
@@ -223,7 +223,7 @@ def peers_label(run: Run) -> str:
     """
     shown = []
     for peer in run.peers:
-        way = "" if peer.method == run.method else f" by {method_label(peer.method)}{_changed(peer.method)}"
+        way = "" if peer.method == run.method else f" by {full_name(peer.method)}{_changed(peer.method)}"
         shown.append(title(peer.net) + way + (f" seed {peer.seed}" if peer.seed != run.seed else ""))
     later = run.turn and (run.duplicates_before or any(one.method.sequential for one in (run, *run.peers)))
     return ", ".join(shown) + (f" (turn {run.turn + 1})" if later else "")
@@ -233,13 +233,13 @@ def _changed(method: Method, student: str = "") -> str:
     """The settings that neither the defaults nor the preset in the method's label give: "
     (kl_weight=1.0)".
     """
-    preset = "+" in method_label(method)
+    preset = "+" in full_name(method)
     shown = []
     for name, field_ in type(method).__dataclass_fields__.items():  # type: ignore[attr-defined]
         value = getattr(method, name)
         if name == "student" and isinstance(method, ForStudent):
             shown += [f"for {title(value)}"] if value != student else []
         elif name in required(type(method)) or (value != field_.default and not preset):
-            inner = method_label(value) + _changed(value) if isinstance(value, Method) else getattr(value, "label", value)
+            inner = full_name(value) + _changed(value) if isinstance(value, Method) else getattr(value, "label", value)
             shown.append(f"{name}={inner}")
     return f" ({', '.join(shown)})" if shown else ""

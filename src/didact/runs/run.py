@@ -20,7 +20,7 @@ from didact.runs.given import Given, Inputs
 from didact.runs.groups import Peer, agree
 from didact.runs.soft_labels import check_labels, check_unlabelled
 from didact.seeds import derive
-from didact.spec import Chosen, Seed, choose, digest, spec
+from didact.spec import Chosen, Seed, digest, full_name, spec
 from didact.teaching.route import Route
 
 BASELINE: Method = CE()
@@ -205,7 +205,7 @@ class Run:
         """How its weights came about, in a word or two: its method's label, or "given" with the
         start of a file's checksum.
         """
-        return method_label(self.method) if self.given is None else f"given-{self.given.sha256[:6]}"
+        return full_name(self.method) if self.given is None else f"given-{self.given.sha256[:6]}"
 
     @property
     def epochs(self) -> int:
@@ -232,22 +232,6 @@ class Run:
             return (*batches, *taught)
         by = self.digest if self.route.schedule == "greedy" else self.epochs  # what decides on the anchor of an epoch
         return (*batches, *taught, digest(self.route), by)
-
-
-def method_label(method: Method) -> str:
-    """The method's name, with its preset where its settings are exactly a preset's: ``fitnet+kd``."""
-    name = method.name()
-    given = {f: getattr(method, f) for f in required(type(method))}
-    for preset in method.presets:
-        if method == choose(Method, {"name": f"{name}+{preset}", **given}):
-            return f"{name}+{preset}"
-    return name
-
-
-def required(cls: type[Method]) -> list[str]:
-    """The settings of a method that have no default."""
-    nothing = dataclasses.MISSING
-    return [f.name for f in dataclasses.fields(cls) if f.default is nothing and f.default_factory is nothing]  # type: ignore[arg-type]
 
 
 def everything(runs: list[Run]) -> list[Run]:

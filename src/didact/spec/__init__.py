@@ -9,6 +9,7 @@ name, and has a digest that depends only on its content. Nothing here imports to
     codec     values to JSON and back, digests
     declare   ``spec`` and ``Named``
     names     parts chosen by name
+    setting   how one is shown
     faults    messages about invalid values
     foreign   users' own code
     extras    the distribution's name
@@ -43,6 +44,9 @@ from didact.spec.names import Chosen as Chosen
 from didact.spec.names import catalogue as catalogue
 from didact.spec.names import choose as choose
 from didact.spec.names import find as find
+from didact.spec.names import full_name as full_name
+from didact.spec.names import required as required
+from didact.spec.setting import Setting as Setting
 from didact.spec.types import LARGEST as LARGEST
 from didact.spec.types import MOST as MOST
 from didact.spec.types import SMALLEST as SMALLEST

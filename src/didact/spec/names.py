@@ -123,6 +123,21 @@ def choose(base: type[N], value: Any) -> N:
     return from_json(cls, {**(cls.presets[preset] if preset else {}), **fields})
 
 
+def full_name(part: Named) -> str:
+    """The name of a :class:`Named` spec, with its preset where its settings are exactly a preset's:
+    ``fitnet+kd``."""
+    cls, name = type(part), part.name()
+    given = {field: getattr(part, field) for field in required(cls)}
+    fits = (preset for preset, fields in cls.presets.items() if part == from_json(cls, {**fields, **given}))
+    return next((f"{name}+{preset}" for preset in fits), name)
+
+
+def required(cls: type) -> list[str]:
+    """The settings of a spec that have no default."""
+    nothing = dataclasses.MISSING
+    return [f.name for f in dataclasses.fields(cls) if f.default is nothing and f.default_factory is nothing]
+
+
 def _chosen(base: type[Named]) -> BeforeValidator:
     def validate(value: Any) -> Any:
         if not isinstance(value, (base, str, Mapping)):

@@ -4,14 +4,16 @@ devices."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from didact.deploy.catalogue import DEVICES
 from didact.deploy.device import Device
-from didact.deploy.fit import Fit, Verdict
 from didact.spec import to_json
 from didact.tables.listing import Listing
 from didact.tables.table import Cell, Table
+
+if TYPE_CHECKING:
+    from didact.deploy.fit import Fit, Verdict
 
 COVERS = """\
 Weights: parameters x bits / 8. Activations: their peak for one image, at the same bit width.

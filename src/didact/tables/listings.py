@@ -1,4 +1,4 @@
-"""Tables of networks, pools, methods, data sets and recipes."""
+"""Tables of networks, pools, methods and data sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from didact import nets
 from didact.catalogue.methods import Added, Described, added, describe, stage_text
 from didact.data import Data, facts, names
 from didact.data import describe as about
-from didact.engine.recipes import RECIPES
 from didact.method import Method
 from didact.nets.architecture import cost, parse
 from didact.nets.blocks import parameters
@@ -59,14 +58,6 @@ def data_sets(data: str | None = None) -> Listing:
         rows,
         ["source", "where", "augment", "test", "image"],
     )
-
-
-def recipes() -> Listing:
-    """Every named recipe."""
-    rows: list[list[Cell]] = [
-        [name, one.text, one.recipe.epochs, one.recipe.batch_size, one.recipe.learning_rate] for name, one in RECIPES.items()
-    ]
-    return Listing.of(["recipe", "what it is", "epochs", "batch", "lr"], rows)
 
 
 def methods(net: str = "resnet8x4", teacher: str = "resnet32x4", data: str = "cifar100") -> Listing:

@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from didact.execution.progress import EpochBegins, Event, Failed, JobBegins, JobEnds, Learned, StepEnds
 from didact.nets import title
 from didact.runs.labels import teacher_label
-from didact.runs.run import Run, method_label
+from didact.runs.run import Run
+from didact.spec import full_name
 
 
 def show(console: Console) -> Bars | Lines:
@@ -21,7 +22,7 @@ def show(console: Console) -> Bars | Lines:
 
 
 def _heading(runs: Sequence[Run], teacher: Run | None) -> str:
-    networks = ", ".join(dict.fromkeys(f"{title(run.net)} {method_label(run.method)}" for run in runs))
+    networks = ", ".join(dict.fromkeys(f"{title(run.net)} {full_name(run.method)}" for run in runs))
     seeds = sorted({run.seed for run in runs})
     source = f" from {teacher_label(teacher, runs[0])}" if teacher else ""
     return f"{len(runs)} x [{networks}]{source}, seeds {', '.join(map(str, seeds))}"
