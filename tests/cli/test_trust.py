@@ -147,6 +147,11 @@ def test_ones_own_network_is_found_by_the_request_that_names_it(
     assert main(["show", own["digest"], "--trust-store", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["deployed"]["parameters"] == 4 * 9 + 4 + 8 + 4 * 10 + 10
 
+    onwards = ["train", "--start", own["digest"], "--recipe.bits", "8", "--plan", "--throughput", "1"]
+    assert main(onwards) == 2 and "add --trust-store" in capsys.readouterr().err
+    assert main([*onwards, "--trust-store"]) == 0  # as the message says
+    assert "own_of_trust:tiny" in capsys.readouterr().out
+
     assert main(["runs", "rm", other["digest"], "--yes"]) == 0
     for command in (["compare"], ["report", "-o", "page.html"]):  # a run is there: nobody is sent to train
         capsys.readouterr()

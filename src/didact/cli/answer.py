@@ -251,8 +251,8 @@ def nothing_finished(store: Store) -> SpecError:
     return SpecError(f"no finished run in {store.root}; train some first: didact quickstart")
 
 
-def finished(store: Path, name: str) -> Run:
-    """The finished run of the store that ``--start`` names.
+def finished(store: Path, trust: bool, name: str) -> Run:
+    """The finished run of the store that ``--start`` names; ``trust`` as for :func:`opened`.
 
     Raises:
         SpecError: there is no such run, or no store.
@@ -260,7 +260,7 @@ def finished(store: Path, name: str) -> Run:
     from didact.store.choice import chosen
 
     try:
-        return chosen(opened(store, trust=False), name)[0]
+        return chosen(opened(store, trust), name)[0]
     except SpecError as error:
         raise SpecError(f"start: {error}") from None
 

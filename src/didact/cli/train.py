@@ -19,6 +19,7 @@ from didact.cli.options import (
     StorePath,
     Throughput,
     Track,
+    TrustStore,
     WeightScales,
 )
 from didact.cli.output import Format, form
@@ -39,6 +40,7 @@ def train(
     folder: ExportFolder = None,
     weight_scales: WeightScales = None,
     track: Track = None,
+    trust_store: TrustStore = False,
     format: Format = "text",
     json: Json = False,
 ) -> int:
@@ -52,7 +54,7 @@ def train(
     execution = computing.execution(where)
     planner = answer.planner(plan, throughput, devices, execution.executor, track)
     exported = exports.asked(export, bits, folder, weight_scales, plan=plan)
-    request = partial(planned, device=where, find=partial(answer.finished, store))
+    request = partial(planned, device=where, find=partial(answer.finished, store, trust_store))
     runs = request(parse(settings, request))
     line = warning(runs, partial(with_own, store))
     if line is not None:
