@@ -95,7 +95,7 @@ def test_eight_bits_are_calibrated_on_training_images_and_measured(
     monkeypatch.setattr(Onnx, "quantised", watched)
     done = exported(store, make("simkd"), tmp_path / "net.onnx", bits=8, images=20)
     assert sum(map(len, seen)) == 20 and float(seen[0].min()) >= 0 and float(seen[0].max()) <= 1
-    assert done.about["calibration"] == {"training_images": 20, "seed": 0}
+    assert done.about["calibration"] == {"training_images": 20, "of": 60, "seed": 0}
     assert done.size < 0.5 * done.float_size
     dataset = load(DATA)
     right = logits_of(done.path.read_bytes(), [dataset.test.images / 255]).argmax(1) == dataset.test.labels

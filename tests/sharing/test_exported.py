@@ -89,12 +89,15 @@ def test_a_killed_export_leaves_no_file_and_blocks_no_other(tmp_path: Path) -> N
 
 
 def test_a_loss_of_accuracy_is_said() -> None:
-    def told(file: float) -> str | None:
-        about = {"digest": "1f0c", "bits": 8, "accuracy": {"file": file, "float32": 70.0, "record": 70.0}}
+    def told(file: float, tested: int = 1000, used: int = 512) -> str | None:
+        accuracy = {"file": file, "float32": 70.0, "record": 70.0, "test_images": tested}
+        calibration = {"training_images": used, "of": 2000, "seed": 0}
+        about = {"digest": "1f0c", "bits": 8, "accuracy": accuracy, "calibration": calibration}
         return Exported(Path("net.onnx"), about, 1, 4).warning
 
-    assert told(69.5) is None
+    assert told(69.5) is None and told(69.4, tested=167) is None, "one image more"
     assert "8 bits lose 0.60 points" in str(told(69.4)) and "--start 1f0c --recipe.bits 8" in str(told(69.4))
+    assert "on more images" in str(told(69.4)) and "on more images" not in str(told(69.4, used=2000))
 
 
 def test_what_a_killed_export_left_goes_with_the_next_one(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def _opened(stack: contextlib.ExitStack, path: Path, form: str, settings: Settin
     try:
         answer = guest.ask(do="open", form=form, file=str(path.absolute()), threads=settings.threads, image=image)
     except GuestError as error:
-        raise RequestError(f"{clean(path)} cannot be opened by its runtime: {error}{_instead(str(error))}") from None
+        raise RequestError(f"{clean(path)} cannot be opened: {error}{_instead(str(error))}") from None
     return _Open(path, guest, answer)
 
 

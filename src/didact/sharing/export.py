@@ -106,7 +106,7 @@ def export(
             "test_images": len(dataset.test),
         },
         "difference": difference,
-        "calibration": {"training_images": sum(used), "seed": SEED} if used else None,
+        "calibration": {"training_images": sum(used), "of": len(dataset.train), "seed": SEED} if used else None,
         **form.versions(),
     }
     return written(path, form.described(file, about), about, len(form.described(exact, about)))

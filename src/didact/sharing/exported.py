@@ -41,16 +41,19 @@ class Exported:
         """What a person should know before the file is used; None where there is nothing."""
         accuracy = self.about["accuracy"]
         lost = accuracy.get("simulated", accuracy["float32"]) - accuracy["file"]
-        if lost <= LOSS:
+        if lost <= LOSS or round(lost * accuracy["test_images"] / 100) < 2:  # one image says nothing
             return None
         if "simulated" in accuracy:
             form = self.about.get("form", "onnx")
             return f"WARNING: the {form} file loses {lost:.2f} points of accuracy to torch, which computed the same 8 bits"
         layer = self.about.get("weight_scales") == "layer"
+        calibrated = self.about["calibration"]
+        more = calibrated is not None and calibrated["training_images"] < calibrated["of"]
         return (
             f"WARNING: {self.about['bits']} bits lose {lost:.2f} points of accuracy; write --bits 32"
             + (", or --weight-scales channel where the device allows it" if layer else "")
-            + ", calibrate on more images with --calibration, or train on in 8 bits: "
+            + (", calibrate on more images with --calibration" if more else "")
+            + ", or train on in 8 bits: "
             + f"didact train --start {self.about['digest']} --recipe.bits 8"
             + (" --recipe.weight_scales layer" if layer else "")
         )
