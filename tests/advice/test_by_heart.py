@@ -51,8 +51,8 @@ def test_a_teacher_that_cannot_be_asked_is_said(
 @pytest.mark.parametrize(
     ("share", "words"),
     [
-        (12.0, "knows 12.0 % of its training images. In all 5 settings of ours with 90 % or less a friendly one cost"),
-        (90.0, "cost the students 0.67 to 1.84 points"),
+        (12.0, "knows 12.0 % of its training images. In all 6 settings of ours with 90 % or less a friendly one cost"),
+        (90.0, "cost the students 0.16 to 1.84 points"),
         (95.0, "Between 90 and 99.9 % we have 1 setting, in which a friendly one gained the students 0.01 points"),
         (99.9, "In all 5 settings of ours with 99.9 % or more a friendly one gained the students 0.84 to 2.78 points"),
     ],

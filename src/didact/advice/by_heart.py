@@ -27,6 +27,7 @@ SETTINGS = (
     (67.3, -1.51),
     (90.0, AUGMENTED),
     (70.2, -0.67),
+    (70.2, -0.16),
     (96.3, 0.01),
     (99.9, 0.84),
     (100.0, PLAIN),
@@ -82,7 +83,7 @@ def of_share(share: float) -> str:
     ends = dict.fromkeys(f"{size:.2f}" for size in (min(map(abs, gains)), max(map(abs, gains))))
     return (
         f"The standard teacher of the store knows {share:.1f} % of its training images. {there} the students "
-        f"{' to '.join(ends)} points (CIFAR-100 at 16x16, resnet20 to resnet8, once to resnet14)."
+        f"{' to '.join(ends)} points (CIFAR-100 at 16x16, resnet20 to resnet8, twice to resnet14)."
     )
 
 

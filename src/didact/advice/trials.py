@@ -68,6 +68,7 @@ _MEASURED = """
     sftn | cifar100 at 16x16                 |  40 |  31250 | resnet20 | resnet8  | -1.51 | friendly-teachers
     sftn | cifar100 at 16x16 50 per class    |  60 |   4740 | resnet20 | resnet8  | -1.56 | friendly-teachers
     sftn | cifar100 at 16x16 50 per class    |  60 |   4740 | resnet20 | basic-8-1x8-1x16-1x32 | -1.84 | friendly-teachers
+    sftn | cifar100 at 16x16 50 per class    |  60 |   4740 | resnet20 | resnet14 | -0.16 | friendly-teachers
     sftn | cifar100 at 16x16 50 per class    | 120 |   9480 | resnet20 | resnet8  | +0.01 | friendly-teachers
     sftn | cifar100 at 16x16 50 per class    | 240 |  18960 | resnet20 | resnet8  | +1.78 | friendly-teachers
     sftn | cifar100 at 16x16 50 per class    | 240 |  18960 | resnet20 | resnet14 | +2.78 | friendly-teachers
