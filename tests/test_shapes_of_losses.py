@@ -124,6 +124,17 @@ def test_labels_of_other_images() -> None:
             call()
 
 
+def test_the_number_of_images_may_stay_open_in_an_export() -> None:
+    class Losses(torch.nn.Module):
+        def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+            return cross_entropy(z, labels) + formula("methods.sp.loss")(z, 2 * z)
+
+    images = torch.export.Dim("images", min=2)
+    program = torch.export.export(Losses(), (ROWS, LABELS), dynamic_shapes=({0: images}, {0: images}))
+    few = ROWS[:3], LABELS[:3]
+    assert torch.equal(program.module()(*few), Losses()(*few))
+
+
 def test_no_branches_and_no_peers() -> None:
     for name in ("teaching.gtn.loss", "teaching.sftn.loss"):
         with pytest.raises(ValueError, match="branches: logits of one branch at least"):

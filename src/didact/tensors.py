@@ -50,7 +50,7 @@ def same_images(one: Tensor, other: Tensor) -> None:
     Raises:
         ValueError: their first dimensions differ.
     """
-    if len(one) != len(other):
+    if one.shape[:1] != other.shape[:1]:  # torch.export would take len for a constant
         raise ValueError(f"{_both(one, other)}: both must be of the same images")
 
 
