@@ -98,6 +98,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a bit": flipped,
     "a digit": changed("0.25", "0.75"),
     "a number that is not finite": changed("0.25", "NaN"),
+    "a number beyond all floats": changed("0.25", "1e999"),
     "no checksum": changed("sha256", "sha512"),
     "an older version": lambda path: path.write_text('{"of": "0", "kl": 0.5, "cka": 0.5, "agreement": 50.0}'),
     "a directory": directory,

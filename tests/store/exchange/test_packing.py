@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from didact.files.checked import DamagedError
+from didact.files.checked import DamagedError, file_checksum
 from didact.files.tensors import write_tensors
 from didact.spec import SpecError, to_json
 from didact.store.answers.results import Results
@@ -224,6 +224,15 @@ def test_other_results_of_the_same_run_are_said_and_those_here_are_kept(full: Sh
     assert "has other results computed from it here (probe 50 here, 51 there (top1.1)); what is here is kept" in line
     assert not taken.same and len(taken.new) == 3
     assert [ours.get("probe-a", question, lambda x: x["top1"][-1]) for question in (1, 2)] == [50.0, 7.0]
+
+
+def test_a_file_that_holds_no_results_is_left_out(full: Shelf, target: Shelf) -> None:
+    """A number beyond all floats has no checksum."""
+    carried(packed(full), target)
+    seal = file_checksum(full.folder(full.loner) / "record.json")
+    (full.folder(full.loner) / "probe-a.json").write_text(f'{{"of": "{seal}", "answers": [1e999], "sha256": ""}}')
+    taken = take(target.store, offers(full.store))
+    assert len(taken.same) == 4 and not (target.folder(full.loner) / "probe-a.json").exists()
 
 
 def test_the_newer_note_wins_and_what_was_cleared_stays_cleared(full: Shelf, target: Shelf) -> None:
