@@ -36,3 +36,23 @@ def test_what_killed_processes_left_goes_and_nothing_else(tmp_path: Path) -> Non
         pass
     kept = {".new-busy", "new-mine", ".other-left", "elsewhere", ".new-link", ".new-file"}
     assert set(os.listdir(tmp_path)) == kept and os.listdir(tmp_path / "elsewhere" / "below") == ["half"]
+
+
+def test_what_cannot_be_looked_at_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a disk of the network that does not answer: it may be another process's work. The others go."""
+    for name in (".new-a", ".new-b", ".new-c"):
+        (tmp_path / name / "below").mkdir(parents=True)
+        os.utime(tmp_path / name / "below", (0, 0))
+        os.utime(tmp_path / name, (0, 0))
+    own = os.scandir
+
+    def failing(path: str) -> object:
+        if str(path).endswith(os.path.join(".new-b", "below")):
+            raise OSError(5, "Input/output error")
+        return own(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", failing)
+        with folder_beside(tmp_path, ".new-"):
+            pass
+    assert os.listdir(tmp_path) == [".new-b"] and os.listdir(tmp_path / ".new-b") == ["below"]

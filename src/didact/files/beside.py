@@ -35,18 +35,27 @@ def folder_beside(parent: Path, prefix: str) -> Iterator[Path]:
 
 def _clear(parent: Path, prefix: str) -> None:
     """What cannot be looked at or removed stays."""
-    with contextlib.suppress(OSError):
-        for name in os.listdir(parent):
-            path = parent / name
+    for name in os.listdir(parent):
+        path = parent / name
+        with contextlib.suppress(OSError):
             if name.startswith(prefix) and path.is_dir() and not path.is_symlink() and not _changed(path, time.time() - DAY):
                 shutil.rmtree(path, ignore_errors=True)
 
 
 def _changed(path: Path, since: float) -> bool:
-    """Whether the folder, or anything in it, has changed since."""
-    for parent, _, names in os.walk(path):
+    """Whether the folder, or anything in it, has changed since.
+
+    Raises:
+        OSError: a folder in it cannot be read, so that nobody knows.
+    """
+    for parent, _, names in os.walk(path, onerror=_raised):
         for one in (parent, *(os.path.join(parent, name) for name in names)):
             with contextlib.suppress(FileNotFoundError):
                 if os.lstat(one).st_mtime > since:
                     return True
     return False
+
+
+def _raised(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):  # otherwise it has been removed meanwhile
+        raise error
