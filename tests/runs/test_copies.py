@@ -16,7 +16,7 @@ from didact.runs.given import Given, seen
 from didact.runs.run import Run, Start
 from didact.spec import SpecError
 from didact.store.store import Store
-from support.tiny import make
+from support.tiny import RECIPE, make
 
 
 @pytest.fixture(autouse=True)
@@ -52,13 +52,20 @@ def test_methods_that_add_nothing(method: str, tmp_path: Path) -> None:
         ({"method": "crd"}, 10),
         ({"method": "ce"}, 12),
         ({"method": "ce", "net": "support.owned:dropped"}, 10),
+        ({"method": "ce", "net": "support.owned:rarely"}, 10),
+        ({"method": "support.played:OwnImages"}, 10),
     ],
-    ids=["an adapter", "drawn negatives", "a fresh last layer", "dropout"],
+    ids=["an adapter", "drawn negatives", "a fresh last layer", "dropout", "rare dropout", "images of its own"],
 )
 def test_seeds_that_change_something(fields: dict[str, Any], classes: int, tmp_path: Path) -> None:
     start = saved(tmp_path, fields.get("net", "resnet8"), classes)
     runs = seeds(make(start=start, **fields), 2)
     assert copies(runs, digests(runs)) == []
+
+
+def test_a_training_that_ends_in_no_numbers(tmp_path: Path) -> None:
+    runs = seeds(make(start=saved(tmp_path), recipe=replace(RECIPE, learning_rate=1e6)), 2)
+    assert copies(runs, digests(runs)) == [tuple(runs)]
 
 
 def test_fresh_weights_and_other_batches_are_no_copies(tmp_path: Path) -> None:

@@ -92,6 +92,11 @@ def paths(classes: int, channels: int) -> nn.Module:
     return Paths(classes, channels)
 
 
+def rarely(classes: int, channels: int) -> BlockNet:
+    """Drops so rarely that it drops nothing in most steps."""
+    return network(classes, channels, nn.Dropout(0.0005))
+
+
 def depths(classes: int, channels: int) -> BlockNet:
     """Rates of stochastic depth as they are usually written: numbers read from a tensor."""
     return network(classes, channels, nn.Dropout([rate.item() for rate in torch.linspace(0, 0.1, 2)][1]))

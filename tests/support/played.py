@@ -20,6 +20,7 @@ from didact.methods.ce import CE
 from didact.runs.run import Run
 from didact.spec import spec
 from didact.store.record import Record
+from didact.tensors import Needs, reads
 
 
 def noise() -> ImageSet:
@@ -83,3 +84,12 @@ class Waiting(CE):
         while context.clock.total >= self.free and not os.path.exists(self.until):
             time.sleep(0.01)
         return super().terms(extras, context)
+
+
+@spec
+class OwnImages(CE):
+    """Cross entropy on an augmentation of its own."""
+
+    @property
+    def needs(self) -> Needs:
+        return reads("logits", own_images=True)

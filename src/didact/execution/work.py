@@ -29,7 +29,6 @@ from didact.nets.shown import adaptation
 from didact.runs.build import begin, beginning, extras, pair
 from didact.runs.foreign import foreign
 from didact.runs.run import Run
-from didact.seeds import derive
 from didact.spec import plural
 from didact.store.record import Record
 from didact.store.store import Store
@@ -269,11 +268,7 @@ def _loader(
     augmentation of their own as well.
     """
     views = frozenset().union(*(learner.views for learner in learners))
-    own = {
-        learner.label: derive(run.data_seed, "rendering", run.seed, run.turn)
-        for run, learner in zip(runs, learners, strict=True)
-        if learner.own_images
-    }
+    own = {one.label: run.rendering_seed for run, one in zip(runs, learners, strict=True) if one.own_images}
     shared = {"batch_size": runs[0].recipe.batch_size, "data_seed": runs[0].data_seed}
     if dataset.unlabelled is not None:
         mixing = runs[0].recipe.mixing

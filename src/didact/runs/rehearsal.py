@@ -75,7 +75,7 @@ def rehearse(run: Run) -> list[str]:
 def step_in_stages(run: Run, learners: list[Learner], teacher: BlockNet | None, dataset: Dataset) -> None:
     """The training of ``run``'s group with one epoch in every stage."""
     views = frozenset().union(*(one.views for one in learners))
-    own = {one.label: 0 for one in learners if one.own_images}
+    own = {one.label: its.rendering_seed for its, one in zip(run.group, learners, strict=True) if one.own_images}
     loader = Loader(dataset, batch_size=IMAGES, data_seed=0, views=views, renderings=own)
     shown = mixing_loader(loader, run.recipe.mixing, dataset.classes)
     while not any(one.done for one in learners):

@@ -195,6 +195,11 @@ class Run:
         """
         return derive(self.seed, "twin", self.duplicates_before) if self.duplicates_before else self.seed
 
+    @property
+    def rendering_seed(self) -> int:
+        """What an augmentation of its own is drawn from, where its method asks for one."""
+        return derive(self.data_seed, "rendering", self.seed, self.turn)
+
     @cached_property
     def label(self) -> str:
         """Short and readable; with the digest it is also the folder's name."""
