@@ -1,21 +1,28 @@
 #!/bin/bash
 # Trains everything that docs/results/friendly-teachers.md reports, in the order of that page.
 #
-#     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length|rivals|gentler|longer|teachers|students|augmented|features]
+#     DIDACT_DATA=... OMP_NUM_THREADS=1 nice -n 19 bash benchmarks/friendly_teachers.sh STORE [lines|length|rivals|gentler|longer|teachers|students|augmented|features|schedule]
 #
 # "lines" (the default) trains the page's lines 1 to 10 on all images, "length" its line 13 on 5,000, "rivals" its lines 14 to 18,
-# "gentler" its lines 19 and 21, "longer" its line 20, "teachers" its lines 22 to 24 and 30, "students" its lines 25 and 26,
-# "augmented" its lines 27 and 29, and "features" its line 28.
+# "gentler" its lines 19 and 21, "longer" its line 20, "teachers" its lines 22 to 24 and 30, "students" its lines 25, 26 and 32,
+# "augmented" its lines 27 and 29, "features" its line 28, and "schedule" its line 31.
 #
 # It can be stopped and started again at any time: finished runs are read, an unfinished one continues after its last epoch.
 set -eu
 store=${1:?write the folder of the store}
 part=${2:-lines}
 
-train() {
+train_by() {
     echo "== $*"
-    python -m didact train --store "$store" --data cifar100 --data.size 16 --recipe short \
-        --recipe.batch_size 64 --recipe.learning_rate 0.05 --precision fp32 --test-every 5 --seeds 3 "$@"
+    python -m didact train --store "$store" --data cifar100 --data.size 16 --precision fp32 --test-every 5 --seeds 3 "$@"
+}
+
+short() {
+    train_by --recipe short --recipe.batch_size 64 "$@"
+}
+
+train() {
+    short --recipe.learning_rate 0.05 "$@"
 }
 
 # 13. The same pair on 50 images a class, at four lengths.
@@ -84,6 +91,9 @@ if [ "$part" = students ]; then
             train --data.per_class 50 --epochs $epochs --teacher.net resnet20 --net $net --method kd --teacher.method standard,sftn
         done
     done
+    # 32. A student of another kind.
+    short --data.per_class 50 --epochs 60 --teacher.net resnet20 --net mobilenet_v2 --method kd --teacher.method standard,sftn \
+        --recipe.learning_rate 0.01 --teacher.recipe.learning_rate 0.05
     exit
 fi
 
@@ -101,6 +111,12 @@ fi
 # 28. Line 13 at 240 epochs by methods on features.
 if [ "$part" = features ]; then
     train --data.per_class 50 --epochs 240 --teacher.net resnet20 --net resnet8 --method fitnet+kd,sp+kd --teacher.method standard,sftn
+    exit
+fi
+
+# 31. Line 13 at 240 epochs by the papers' schedule.
+if [ "$part" = schedule ]; then
+    train_by --recipe paper --data.per_class 50 --teacher.net resnet20 --net resnet8 --method kd --teacher.method standard,sftn
     exit
 fi
 
