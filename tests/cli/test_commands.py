@@ -108,7 +108,7 @@ def test_list(what: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["train", "--net", "resnet8", "--seeds"], "--seeds needs a value"),
         (["train", "resnet8"], "expected --setting value, found 'resnet8'\n"),
         (["train", "--epochs", "3", "epochs=4"], "found 'epochs=4'; write --epochs=4\n"),
-        (["train", "--epochs=3", "--net", "resnet8", "--epochs", "4"], "epochs: is given twice, by --epochs and --epochs"),
+        (["train", "--epochs=3", "--net", "resnet8", "--epochs", "4"], "epochs: is given twice; write it once"),
         (["train", "--net", "resnet8", "--workers", "2", "--workers=1"], "--workers specified multiple times"),
         (["train", "--net", "resnet8", "--seeds", "0"], "seeds: expected 1 or more (found 0)"),
         (["train", "--net", "resnet8", "--start", "branches"], "needs a teacher that has branches"),

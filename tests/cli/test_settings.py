@@ -53,7 +53,7 @@ def test_a_tree_of_settings(tokens: list[str], tree: object) -> None:
             ["--teacher", "a", "--teacher.net", "b"],
             "teacher.net: is given twice, by --teacher and --teacher.net; write it once",
         ),
-        (["--seed", "1", "--seed", "1"], "seed: is given twice, by --seed and --seed; write it once"),
+        (["--seed", "1", "--seed", "1"], "seed: is given twice; write it once"),
         (["--a.b", "1", "--a", '{"b": 2}'], "a.b: is given twice, by --a and --a.b; write it once"),
         (["--a", '{"b": 1, "b": 2}'], 'a.b: is given twice in \'{"b": 1, "b": 2}\'; write it once'),
         (["--a-b", "1", "--a_b", "2"], "a_b: is given twice, by --a_b and --a-b; write it once"),

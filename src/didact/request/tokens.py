@@ -52,13 +52,16 @@ def parse(tokens: Sequence[str], accept: Callable[[dict[str, Any]], object] | No
         lacking += [key] if text is None else []
         for place, value in _leaves(path, None if text is None else _value(text, key)):
             if place in given:
-                raise SpecError(
-                    f"{cut('.'.join(place))}: is given twice, by --{cut(key)} and --{given[place][1]}; write it once"
-                )
+                raise _twice(place, cut(key), given[place][1])
             given[place] = (value, cut(key))
     if lacking:
         raise SpecError(_unknown(lacking[0], given, accept) or f"--{cut(lacking[0])} needs a value{_flag(lacking[0])}")
     return _tree(given)
+
+
+def _twice(place: Path, *typed: str) -> SpecError:
+    by = "" if len(set(typed)) == 1 else f", by --{' and --'.join(typed)}"
+    return SpecError(f"{cut('.'.join(place))}: is given twice{by}; write it once")
 
 
 def _tree(given: Mapping[Path, tuple[Any, str]]) -> dict[str, Any]:
@@ -149,8 +152,7 @@ def _spelt_out(given: Mapping[Path, tuple[Any, str]]) -> dict[Path, tuple[Any, s
             )
         place = (*path, "net" if path[-1] in NETWORKS else "name")
         if place in spelt_out:
-            other = spelt_out[place][1]
-            raise SpecError(f"{'.'.join(place)}: is given twice, by --{typed} and --{other}; write it once")
+            raise _twice(place, typed, spelt_out[place][1])
         spelt_out[place] = (value, typed)
     return spelt_out
 
