@@ -5,6 +5,7 @@ friendly teacher in its place, and it is known before one is trained.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -21,22 +22,24 @@ PLAIN, AUGMENTED = 1.36, -1.07
 """Gain of SFTN in percentage points with crops and flips, and with RandAugment 15 and half of the images erased in part, where
 the standard teacher knew all and nine tenths of its images (docs/results/friendly-teachers.md, line 27)."""
 
+HALF_WIDTH = "basic-8-1x8-1x16-1x32"
+
 SETTINGS = (
-    (70.2, -1.84),
-    (70.2, -1.56),
-    (67.3, -1.51),
-    (90.0, AUGMENTED),
-    (70.2, -0.67),
-    (70.2, -0.16),
-    (96.3, 0.01),
-    (99.9, 0.84),
-    (100.0, PLAIN),
-    (99.9, 1.57),
-    (99.9, 2.00),
-    (99.9, 2.78),
+    (70.2, -1.84, HALF_WIDTH),
+    (70.2, -1.56, "resnet8"),
+    (67.3, -1.51, "resnet8"),
+    (90.0, AUGMENTED, "resnet8"),
+    (70.2, -0.67, "resnet8"),
+    (70.2, -0.16, "resnet14"),
+    (96.3, 0.01, "resnet8"),
+    (99.9, 0.84, "resnet8"),
+    (100.0, PLAIN, "resnet8"),
+    (99.9, 1.57, "resnet8"),
+    (99.9, 2.00, "resnet8"),
+    (99.9, 2.78, "resnet14"),
 )
-"""Percent of its training images that a standard teacher knows, without augmentation, and what students gain from a friendly
-one in its place, in percentage points ("What decides" of docs/results/friendly-teachers.md)."""
+"""Percent of its training images that a standard teacher knows, without augmentation, to a tenth; what students gain from a
+friendly one in its place, in percentage points; and these students ("What decides" of docs/results/friendly-teachers.md)."""
 
 LOOKED, BATCH = 10_000, 64
 """The most training images that a teacher is tested on, and the size of their evenly spaced batches."""
@@ -69,21 +72,24 @@ def _share(store: Store, teacher: Run, device: str) -> float:
 
 def of_share(share: float) -> str:
     """What students gained from a friendly teacher in our settings where the standard one knew as much as ``share`` percent."""
-    lost = max(known for known, gain in SETTINGS if gain < 0)
-    gained = min(known for known, gain in SETTINGS if gain > 0.5)
-    if share <= lost:
-        gains = [gain for known, gain in SETTINGS if known <= lost]
-        there = f"In all {len(gains)} settings of ours with {lost:g} % or less a friendly one cost"
-    elif share >= gained:
-        gains = [gain for known, gain in SETTINGS if known >= gained]
-        there = f"In all {len(gains)} settings of ours with {gained:g} % or more a friendly one gained"
+    lost = max(known for known, gain, _ in SETTINGS if gain < 0)
+    gained = min(known for known, gain, _ in SETTINGS if gain > 0.5)
+    asked = round(share, 1)  # as it is shown, and as those of the settings are
+    alike = [one for one in SETTINGS if (one[0] <= lost, one[0] >= gained) == (asked <= lost, asked >= gained)]
+    if asked <= lost:
+        there = f"In all {len(alike)} settings of ours with {lost:g} % or less a friendly one cost"
+    elif asked >= gained:
+        there = f"In all {len(alike)} settings of ours with {gained:g} % or more a friendly one gained"
     else:
-        gains = [gain for known, gain in SETTINGS if lost < known < gained]
-        there = f"Between {lost:g} and {gained:g} % we have {len(gains)} setting, in which a friendly one gained"
-    ends = dict.fromkeys(f"{size:.2f}" for size in (min(map(abs, gains)), max(map(abs, gains))))
+        there = f"Between {lost:g} and {gained:g} % we have {len(alike)} setting, in which a friendly one gained"
+    gains = sorted(abs(gain) for _, gain, _ in alike)
+    ends = dict.fromkeys(f"{size:.2f}" for size in (gains[0], gains[-1]))
+    students = Counter(student for _, _, student in alike)
+    (usual, _), *others = students.most_common()
+    once = "".join(f", {'once' if count == 1 else f'{count} times'} to {student}" for student, count in others)
     return (
         f"The standard teacher of the store knows {share:.1f} % of its training images. {there} the students "
-        f"{' to '.join(ends)} points (CIFAR-100 at 16x16, resnet20 to resnet8, twice to resnet14)."
+        f"{' to '.join(ends)} points (CIFAR-100 at 16x16, resnet20 to {usual}{once})."
     )
 
 
