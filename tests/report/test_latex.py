@@ -45,6 +45,12 @@ def test_characters(text: str, source: str) -> None:
 
 
 def test_a_minus_in_a_text_but_no_hyphen_of_a_name() -> None:
-    table = Table(("student", "95 % interval"), (("basic-16-2x16", "-11.03 to -7.54"), ("a -b", "-9.3 (-11 to -7)")))
-    rows = [line.strip() for line in latex.render(table).splitlines() if line.endswith(r"\\")]
-    assert rows[1:] == [r"basic-16-2x16 & $-$11.03 to $-$7.54 \\", r"a -b & $-$9.3 ($-$11 to $-$7) \\"]
+    rows = (("basic-16-2x16", "-11.03 to -7.54"), ("a -b", "-9.3 [-11, (-7)]"))
+    shown = latex.render(Table(("student", "at -1"), rows, "From -1 to vgg-8", "y = 1.7 -165 x, --bits 8"))
+    lines = [line.strip() for line in shown.splitlines()]
+    assert [line for line in lines if line.endswith(r"\\")] == [
+        r"student & at $-$1 \\",
+        r"basic-16-2x16 & $-$11.03 to $-$7.54 \\",
+        r"a -b & $-$9.3 {[}$-$11, ($-$7)] \\",
+    ]
+    assert r"\caption{From $-$1 to vgg-8}" in lines and r"\par\footnotesize y = 1.7 $-$165 x, -{}-bits 8" in lines

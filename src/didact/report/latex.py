@@ -27,7 +27,8 @@ _SPECIAL = {
     "✗": "no:",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
-_CHARACTERS = re.compile("[" + re.escape("".join(_SPECIAL)) + "]|-(?=-)")
+_MINUS = r"(?<![^\s(\[])-(?=\d)"  # in a text, which may have a network's name, only where a word begins
+_CHARACTERS = re.compile(f"[{re.escape(''.join(_SPECIAL))}]|(?P<minus>{_MINUS})|-(?=-)")
 
 
 def render(table: Table) -> str:
@@ -49,16 +50,15 @@ def render(table: Table) -> str:
 
 
 def escaped(text: str) -> str:
-    """Plain text as LaTeX. Characters beyond ASCII without a command stay; the document's encoding
-    covers them."""
-    return _CHARACTERS.sub(lambda match: _SPECIAL.get(match[0], "-{}"), text)
+    """Plain text as LaTeX, with minus signs before numbers. Characters beyond ASCII without a command stay;
+    the document's encoding covers them."""
+    return _CHARACTERS.sub(lambda match: "$-$" if match["minus"] else _SPECIAL.get(match[0], "-{}"), text)
 
 
 def _cell(cell: Cell) -> str:
-    """A cell as LaTeX, with minus signs instead of hyphens before digits; in a text, which may be a
-    network's name, only where a word begins: an interval is a text.
-    """
-    return re.sub(r"(?<![^\s(])-(?=\d)" if isinstance(cell, str) else r"-(?=\d)", "$-$", escaped(text(cell)))
+    """A cell as LaTeX; a number has minus signs wherever digits follow."""
+    plain = escaped(text(cell))
+    return plain if isinstance(cell, str) else re.sub(r"(?<!\$)-(?=\d)", "$-$", plain)
 
 
 def _row(cells: list[str]) -> str:
