@@ -25,6 +25,19 @@ def test_a_name_that_differs_in_signs_only_is_the_only_one_meant(typed: str, sai
     assert nearest(typed, ["sftn", "sftn-4", "sftn-5", "gtn", "kd"]) == said
 
 
+@pytest.mark.parametrize(
+    ("typed", "names", "said"),
+    [
+        ("LR", ["learning_rate", "betas"], "; did you mean 'learning_rate'?"),
+        ("bs", ["batch_size", "bits"], "; did you mean 'batch_size'?"),
+        ("tau", ["temperature", "tau_"], "; did you mean 'tau_'?"),
+        ("wd", ["betas", "bits"], "; known: betas, bits"),
+    ],
+)
+def test_a_short_form_is_known_where_there_is_such_a_setting(typed: str, names: list[str], said: str) -> None:
+    assert nearest(typed, names) == said
+
+
 def test_of_no_names_none_is_near() -> None:
     assert nearest("study", []) == ""
 

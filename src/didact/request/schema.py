@@ -7,7 +7,7 @@ null, takes what its :class:`~didact.spec.Setting` names as the default.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
@@ -16,10 +16,10 @@ from pydantic import BeforeValidator, field_validator, model_validator
 from didact.data import Data
 from didact.engine.recipe import Recipe
 from didact.engine.recipes import RECIPES, complete
-from didact.method import Joint
+from didact.method import Joint, Method
 from didact.request.settings import as_given, read_outputs, several
 from didact.runs.given import Output
-from didact.spec import HERE, Count, Number, Seed, Seeds, Setting, SpecError, closest, shown, spec
+from didact.spec import HERE, Count, Number, Seed, Seeds, Setting, SpecError, catalogue, closest, find, shown, spec
 from didact.teaching.route import Route
 
 _SHORT = complete(RECIPES["short"].recipe) | {"precision": "auto"}
@@ -27,9 +27,6 @@ _SHORT = complete(RECIPES["short"].recipe) | {"precision": "auto"}
 
 BRANCHES = "branches"
 """The start of a student that begins with its teacher's branch, among names of runs."""
-
-SHORT_FORMS = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size", "tau": "temperature"}
-"""What some settings are called elsewhere, for messages."""
 
 
 def _names(given: Any) -> tuple[str, ...] | None:
@@ -50,6 +47,12 @@ def _peers(given: Any) -> Any:
     if given is None or isinstance(given, (str, Mapping, PeersRequest)):
         return {"net": given} if isinstance(given, str) else given
     raise SpecError(f"{HERE}: expected networks' names or settings such as {HERE}.net, found {shown(given)}")
+
+
+def _deeper(name: str, places: Mapping[str, Sequence[type]]) -> list[str]:
+    """By place the setting of the parts there that ``name`` may mean, as a path."""
+    known = {at: {field.name for part in parts for field in fields(part)} for at, parts in places.items()}
+    return [f"{at}.{near}" for at, names in known.items() for near in closest(name, sorted(names), 1, 0.8)]
 
 
 Names = Annotated[tuple[str, ...] | None, BeforeValidator(_names)]
@@ -92,6 +95,11 @@ class PeersRequest:
     """
     seed: Annotated[Seed | None, Setting("int", "its own")] = None
     """Their own seed."""
+
+    @classmethod
+    def deeper(cls, name: str) -> list[str]:
+        """As that of a :class:`Request`."""
+        return _deeper(name, {"recipe": [Recipe], "method": [Joint]})
 
 
 @spec
@@ -144,6 +152,12 @@ class TeacherRequest:
     """
     precision: Annotated[Literal["fp32", "int8"] | None, Setting("fp32 | int8", "fp32")] = None
     """In which precision the engine computes it. That of its training is recipe.precision."""
+
+    @classmethod
+    def deeper(cls, name: str) -> list[str]:
+        """As that of a :class:`Request`; its methods are those on the teacher."""
+        methods = [find(Method, one) for one in catalogue(*Method.homes)]
+        return _deeper(name, {"recipe": [Recipe], "data": [Data], "method": [one for one in methods if one.teaches]})
 
     @model_validator(mode="after")
     def _computed(self) -> TeacherRequest:
@@ -208,7 +222,4 @@ class Request:
         """The paths of the settings that ``name`` may mean without its place: recipe.batch_size for
         batch_size.
         """
-        meant = SHORT_FORMS.get(name.lower(), name)
-        places = {"recipe": Recipe, "data": Data, "method": Joint}
-        found = {place: closest(meant, [one.name for one in fields(part)], 1, 0.8) for place, part in places.items()}
-        return [f"{place}.{near[0]}" for place, near in found.items() if near]
+        return _deeper(name, {"recipe": [Recipe], "data": [Data], "method": [Joint]})

@@ -20,6 +20,8 @@ HERE = "\x00"
 not know the path."""
 LISTED = 60
 """Largest number of names that a message lists."""
+SHORT_FORMS = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size", "tau": "temperature"}
+"""What some settings are called elsewhere."""
 
 
 class RequestError(ValueError):
@@ -66,7 +68,7 @@ def check_word(setting: str, value: Any, words: Sequence[str]) -> None:
 
 
 def closest(name: str, names: Iterable[str], most: int = 3, likeness: float = 0.6) -> list[str]:
-    """The ``names`` that ``name`` may be a misspelling of, at most so many, the closest first.
+    """The ``names`` that ``name`` may be a misspelling or a short form of, at most so many, the closest first.
 
     Args:
         likeness: the least share of letters in common, as difflib counts them.
@@ -75,8 +77,9 @@ def closest(name: str, names: Iterable[str], most: int = 3, likeness: float = 0.
     for each in names:
         by_letters.setdefault(_letters(each), []).append(each)
     asked = _letters(name[:REPEATED])
-    if asked in by_letters:
-        return by_letters[asked]
+    for exact in (asked, _letters(SHORT_FORMS.get(asked, ""))):
+        if exact in by_letters:
+            return by_letters[exact]
     alike = difflib.get_close_matches(asked, by_letters, n=most, cutoff=likeness)
     return [each for letters in alike for each in by_letters[letters]]
 
@@ -95,11 +98,13 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; known: {first_of(known, LISTED)}" if known else ""
 
 
-def _deeper(owner: Any, name: str, names: Sequence[str]) -> str:
-    """The settings further down that ``name`` may mean, where ``owner`` knows some (a class method ``deeper``) and no
-    name of its own is as near."""
-    paths = owner.deeper(name) if hasattr(owner, "deeper") and not closest(name, names, likeness=0.8) else []
-    return "; did you mean " + " or ".join(f"'{path}'" for path in paths) + "?" if paths else ""
+def _deeper(owner: Any, name: str, names: Sequence[str], at: str) -> str:
+    """The settings further down that ``name`` may mean, where ``owner`` knows some (a class method ``deeper``): those of
+    that very name, or all where no name of its own is as near. ``at``: path of the owner."""
+    paths = owner.deeper(name) if hasattr(owner, "deeper") else []
+    same = [path for path in paths if _letters(path.rpartition(".")[2]) == _letters(name)]
+    paths = same or ([] if closest(name, names, likeness=0.8) else paths)
+    return "; did you mean " + " or ".join(f"'{at}{path}'" for path in paths) + "?" if paths else ""
 
 
 def first_of(names: Sequence[str], most: int, between: str = ", ") -> str:
@@ -124,7 +129,8 @@ def explain(cls: Any, error: ValidationError, at: str) -> list[str]:
         if kind in ("unexpected_keyword_argument", "extra_forbidden"):
             owner = type_at(cls, parents)
             names = [f.name for f in dataclasses.fields(owner)] if owner else []
-            lines.append(f"{cut(path)}: no such setting{_deeper(owner, key, names) or nearest(key, names)}")
+            above = path.removesuffix(key)
+            lines.append(f"{cut(path)}: no such setting{_deeper(owner, key, names, above) or nearest(key, names)}")
         elif kind == "chosen":
             lines.append(under(path, context["faults"]))
         elif kind == "unexpected_positional_argument":
