@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from importlib import import_module
 from typing import Any
 
@@ -133,6 +134,54 @@ def test_the_number_of_images_may_stay_open_in_an_export() -> None:
     program = torch.export.export(Losses(), (ROWS, LABELS), dynamic_shapes=({0: images}, {0: images}))
     few = ROWS[:3], LABELS[:3]
     assert torch.equal(program.module()(*few), Losses()(*few))
+
+
+OF_MAPS = ("ab", "at", "fitnet", "fsp", "ft", "kdsvd", "nst", "ofd", "reviewkd", "simkd", "vid")
+OF_ROWS = ("cc", "ce", "crd", "dist", "dkd", "kd", "dml", "kdcl", "gtn", "sftn")
+
+
+def of(families: tuple[str, ...]) -> list[str]:
+    return [name for name in CASES if name.split(".")[1] in families]
+
+
+@pytest.mark.parametrize("name", of(OF_MAPS))
+@pytest.mark.parametrize("shape", [(8, 96), (6, 4, 4)], ids=["vectors", "one image"])
+def test_no_maps(name: str, shape: tuple[int, ...]) -> None:
+    other = [reshaped(argument, MAPS.shape, shape) for argument in CASES[name][0]]
+    with pytest.raises(ValueError, match=f"a map is needed.*{re.escape(str(shape))}"):
+        formula(name)(*other)
+
+
+@pytest.mark.parametrize("name", of(OF_ROWS))
+@pytest.mark.parametrize("more", [(None, ...), (..., None, None)], ids=["a dimension before", "two after"])
+def test_no_rows(name: str, more: Any) -> None:
+    tall = [reshaped(argument, shape, tuple(torch.empty(shape)[more].shape)) for argument, shape in rows_of(name)]
+    with pytest.raises(ValueError, match="a row for each image is needed"):
+        formula(name)(*tall)
+
+
+def rows_of(name: str) -> list[tuple[Any, tuple[int, ...]]]:
+    return [(argument, tuple(SCORES.shape if "crd" in name else ROWS.shape)) for argument in CASES[name][0]]
+
+
+def reshaped(argument: Any, old: tuple[int, ...], new: tuple[int, ...]) -> Any:
+    """Every tensor of ``argument`` that has one shape, in another; of fewer values where the new one has fewer."""
+    if isinstance(argument, (list, tuple)):
+        return type(argument)(reshaped(one, old, new) for one in argument)
+    is_one = isinstance(argument, Tensor) and tuple(argument.shape) == tuple(old)
+    return argument.flatten()[: torch.Size(new).numel()].reshape(new) if is_one else argument
+
+
+@pytest.mark.parametrize("name", ["methods.ofd.loss", "methods.vid.loss"])
+def test_values_of_channels(name: str) -> None:
+    maps = MAPS[:6], MAPS[:6] + 1  # as many images as channels, so that a wrong dimension would fit
+    values = torch.rand(6) + 0.5 if "vid" in name else -torch.rand(6)
+    expected = formula(name)(*maps, values)
+    for same in ((6, 1, 1), (1, 6, 1, 1)):
+        assert torch.equal(formula(name)(*maps, values.reshape(same)), expected)
+    for other in (values[:1], values[0], values[:5], values.reshape(6, 1), values.reshape(6, 1, 1, 1), values.repeat(6, 1)):
+        with pytest.raises(ValueError, match="a value for each of 6 channels is needed, found a tensor of shape"):
+            formula(name)(*maps, other)
 
 
 def test_no_branches_and_no_peers() -> None:

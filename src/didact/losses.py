@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from didact.tensors import Feature, Logits, Outputs, Scalar, Targets, TeacherFeature, same_images, same_shape
+from didact.tensors import Feature, Logits, Outputs, Scalar, Targets, TeacherFeature, maps, rows, same_images, same_shape
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,8 +58,9 @@ def cross_entropy(logits: Logits, labels: Targets, label_smoothing: float = 0.0)
         label_smoothing: the share of each target that is spread evenly over all classes.
 
     Raises:
-        ValueError: the labels are of other images, or the probabilities of other classes.
+        ValueError: the labels are of other images, or the probabilities of other classes; the logits are no rows.
     """
+    rows(logits)
     (same_shape if labels.is_floating_point() else same_images)(logits, labels)
     targets = labels.to(logits.dtype) if labels.is_floating_point() else labels
     return F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
@@ -72,7 +73,11 @@ def softened_kl(z_from: Logits, z_to: Logits, temperature: float = 1.0) -> Scala
 
     Computed from log-probabilities by :func:`divergences`, so extreme logits stay finite. Gradients
     flow to both sides.
+
+    Raises:
+        ValueError: the shapes differ, or are not (b, k).
     """
+    rows(z_from)
     log_p = F.log_softmax(z_from / temperature, dim=1)
     log_q = F.log_softmax(z_to / temperature, dim=1)
     return divergences(log_p, log_q).sum() / len(log_p)
@@ -172,8 +177,9 @@ def pool_alike(fs: Feature, ft: TeacherFeature) -> tuple[Tensor, Tensor]:
     (RepDistiller).
 
     Raises:
-        ValueError: the maps are not of as many images.
+        ValueError: they are no maps, or not of as many images.
     """
+    maps(fs, ft)
     same_images(fs, ft)
     size = (min(fs.shape[2], ft.shape[2]), min(fs.shape[3], ft.shape[3]))
     return _pooled(fs, size), _pooled(ft, size)
@@ -181,6 +187,19 @@ def pool_alike(fs: Feature, ft: TeacherFeature) -> tuple[Tensor, Tensor]:
 
 def _pooled(f: Feature, size: tuple[int, int]) -> Tensor:
     return f if f.shape[2:] == size else F.adaptive_avg_pool2d(f, size)
+
+
+def per_channel(values: Tensor, feature: Feature) -> Tensor:
+    """A value for each channel of ``feature``, (c,), given so or as it is broadcast to maps: (c, 1, 1) or
+    (1, c, 1, 1).
+
+    Raises:
+        ValueError: it has another shape.
+    """
+    channels = feature.shape[1]
+    if values.shape not in ((channels,), (channels, 1, 1), (1, channels, 1, 1)):
+        raise ValueError(f"a value for each of {channels} channels is needed, found a tensor of shape {tuple(values.shape)}")
+    return values.flatten()
 
 
 @in_float32

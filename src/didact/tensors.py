@@ -54,6 +54,32 @@ def same_images(one: Tensor, other: Tensor) -> None:
         raise ValueError(f"{_both(one, other)}: both must be of the same images")
 
 
+def rows(*tensors: Tensor) -> None:
+    """Refuse tensors that are no row for each image, (b, k): a softmax over the second dimension of others gives a
+    number that means nothing.
+
+    Raises:
+        ValueError: one has another number of dimensions.
+    """
+    for one in tensors:
+        if one.ndim != 2:
+            raise ValueError(f"a row for each image is needed, (images, values), found a tensor of shape {tuple(one.shape)}")
+
+
+def maps(*tensors: Tensor) -> None:
+    """Refuse tensors that are no maps, (b, c, h, w).
+
+    Raises:
+        ValueError: one has another number of dimensions.
+    """
+    for one in tensors:
+        if one.ndim != 4:
+            hint = "; vectors become maps by v[:, :, None, None]" if one.ndim == 2 else ""
+            raise ValueError(
+                f"a map is needed, (images, channels, height, width), found a tensor of shape {tuple(one.shape)}{hint}"
+            )
+
+
 def _both(one: Tensor, other: Tensor) -> str:
     return f"tensors of shapes {tuple(one.shape)} and {tuple(other.shape)} are to be compared"
 

@@ -34,13 +34,14 @@ from torch import Tensor, nn
 from didact.losses import in_float32, task, unit_rows
 from didact.method import Joint, Pair, StepContext
 from didact.spec import Count, NonNegative, check_word, spec
-from didact.tensors import Needs, Scalar, Vector, same_images, same_shape
+from didact.tensors import Needs, Scalar, Vector, rows, same_images, same_shape
 
 
 @in_float32
 def loss(es: Vector, et: Vector) -> Scalar:
     """Mean over consecutive samples i, i + 1 of the inner product of |es_i - et_i| and |es_i+1 -
     et_i+1|."""
+    rows(es, et)
     same_shape(es, et)
     delta = (es - et).abs()
     return (delta[:-1] * delta[1:]).sum() / max(1, len(delta) - 1)
@@ -64,6 +65,7 @@ def matrix_distance(
         unit: scale the embeddings to length 1 first; an all-zero one stays.
         sharpness, order: of the gaussian one's expansion.
     """
+    rows(es, et)
     same_images(es, et)
     check_word("kernel", kernel, ("bilinear", "gaussian"))
     if unit:

@@ -44,7 +44,7 @@ from torch import Tensor, nn
 from didact.losses import in_float32, task, unit_rows
 from didact.method import Joint, Pair, SoftLabels, StepContext
 from didact.spec import Count, NonNegative, Positive, spec
-from didact.tensors import Labels, Needs, Scalar, Vector, same_shape
+from didact.tensors import Labels, Needs, Scalar, Vector, rows, same_shape
 
 EPS = 1e-7
 unit = in_float32(unit_rows)
@@ -64,6 +64,7 @@ def loss(scores_s: Scores, scores_t: Scores, samples: int) -> Scalar:
             without gradient.
         samples: n, the size of the training set.
     """
+    rows(scores_s, scores_t)
     same_shape(scores_s, scores_t)
     log_s, log_t = (p.clamp(min=torch.finfo(p.dtype).tiny).log() for p in (scores_s, scores_t))
     return nce(log_s, samples) + nce(log_t, samples)

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from didact.losses import cross_entropy, in_float32, varies
 from didact.method import Idle, Method, Pair, SoftLabels, StepContext
 from didact.spec import NonNegative, Positive, check_word, spec
-from didact.tensors import Logits, Needs, Scalar, reads, same_shape
+from didact.tensors import Logits, Needs, Scalar, reads, rows, same_shape
 
 Eps = Literal["clamp", "product"]
 
@@ -45,6 +45,7 @@ def loss(
     A row or column that does not vary (:func:`didact.losses.varies`) counts as uncorrelated, with
     zero gradient.
     """
+    rows(zs, zt)
     same_shape(zs, zt)
     check_word("eps", eps, get_args(Eps))
     p, q = (zs / temperature).softmax(1), (zt / temperature).softmax(1)

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from didact.losses import cross_entropy, divergences, in_float32, standardised
 from didact.method import Idle, Method, Pair, Parallel, SoftLabels, StepContext
 from didact.spec import NonNegative, Positive, spec
-from didact.tensors import Labels, Logits, Needs, Scalar, reads, same_images, same_shape
+from didact.tensors import Labels, Logits, Needs, Scalar, reads, rows, same_images, same_shape
 
 
 @in_float32
@@ -52,6 +52,7 @@ def loss(
     A class that both networks mask with a logit of -inf changes nothing; with one other class left
     NCKD is 0.
     """
+    rows(zs, zt)
     same_shape(zs, zt)
     same_images(zs, labels)
     if standardise:

@@ -35,7 +35,7 @@ from didact.losses import attention_map, in_float32, pool_alike, task, unit_rows
 from didact.method import Idle, Joint, Pair, Parallel, Stage, StepContext
 from didact.nets.adapt import one_position
 from didact.spec import Count, NonNegative, Positive, Share, check_word, spec
-from didact.tensors import Feature, Needs, Scalar, TeacherFeature, reads, same_shape
+from didact.tensors import Feature, Needs, Scalar, TeacherFeature, maps, reads, same_shape
 
 
 @in_float32
@@ -58,6 +58,7 @@ def loss(factor_s: Feature, factor_t: TeacherFeature, kind: str = "attention") -
 @in_float32
 def restoration(restored: Feature, ft: Feature, norm: str = "l2") -> Scalar:
     """Mean over all elements of (restored - ft)^2, or of |restored - ft| ("l1")."""
+    maps(restored, ft)
     same_shape(restored, ft)
     check_word("norm", norm, ("l2", "l1"))
     return F.mse_loss(restored, ft) if norm == "l2" else F.l1_loss(restored, ft)

@@ -39,7 +39,7 @@ from didact.method import Joint, Pair, Parallel, StepContext
 from didact.nets.adapt import match
 from didact.nets.blocks import Shape
 from didact.spec import NonNegative, spec
-from didact.tensors import Feature, Needs, Scalar, TeacherFeature, same_images
+from didact.tensors import Feature, Needs, Scalar, TeacherFeature, maps, same_images
 
 
 @in_float32
@@ -69,6 +69,7 @@ def relation(upper: Tensor, lower: Tensor) -> Tensor:
 def aligned(fs: Feature, ft: TeacherFeature) -> tuple[Tensor, Tensor]:
     """(vs, vt): the student's direction that is nearest to the teacher's first one, signed alike,
     and that; (b, c) each."""
+    maps(fs, ft)
     same_images(fs, ft)
     if fs.shape[1] != ft.shape[1]:
         raise ValueError(f"directions of {ft.shape[1]} channels for a feature of {fs.shape[1]}: put an adapter between them")

@@ -28,7 +28,7 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from didact.losses import in_float32, pool_alike, task
+from didact.losses import in_float32, per_channel, pool_alike, task
 from didact.method import Joint, Pair, Parallel, StepContext
 from didact.nets.adapt import match
 from didact.nets.blocks import Shape
@@ -46,12 +46,12 @@ def loss(fs: Feature, ft: TeacherFeature, margin: Tensor) -> Scalar:
     Args:
         fs, ft: values before activation, of as many channels; the larger map is adaptively
             average-pooled.
-        margin: (c,), not positive.
+        margin: (c,), not positive; (c, 1, 1) and (1, c, 1, 1) are the same.
     """
     if fs.shape[1] != ft.shape[1]:
         raise ValueError(f"a target of {ft.shape[1]} channels for a feature of {fs.shape[1]}: put a connector between them")
     fs, ft = pool_alike(fs, ft)
-    target = torch.maximum(ft, margin[:, None, None])
+    target = torch.maximum(ft, per_channel(margin, ft)[:, None, None])
     counted = ~((fs <= target) & (target <= 0))  # NaN counts, so that it is not hidden
     return torch.where(counted, fs - target, 0).pow(2).sum() / len(fs)
 

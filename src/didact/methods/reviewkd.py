@@ -40,13 +40,14 @@ from didact.losses import in_float32, task
 from didact.method import Joint, Pair, Parallel, StepContext
 from didact.nets.adapt import match
 from didact.spec import NonNegative, spec
-from didact.tensors import Feature, Needs, Outputs, Scalar, TeacherFeature
+from didact.tensors import Feature, Needs, Outputs, Scalar, TeacherFeature, maps
 
 
 @in_float32
 def loss(fs: Feature, ft: TeacherFeature) -> Scalar:
     """HCL of one stage: mean squared error of the maps and of their average-pooled versions,
     weighted. Shapes must agree."""
+    maps(fs, ft)
     if fs.shape != ft.shape:
         raise ValueError(f"a target of {tuple(ft.shape)} for a feature of {tuple(fs.shape)}: put a fusion between them")
     apart = pooled = fs - ft  # pooling is linear: the difference of pooled maps is the pooled difference

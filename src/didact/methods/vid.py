@@ -27,7 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from didact.losses import in_float32, pool_alike, task
+from didact.losses import in_float32, per_channel, pool_alike, task
 from didact.method import Joint, Pair, Parallel, StepContext
 from didact.nets.adapt import match
 from didact.nets.blocks import Shape
@@ -44,11 +44,12 @@ def loss(mean: Feature, ft: TeacherFeature, variance: Tensor) -> Scalar:
     Args:
         mean, ft: what is predicted and the teacher's map, of as many channels; the larger one is
             adaptively average-pooled.
-        variance: (c,), positive.
+        variance: (c,), positive; (c, 1, 1) and (1, c, 1, 1) are the same.
     """
     if mean.shape[1] != ft.shape[1]:
         raise ValueError(f"a mean of {mean.shape[1]} channels for a feature of {ft.shape[1]}: put a regressor before it")
     mean, ft = pool_alike(mean, ft)
+    variance = per_channel(variance, ft)
     error = (mean - ft).pow(2).mean((0, 2, 3))  # by channel: what follows is the same for all its elements
     return (error / variance + variance.log()).mean() / 2
 

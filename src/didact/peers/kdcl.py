@@ -41,7 +41,7 @@ from torch import Tensor, nn
 from didact.losses import cross_entropy, in_float32, softened_kl
 from didact.method import HeldOut, Method, Pair, Parallel, SoftLabels, StepContext
 from didact.spec import NonNegative, Positive, check_word, spec
-from didact.tensors import Labels, Logits, Needs, Scalar, reads, same_shape
+from didact.tensors import Labels, Logits, Needs, Scalar, reads, rows, same_images, same_shape
 
 How = Literal["naive", "linear", "minlogit", "general", "mean"]
 Stacked = Float[Tensor, "networks b k"]
@@ -70,7 +70,8 @@ def target(
         weights: weights of the networks, for "general": from :func:`general`.
 
     Raises:
-        ValueError: another kind of target; "general" without weights; or logits of several shapes.
+        ValueError: another kind of target; "general" without weights; logits of several shapes,
+            or of other images than the labels.
     """
     check_word("how", how, get_args(How))
     if how == "general" and weights is None:
@@ -80,8 +81,10 @@ def target(
 
 @in_float32
 def _target(logits: tuple[Logits, ...], labels: Labels, how: How, weights: Weights | None) -> Tensor:
+    rows(*logits)
     for other in logits[1:]:
         same_shape(logits[0], other)
+    same_images(logits[0], labels)
     z = torch.stack(logits).detach()
     if how == "naive":
         errors = torch.stack([F.cross_entropy(z_k, labels, reduction="none") for z_k in z])
