@@ -22,6 +22,29 @@ def test_a_pilot_is_the_request_in_short() -> None:
 
 
 @pytest.mark.parametrize(
+    ("recipe", "teachers"),
+    [("paper", None), ({"name": "paper", "weight_decay": 0.002}, {"weight_decay": 0.003}), (None, "paper")],
+    ids=str,
+)
+def test_recipes_are_kept_but_for_their_length(recipe: Any, teachers: Any) -> None:
+    """Of a request of 240 epochs, as a name or in settings."""
+    tree = {"net": "resnet8", "teacher": {"net": "resnet14", "recipe": teachers}, "epochs": 240, "recipe": recipe}
+    option = options(tree, "cpu", [])[1]
+    for run in pilot(tree, option, 0.1, "cpu").runs:
+        whole = option.students[0]
+        assert run.teacher is not None and whole.teacher is not None
+        assert run.epochs == run.teacher.epochs == 24
+        assert run.recipe.weight_decay == whole.recipe.weight_decay
+        assert run.teacher.recipe.weight_decay == whole.teacher.recipe.weight_decay
+
+
+def test_of_two_lengths_a_pilot_says_nothing() -> None:
+    tree = {**TREE, "teacher": {"net": "resnet14", "recipe": {"epochs": 60}}}
+    with pytest.raises(SpecError, match="pilot: it trains teachers and students for the same number of epochs"):
+        pilot(tree, options(tree, "cpu", [])[1], 0.5, "cpu")
+
+
+@pytest.mark.parametrize(
     ("share", "message"),
     [
         (0.0, "between 0 and 1"),

@@ -113,6 +113,7 @@ def test_lengths_that_differ_are_said() -> None:
     tree = {**TREE, "teacher": {"net": "resnet14", "recipe": {"epochs": 60}}}
     said = sentences(options(tree, "cpu", trials()), trials())
     assert any("different numbers of epochs" in line and "+1.27" in line for line in said)
+    assert said[0].endswith("the trials cannot tell."), "a pilot would be of one length"
 
 
 def test_a_lighter_kl_goes_by_the_length_of_the_teacher() -> None:

@@ -144,7 +144,7 @@ def _option(kind: str, method: Any, tree: Mapping[str, Any], device: str) -> Opt
 def _expected(option: Option, trials: Sequence[Trial]) -> Option:
     known = of_kind(trials, option.kind)
     line: Line | None = law(known)
-    if line is None or not option.students or not _of_one_length(option):
+    if line is None or not option.students or not of_one_length(option):
         return replace(option, evidence=tuple(known))
     epochs = max(option.students[0].epochs, shortest(known))
     return replace(option, gain=line.at(1 / epochs), evidence=tuple(known))
@@ -162,6 +162,6 @@ def longest(trials: Sequence[Trial]) -> int:
     return max((trial.epochs for trial in trials), default=0)
 
 
-def _of_one_length(option: Option) -> bool:
+def of_one_length(option: Option) -> bool:
     """Whether teachers and students are trained for the same number of epochs, as in the trials."""
     return len({run.epochs for run in (*option.students, *option.teachers)}) == 1

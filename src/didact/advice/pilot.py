@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from didact.advice.options import Option
+from didact.advice.options import Option, of_one_length
 from didact.advice.records import LEAST_PAIRS, SHORTEST
 from didact.request.plan import plan
+from didact.request.settings import as_given
 from didact.runs.run import Run
 from didact.runs.spread import Sample
 from didact.spec import SpecError, shown
@@ -54,8 +55,8 @@ def pilot(tree: Mapping[str, Any], option: Option, share: float, device: str) ->
         option: the request with an SFTN teacher.
 
     Raises:
-        SpecError: a share that is not between 0 and 1, or that leaves fewer epochs than a trial has; a
-            recipe that cannot be shortened.
+        SpecError: a share that is not between 0 and 1, or that leaves fewer epochs than a trial has; teachers
+            and students of different lengths; a recipe that cannot be shortened.
     """
     whole = option.students[0].epochs
     if not 0 < share < 1:
@@ -68,11 +69,23 @@ def pilot(tree: Mapping[str, Any], option: Option, share: float, device: str) ->
             if whole > SHORTEST
             else f"pilot: the request itself has {whole} epochs; no shorter training says anything of it"
         )
-    recipe = {key: value for key, value in dict(tree.get("recipe") or {}).items() if key != "epochs"}
-    teacher = {key: value for key, value in tree["teacher"].items() if key != "recipe"}
+    if not of_one_length(option):
+        raise SpecError(
+            "pilot: it trains teachers and students for the same number of epochs, and so says nothing of a request where "
+            "these differ; leave it out"
+        )
     one = {key: value for key, value in tree.items() if key not in ("seed", "seeds", "epochs")}
-    one |= {"net": option.students[0].net, "recipe": recipe, "epochs": epochs, "seeds": LEAST_PAIRS, "method": "kd"}
+    one |= {"net": option.students[0].net, "seeds": LEAST_PAIRS, "method": "kd"}
+    one |= {"recipe": _shortened(tree.get("recipe"), epochs, "recipe")}
+    teacher = dict(tree["teacher"])
+    if teacher.get("recipe") is not None:
+        teacher["recipe"] = _shortened(teacher["recipe"], epochs, "teacher.recipe")
     runs = [
         run for method in ("standard", "sftn") for run in plan({**one, "teacher": {**teacher, "method": method}}, device)
     ]
     return Pilot(epochs, tuple(runs))
+
+
+def _shortened(recipe: Any, epochs: int, at: str) -> dict[str, Any]:
+    """The settings of a recipe, or its name, with so many epochs. ``at``: their path."""
+    return {**as_given({} if recipe is None else recipe, at), "epochs": epochs}

@@ -16,6 +16,7 @@ from didact.advice.options import (
     break_even,
     longest,
     of_kind,
+    of_one_length,
     shortest,
     turning_point,
 )
@@ -166,10 +167,15 @@ def _decision(found: Sequence[Option]) -> str:
 
 
 def _pilot(sftn: Option) -> str:
-    """A pilot that the request may have; nothing where it is too short for one, where the store has one
-    or more trials on its data, or where the open question is not one of SFTN, which a pilot trains.
+    """A pilot that the request may have; nothing where it is too short for one, where its lengths differ, where
+    the store has one or more trials on its data, or where the open question is not one of SFTN, which a pilot trains.
     """
-    if sftn.verdict != "cannot tell" or sftn.refused or any(_on_its_data(sftn, trial) for trial in sftn.evidence):
+    if (
+        sftn.verdict != "cannot tell"
+        or sftn.refused
+        or not of_one_length(sftn)
+        or any(_on_its_data(sftn, trial) for trial in sftn.evidence)
+    ):
         return ""
     whole = sftn.students[0].epochs
     share = max(0.2, math.ceil(100 * SHORTEST / whole) / 100)
