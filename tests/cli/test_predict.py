@@ -87,7 +87,7 @@ def test_it_answers_by_the_files_own_description(folder: Path, capsys: pytest.Ca
         (["net.onnx", "nothing.png"], "nothing.png is no file; name an image"),
         (["net.onnx", "."], "is no file; name an image in that folder, or all of them"),
         (["net.onnx", "grey.png", "half.png"], "half.png does not decode: "),
-        ([".", "grey.png"], "is a folder; name a file of didact export in it, or a run: "),
+        ([".", "grey.png"], "is no folder of didact share; name a file of didact export in it, or a run: "),
     ],
 )
 def test_what_is_refused(asked: list[str], said: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

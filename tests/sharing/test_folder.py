@@ -154,7 +154,7 @@ def test_a_network_of_a_library_leaves_under_its_own_names(store: Store, tmp_pat
     tensors = safetensors.torch.load_file(path / "model.safetensors")
     net = Store(store.root, trust=True).load(run)[0]
     assert tensors.keys() == own_state(net).keys() and "resnet.embedder.embedder.convolution.weight" in tensors
-    with pytest.raises(RequestError, match="where you trust that code, write net="):
+    with pytest.raises(RequestError, match="where you trust that code, name it: --net, in Python net="):
         load(path)
     with torch.no_grad():
         assert torch.equal(load(path, net=run.net)(IMAGES), net(IMAGES))

@@ -93,7 +93,8 @@ app.command(
 
 app.command(
     "didact.cli.predict:predict",
-    help="""What a file from didact export, or a run of the store, says of images: classes with their probabilities.
+    help="""What a network says of images: classes with their probabilities. A file from didact export, a folder from
+    didact share, or a run of the store.
 
     didact predict student.onnx cat.jpg dog.png --top 3
     didact predict 1f0c cat.jpg

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 def predict(
     network: Annotated[
-        str, Parameter(help="A file from didact export; or a run: a digest, the beginning of one, or a folder's name.")
+        str, Parameter(help="A file from didact export; a folder or a tar from didact share, or hub:owner/name; or a run.")
     ],
     *images: Annotated[Path, Parameter(help="Images.")],
     top: Annotated[int, Parameter(converter=exactly(Count), help="So many classes of each image.")] = 5,
+    net: Annotated[
+        str | None,
+        Parameter(help="Name of a shared network that is code of your own or of a library, which no file chooses."),
+    ] = None,
     store: StorePath = STORE,
     trust_store: TrustStore = False,
     format: Format = "text",
@@ -33,7 +37,7 @@ def predict(
     shape = form(format, json)
     if not images:
         raise SpecError("images: name at least one image, didact predict FILE.onnx IMAGE ...")
-    answers = _predictor(network, store, trust_store).answers([image.expanduser() for image in images], top)
+    answers = _predictor(network, net, store, trust_store).answers([image.expanduser() for image in images], top)
     rows = tuple((clean(one.image), clean(name), f"{100 * share:.2f} %") for one in answers for name, share in one.classes)
     plain = [
         {"image": str(one.image), "classes": [{"name": name, "probability": share} for name, share in one.classes]}
@@ -43,11 +47,18 @@ def predict(
     return 0
 
 
-def _predictor(network: str, store: Path, trust_store: bool) -> Predictor:
-    """The exported file, or the run of the store, that answers."""
+def _predictor(network: str, net: str | None, store: Path, trust_store: bool) -> Predictor:
+    """The exported file, the shared network or the run of the store that answers."""
     from didact.deploy.bench import FORMS
     from didact.deploy.predict import of_file
+    from didact.sharing.folder import is_packed
 
+    if is_packed(network):
+        from didact.sharing.deployed import packed_predictor
+
+        return packed_predictor(network, net)
+    if net is not None:
+        raise SpecError("net: is for a folder or a tar from didact share; leave it out")
     path = Path(network).expanduser()
     if path.is_file() or path.suffix.lower() in FORMS:
         return of_file(path)
@@ -59,5 +70,7 @@ def _predictor(network: str, store: Path, trust_store: bool) -> Predictor:
         return predictor(records, *chosen(records, network))
     except RequestError as error:
         if path.is_dir():  # and not the folder of a run
-            raise SpecError(f"{clean(path)} is a folder; name a file of didact export in it, or a run: {error}") from None
+            raise SpecError(
+                f"{clean(path)} is no folder of didact share; name a file of didact export in it, or a run: {error}"
+            ) from None
         raise

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from didact import __version__
-from didact.data import Data, facts
+from didact.data import Data, DataError, facts, load, stored
 from didact.nets import title
 from didact.nets.blocks import BlockNet, macs, parameters
 from didact.request.command import alone, data_settings, on_data
@@ -37,6 +37,8 @@ def about(run: Run, record: Record, sha256: str) -> dict[str, Any]:
         "net": run.net,
         "classes": known.classes,
         "image": list(known.image),
+        "resize": list(stored(run.data)[1:]),
+        "names": _names(run.data),
         "mean": images.get("mean", list(known.mean)),
         "std": images.get("std", list(known.std)),
         "inputs": None if run.inputs is None else to_json(run.inputs),
@@ -47,6 +49,14 @@ def about(run: Run, record: Record, sha256: str) -> dict[str, Any]:
         "final": record.final(),
         "environment": record.environment(),
     }
+
+
+def _names(data: Data) -> list[str] | None:
+    """Of the classes; None where the images are not there, which name them."""
+    try:
+        return list(load(data).names)
+    except DataError:
+        return None
 
 
 def card(run: Run, record: Record, net: BlockNet, store: Store, known: dict[str, Any]) -> str:
@@ -162,6 +172,12 @@ def _use(run: Run) -> list[str]:
         "```console",
         f"$ {clean(command(run, 'FOLDER', here=False))}",
         f"$ didact train{named.replace('teacher.net', 'net')} --weights FOLDER",
+        "```",
+        "",
+        "Its answers for images:",
+        "",
+        "```console",
+        f"$ didact predict FOLDER{named.replace('teacher.net', 'net')} cat.jpg",
         "```",
         "",
         "In Python; images are normalised with the mean and std above:",

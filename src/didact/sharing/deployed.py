@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from didact.nets import BlockNet
 from didact.nets.blocks import Shape
 from didact.runs.build import in_floats
 from didact.runs.run import Run
+from didact.sharing.folder import opened
 from didact.store.record import Record
 from didact.store.store import Store
 
@@ -56,11 +57,27 @@ def predictor(store: Store, run: Run, record: Record) -> Predictor:
         DataError: the images of the run are missing, which name its classes.
     """
     network = deployed(store, run, record)
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (network.mean, network.std))
+    about = {"image": network.image, "resize": stored(run.data)[1:], "classes": load(run.data).names}
+    return Predictor(about, _logits(network.net, network.mean, network.std))
+
+
+def packed_predictor(path: str, net: str | None = None) -> Predictor:
+    """Answers for images by the network that is packed at ``path``. Classes without names are their numbers.
+
+    Raises:
+        RequestError: as of :func:`didact.sharing.load`.
+    """
+    network, known = opened(path, net)
+    names = known.get("names") or [str(number) for number in range(known["classes"])]
+    about = {"image": known["image"], "resize": known.get("resize", known["image"][1:]), "classes": names}
+    return Predictor(about, _logits(network, known["mean"], known["std"]))
+
+
+def _logits(net: nn.Module, mean: Sequence[float], std: Sequence[float]) -> Callable[[np.ndarray], np.ndarray]:
+    shift, scale = (torch.tensor(values).view(-1, 1, 1) for values in (mean, std))
 
     @torch.no_grad()
     def logits(pixels: np.ndarray) -> np.ndarray:
-        return network.net((torch.from_numpy(pixels) - mean) / std).float().numpy()
+        return net((torch.from_numpy(pixels) - shift) / scale).float().numpy()
 
-    about = {"image": network.image, "resize": stored(run.data)[1:], "classes": load(run.data).names}
-    return Predictor(about, logits)
+    return logits

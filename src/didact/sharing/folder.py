@@ -11,8 +11,8 @@ import safetensors.torch
 from didact.files.checked import json_text
 from didact.files.disk import check_place, refusal, unwritable
 from didact.files.hub import PREFIX, pull
-from didact.files.packed import ABOUT, CARD, OTHER_FILES, WEIGHTS, member, pack
-from didact.files.reading import DamagedError, parsed
+from didact.files.packed import ABOUT, CARD, OTHER_FILES, WEIGHTS, is_tar, member, pack
+from didact.files.reading import DamagedError, is_file, parsed
 from didact.files.weights import Tensors, WeightsError
 from didact.nets import create
 from didact.nets.blocks import BlockNet
@@ -78,12 +78,29 @@ def load(path: Path | str, net: str | None = None) -> BlockNet:
     Raises:
         RequestError: there is no packed network, it is damaged, or ``net`` is needed.
     """
+    return opened(path, net)[0]
+
+
+def is_packed(path: Path | str) -> bool:
+    """Whether a packed network is meant by ``path``: a folder with a description, a tar, or a place on the hub."""
+    if isinstance(path, str) and path.startswith(PREFIX):
+        return True
+    place = Path(path).expanduser()
+    return is_file(place / ABOUT) or is_tar(place)
+
+
+def opened(path: Path | str, net: str | None = None) -> tuple[BlockNet, dict[str, Any]]:
+    """The network that is packed at ``path``, as of :func:`load`, and what its description says.
+
+    Raises:
+        RequestError: as of :func:`load`.
+    """
     place = pull(path) if isinstance(path, str) and path.startswith(PREFIX) else Path(path).expanduser()
     known = _known(place)
     name = net or known["net"]
     if net is None and ":" in name:
         raise RequestError(
-            f"{clean(place)} holds the network {repeated(name)}; where you trust that code, write net={name!r}"
+            f"{clean(place)} holds the network {repeated(name)}; where you trust that code, name it: --net, in Python net="
         )
     channels, size = known["image"][0], known["image"][1]
     inputs = None if known["inputs"] is None else from_json(Inputs, known["inputs"])
@@ -92,7 +109,7 @@ def load(path: Path | str, net: str | None = None) -> BlockNet:
     if inputs is not None:
         own = (inputs.mean or known["mean"], inputs.std or known["std"])
         made = shown(made, Shown(*own, known["mean"], known["std"], inputs.size))
-    return made.eval()
+    return made.eval(), known
 
 
 def _known(place: Path) -> dict[str, Any]:
@@ -113,6 +130,15 @@ def _known(place: Path) -> dict[str, Any]:
     image = known.get("image")
     numbers = [known.get("classes"), *(image if isinstance(image, list) else [])]
     whole = all(isinstance(number, int) and number > 0 for number in numbers) and len(numbers) == 4
+    whole = whole and _tells(known)
     if not whole or not isinstance(known.get("net"), str) or not all(key in known for key in ("mean", "std", "inputs")):
         raise WeightsError(f"{clean(place)}: its {ABOUT} is damaged")
     return known
+
+
+def _tells(known: dict[str, Any]) -> bool:
+    """Whether names of the classes and the size before a crop, which earlier versions leave out, are what they are called."""
+    names, resize = known.get("names"), known.get("resize", known["image"][1:])
+    named = names is None or (isinstance(names, list) and len(names) == known["classes"])
+    sizes = isinstance(resize, list) and len(resize) == 2 and all(isinstance(size, int) for size in resize)
+    return named and sizes and all(whole >= part for whole, part in zip(resize, known["image"][1:], strict=True))
