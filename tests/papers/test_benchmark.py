@@ -106,6 +106,10 @@ def test_methods_that_are_no_rows_become_rows() -> None:
         ({"scale": "big"}, "scale: unknown 'big'"),
         ({"only": "method=at", "method": "kd"}, "only: method=at is in no table here"),
         ({"table": 4}, "table: no such setting"),
+        ({"lr": 0.1}, "^lr: no such setting; did you mean 'recipe.learning_rate'"),
+        ({"batchsize": 8}, "^batchsize: no such setting; did you mean 'recipe.batch_size'"),
+        ({"per_class": 5}, "^per_class: no such setting; did you mean 'data.per_class'"),
+        ({"seed": 5}, "^seed: no such setting; did you mean 'seeds'"),
     ],
 )
 def test_misuse(settings: dict[str, Any], message: str) -> None:

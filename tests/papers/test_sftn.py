@@ -116,6 +116,7 @@ def test_tables_share_their_runs() -> None:
     ("settings", "message"),
     [
         ({"tabel": 4}, "tabel: no such setting; did you mean 'table'"),
+        ({"temperature": 4}, "temperature: no such setting; did you mean 'temperatures'"),
         ({"table": "4,10"}, r"table: unknown '10'; available: 1, 2, 3, 4, 5, 6, 7, 8, 9, fig4, fig3, fig5"),
         ({"scale": "papers"}, "did you mean 'paper'"),
         ({"pairs": "resnet20-resnet8"}, "expected teacher/student, e.g. resnet20/resnet8, found 'resnet20-resnet8'"),

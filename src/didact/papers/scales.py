@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from didact.request.schema import Request
 from didact.request.settings import named, several
 from didact.spec import Seeds, SpecError, from_json, nearest, shown
 
@@ -35,7 +36,8 @@ def settings(
     known = ("scale", *keys, *PASSED)
     for key in request:
         if key not in known:
-            raise SpecError(f"{key}: no such setting{nearest(key, known)}")
+            passed_on = [path for path in Request.deeper(key) if path.partition(".")[0] in PASSED]
+            raise SpecError(f"{key}: no such setting{nearest(key, known, passed_on)}")
     scale = request.get("scale", usual)
     if not isinstance(scale, str) or scale not in scales:
         raise SpecError(f"scale: unknown {shown(scale)}{nearest(str(scale), scales)}")

@@ -88,23 +88,21 @@ def _letters(name: str) -> str:
     return re.sub(r"[-_+. ]", "", name.lower())
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def nearest(name: str, names: Iterable[str], deeper: Iterable[str] = ()) -> str:
     """``"; did you mean 'x'?"`` for the closest of ``names``, or all of them when none is close; nothing where there
-    are none. A name that differs in signs and the size of letters only is the only one meant."""
-    known = sorted(names)
-    close = closest(name, known, likeness=0.5)
+    are none. A name that differs in signs and the size of letters only is the only one meant.
+
+    Args:
+        deeper: paths of settings further down that ``name`` may mean: they are said where they end with that very
+            name, or where none of ``names`` is as near.
+    """
+    known, paths = sorted(names), list(deeper)
+    same = [path for path in paths if _letters(path.rpartition(".")[2]) == _letters(name)]
+    paths = same or ([] if closest(name, known, likeness=0.8) else paths)
+    close = paths or closest(name, known, likeness=0.5)
     if close:
         return "; did you mean " + " or ".join(f"'{each}'" for each in close) + "?"
     return f"; known: {first_of(known, LISTED)}" if known else ""
-
-
-def _deeper(owner: Any, name: str, names: Sequence[str], at: str) -> str:
-    """The settings further down that ``name`` may mean, where ``owner`` knows some (a class method ``deeper``): those of
-    that very name, or all where no name of its own is as near. ``at``: path of the owner."""
-    paths = owner.deeper(name) if hasattr(owner, "deeper") else []
-    same = [path for path in paths if _letters(path.rpartition(".")[2]) == _letters(name)]
-    paths = same or ([] if closest(name, names, likeness=0.8) else paths)
-    return "; did you mean " + " or ".join(f"'{at}{path}'" for path in paths) + "?" if paths else ""
 
 
 def first_of(names: Sequence[str], most: int, between: str = ", ") -> str:
@@ -129,8 +127,9 @@ def explain(cls: Any, error: ValidationError, at: str) -> list[str]:
         if kind in ("unexpected_keyword_argument", "extra_forbidden"):
             owner = type_at(cls, parents)
             names = [f.name for f in dataclasses.fields(owner)] if owner else []
-            above = path.removesuffix(key)
-            lines.append(f"{cut(path)}: no such setting{_deeper(owner, key, names, above) or nearest(key, names)}")
+            deeper = owner.deeper(key) if hasattr(owner, "deeper") else []
+            meant = nearest(key, names, (path.removesuffix(key) + each for each in deeper))
+            lines.append(f"{cut(path)}: no such setting{meant}")
         elif kind == "chosen":
             lines.append(under(path, context["faults"]))
         elif kind == "unexpected_positional_argument":
