@@ -77,7 +77,8 @@ def test_a_folder_of_an_earlier_version(place: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    "changed", [{"names": ["a"]}, {"names": "abc"}, {"resize": [16]}, {"resize": [8, 16]}, {"resize": "1616"}]
+    "changed",
+    [{"names": ["a"]}, {"names": [1, 2, 3]}, {"names": "abc"}, {"resize": [16]}, {"resize": [8, 16]}, {"resize": "1616"}],
 )
 def test_a_damaged_description(changed: dict[str, object], place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     known = json.loads((place / "net" / "didact.json").read_text())

@@ -140,5 +140,6 @@ def _tells(known: dict[str, Any]) -> bool:
     """Whether names of the classes and the size before a crop, which earlier versions leave out, are what they are called."""
     names, resize = known.get("names"), known.get("resize", known["image"][1:])
     named = names is None or (isinstance(names, list) and len(names) == known["classes"])
+    named = named and all(isinstance(name, str) for name in names or ())
     sizes = isinstance(resize, list) and len(resize) == 2 and all(isinstance(size, int) for size in resize)
     return named and sizes and all(whole >= part for whole, part in zip(resize, known["image"][1:], strict=True))
