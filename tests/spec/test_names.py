@@ -128,10 +128,25 @@ def test_a_module_that_is_not_found(name: str, message: str, tmp_path: Path, mon
         imported(name)
 
 
-def test_a_fault_inside_an_installed_package_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "site-packages" / "unfit_package"
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
+def test_a_fault_inside_an_installed_package_names_the_package(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "unfit_package", raising=False)
+    package = tmp_path / folder / "unfit_package"
     package.mkdir(parents=True)
     (package / "inner.py").write_text("from math import no_such_name")
     monkeypatch.syspath_prepend(package.parent)
     with pytest.raises(SpecError, match=r"ImportError: cannot import name .* \(inner.py:1 of unfit_package\)$"):
         imported("unfit_package.inner:net")
+
+
+@pytest.mark.parametrize("folder", ["didact", "torch", "mine"])
+def test_the_line_is_that_of_ones_own_code(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one of Python's library; and whatever the folder is called, such as that of a copy of didact."""
+    home = tmp_path / folder
+    home.mkdir()
+    (home / f"own_in_{folder}.py").write_text("import json\n\njson.loads('{')\n")
+    monkeypatch.syspath_prepend(home)
+    with pytest.raises(SpecError, match=rf"JSONDecodeError: Expecting .* \(own_in_{folder}.py:3\)$"):
+        imported(f"own_in_{folder}:net")

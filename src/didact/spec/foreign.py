@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,9 @@ from didact.spec.faults import SpecError, clean, closest, shown
 
 _INSIDE = ("didact", "torch", "importlib", "pydantic")
 """Packages that stand between the user's code and the place where an exception is raised."""
+
+_INSTALLED = ("site-packages", "dist-packages")
+"""Folders of installed packages."""
 
 
 def imported(name: str, what: str = "") -> tuple[ModuleType, str]:
@@ -92,14 +97,31 @@ def reason(error: BaseException) -> str:
         return text or type(error).__name__
     file = Path(lines[-1].filename)
     where = f"{file.name}:{lines[-1].lineno}"
-    if "site-packages" in file.parts[:-2]:  # where an installed package does not fit to another, its name says more
-        where += f" of {file.parts[file.parts.index('site-packages') + 1]}"
+    package = _installed(file)
+    if package is not None:  # where an installed package does not fit to another, its name says more
+        where += f" of {package}"
     return f"{type(error).__name__}{f': {text}' if text else ''} ({where})"
 
 
 def _own_lines(error: BaseException) -> list[traceback.FrameSummary]:
-    return [frame for frame in traceback.extract_tb(error.__traceback__) if not _inside(frame.filename)]
+    """The lines that are in none of the packages :data:`_INSIDE`; where some are not in Python's library either, these."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not _inside(frame.filename)]
+    return [frame for frame in own if not _of_python(Path(frame.filename))] or own
 
 
 def _inside(file: str) -> bool:
-    return file.startswith("<frozen") or any(part in _INSIDE for part in Path(file).parts[:-1])
+    """By where the packages lie: a folder of the user's may have such a name."""
+    modules = (sys.modules.get(name) for name in _INSIDE)
+    homes = [Path(one.__file__).parent for one in modules if one is not None and one.__file__]
+    return file.startswith("<frozen") or any(Path(file).is_relative_to(home) for home in homes)
+
+
+def _of_python(file: Path) -> bool:
+    return file.is_relative_to(sysconfig.get_path("stdlib")) and not any(part in _INSTALLED for part in file.parts)
+
+
+def _installed(file: Path) -> str | None:
+    """The installed package that a file belongs to; None for others, and for one that is a package by itself."""
+    folders = file.parts[:-1]
+    below = next((folders[at + 1 :] for at, part in enumerate(folders) if part in _INSTALLED), ())
+    return below[0] if below else None
