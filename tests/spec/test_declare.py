@@ -21,6 +21,12 @@ class Leaf:
 
 
 @spec
+class Sea:
+    deeper: Count = 1
+    """A setting of one's own: the class method of a request has this name, too."""
+
+
+@spec
 class Twig:
     leaf: Leaf = Leaf()
     share: Share = 1.0
@@ -39,6 +45,7 @@ def test_specs_are_frozen_and_keyword_only() -> None:
     [
         (lambda: KD(temperature=-1), ["temperature: expected 1e-12 or more (found -1)"]),
         (lambda: KD(temprature=1), ["temprature: no such setting; did you mean 'temperature'?"]),
+        (lambda: Sea(deepr=1), ["deepr: no such setting; did you mean 'deeper'?"]),
         (
             lambda: KD(alpha="x", gamma=None),
             ["gamma: expected a number (found null)", "alpha: expected a number (found 'x')"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import json
 import re
 import typing
@@ -127,7 +128,7 @@ def explain(cls: Any, error: ValidationError, at: str) -> list[str]:
         if kind in ("unexpected_keyword_argument", "extra_forbidden"):
             owner = type_at(cls, parents)
             names = [f.name for f in dataclasses.fields(owner)] if owner else []
-            deeper = owner.deeper(key) if hasattr(owner, "deeper") else []
+            deeper = owner.deeper(key) if inspect.ismethod(getattr(owner, "deeper", None)) else []  # no field of that name
             meant = nearest(key, names, (path.removesuffix(key) + each for each in deeper))
             lines.append(f"{cut(path)}: no such setting{meant}")
         elif kind == "chosen":
