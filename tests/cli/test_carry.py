@@ -104,3 +104,16 @@ def test_an_archive_larger_than_the_disk_is_refused(
     monkeypatch.setattr(carry.shutil, "disk_usage", lambda _: usage._replace(free=100))
     assert main(["runs", "import", file, "--store", str(tmp_path / "two")]) == 1
     assert "0.00 MB are free" in capsys.readouterr().err and not list((tmp_path / "two" / "runs").iterdir())
+
+
+def test_a_run_that_is_damaged_where_no_list_reads_is_refused_by_an_export(
+    full: Shelf, tmp_path: Path, capsys: Read
+) -> None:
+    """Its weights are read when they are packed."""
+    weights = full.folder(full.loner) / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    file = tmp_path / "a.tar"
+    assert main(["runs", "export", full.loner.digest, "-o", str(file), "--store", str(full.store.root)]) == 1
+    said = f"didact: {weights} is not what was written; 'didact runs gc --verify' shows which runs of a store are damaged\n"
+    assert capsys.readouterr().err == said
+    assert not file.exists()

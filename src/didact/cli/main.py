@@ -19,6 +19,7 @@ from didact.cli.leaving import leave
 from didact.cli.options import here
 from didact.engine.threads import wait_passively
 from didact.files.disk import UnwritableError, refusal
+from didact.files.reading import DamagedError
 from didact.launcher import follows, place
 from didact.spec import RequestError
 
@@ -254,6 +255,8 @@ def _answered(arguments: list[str]) -> tuple[str, int]:
         return failures.shortened(str(error)), 2
     except KeyboardInterrupt as error:
         return failures.interrupted(error, failures.trains(arguments))
+    except DamagedError as error:
+        return f"{error}; 'didact runs gc --verify' shows which runs of a store are damaged", 1
     except OSError as error:
         return refusal(error), 1
     except (MemoryError, RuntimeError, ImportError) as error:
