@@ -108,7 +108,7 @@ class _Index:
             write(self._path, (canonical({"by": version(), "rows": self._now}) + "\n").encode())
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
-            self._store.say(
+            self._store.once(
                 f"the list cannot be remembered in {self._store.root}: {reason}; the next one reads every Record again"
             )
 
