@@ -6,6 +6,7 @@ import io
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from didact.report import text
 from didact.request.plan import plan
 from didact.request.tokens import parse
 from didact.store.upkeep.locks import locked
+from didact.tables import runs as tables
+from didact.tables.listing import Listing
 from support.shelf import Shelf, shelf
 
 
@@ -210,3 +213,24 @@ def test_a_store_that_cannot_be_written_is_an_error_in_words(
     monkeypatch.setattr(notes, "write_json", denied)
     assert runs(full, "note", full.loner.digest, "text") == 1
     assert "Permission denied" in capsys.readouterr().err
+
+
+def test_a_run_that_ends_between_the_two_tables_is_in_one_of_them(
+    full: Shelf, capsys: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = full.folder(full.loner)
+    seal = (folder / "record.json").read_bytes()
+    (folder / "record.json").unlink()
+    (folder / "checkpoint.safetensors").write_bytes(b"x")
+
+    def ends_after(table: Callable[..., Listing]) -> Callable[..., Listing]:
+        def listed(*words: object) -> Listing:
+            found = table(*words)
+            (folder / "record.json").write_bytes(seal)
+            return found
+
+        return listed
+
+    for name in ("runs", "unfinished"):
+        monkeypatch.setattr(tables, name, ends_after(getattr(tables, name)))
+    assert runs(full) == 0 and full.loner.digest in capsys.readouterr().out

@@ -52,8 +52,9 @@ def list_(
         listing = tables.fields(records) if fields else tables.unfinished(records, runs)
         emit([listing.table], shape, listing.plain)
         return 0
-    listing = tables.runs(records, selection, runs)
+    # before the finished ones: a run that ends meanwhile is then in both tables, not in none
     begun = [tables.unfinished(records, runs).table] if shape == "text" and where is None else []
+    listing = tables.runs(records, selection, runs)
     emit([listing.table, *(table for table in begun if table.rows)], shape, listing.plain)
     return 0
 

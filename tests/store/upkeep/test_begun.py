@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from didact.store.upkeep.begun import Begun, begun
 from didact.store.upkeep.locks import locked
 from support.kept import Killed
 from support.recorded import recorded
-from support.shelf import Shelf, shelf
+from support.shelf import Shelf, keep, shelf
 from support.tiny import make
 from support.training import hears
 
@@ -59,6 +60,17 @@ def test_a_run_that_was_killed(full: Shelf) -> None:
     assert (one.at_work, one.failure, one.state) == (False, None, "stopped")
     assert [each.digest for each in begun(full.store, full.loner.digest[:5])] == [one.digest]
     assert list(begun(full.store, full.teacher.digest)) == []
+
+
+def test_a_run_that_ends_while_they_are_listed_is_none(full: Shelf) -> None:
+    """It would be said to have stopped: nobody has its lock, and it had begun when the folders were read."""
+    folders = [half(full, run) for run in full.students]
+    listed = begun(full.store)
+    first = next(listed)
+    (other,) = (run for run in full.students if run.digest != first.digest)
+    shutil.rmtree(full.folder(other))
+    keep(full.store.root, other)
+    assert list(listed) == [] and first.folder in folders
 
 
 def test_a_run_that_a_process_is_at_work_on(full: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

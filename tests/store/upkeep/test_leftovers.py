@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -93,6 +94,29 @@ def test_only_an_unfinished_run_that_nobody_touches_is_abandoned(full: Shelf) ->
     with claimed(full.store.root, [full.loner.digest]):
         assert "a training that is running needs it" in clear(full.store, found).kept[0]
     assert folder.exists() and clear(full.store, found).freed > 1000 and not folder.exists()
+
+
+def test_what_another_process_has_changed_since_the_list_stays(full: Shelf) -> None:
+    """It trains the unfinished run to its end, goes on with one, and trains a damaged one anew."""
+    first, second = full.students
+    folders = [unfinished(full), unfinished(full, first), full.folder(second), full.folder(full.teacher)]
+    for folder in folders[:2]:
+        aged(folder, 40)
+    seal, weights = folders[3] / "record.json", folders[2] / "weights.safetensors"
+    good = weights.read_bytes()
+    weights.write_bytes(good[:-1] + b"x")
+    (folders[3] / "checkpoint.safetensors").write_bytes(b"x")
+    found = leftovers(full.store, verify=True)
+    shutil.rmtree(folders[0])
+    keep(full.store.root, full.loner)
+    (folders[1] / "checkpoint.safetensors").write_bytes(b"y")
+    weights.write_bytes(good)
+    seal.unlink()
+    done = clear(full.store, found)
+    assert done.freed == 0 and len(done.kept) == 4
+    assert all(line.endswith(": another process has changed it since it was listed") for line in done.kept)
+    assert all(folder.exists() for folder in folders) and full.store.get(full.loner) is not None
+    assert (folders[3] / "checkpoint.safetensors").exists()
 
 
 def test_a_run_with_a_lock_that_cannot_be_tried_stays(full: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

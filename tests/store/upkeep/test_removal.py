@@ -70,6 +70,19 @@ def test_a_run_in_training_and_one_that_a_request_needs_stay(full: Shelf) -> Non
     assert len(remove(full.store, [one, other]).gone) == 2
 
 
+def test_an_unfinished_run_that_has_been_finished_since_it_was_listed_stays(full: Shelf) -> None:
+    folder = full.folder(full.loner)
+    seal = (folder / "record.json").read_bytes()
+    (folder / "record.json").unlink()
+    (folder / "checkpoint.safetensors").write_bytes(b"x")
+    one = member(full, full.loner)
+    assert one.state == "unfinished"
+    (folder / "record.json").write_bytes(seal)
+    done = remove(full.store, [one])
+    assert not done.gone and folder.exists()
+    assert done.kept == (f"{one.label} ({one.digest}) was unfinished when it was listed, and is not any more",)
+
+
 def test_a_dead_request_claims_nothing(full: Shelf) -> None:
     root = full.store.root
     (root / "locks").mkdir()

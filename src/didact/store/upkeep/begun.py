@@ -15,7 +15,7 @@ from didact.spec import from_json
 from didact.store.entries import code_names, failed
 from didact.store.store import Store, begins
 from didact.store.upkeep.locks import in_use
-from didact.store.upkeep.removal import members, spec_of
+from didact.store.upkeep.removal import as_listed, members, spec_of
 
 if TYPE_CHECKING:
     from didact.runs.run import Run
@@ -62,6 +62,9 @@ def begun(store: Store, prefix: str = "") -> Iterator[Begun]:
     """
     for one in members(store):
         if one.state == "unfinished" and begins(one.folder, prefix):
+            at_work = in_use(store.root, one.group[0])
+            if not at_work and not as_listed(one):  # it has ended since it was listed
+                continue
             spec = spec_of(one.folder)
             run = _run(store, spec)
             yield Begun(
@@ -72,7 +75,7 @@ def begun(store: Store, prefix: str = "") -> Iterator[Begun]:
                 epoch=_epoch(one.folder),
                 epochs=_epochs(spec) if run is None else run.epochs,
                 changed=touched(one.folder),
-                at_work=in_use(store.root, one.group[0]),
+                at_work=at_work,
                 failure=failed(one.folder, one.digest),
             )
 

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from didact.store.store import Store
 from didact.store.upkeep.begun import touched
 from didact.store.upkeep.claims import claims, upkeep
 from didact.store.upkeep.locks import if_free, in_use, lock_path
-from didact.store.upkeep.removal import Member, drop, members
+from didact.store.upkeep.removal import Member, as_listed, drop, members
 
 ABANDONED = 30
 """Days after which an unfinished run that nobody has touched counts as abandoned."""
@@ -35,6 +35,8 @@ _ASIDE = re.compile(r"(?P<name>.+)\.(damaged|aside)-(?P<when>\d+)", re.DOTALL)
 _YOUNG = 60.0
 """Seconds for which what was set aside is left alone: the one who does it may not be done."""
 DAY = 86400.0
+DAMAGED, CHECKPOINTS, UNTOUCHED = "damaged Record", "checkpoint of a finished run", "abandoned run"
+"""What can go of a run."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Leftover:
         bytes: on disk.
         lock: the digest of the run that must not be in training; empty if none.
         claim: the digest that no running request may need; empty if none.
+        still: whether it can still go, asked while the lock is held: another process can have gone on with the run.
     """
 
     paths: tuple[Path, ...]
@@ -56,6 +59,7 @@ class Leftover:
     bytes: int
     lock: str = ""
     claim: str = ""
+    still: Callable[[], bool] = lambda: True
 
 
 def leftovers(store: Store, days: float = ABANDONED, *, verify: bool = False) -> list[Leftover]:
@@ -78,18 +82,37 @@ def leftovers(store: Store, days: float = ABANDONED, *, verify: bool = False) ->
 
 
 def _of_run(one: Member, days: float, *, verify: bool) -> Iterator[Leftover]:
+    kind = _kind(one, days, verify=verify)
     name = f"{one.label} ({one.digest})"
-    lock = {"lock": one.group[0], "claim": one.digest}
+
+    def still() -> bool:
+        return as_listed(one) and _kind(one, days, verify=verify) == kind
+
+    if kind == CHECKPOINTS:
+        paths = _of_training(one.folder)
+        yield Leftover(paths, kind, name, sum(map(size, paths)), one.group[0], still=still)
+    elif kind:
+        why = f"{name}, {plural(int(_idle(one.folder)), 'day')} untouched" if kind == UNTOUCHED else name
+        yield Leftover((one.folder,), kind, why, size(one.folder), one.group[0], one.digest, still)
+
+
+def _kind(one: Member, days: float, *, verify: bool) -> str:
+    """What of a folder can go; empty if nothing can."""
     if one.state == "damaged" or (one.state == "finished" and verify and _is_damaged(one.folder)):
-        yield Leftover((one.folder,), "damaged Record", name, size(one.folder), **lock)
-    elif one.state == "finished":
-        names = set(os.listdir(one.folder))
-        paths = tuple(one.folder / file for file in TRAINING if file in names)
-        if paths:
-            yield Leftover(paths, "checkpoint of a finished run", name, sum(map(size, paths)), one.group[0])
-    elif one.state == "unfinished" and (idle := (time.time() - touched(one.folder)) / DAY) >= days:
-        why = f"{name}, {plural(int(idle), 'day')} untouched"
-        yield Leftover((one.folder,), "abandoned run", why, size(one.folder), **lock)
+        return DAMAGED
+    if one.state == "finished" and _of_training(one.folder):
+        return CHECKPOINTS
+    return UNTOUCHED if one.state == "unfinished" and _idle(one.folder) >= days else ""
+
+
+def _of_training(folder: Path) -> tuple[Path, ...]:
+    names = set(os.listdir(folder))
+    return tuple(folder / file for file in TRAINING if file in names)
+
+
+def _idle(folder: Path) -> float:
+    """For how many days nothing of the folder was written."""
+    return (time.time() - touched(folder)) / DAY
 
 
 def _is_damaged(folder: Path) -> bool:
@@ -168,10 +191,12 @@ def clear(store: Store, found: Sequence[Leftover]) -> Cleared:
                 kept.append(f"{one.why}: a training that is running needs it")
                 continue
             with if_free(lock_path(store.root, one.lock)) if one.lock else contextlib.nullcontext(True) as free:
-                if free:
-                    freed += sum(map(_remove, one.paths))
-                else:
+                if not free:
                     kept.append(f"{one.why}: another process uses it")
+                elif not one.still():
+                    kept.append(f"{one.why}: another process has changed it since it was listed")
+                else:
+                    freed += sum(map(_remove, one.paths))
     return Cleared(freed, tuple(kept))
 
 

@@ -17,9 +17,10 @@ from typing import Any
 from didact.files.checked import DamagedError, read_json
 from didact.files.sizes import size
 from didact.spec import clean
-from didact.store.entries import Lost
+from didact.store.entries import Lost, unsealed
 from didact.store.kin import group, needed
 from didact.store.query.listing import placed
+from didact.store.record import Record
 from didact.store.store import Store
 from didact.store.upkeep.claims import claims, upkeep
 from didact.store.upkeep.locks import if_free, lock_path
@@ -53,9 +54,31 @@ def members(store: Store) -> list[Member]:
         spec = spec_of(folder)
         needs, peers = (needed(spec), tuple(group(spec))) if spec else (frozenset[str](), ())
         label, _, digest = folder.name.rpartition(".")
-        state = "unfinished" if row.running else "damaged" if row.damaged else "foreign"
-        found.append(Member(folder, clean(digest), clean(label), needs, peers or (digest,), state))
+        found.append(Member(folder, clean(digest), clean(label), needs, peers or (digest,), _state(row)))
     return found
+
+
+def _state(lost: Lost) -> str:
+    return "unfinished" if lost.running else "damaged" if lost.damaged else "foreign"
+
+
+def as_listed(one: Member) -> bool:
+    """Whether a folder is still what it was when it was listed. Another process can have finished or removed the run
+    since, so this is asked after its lock. No Run is built, which would need torch."""
+    return os.path.lexists(one.folder) and _sealed(one.folder) == ("finished" if one.state == "foreign" else one.state)
+
+
+def _sealed(folder: Path) -> str:
+    """The state of a folder by its files alone: a Record of another version counts as finished."""
+    try:
+        record = Record.at(folder)
+        if record is None:
+            return _state(unsealed(folder))
+        record.spec()
+        record.final()
+    except DamagedError:
+        return "damaged"
+    return "finished"
 
 
 def spec_of(folder: Path) -> Mapping[str, Any]:
@@ -121,6 +144,9 @@ def remove(store: Store, leaving: Sequence[Member]) -> Removed:
                     kept.append(f"{one.label} ({one.digest}) is being trained by another process")
                     continue
                 if not os.path.lexists(one.folder):  # another process was faster
+                    continue
+                if not as_listed(one):
+                    kept.append(f"{one.label} ({one.digest}) was {one.state} when it was listed, and is not any more")
                     continue
                 freed += drop(one.folder)
                 gone.append(one)
