@@ -117,6 +117,7 @@ def test_misspelt_settings_of_one_of_several(how: Any, said: str) -> None:
             {"name": "kd,kd+ls", "negatives": 10},
             r"^method\.negatives: no such setting; known: alpha, gamma, standardise, temp",
         ),
+        ("gtn", r"^method\.pool: say which students .*; gtn trains a teacher: write teacher\.method=gtn for the teacher of"),
         ("kd,sftn", r"^method: sftn trains a teacher; write teacher\.method=sftn .*, or method\.student=\.\.\.,"),
         ({"name": "kd,crdd", "negatives": 10}, r"^method: unknown method 'crdd'; did you mean 'crd'"),
         (

@@ -69,6 +69,8 @@ def _one(
     except SpecError as error:
         path = f"{at}.{_base(name)}"
         of = f" (of '{name}'; what is for it alone goes under {path})" if among and not alone else ""
+        if teaches is None and _class(name, at).teaches:
+            of += f"; {name} trains a teacher: write teacher.method={name} for the teacher of a student"
         raise SpecError(under(path if alone else at, str(error)) + of) from None
 
 
