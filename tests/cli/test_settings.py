@@ -202,6 +202,8 @@ def test_a_wrong_value_is_refused_with_its_setting(
     [
         (["quickstart", "--seeds", "1.5"], "Invalid value for --seeds: expected a whole number (found 1.5)"),
         (["train", "--test-every", "0x10"], "Invalid value for --test-every: expected a whole number (found '0x10')"),
+        (["train", "--workers", "many"], "Invalid value for --workers: expected a whole number (found 'many'), or auto"),
+        (["train", "--workers", "0"], "Invalid value for --workers: expected 1 or more (found 0), or auto"),
         (["train", "--cohort-size", "true"], "Invalid value for --cohort-size: expected a whole number (found true)"),
         (["fit", "--pool", "tiny", "--students", "-1"], "Invalid value for --students: expected 0 or more (found -1)"),
         (["fit", "--pool", "tiny", "--draw", "-1"], "Invalid value for --draw: expected 0 or more (found -1)"),

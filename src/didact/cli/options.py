@@ -76,7 +76,10 @@ Together = Annotated[
 
 def _workers(_: Any, tokens: Sequence[Token]) -> int | str:
     """A number of processes, or auto."""
-    return "auto" if tokens[0].value == "auto" else exactly(Count)(int, tokens)
+    try:
+        return "auto" if tokens[0].value == "auto" else exactly(Count)(int, tokens)
+    except SpecError as error:
+        raise SpecError(f"{error}, or auto") from None
 
 
 Processes = Annotated[
