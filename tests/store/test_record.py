@@ -16,6 +16,8 @@ import torch
 from didact.files import checked
 from didact.files.checked import DamagedError, append_row, clear_temporary, read_json, read_rows, write, write_json
 from didact.files.tensors import read_tensors, write_tensors
+from didact.store.record import Record
+from support.recorded import recorded
 
 
 def strict(text: str) -> Any:
@@ -101,3 +103,16 @@ def test_a_line_that_cannot_be_added_names_its_file(tmp_path: Path, monkeypatch:
     with pytest.raises(OSError, match=r"cannot write .*metrics\.jsonl: No space left on device") as caught:
         append_row(tmp_path / "metrics.jsonl", {})
     assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_number_of_test_images_that_cannot_be_read_is_unknown(tmp_path: Path) -> None:
+    """A table of accuracies is printed all the same: its warning takes the data set's own number."""
+    record = recorded(tmp_path, {"net": "resnet8"})
+    images = record.folder / "images.json"
+    images.write_text('{"test": {"images": 797}}')
+    assert Record.seal(record.folder).tested == 797
+    images.write_text('{"test": {"images": 798}}')  # not what was sealed
+    assert Record(record.folder).tested is None
+    for odd in ("[]", '{"test": 3}', '{"test": {"images": "797"}}'):
+        images.write_text(odd)
+        assert Record.seal(record.folder).tested is None

@@ -116,8 +116,12 @@ class Record:
 
     @property
     def tested(self) -> int | None:
-        """Number of test images; None where the Record does not say it."""
-        number = self.images().get("test", {}).get("images")
+        """Number of test images; None where the Record does not say it, or its images.json is damaged: a note of it
+        stops no table."""
+        try:
+            number = self.images().get("test", {}).get("images")
+        except (DamagedError, AttributeError):
+            return None
         return number if isinstance(number, int) else None
 
     def metrics(self) -> list[dict[str, Any]]:
