@@ -130,7 +130,7 @@ def test_missing_data_are_told_of_before_anything_is_computed(
     store, _ = trained
     monkeypatch.setenv("DIDACT_DATA", str(tmp_path))
     monkeypatch.setattr(studies, "load", forbidden)
-    monkeypatch.setattr(studies, "_record", lambda store, run: Record(tmp_path))
+    monkeypatch.setattr(Store, "existing", lambda store, run: Record(tmp_path))
 
     def unreachable(*_: Any, **__: Any) -> Any:
         raise ConnectionError("no route to host")
@@ -143,7 +143,7 @@ def test_missing_data_are_told_of_before_anything_is_computed(
 def test_sizes_that_a_network_does_not_survive(
     trained: tuple[Store, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(studies, "_record", lambda store, run: Record(tmp_path))
+    monkeypatch.setattr(Store, "existing", lambda store, run: Record(tmp_path))
     with pytest.raises(SpecError, match="do not survive this network's strides; the smallest that do are"):
         probe(trained[0], [Run(net="vgg8", data=Data(name="cifar100"))], [Data(name="stl10")], size=4)
 

@@ -76,6 +76,9 @@ def test_looking_at_a_damaged_record_moves_nothing(tiny: Tiny, store: Store, fin
     (folder / "metrics.jsonl").write_bytes(b"x")
     assert list(Store(store.root, said.append).runs()) == []
     assert "damaged" in said[0]
+    for needs in (store.existing, store.load):  # it was trained, and is not said not to have been
+        with pytest.raises(LookupError, match=r"^resnet8\S* \(\w{16}\) is damaged in "):
+            needs(run)
     assert folder.exists()
 
 

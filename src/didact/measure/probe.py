@@ -106,7 +106,7 @@ def probe(
         LookupError: a run has no Record.
     """
     data = [replace(settings, augment="none") for settings in data]  # probes never augment
-    records = {run.digest: _record(store, run) for run in runs}
+    records = {run.digest: store.existing(run) for run in runs}
     results = {of: Results(record, store.once) for of, record in records.items()}
     targets = [
         [
@@ -153,13 +153,6 @@ def _normalisation(run: Run, record: Record) -> Normalisation | None:
 def _label(data: Data) -> str:
     """Without that they are not augmented, as no probe's are."""
     return replace(data, augment=None).label
-
-
-def _record(store: Store, run: Run) -> Record:
-    record = store.get(run)
-    if record is None:
-        raise LookupError(f"{run.label} ({run.digest}) has not been trained; its folder would be {store.folder(run)}")
-    return record
 
 
 def fitting_size(run: Run, data: Data, size: int | None = None) -> int:

@@ -27,7 +27,6 @@ from didact.search.costs import SearchSettings
 from didact.seeds import stream
 from didact.spec import SpecError
 from didact.store.answers.results import Results
-from didact.store.record import Record
 from didact.store.store import Store
 from didact.teaching.gtn import GTN
 from didact.tensors import Batch
@@ -68,7 +67,7 @@ class Predictor:
         self.run = run
         self.images = images
         self.device = device
-        self.results = Results(_record(store, run), store.once)
+        self.results = Results(store.existing(run), store.once)
         self._known: dict[str, float] = {}
 
     def accuracy(self, name: str) -> float:
@@ -215,10 +214,3 @@ def _suitable(run: Run) -> Run:
         blocks = len(network(run).shapes(facts(run.data).image).features)
     data = replace(run.data, validation=run.data.validation or VALIDATION)
     return replace(run, data=data, method=run.method.with_whole_students(blocks))
-
-
-def _record(store: Store, run: Run) -> Record:
-    record = store.get(run)
-    if record is None:
-        raise LookupError(f"{run.label} ({run.digest}) has not been trained; its folder would be {store.folder(run)}")
-    return record

@@ -127,6 +127,20 @@ class Store:
             self.say(damaged(error))
             return None
 
+    def existing(self, run: Run) -> Record:
+        """The run's Record, with checksums verified.
+
+        Raises:
+            LookupError: there is none, or it is damaged, which is reported.
+        """
+        record = self.get(run)
+        if record is None:
+            folder = self.folder(run)
+            there = os.path.lexists(folder / "record.json")
+            why = f"is damaged in {folder}" if there else f"has not been trained; its folder would be {folder}"
+            raise LookupError(f"{run.label} ({run.digest}) {why}")
+        return record
+
     def record(self, run: Run) -> Record | None:
         """The run's Record, with checksums verified; None if there is none.
 
@@ -244,15 +258,13 @@ class Store:
         """The trained network and its extras, on the CPU in eval mode.
 
         Raises:
-            LookupError: the run has no Record.
+            LookupError: the run has no Record, or a damaged one.
             RequestError: the user's code has changed and has other weights now.
         """
         from didact.runs.build import extras, network, pair, placeholders
         from didact.store.weights import put
 
-        record = self.get(run)
-        if record is None:
-            raise LookupError(f"{run.label} ({run.digest}) has not been trained; its folder would be {self.folder(run)}")
+        record = self.existing(run)
         tensors, values = record.weights()
         net = network(run)
         put(run, net, "net.", tensors)
