@@ -42,6 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     later.opset_import[0].version = 99
     onnx.save(later, where / "later.onnx")
     (where / "net.pt").write_text("no form")
+    (where / "changed.onnx").write_bytes((where / "net.onnx").read_bytes())
+    (where / "changed.json").write_text('{"sha256": "of another file"}')
     return where
 
 
@@ -84,6 +86,10 @@ def test_the_table_and_what_is_kept(folder: Path, capsys: pytest.CaptureFixture[
         (["nothing.onnx"], "nothing.onnx is no file"),
         (["net.onnx", "net.onnx"], "files: each once"),
         (["cut.onnx"], "cut.onnx cannot be opened: "),
+        (
+            ["net.onnx", "changed.onnx", "--keep"],
+            "changed.onnx is damaged, or not the file that changed.json next to it is of",
+        ),
         (["later.onnx"], "; update the runtime, or export the file for this version of it"),
         (["free.onnx"], "leaves the size of images free"),
         (["net.onnx", "--image", "3x16x16"], "takes images of [1, 16, 16], found [3, 16, 16]; leave --image out"),

@@ -36,6 +36,7 @@ def bench(
     """Measure and print; the help stands where the command is named."""
     from didact.deploy import bench as measuring
     from didact.deploy import figures
+    from didact.files.reading import is_file
     from didact.streams import say
     from didact.tables.bench import table
 
@@ -43,7 +44,11 @@ def bench(
     if not files:
         raise SpecError("files: name at least one file, didact bench FILE.onnx ...")
     settings = measuring.Settings(_batches(batch), threads, passes, warm_up, _image(image), python)
-    found = measuring.bench([file.expanduser() for file in files], settings)
+    paths = [file.expanduser() for file in files]
+    for path in paths:
+        if is_file(path):
+            figures.check_whole(path)
+    found = measuring.bench(paths, settings)
     about = {"threads": threads, "warm_up": warm_up, "passes": passes}
     emit([table(found, settings)], shape, [each.plain() | about for each in found])
     for each in found if keep else ():

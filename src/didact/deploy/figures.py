@@ -16,7 +16,7 @@ from didact.files.checked import file_checksum, read_json, write_json
 from didact.files.disk import refusal, unwritable
 from didact.files.reading import DamagedError, is_file
 from didact.machine import processor
-from didact.spec import clean
+from didact.spec import RequestError, clean
 
 FORMAT = 1
 """Rises when the figures are read otherwise."""
@@ -26,6 +26,25 @@ def description_of(path: Path) -> Path:
     """Where the description of an exported file is: ``student.json`` for ``student.onnx``, and for
     other forms ``student.pte.json``, so that each form of a network has its own."""
     return path.with_suffix(".json") if path.suffix == ".onnx" else path.with_name(f"{path.name}.json")
+
+
+def check_whole(path: Path) -> None:
+    """Refuse a file that is not the one that the description next to it is of. A runtime reads
+    changed weights without a word.
+
+    Raises:
+        RequestError: the file has another checksum than its description says.
+    """
+    try:
+        beside = read_json(description_of(path))
+    except DamagedError:
+        return  # a file may be carried without its description
+    known = beside.get("sha256") if isinstance(beside, dict) else None
+    if known is not None and known != file_checksum(path):
+        raise RequestError(
+            f"{clean(path)} is damaged, or not the file that {clean(description_of(path).name)} next to it is of; export it "
+            "again, or move that description away"
+        )
 
 
 def place(path: Path) -> Path:

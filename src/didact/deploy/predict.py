@@ -16,11 +16,10 @@ import torch
 from didact.data.folders.decode import UnreadableError, decoded
 from didact.deploy.bench import FORMS, NEWER
 from didact.deploy.engine import check_installed, runtime, session
-from didact.deploy.figures import description_of
+from didact.deploy.figures import check_whole, description_of
 from didact.deploy.onnx_file import FORMAT, KEY
 from didact.deploy.runner import reason
-from didact.files.checked import file_checksum, read_json
-from didact.files.reading import DamagedError, content, is_file
+from didact.files.reading import content, is_file
 from didact.spec import RequestError, clean
 
 GREY = np.array([299, 587, 114])
@@ -104,7 +103,7 @@ def of_file(path: Path) -> Predictor:
         opened = session(content(path, largest=None), torch.get_num_threads())
     except Exception as error:  # of the runtime, which has many kinds
         raise RequestError(f"{clean(path)} cannot be read by ONNX Runtime {runtime()}: {_why(error)}") from None
-    _check_whole(path)
+    check_whole(path)
     about = _about(path, opened.get_modelmeta().custom_metadata_map)
     _check_classes(path, len(about["classes"]), opened.get_outputs()[0].shape)
     return Predictor(about, lambda pixels: opened.run(["logits"], {"images": pixels})[0])
@@ -123,21 +122,6 @@ def _why(error: Exception) -> str:
         return "it is no ONNX file, or only a part of one; 'didact export RUN -o FILE.onnx' makes one"
     newer = any(word in str(error).lower() for word in NEWER)
     return f"{clean(reason(error))}; " + ("update onnxruntime, or export it here" if newer else "export it again")
-
-
-def _check_whole(path: Path) -> None:
-    """Refuse a file that is not the one that the description next to it is of. A runtime reads
-    changed weights without a word."""
-    try:
-        beside = read_json(description_of(path))
-    except DamagedError:
-        return  # a file may be carried without its description
-    known = beside.get("sha256") if isinstance(beside, dict) else None
-    if known is not None and known != file_checksum(path):
-        raise RequestError(
-            f"{clean(path)} is damaged, or not the file that {clean(description_of(path).name)} next to it is of; export it "
-            "again, or move that description away"
-        )
 
 
 def _check_classes(path: Path, names: int, shape: list[Any]) -> None:
