@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
 
 from didact import streams
-from didact.cli import failures
+from didact.cli import failures, methods
 from didact.cli.main import main
 from didact.execution.progress import EpochBegins, Event
 from didact.launcher import LOST
+from didact.spec import RequestError
 from didact.track import terminal
 
 pytestmark = pytest.mark.usefixtures("few_digits")
@@ -72,6 +74,28 @@ def test_a_signal_ends_a_training_as_ctrl_c_does(
     assert train_until(number, tmp_path, monkeypatch) == code
     assert "didact: interrupted; finished epochs are saved" in capsys.readouterr().err
     assert goes_on(tmp_path, capsys)
+
+
+@pytest.mark.parametrize("error", [RequestError("cannot be exported"), AttributeError("no attribute 'exc'")])
+def test_a_signal_that_a_library_catches_is_what_is_said(
+    error: Exception, heeding: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The library's next step then fails."""
+
+    def table(name: str) -> NoReturn:
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGTERM)
+        raise error
+
+    with monkeypatch.context() as here:
+        here.setattr(methods, "explained_recipe", table)
+        assert main(["explain", "paper"]) == 143
+    shown = capsys.readouterr()
+    assert shown.err == "didact: interrupted\n" and not shown.out
+    assert main(["explain", "paper"]) == 0, "the next command has its own end"
+    monkeypatch.setattr(methods, "explained_recipe", lambda name: name.exc)
+    with pytest.raises(AttributeError):
+        main(["explain", "paper"])
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:

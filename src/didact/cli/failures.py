@@ -49,8 +49,24 @@ def heed_signals() -> None:
             signal.signal(number, _stop)
 
 
+_arrived: list[int] = []
+"""Numbers of the signals so far to end the command."""
+
+
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    _arrived.append(number)
     raise StoppedError(number)
+
+
+def forget_signals() -> None:
+    """A command begins; earlier ones' signals are not its own."""
+    _arrived.clear()
+
+
+def caught() -> StoppedError | None:
+    """The first signal to end the command that has arrived. Where the command has failed otherwise, a library
+    has caught it: in the middle of an import, say, of which the rest then fails."""
+    return StoppedError(_arrived[0]) if _arrived else None
 
 
 def trains(arguments: Sequence[str]) -> bool:

@@ -227,7 +227,24 @@ def _speaker() -> str:
 
 
 def _answered(arguments: list[str]) -> tuple[str, int]:
-    """Run the command line. What stopped it, nothing where nothing did, and the exit code.
+    """Run the command line. What stopped it, nothing where nothing did, and the exit code. A failure after a signal
+    to end it is the signal's.
+    """
+    failures.forget_signals()
+    try:
+        message, code = _outcome(arguments)
+    except Exception:
+        if failures.caught() is None:
+            raise
+        message, code = "", 1
+    signal = failures.caught()
+    if code == 0 or signal is None:
+        return message, code
+    return failures.interrupted(signal, failures.trains(arguments))
+
+
+def _outcome(arguments: list[str]) -> tuple[str, int]:
+    """As of :func:`_answered`.
 
     It is said later: an error that is caught holds on to all that the command had in memory, and
     there may be none left.
