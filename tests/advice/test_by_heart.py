@@ -61,8 +61,8 @@ def test_a_teacher_that_cannot_be_asked_is_said(
         (95.0, "Between 90 and 99.9 % we have 1 setting, in which a friendly one gained the students 0.01 points"),
         (95.0, "0.01 points (CIFAR-100 at 16x16, resnet20 to resnet8)."),
         (99.84, "knows 99.8 % of its training images. Between 90 and 99.9 % we have 1 setting"),
-        (99.86, "knows 99.9 % of its training images. In all 5 settings of ours with 99.9 % or more a friendly one gained"),
-        (99.9, "In all 5 settings of ours with 99.9 % or more a friendly one gained the students 0.84 to 2.78 points"),
+        (99.86, "knows 99.9 % of its training images. In all 6 settings of ours with 99.9 % or more a friendly one gained"),
+        (99.9, "In all 6 settings of ours with 99.9 % or more a friendly one gained the students 0.84 to 2.78 points"),
         (99.9, "2.78 points (CIFAR-100 at 16x16, resnet20 to resnet8, once to resnet14)."),
     ],
 )

@@ -35,6 +35,7 @@ SETTINGS = (
     (99.9, 0.84, "resnet8"),
     (100.0, PLAIN, "resnet8"),
     (99.9, 1.57, "resnet8"),
+    (99.9, 1.87, "resnet8"),
     (99.9, 2.00, "resnet8"),
     (99.9, 2.78, "resnet14"),
 )
