@@ -39,6 +39,11 @@ DAMAGED, CHECKPOINTS, UNTOUCHED = "damaged Record", "checkpoint of a finished ru
 """What can go of a run."""
 
 
+def _always() -> bool:
+    """It can: nobody else changes it."""
+    return True
+
+
 @dataclass(frozen=True)
 class Leftover:
     """Something that can go.
@@ -59,7 +64,7 @@ class Leftover:
     bytes: int
     lock: str = ""
     claim: str = ""
-    still: Callable[[], bool] = lambda: True
+    still: Callable[[], bool] = _always
 
 
 def leftovers(store: Store, days: float = ABANDONED, *, verify: bool = False) -> list[Leftover]:
