@@ -158,6 +158,7 @@ def test_leftovers_are_shown_first(full: Shelf, capsys: Read) -> None:
 
 def test_unfinished_runs_are_listed_with_what_goes_on_with_them(full: Shelf, capsys: Read) -> None:
     assert listed(full, capsys, "--unfinished") == []
+    assert runs(full, "--unfinished") == 0 and capsys.readouterr().out == f"no unfinished run in {full.store.root}\n"
     assert runs(full) == 0 and "unfinished" not in capsys.readouterr().out
     for run in (full.loner, full.teacher):
         (full.folder(run) / "record.json").rename(full.folder(run) / "checkpoint.safetensors")

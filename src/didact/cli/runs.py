@@ -50,6 +50,9 @@ def list_(
     check_prefixes(records, runs, commands=[name for name in app if not name.startswith("-")])
     if fields or unfinished:
         listing = tables.fields(records) if fields else tables.unfinished(records, runs)
+        if unfinished and shape == "text" and not listing.table.rows:
+            say(f"no unfinished run in {records.root}")
+            return 0
         emit([listing.table], shape, listing.plain)
         return 0
     # before the finished ones: a run that ends meanwhile is then in both tables, not in none
