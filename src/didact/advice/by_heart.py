@@ -25,6 +25,7 @@ the standard teacher knew all and nine tenths of its images (docs/results/friend
 HALF_WIDTH = "basic-8-1x8-1x16-1x32"
 
 SETTINGS = (
+    (70.2, -3.07, "mobilenet_v2"),
     (70.2, -1.84, HALF_WIDTH),
     (70.2, -1.56, "resnet8"),
     (67.3, -1.51, "resnet8"),
@@ -37,6 +38,7 @@ SETTINGS = (
     (99.9, 1.57, "resnet8"),
     (99.9, 1.87, "resnet8"),
     (99.9, 2.00, "resnet8"),
+    (98.9, 2.52, "resnet8"),
     (99.9, 2.78, "resnet14"),
 )
 """Percent of its training images that a standard teacher knows, without augmentation, to a tenth; what students gain from a

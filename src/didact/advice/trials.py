@@ -69,8 +69,10 @@ _MEASURED = """
     sftn | cifar100 at 16x16 50 per class    |  60 |   4740 | resnet20 | resnet8  | -1.56 | friendly-teachers
     sftn | cifar100 at 16x16 50 per class    |  60 |   4740 | resnet20 | basic-8-1x8-1x16-1x32 | -1.84 | friendly-teachers
     sftn | cifar100 at 16x16 50 per class    |  60 |   4740 | resnet20 | resnet14 | -0.16 | friendly-teachers
+    sftn | cifar100 at 16x16 50 per class    |  60 |   4740 | resnet20 | mobilenet_v2 | -3.07 | friendly-teachers
     sftn | cifar100 at 16x16 50 per class    | 120 |   9480 | resnet20 | resnet8  | +0.01 | friendly-teachers
     sftn | cifar100 at 16x16 50 per class    | 240 |  18960 | resnet20 | resnet8  | +1.81 | friendly-teachers
+    sftn | cifar100 at 16x16 50 per class    | 240 |  18960 | resnet20 | resnet8  | +2.52 | friendly-teachers
     sftn | cifar100 at 16x16 50 per class    | 240 |  18960 | resnet20 | resnet14 | +2.78 | friendly-teachers
     sftn | cifar100 at 16x16 20 per class    | 240 |   7680 | resnet20 | resnet8  | +1.36 | friendly-teachers
     sftn | cifar100 at 16x16 20 per class, RandAugment 15, erase 0.5 | 240 | 7680 | resnet20 | resnet8 | -1.07 | friendly-teachers
