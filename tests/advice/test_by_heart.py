@@ -77,5 +77,5 @@ def test_settings_are_those_of_the_page() -> None:
     cells = [[cell.strip() for cell in row.split("|")] for row in rows]
     students = {"half the width": by_heart.HALF_WIDTH, "resnet14": "resnet14", "mobilenet_v2": "mobilenet_v2"}
     named = [students.get(row[1].rpartition(", ")[2], "resnet8") for row in cells]
-    found = [(float(row[3].partition(",")[0]), float(row[2]), name) for row, name in zip(cells, named, strict=True)]
-    assert found == list(by_heart.SETTINGS)
+    on_page = [(float(row[3].partition(",")[0]), float(row[2]), name) for row, name in zip(cells, named, strict=True)]
+    assert on_page == list(by_heart.SETTINGS)

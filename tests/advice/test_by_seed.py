@@ -16,7 +16,7 @@ from didact.advice.trials import measured
 PAGE = Path(__file__).parents[2] / "docs" / "results" / "friendly-teachers.md"
 
 BY_NO_RUN = {(-1.56, -2.09, -1.02), (2.00, 1.84, 2.16), (0.47, -0.29, 1.24)}
-"""Gains of lines 13 and 14, of whose runs the file has not all."""
+"""Gains of lines 13 and 14; the file lacks some of their runs."""
 
 Way = tuple[str, str, str, str, str]
 """A student, how it learned, from what data, by which recipe, from which teacher."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from didact.cli.commands import app
 from didact.cli.computing import Computing
-from didact.cli.main import app
 from didact.execution import Execution
 from didact.execution.executors.workers import Workers
 from didact.store.answers.series import Keep

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from didact.cli.main import app, main
+from didact.cli.commands import app
+from didact.cli.main import main
 from didact.execution import work
 
 Requests = Callable[[random.Random], list[str]]

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from didact.cli.main import app, main
+from didact.cli.commands import app
+from didact.cli.main import main
 from didact.engine.recipes import RECIPES
 from support.shelf import shelf
 

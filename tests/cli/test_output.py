@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from didact.cli.main import app, main
+from didact.cli.commands import app
+from didact.cli.main import main
 from didact.report import text
 
 Said = pytest.CaptureFixture[str]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from didact.cli.main import app
+from didact.cli.commands import app
 from didact.methods.kd import KD
 from didact.papers.contract import find
 from didact.request.plan import plan

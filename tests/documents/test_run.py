@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from didact import Execution, Store, execute, plan
-from didact.cli.main import app, main
+from didact.cli.commands import app
+from didact.cli.main import main
 from support.documents import Command, Document, documents
 from support.workplace import words
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from didact.cli.output import Form, emit, save_picture
-from didact.launcher import follows, place
+from didact.launcher import follows
 from didact.spec import SpecError, cut, shown
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from didact.execution.forecast import Planner
     from didact.papers.contract import Paper
     from didact.runs.run import Run
-    from didact.store.answers.series import Keep
     from didact.store.record import Record
     from didact.store.store import Store
     from didact.track.tracker import Tracked
@@ -98,38 +97,6 @@ def tracked(track: Sequence[str] | None, store: Store, talk: Console) -> Tracked
     return Tracked(terminal.show(talk), opened_trackers, talk.print)
 
 
-def executor(workers: int | str | None, on: str | None, device: str, usual: int | str = 1) -> Executor:
-    """What runs the jobs of a command with ``--workers`` or ``--on``.
-
-    Args:
-        workers: a number, "auto", or None where it is not given.
-        usual: what holds where neither is given.
-
-    Raises:
-        SpecError: both are given, or ``on`` names nothing that runs jobs.
-    """
-    from didact.execution.executor import Executor
-    from didact.execution.executors.here import Here
-    from didact.execution.executors.ray import Ray
-    from didact.execution.executors.workers import Workers
-    from didact.spec import choose
-
-    if place().size > 1 and workers in (None, 1, "auto") and on in (None, "here"):
-        return Here()  # the processes of torchrun share every batch
-    if on is None or on == "here":
-        count = (usual if on is None else 1) if workers is None else workers
-        if isinstance(count, str):
-            return Workers.automatic(device)
-        return Here() if count == 1 else Workers(count=count)
-    if workers not in (None, 1):
-        raise SpecError("--workers and --on are two places for the jobs; leave one of them out")
-    if on == "ray":
-        return Ray()
-    if on == "auto" or on.startswith("ray://") or on.rpartition(":")[2].isdecimal():
-        return Ray(address=on)
-    return choose(Executor, on)
-
-
 def planner(
     plan: bool, throughput: float | None, devices: int | None, jobs: Executor | str, track: Sequence[str] | None = None
 ) -> Planner | None:
@@ -193,22 +160,6 @@ def forecast(
     table, plain = tables.forecast(jobs, finished, speed, planner.slots, memory(execution.device))
     emit([table], form, plain)
     return 0
-
-
-def keep(answers: bool, features: bool, limit: int | None) -> Keep | None:
-    """What of teachers' answers is kept: the options ``--keep-answers``, ``--keep-features`` and
-    ``--answers-limit``.
-
-    Raises:
-        SpecError: a limit, and nothing that is kept.
-    """
-    from didact.store.answers.series import Keep
-
-    if answers or features:
-        return Keep(features=features) if limit is None else Keep(features=features, limit=limit)
-    if limit is not None:
-        raise SpecError("answers-limit: a limit of answers, and none are kept; write --keep-answers, too")
-    return None
 
 
 def unread(store: Path) -> Store:

@@ -48,10 +48,10 @@ def bench(
     for path in paths:
         if is_file(path):
             figures.check_whole(path)
-    found = measuring.bench(paths, settings)
+    benched = measuring.bench(paths, settings)
     about = {"threads": threads, "warm_up": warm_up, "passes": passes}
-    emit([table(found, settings)], shape, [each.plain() | about for each in found])
-    for each in found if keep else ():
+    emit([table(benched, settings)], shape, [each.plain() | about for each in benched])
+    for each in benched if keep else ():
         say(f"kept: {figures.keep(each, settings)}", to_stderr=shape != "text")
     return 0
 

@@ -64,8 +64,8 @@ def forget_signals() -> None:
 
 
 def caught() -> StoppedError | None:
-    """The first signal to end the command that has arrived. Where the command has failed otherwise, a library
-    has caught it: in the middle of an import, say, of which the rest then fails."""
+    """The first signal to end the command that has arrived; None where none has. A library can catch such a signal, for
+    example during an import, and a later step of the command then fails with an error of its own."""
     return StoppedError(_arrived[0]) if _arrived else None
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from didact.cli import answer
+from didact.cli.computing import executor
 from didact.cli.options import STORE, Device, Json, On, Processes, StorePath, Track, exactly
 from didact.cli.output import Format, form
 from didact.spec import Seeds
@@ -31,7 +32,7 @@ def quickstart(
 
     shape = form(format, json)
     where = answer.device(device)
-    jobs = answer.executor(workers, on, where, usual="auto")
+    jobs = executor(workers, on, where, usual="auto")
     execution = Execution(device=where, test_every=TEST_EVERY, executor=jobs)
     runs = study(data, seeds, execution.device)
     return answer.answer(runs, store, execution, picture=f"quickstart-{data}.png", hints=True, form=shape, track=track)

@@ -181,7 +181,7 @@ def _parsed(line: str) -> tuple[str, Mapping[str, Any]]:
     """
     from cyclopts import CycloptsError
 
-    from didact.cli.main import app
+    from didact.cli.commands import app
     from didact.request.tokens import parse
 
     words = shlex.split(line)

@@ -46,7 +46,7 @@ def _changed(path: Path, since: float) -> bool:
     """Whether the folder, or anything in it, has changed since.
 
     Raises:
-        OSError: a folder in it cannot be read, so that nobody knows.
+        OSError: a folder in it cannot be read, so its last change is unknown.
     """
     for parent, _, names in os.walk(path, onerror=_raised):
         for one in (parent, *(os.path.join(parent, name) for name in names)):

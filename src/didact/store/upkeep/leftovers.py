@@ -40,7 +40,7 @@ DAMAGED, CHECKPOINTS, UNTOUCHED = "damaged Record", "checkpoint of a finished ru
 
 
 def _always() -> bool:
-    """It can: nobody else changes it."""
+    """Return True: no other process changes a leftover of this kind."""
     return True
 
 

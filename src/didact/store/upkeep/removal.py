@@ -63,8 +63,8 @@ def _state(lost: Lost) -> str:
 
 
 def as_listed(one: Member) -> bool:
-    """Whether a folder is still what it was when it was listed. Another process can have finished or removed the run
-    since, so this is asked after its lock. No Run is built, which would need torch."""
+    """Whether a folder is still what it was when it was listed. Callers ask this while they hold the run's lock, as
+    another process can have finished or removed the run since the listing. It builds no Run, which would need torch."""
     return os.path.lexists(one.folder) and _sealed(one.folder) == ("finished" if one.state == "foreign" else one.state)
 
 
